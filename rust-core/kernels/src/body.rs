@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One generic body for each mode, over [`Lanes`]; here what they share: the rounds of the cipher,
+//! and the walk over a text.
+//!
+//! Invariants: nothing outside the given ranges is touched; of each step all of the source is read
+//! before any of the destination is written, so that both may be the same bytes; the only branches
+//! are on lengths and on the number of rounds. All is inlined into the entry points.
+
+pub(crate) mod cbc;
+pub(crate) mod ctr;
+pub(crate) mod ecb;
+pub(crate) mod gcm;
+pub(crate) mod ghash;
+pub(crate) mod key;
+
+use crate::lanes::Lanes;
+use crate::{Block, Schedule};
+
+/// Registers in flight in the bulk loops: AESENC has a latency of 3 or 4 cycles and two units.
+const IN_FLIGHT: usize = 8;
+
+/// The round keys of one direction.
+///
+/// Raw, not a reference: the compiler must not think itself free to keep all keys in registers
+/// over a loop, where it would spill; a key that is loaded where it is used costs nothing.
+#[derive(Clone, Copy)]
+struct RoundKeys<const ENCRYPT: bool> {
+    first: *const Block,
+    rounds: usize,
+}
+
+impl<const ENCRYPT: bool> RoundKeys<ENCRYPT> {
+    /// # Safety
+    /// `schedule` is readable and stays so while this lives.
+    #[inline(always)]
+    unsafe fn new(schedule: *const Schedule) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let first = if ENCRYPT {
+                (&raw const (*schedule).enc).cast()
+            } else {
+                (&raw const (*schedule).dec).cast()
+            };
+            Self { first, rounds: (*schedule).rounds as usize }
+        }
+    }
+
+    /// # Safety
+    /// `round` <= `rounds`, and the CPU has the features of `L`.
+    #[inline(always)]
+    unsafe fn key<L: Lanes>(self, round: usize) -> L {
+        // SAFETY: `new` was promised a schedule, the caller promises the rest.
+        unsafe { L::broadcast(self.first.add(round)) }
+    }
+
+    /// # Safety
+    /// The CPU has the features of `L`.
+    #[inline(always)]
+    unsafe fn last<L: Lanes>(self) -> L {
+        // SAFETY: the caller's promise.
+        unsafe { self.key(self.rounds) }
+    }
+
+    /// # Safety
+    /// As [`key`](Self::key).
+    #[inline(always)]
+    unsafe fn round<L: Lanes, const N: usize>(self, x: &mut [L; N], round: usize) {
+        // SAFETY: the caller's promise.
+        let key = unsafe { self.key::<L>(round) };
+        for x in x {
+            *x = x.round::<ENCRYPT>(key);
+        }
+    }
+
+    /// The rounds from `from` < 10 to the one before the last: unrolled as far as AES-128 goes,
+    /// then two forward branches.
+    ///
+    /// # Safety
+    /// The CPU has the features of `L`.
+    #[inline(always)]
+    unsafe fn rounds_from<L: Lanes, const N: usize>(self, x: &mut [L; N], from: usize) {
+        // SAFETY: the caller's promise; a schedule has 10, 12 or 14 rounds.
+        unsafe {
+            for round in from..10 {
+                self.round(x, round);
+            }
+            if self.rounds > 10 {
+                self.round(x, 10);
+                self.round(x, 11);
+                if self.rounds > 12 {
+                    self.round(x, 12);
+                    self.round(x, 13);
+                }
+            }
+        }
+    }
+
+    /// All but the last round.
+    ///
+    /// # Safety
+    /// The CPU has the features of `L`.
+    #[inline(always)]
+    unsafe fn all_but_last<L: Lanes, const N: usize>(self, x: &mut [L; N]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let key = self.key::<L>(0);
+            for x in x.iter_mut() {
+                *x = x.xor(key);
+            }
+            self.rounds_from(x, 1);
+        }
+    }
+}
+
+/// A mode in which the registers of a text can be in flight together.
+trait Parallel<L: Lanes> {
+    /// Processes `N` registers.
+    ///
+    /// # Safety
+    /// `src` is readable and `dst` writable for `N * BYTES`, equal or disjoint.
+    unsafe fn step<const N: usize>(&mut self, src: *const u8, dst: *mut u8);
+
+    /// Processes the last bytes of a text, `0 < len < BYTES`.
+    ///
+    /// # Safety
+    /// `src` is readable and `dst` writable for `len`, equal or disjoint.
+    unsafe fn head(&mut self, src: *const u8, dst: *mut u8, len: usize);
+
+    /// Walks over a text: eight registers at a time, then by the bits of what is left, with no
+    /// loop, so that the steps of a tail overlap.
+    ///
+    /// # Safety
+    /// `src` is readable and `dst` writable for `len`, equal or disjoint.
+    #[inline(always)]
+    unsafe fn walk(&mut self, mut src: *const u8, mut dst: *mut u8, mut len: usize) {
+        // SAFETY: the steps together cover `len` bytes.
+        unsafe {
+            while len >= IN_FLIGHT * L::BYTES {
+                self.step::<IN_FLIGHT>(src, dst);
+                src = src.add(IN_FLIGHT * L::BYTES);
+                dst = dst.add(IN_FLIGHT * L::BYTES);
+                len -= IN_FLIGHT * L::BYTES;
+            }
+            self.tail(src, dst, len);
+        }
+    }
+
+    /// The end of a walk.
+    ///
+    /// # Safety
+    /// As [`walk`](Self::walk), and `len` < eight registers.
+    #[inline(always)]
+    unsafe fn tail(&mut self, mut src: *const u8, mut dst: *mut u8, len: usize) {
+        // SAFETY: the steps together cover `len` bytes.
+        unsafe {
+            if len & (4 * L::BYTES) != 0 {
+                self.step::<4>(src, dst);
+                src = src.add(4 * L::BYTES);
+                dst = dst.add(4 * L::BYTES);
+            }
+            if len & (2 * L::BYTES) != 0 {
+                self.step::<2>(src, dst);
+                src = src.add(2 * L::BYTES);
+                dst = dst.add(2 * L::BYTES);
+            }
+            if len & L::BYTES != 0 {
+                self.step::<1>(src, dst);
+                src = src.add(L::BYTES);
+                dst = dst.add(L::BYTES);
+            }
+            let len = len & (L::BYTES - 1);
+            if len != 0 {
+                self.head(src, dst, len);
+            }
+        }
+    }
+}

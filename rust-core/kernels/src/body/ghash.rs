@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! GHASH (SP 800-38D section 6.4) by carry-less multiplication, and the powers of its subkey.
+//!
+//! An accumulator is kept byte-reversed, as an integer whose bit 127 is the coefficient of x^0.
+//! The carry-less product of two such integers comes out one bit too low; the powers carry the
+//! missing shift (see [`Powers`]). Products of up to [`POWERS`] blocks are summed, each with its
+//! own power, and reduced once: Y' = (Y + X1)·H^n + X2·H^(n-1) + … + Xn·H.
+
+use super::RoundKeys;
+use crate::lanes::{Lanes, Xmm};
+use crate::{Block, POWERS, Powers, Schedule};
+
+/// An unreduced sum of 256-bit products: `lo` + `mid`·2^64 + `hi`·2^128.
+#[derive(Clone, Copy)]
+pub(super) struct Product<L: Lanes, const KARATSUBA: bool> {
+    lo: L,
+    mid: L,
+    hi: L,
+}
+
+impl<L: Lanes, const KARATSUBA: bool> Product<L, KARATSUBA> {
+    /// # Safety
+    /// The CPU has the features of `L`.
+    #[inline(always)]
+    pub(super) unsafe fn zero() -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self { lo: L::zero(), mid: L::zero(), hi: L::zero() } }
+    }
+
+    /// Adds `x` times the powers that begin with H^n, n = `left`; `x` as integers.
+    ///
+    /// # Safety
+    /// `powers` is readable, `left` <= [`POWERS`].
+    #[inline(always)]
+    pub(super) unsafe fn add(&mut self, x: L, powers: *const Powers, left: usize) {
+        // SAFETY: the caller's promise. A register that reaches beyond H^1 reads into the next
+        // field, and multiplies that by zeros.
+        unsafe {
+            let h = L::consecutive((&raw const (*powers).pow).cast::<Block>().add(POWERS - left));
+            self.lo = self.lo.xor(x.clmul::<0x00>(h));
+            self.hi = self.hi.xor(x.clmul::<0x11>(h));
+            if KARATSUBA {
+                let m = L::low_halves((&raw const (*powers).mid).cast::<u64>().add(POWERS - left));
+                self.mid = self.mid.xor(x.xor(x.swap_halves()).clmul::<0x00>(m));
+            } else {
+                self.mid = self.mid.xor(x.clmul::<0x01>(h)).xor(x.clmul::<0x10>(h));
+            }
+        }
+    }
+
+    /// The sum modulo x^128 + x^7 + x^2 + x + 1.
+    ///
+    /// Twice the lowest 64 bits (the highest powers of x) are multiplied by the polynomial and
+    /// fall away; bit-reversed it is 2^128 + 0xc2·2^120 + 1.
+    ///
+    /// # Safety
+    /// The CPU has the features of `L`.
+    #[inline(always)]
+    pub(super) unsafe fn reduce(self) -> Xmm {
+        let (lo, mut mid, hi) = (self.lo.fold(), self.mid.fold(), self.hi.fold());
+        if KARATSUBA {
+            mid = mid.xor(lo).xor(hi);
+        }
+        // SAFETY: the caller's promise.
+        let polynomial = unsafe { Xmm::from_u128(0xc200_0000_0000_0000) };
+        let mid = mid.xor(lo.swap_halves()).xor(lo.clmul::<0x00>(polynomial));
+        hi.xor(mid.swap_halves()).xor(mid.clmul::<0x00>(polynomial))
+    }
+}
+
+/// Absorbs `left` whole registers' worth of blocks, [`POWERS`] at most, and one reduction.
+///
+/// # Safety
+/// The CPU has the features of `L`; `powers` is readable, `src` for `len`, 0 < `len` <= 16·POWERS.
+#[inline(always)]
+pub(super) unsafe fn few<L: Lanes, const K: bool>(
+    powers: *const Powers,
+    y: Xmm,
+    mut src: *const u8,
+    mut len: usize,
+) -> Xmm {
+    // SAFETY: the caller's promise; `left` is the number of blocks that [src, src + len) touches.
+    unsafe {
+        let mut left = len.div_ceil(16);
+        let mut y = L::widen(y);
+        let mut sum = Product::<L, K>::zero();
+        while len >= L::BYTES {
+            sum.add(L::load(src).swap_bytes().xor(y), powers, left);
+            y = L::zero();
+            src = src.add(L::BYTES);
+            len -= L::BYTES;
+            left -= L::BLOCKS;
+        }
+        if len != 0 {
+            sum.add(L::load_head(src, len).swap_bytes().xor(y), powers, left);
+        }
+        sum.reduce()
+    }
+}
+
+/// # Safety
+/// The contract of the entry points.
+#[inline(always)]
+pub(crate) unsafe fn ghash<L: Lanes, const K: bool>(
+    powers: *const Powers,
+    y: *mut Block,
+    mut src: *const u8,
+    mut len: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sum = Xmm::broadcast(y).swap_bytes();
+        while len > 0 {
+            let now = len.min(16 * POWERS);
+            sum = few::<L, K>(powers, sum, src, now);
+            src = src.add(now);
+            len -= now;
+        }
+        sum.swap_bytes().store(y.cast());
+    }
+}
+
+/// H and its powers, by doubling: H^5..H^8 are H^4 times H^1..H^4, so that no more than three
+/// products follow each other.
+///
+/// # Safety
+/// The contract of the entry points.
+#[inline(always)]
+pub(crate) unsafe fn init(schedule: *const Schedule, powers: *mut Powers) {
+    // SAFETY: the caller's promise; every index is below POWERS.
+    unsafe {
+        let keys = RoundKeys::<true>::new(schedule);
+        let mut x = [Xmm::zero()];
+        keys.all_but_last(&mut x);
+        let h = x[0].last_round::<true>(keys.last());
+        h.store((&raw mut (*powers).h).cast());
+
+        let set = |n: usize, power: Xmm| {
+            let pow = (&raw mut (*powers).pow).cast::<Block>().add(POWERS - n);
+            let mid = (&raw mut (*powers).mid).cast::<u64>().add(POWERS - n);
+            power.store(pow.cast());
+            power.xor(power.swap_halves()).store_low_half(mid);
+        };
+        let times = |x: Xmm, n: usize| {
+            let mut sum = Product::<Xmm, false>::zero();
+            sum.add(x, powers, n);
+            sum.reduce()
+        };
+        set(1, h.swap_bytes().shift_left_reduced());
+        let mut have = 1;
+        while have < POWERS {
+            let top = Xmm::broadcast((&raw const (*powers).pow).cast::<Block>().add(POWERS - have));
+            for n in 1..=have {
+                set(have + n, times(top, n));
+            }
+            have *= 2;
+        }
+    }
+}

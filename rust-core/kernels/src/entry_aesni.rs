@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Table `aesni`: legacy-SSE encodings of AES-NI, SSSE3, SSE4.1 and PCLMULQDQ; xmm0–15 only.
+
+use crate::{Block, Powers, Schedule};
+#[cfg(not(target_os = "none"))]
+use crate::{
+    body::{cbc, ctr, ecb, gcm, ghash, key},
+    lanes::Xmm,
+    wipe,
+};
+
+/// Whether GHASH multiplies by Karatsuba's three products or by the schoolbook's four.
+#[cfg(not(target_os = "none"))]
+const KARATSUBA: bool = cfg!(feature = "karatsuba");
+
+/// Defines each entry point where this crate is compiled for a host, and declares it where it is
+/// only the provider room's view of the kernels object.
+macro_rules! entries {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Safety
+            /// The common contract in the head of the crate.
+            #[cfg(not(target_os = "none"))]
+            #[unsafe(no_mangle)]
+            #[target_feature(enable = "aes,pclmulqdq,ssse3,sse4.1")]
+            pub unsafe extern "C" fn $name($($arg: $ty),*) {
+                // SAFETY: the caller's promise is that of the body; the features are enabled here.
+                unsafe { $body }
+            }
+        )*
+        #[cfg(target_os = "none")]
+        unsafe extern "C" {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Safety
+                /// The common contract in the head of the crate.
+                pub fn $name($($arg: $ty),*);
+            )*
+        }
+    };
+}
+
+entries! {
+    /// Expands a key of `key_len` 16, 24 or 32 bytes into `schedule` (both directions).
+    fn kcfaes_key_expand_aesni(schedule: *mut Schedule, key: *const u8, key_len: usize) {
+        key::expand(schedule, key, key_len)
+    }
+    /// Computes H = E(K, 0^128) and its powers.
+    fn kcfaes_ghash_init_aesni(schedule: *const Schedule, powers: *mut Powers) {
+        ghash::init(schedule, powers)
+    }
+    /// ECB encryption of `blocks` blocks.
+    fn kcfaes_ecb_encrypt_aesni(schedule: *const Schedule, src: *const u8, dst: *mut u8, blocks: usize) {
+        ecb::ecb::<Xmm, true>(schedule, src, dst, blocks)
+    }
+    /// ECB decryption of `blocks` blocks.
+    fn kcfaes_ecb_decrypt_aesni(schedule: *const Schedule, src: *const u8, dst: *mut u8, blocks: usize) {
+        ecb::ecb::<Xmm, false>(schedule, src, dst, blocks)
+    }
+    /// CBC encryption; `iv` is the previous ciphertext block and becomes the last one written.
+    fn kcfaes_cbc_encrypt_aesni(schedule: *const Schedule, iv: *mut Block, src: *const u8, dst: *mut u8, blocks: usize) {
+        cbc::encrypt(schedule, iv, src, dst, blocks)
+    }
+    /// CBC decryption; `iv` is the previous ciphertext block and becomes the last one read.
+    fn kcfaes_cbc_decrypt_aesni(schedule: *const Schedule, iv: *mut Block, src: *const u8, dst: *mut u8, blocks: usize) {
+        cbc::decrypt::<Xmm>(schedule, iv, src, dst, blocks)
+    }
+    /// CTR over `len` bytes: the low 32 bits of `ctr` (big-endian, bytes 12..16) count modulo 2^32,
+    /// the upper 96 stay. `ctr` advances by `len / 16` rounded up; a last partial block uses the
+    /// leading bytes of its keystream block.
+    fn kcfaes_ctr32_aesni(schedule: *const Schedule, ctr: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
+        ctr::ctr32::<Xmm>(schedule, ctr, src, dst, len)
+    }
+    /// GHASH: absorbs `len` bytes into `y`, zero-padding a last partial block (SP 800-38D 6.4).
+    fn kcfaes_ghash_aesni(powers: *const Powers, y: *mut Block, src: *const u8, len: usize) {
+        ghash::ghash::<Xmm, KARATSUBA>(powers, y, src, len)
+    }
+    /// GCTR encryption and GHASH of the ciphertext in one pass; `ctr` as in CTR, a last partial
+    /// block is zero-padded into `y`.
+    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
+        gcm::gcm::<Xmm, true, KARATSUBA>(schedule, powers, ctr, y, src, dst, len)
+    }
+    /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
+    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
+        gcm::gcm::<Xmm, false, KARATSUBA>(schedule, powers, ctr, y, src, dst, len)
+    }
+    /// Turns `y` into the full 16-byte tag: absorbs the length block of `aad_len` and `text_len`
+    /// bytes, then adds E(K, `j0`) (SP 800-38D 7.1 steps 5 and 6).
+    fn kcfaes_gcm_tag_aesni(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, text_len: u64) {
+        gcm::tag(schedule, powers, j0, y, aad_len, text_len)
+    }
+    /// Clears xmm0–15 and the stack that the kernels of this table used.
+    fn kcfaes_wipe_aesni() {
+        wipe::stack_and_xmm()
+    }
+}

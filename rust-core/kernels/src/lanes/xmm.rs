@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One block in an xmm register: AES-NI, SSSE3, SSE4.1 and PCLMULQDQ.
+//!
+//! Beside [`Lanes`] it has what is done with one block at a time in every table: key expansion,
+//! hash accumulators and counter blocks.
+
+use core::arch::x86_64::*;
+
+use super::Lanes;
+use crate::Block;
+
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Xmm(__m128i);
+
+// Common to the blocks below that only compute: the value that is operated on exists, so the CPU
+// has the features (the invariant of `Lanes`).
+
+impl Lanes for Xmm {
+    const BLOCKS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self(_mm_setzero_si128()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(src: *const u8) -> Self {
+        // SAFETY: the caller's promise; the load needs no alignment.
+        unsafe { Self(_mm_loadu_si128(src.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_head(src: *const u8, len: usize) -> Self {
+        // Two loads that overlap in the middle cover every length without touching a byte outside.
+        // SAFETY: every access lies in [src, src + len) in its branch.
+        unsafe {
+            let block = if len >= 8 {
+                let head = src.cast::<u64>().read_unaligned();
+                let tail = src.add(len - 8).cast::<u64>().read_unaligned();
+                u128::from(head) | u128::from(tail) << (8 * (len - 8))
+            } else if len >= 4 {
+                let head = src.cast::<u32>().read_unaligned();
+                let tail = src.add(len - 4).cast::<u32>().read_unaligned();
+                u128::from(u64::from(head) | u64::from(tail) << (8 * (len - 4)))
+            } else {
+                let (head, middle, tail) = (*src, *src.add(len / 2), *src.add(len - 1));
+                u128::from(
+                    u32::from(head)
+                        | u32::from(middle) << (8 * (len / 2))
+                        | u32::from(tail) << (8 * (len - 1)),
+                )
+            };
+            Self::from_u128(block)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, dst: *mut u8) {
+        // SAFETY: the caller's promise; the store needs no alignment.
+        unsafe { _mm_storeu_si128(dst.cast(), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_head(self, dst: *mut u8, len: usize) {
+        // SAFETY: every access lies in [dst, dst + len) in its branch.
+        unsafe {
+            let block = self.to_u128();
+            if len >= 8 {
+                dst.cast::<u64>().write_unaligned(block as u64);
+                let tail = (block >> (8 * (len - 8))) as u64;
+                dst.add(len - 8).cast::<u64>().write_unaligned(tail);
+            } else if len >= 4 {
+                dst.cast::<u32>().write_unaligned(block as u32);
+                let tail = (block as u64 >> (8 * (len - 4))) as u32;
+                dst.add(len - 4).cast::<u32>().write_unaligned(tail);
+            } else {
+                *dst = block as u8;
+                *dst.add(len / 2) = (block as u32 >> (8 * (len / 2))) as u8;
+                *dst.add(len - 1) = (block as u32 >> (8 * (len - 1))) as u8;
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast(block: *const Block) -> Self {
+        // SAFETY: the caller's promise; a `Block` is aligned.
+        unsafe { Self(_mm_load_si128(block.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn consecutive(block: *const Block) -> Self {
+        // SAFETY: the caller's promise; a `Block` is aligned.
+        unsafe { Self(_mm_load_si128(block.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn after(block: Xmm, _src: *const u8) -> Self {
+        block
+    }
+
+    #[inline(always)]
+    unsafe fn low_halves(low: *const u64) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self(_mm_loadl_epi64(low.cast())) }
+    }
+
+    #[inline(always)]
+    fn counters(block: Xmm) -> Self {
+        block
+    }
+
+    #[inline(always)]
+    fn widen(block: Xmm) -> Self {
+        block
+    }
+
+    #[inline(always)]
+    fn fold(self) -> Xmm {
+        self
+    }
+
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm_xor_si128(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn swap_bytes(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let reverse = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            Self(_mm_shuffle_epi8(self.0, reverse))
+        }
+    }
+
+    #[inline(always)]
+    fn round<const ENCRYPT: bool>(self, key: Self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            Self(if ENCRYPT {
+                _mm_aesenc_si128(self.0, key.0)
+            } else {
+                _mm_aesdec_si128(self.0, key.0)
+            })
+        }
+    }
+
+    #[inline(always)]
+    fn last_round<const ENCRYPT: bool>(self, key: Self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            Self(if ENCRYPT {
+                _mm_aesenclast_si128(self.0, key.0)
+            } else {
+                _mm_aesdeclast_si128(self.0, key.0)
+            })
+        }
+    }
+
+    #[inline(always)]
+    fn count(self, n: u32) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm_add_epi32(self.0, _mm_cvtsi32_si128(n as i32))) }
+    }
+
+    #[inline(always)]
+    fn count_within_byte(self, n: u32) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm_add_epi32(self.0, _mm_set_epi32((n << 24) as i32, 0, 0, 0))) }
+    }
+
+    #[inline(always)]
+    fn clmul<const HALVES: i32>(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm_clmulepi64_si128::<HALVES>(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn swap_halves(self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm_shuffle_epi32::<0b01_00_11_10>(self.0)) }
+    }
+}
+
+impl Xmm {
+    /// Little-endian: bit 0 is the lowest bit of the first byte.
+    ///
+    /// # Safety
+    /// The CPU has the table's features.
+    #[inline(always)]
+    pub(crate) unsafe fn from_u128(block: u128) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self(_mm_set_epi64x((block >> 64) as i64, block as i64)) }
+    }
+
+    /// The 32-bit word `word`, four times.
+    ///
+    /// # Safety
+    /// The CPU has the table's features.
+    #[inline(always)]
+    pub(crate) unsafe fn words(word: u32) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self(_mm_set1_epi32(word as i32)) }
+    }
+
+    #[inline(always)]
+    fn to_u128(self) -> u128 {
+        // SAFETY: see above.
+        unsafe {
+            let (low, high) = (_mm_cvtsi128_si64(self.0), _mm_extract_epi64::<1>(self.0));
+            u128::from(low as u64) | u128::from(high as u64) << 64
+        }
+    }
+
+    /// # Safety
+    /// `dst` is writable.
+    #[inline(always)]
+    pub(crate) unsafe fn store_low_half(self, dst: *mut u64) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm_storel_epi64(dst.cast(), self.0) }
+    }
+
+    /// InvMixColumns (FIPS 197 section 5.3.3).
+    #[inline(always)]
+    pub(crate) fn inv_mix_columns(self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm_aesimc_si128(self.0)) }
+    }
+
+    /// Word i becomes the xor of words 0..=i: the running sum of FIPS 197 algorithm 2.
+    #[inline(always)]
+    pub(crate) fn running_xor(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let pairs = _mm_xor_si128(self.0, _mm_slli_si128::<4>(self.0));
+            Self(_mm_xor_si128(pairs, _mm_slli_si128::<8>(pairs)))
+        }
+    }
+
+    /// SubWord(RotWord(word `WORD`)), or SubWord alone where not `ROTATE`, in all four words.
+    ///
+    /// With four equal columns ShiftRows changes nothing, so that the last round of the cipher
+    /// under a zero key is SubWord of each: no table, and less latency than AESKEYGENASSIST.
+    #[inline(always)]
+    pub(crate) fn sub_word<const WORD: i32, const ROTATE: bool>(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let first = WORD * 0x0404_0404;
+            let pick = first + if ROTATE { 0x0003_0201 } else { 0x0302_0100 };
+            let column = _mm_shuffle_epi8(self.0, _mm_set1_epi32(pick));
+            Self(_mm_aesenclast_si128(column, _mm_setzero_si128()))
+        }
+    }
+
+    /// All four words the last one of this.
+    #[inline(always)]
+    pub(crate) fn last_word(self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm_shuffle_epi32::<0b11_11_11_11>(self.0)) }
+    }
+
+    /// Multiplication by the polynomial's variable, where bit i is the coefficient of x^i, modulo
+    /// x^128 + x^127 + x^126 + x^121 + 1; without a branch on the bit that leaves.
+    #[inline(always)]
+    pub(crate) fn shift_left_reduced(self) -> Self {
+        let (value, out) = (self.to_u128() << 1, self.to_u128() >> 127);
+        // x^128 is congruent to x^127 + x^126 + x^121 + 1.
+        let low = out.wrapping_neg() & 0xc200_0000_0000_0000_0000_0000_0000_0001;
+        // SAFETY: see above.
+        unsafe { Self::from_u128(value ^ low) }
+    }
+}

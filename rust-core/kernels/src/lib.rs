@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The kernels room: every vector instruction of kcfaes, and nothing else.
+//!
+//! Compiled hard-float for the host with the kernel code model and no red zone. The object has no
+//! undefined symbol, writes no static, allocates nothing and cannot panic; the provider reaches it
+//! only through the unmangled `extern "C"` names that [`entry_aesni`] lists, passing pointers and
+//! integers. On a target without an operating system (`x86_64-unknown-none`, the provider room of
+//! the kernel object) this crate is only the types and the declarations of those names.
+//!
+//! Common contract of every entry point (`_aesni` below stands for each table's suffix):
+//! * The caller owns the FPU, and the CPU has every feature that the table presumes.
+//! * Lengths are in bytes, or in 16-byte blocks where the argument is named `blocks`; zero is legal.
+//! * `dst` may equal `src` exactly; any other overlap is the caller's error. No alignment is needed.
+//! * State (`ctr`, `y`, `iv`) has one table-independent form, the bytes of the standard's own
+//!   notation, so that one message may alternate between tables.
+#![no_std]
+
+mod types;
+pub use types::{Block, MAX_ROUNDS, POWERS, Powers, Schedule};
+
+#[cfg(not(target_os = "none"))]
+mod body;
+pub mod entry_aesni;
+#[cfg(not(target_os = "none"))]
+mod lanes;
+#[cfg(not(target_os = "none"))]
+pub mod wipe;

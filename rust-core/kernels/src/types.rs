@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Key material shared by every table, in one table-independent form.
+
+/// Rounds of AES-256, the most of the three key sizes (FIPS 197, table 3).
+pub const MAX_ROUNDS: usize = 14;
+
+/// Powers of the hash subkey that are always present.
+pub const POWERS: usize = 8;
+
+/// One 16-byte block in the byte order of the standards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(16))]
+pub struct Block(pub [u8; 16]);
+
+/// Round keys of one AES key (FIPS 197 section 5.2), for encryption and for the equivalent inverse
+/// cipher (section 5.3.5).
+#[derive(Clone, Debug, Default)]
+#[repr(C, align(16))]
+pub struct Schedule {
+    /// Round keys in the order of encryption; `rounds + 1` of them are set, the rest is zero.
+    pub enc: [Block; MAX_ROUNDS + 1],
+    /// Round keys of the equivalent inverse cipher in the order of use: `dec[0] = enc[rounds]`,
+    /// `dec[i] = InvMixColumns(enc[rounds - i])`, `dec[rounds] = enc[0]`.
+    pub dec: [Block; MAX_ROUNDS + 1],
+    /// 10, 12 or 14.
+    pub rounds: u32,
+}
+
+/// The hash subkey H of GCM and its powers (SP 800-38D section 6.3).
+///
+/// A power P is kept as v·2 modulo x^128 + x^127 + x^126 + x^121 + 1, v being the 128-bit integer
+/// whose big-endian bytes are P (so that bit 127 is the coefficient of x^0 in GHASH's sense), bit i
+/// here standing for x^i; that is, v << 1, xored with 0xc2…01 where a bit left at the top. Stored
+/// little-endian. One carry-less product of it and a byte-reversed block needs no further shift.
+/// (RFC 8452 appendix A calls this mulX_POLYVAL(ByteReverse(P)).)
+#[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
+pub struct Powers {
+    /// H^8, H^7, … H^1 in that form: whatever the number N of blocks left, their powers start at
+    /// `POWERS - N`.
+    pub pow: [Block; POWERS],
+    /// For each power the xor of its two halves, the middle operand of Karatsuba.
+    pub mid: [u64; POWERS],
+    /// H itself, E(K, 0^128), in the byte order of the standard.
+    pub h: Block,
+}
