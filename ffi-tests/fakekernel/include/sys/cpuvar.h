@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+
+/*
+ * The current CPU, as far as modules look at it.
+ */
+
+#ifndef	_SYS_CPUVAR_H
+#define	_SYS_CPUVAR_H
+
+#include <sys/types.h>
+
+typedef struct cpu {
+	processorid_t	cpu_id;
+	volatile char	cpu_kprunrun;	/* a kernel preemption is pending */
+} cpu_t;
+
+extern cpu_t *curcpup(void);
+#define	CPU	(curcpup())
+#define	CPU_SEQID	(CPU->cpu_id)
+
+extern int ncpus;
+extern int max_ncpus;
+
+#endif	/* _SYS_CPUVAR_H */

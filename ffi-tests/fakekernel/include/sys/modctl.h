@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+
+/*
+ * Module linkage (layouts: abi-layout.tsv) and mod_install(9F).
+ */
+
+#ifndef	_SYS_MODCTL_H
+#define	_SYS_MODCTL_H
+
+#include <sys/types.h>
+
+#define	MODREV_1	1
+#define	MODMAXLINK	10
+#define	MODMAXNAMELEN	32
+#define	MODMAXLINKINFOLEN 32
+
+struct modlinkage {
+	int	ml_rev;
+	void	*ml_linkage[7];
+};
+
+struct mod_ops;
+extern struct mod_ops mod_cryptoops;
+extern struct mod_ops mod_miscops;
+
+struct modlcrypto {
+	struct mod_ops	*crypto_modops;
+	char		*crypto_linkinfo;
+};
+
+struct modlmisc {
+	struct mod_ops	*misc_modops;
+	char		*misc_linkinfo;
+};
+
+/* Only the members that fakekernel fills; illumos has more. */
+struct modinfo {
+	int	mi_rev;
+	int	mi_loadcnt;
+	char	mi_name[MODMAXNAMELEN];
+	char	mi_linkinfo[MODMAXLINKINFOLEN];
+};
+
+extern int _init(void);
+extern int _fini(void);
+extern int _info(struct modinfo *);
+
+extern int mod_install(struct modlinkage *);
+extern int mod_remove(struct modlinkage *);
+extern int mod_info(struct modlinkage *, struct modinfo *);
+
+#endif	/* _SYS_MODCTL_H */
