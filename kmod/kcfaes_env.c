@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: CDDL-1.0 OR MIT */
+
+/*
+ * What the provider asks of the kernel: memory, CPU features and the FPU.
+ *
+ * An FPU hold in process context is kernel_fpu_begin() with preemption off.
+ * That call saves user state only, so in an interrupt, which may have pinned
+ * a thread inside its own FPU section, and in a thread already inside one, it
+ * would destroy live registers or panic.  There the hold borrows: with CR0.TS
+ * clear somebody's registers are live, xmm0-15 are saved and put back; with
+ * TS set they belong to nobody here, TS is cleared for the run, the registers
+ * are zeroed and TS is set again.  A borrower may run legacy-SSE code alone,
+ * which leaves the upper halves as they are.
+ *
+ * Holds never nest, and nothing is allocated inside one.
+ */
+
+#include <sys/types.h>
+#include <sys/archsystm.h>
+#include <sys/controlregs.h>
+#include <sys/disp.h>
+#include <sys/kfpu.h>
+#include <sys/kmem.h>
+#include <sys/systm.h>
+#include <sys/thread.h>
+#include <sys/x86_archext.h>
+#include <sys/crypto/spi.h>
+
+#include "kcfaes_impl.h"
+
+/* Values of kcfaes_hold.mode. */
+#define	HOLD_KERNEL_FPU	0
+#define	HOLD_BORROWED	1	/* TS was clear: xmm0-15 are saved */
+#define	HOLD_TS_CLEARED	2	/* TS was set: nothing to save */
+
+static uint32_t kcfaes_features;
+
+static const struct {
+	uint_t		feature;
+	uint32_t	bit;
+} kcfaes_feature_map[] = {
+	{ X86FSET_AES,		KCFAES_FEATURE_AES },
+	{ X86FSET_PCLMULQDQ,	KCFAES_FEATURE_PCLMULQDQ },
+	{ X86FSET_SSSE3,	KCFAES_FEATURE_SSSE3 },
+	{ X86FSET_SSE4_1,	KCFAES_FEATURE_SSE4_1 },
+	{ X86FSET_AVX,		KCFAES_FEATURE_AVX },
+	{ X86FSET_AVX2,		KCFAES_FEATURE_AVX2 },
+	{ X86FSET_VAES,		KCFAES_FEATURE_VAES },
+	{ X86FSET_VPCLMULQDQ,	KCFAES_FEATURE_VPCLMULQDQ },
+	{ X86FSET_AVX512F,	KCFAES_FEATURE_AVX512F },
+	{ X86FSET_AVX512BW,	KCFAES_FEATURE_AVX512BW },
+	{ X86FSET_AVX512VL,	KCFAES_FEATURE_AVX512VL },
+	{ X86FSET_BMI2,		KCFAES_FEATURE_BMI2 },
+	{ X86FSET_AVX512DQ,	KCFAES_FEATURE_AVX512DQ },
+};
+
+void
+kcfaes_env_init(void)
+{
+	uint32_t features = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof (kcfaes_feature_map) /
+	    sizeof (kcfaes_feature_map[0]); i++) {
+		if (is_x86_feature(x86_featureset,
+		    kcfaes_feature_map[i].feature))
+			features |= kcfaes_feature_map[i].bit;
+	}
+	kcfaes_features = features;
+}
+
+uint32_t
+kcfaes_env_features(void)
+{
+	return (kcfaes_features);
+}
+
+/*
+ * KCF's fast path passes no request handle, hence KM_SLEEP, even when its
+ * caller is an interrupt: that flag alone is no licence to block.  Nor may a
+ * thread block inside an FPU section.
+ */
+void *
+kcfaes_env_alloc(size_t size, int kmflag)
+{
+	if (kcfaes_env_in_interrupt())
+		kmflag = KM_NOSLEEP;
+	return (kmem_alloc(size, kmflag));
+}
+
+void
+kcfaes_env_free(void *ptr, size_t size)
+{
+	kmem_free(ptr, size);
+}
+
+int
+kcfaes_env_kmflag(crypto_req_handle_t req)
+{
+	return (crypto_kmflag(req));
+}
+
+int
+kcfaes_env_in_interrupt(void)
+{
+	return (servicing_interrupt() || (curthread->t_flag & T_KFPU) != 0);
+}
+
+/*
+ * The register lists stand in assembly without clobbers: this file is
+ * compiled without vector registers, and xmm0-15 are the caller's to save.
+ */
+static void
+kcfaes_xmm_save(uint8_t (*xmm)[16])
+{
+	__asm__ volatile(
+	    "movdqu %%xmm0, 0x00(%0)\n\t"
+	    "movdqu %%xmm1, 0x10(%0)\n\t"
+	    "movdqu %%xmm2, 0x20(%0)\n\t"
+	    "movdqu %%xmm3, 0x30(%0)\n\t"
+	    "movdqu %%xmm4, 0x40(%0)\n\t"
+	    "movdqu %%xmm5, 0x50(%0)\n\t"
+	    "movdqu %%xmm6, 0x60(%0)\n\t"
+	    "movdqu %%xmm7, 0x70(%0)\n\t"
+	    "movdqu %%xmm8, 0x80(%0)\n\t"
+	    "movdqu %%xmm9, 0x90(%0)\n\t"
+	    "movdqu %%xmm10, 0xa0(%0)\n\t"
+	    "movdqu %%xmm11, 0xb0(%0)\n\t"
+	    "movdqu %%xmm12, 0xc0(%0)\n\t"
+	    "movdqu %%xmm13, 0xd0(%0)\n\t"
+	    "movdqu %%xmm14, 0xe0(%0)\n\t"
+	    "movdqu %%xmm15, 0xf0(%0)"
+	    : : "r" (xmm) : "memory");
+}
+
+static void
+kcfaes_xmm_restore(uint8_t (*xmm)[16])
+{
+	__asm__ volatile(
+	    "movdqu 0x00(%0), %%xmm0\n\t"
+	    "movdqu 0x10(%0), %%xmm1\n\t"
+	    "movdqu 0x20(%0), %%xmm2\n\t"
+	    "movdqu 0x30(%0), %%xmm3\n\t"
+	    "movdqu 0x40(%0), %%xmm4\n\t"
+	    "movdqu 0x50(%0), %%xmm5\n\t"
+	    "movdqu 0x60(%0), %%xmm6\n\t"
+	    "movdqu 0x70(%0), %%xmm7\n\t"
+	    "movdqu 0x80(%0), %%xmm8\n\t"
+	    "movdqu 0x90(%0), %%xmm9\n\t"
+	    "movdqu 0xa0(%0), %%xmm10\n\t"
+	    "movdqu 0xb0(%0), %%xmm11\n\t"
+	    "movdqu 0xc0(%0), %%xmm12\n\t"
+	    "movdqu 0xd0(%0), %%xmm13\n\t"
+	    "movdqu 0xe0(%0), %%xmm14\n\t"
+	    "movdqu 0xf0(%0), %%xmm15"
+	    : : "r" (xmm) : "memory");
+}
+
+static void
+kcfaes_xmm_zero(void)
+{
+	__asm__ volatile(
+	    "pxor %%xmm0, %%xmm0\n\t"
+	    "pxor %%xmm1, %%xmm1\n\t"
+	    "pxor %%xmm2, %%xmm2\n\t"
+	    "pxor %%xmm3, %%xmm3\n\t"
+	    "pxor %%xmm4, %%xmm4\n\t"
+	    "pxor %%xmm5, %%xmm5\n\t"
+	    "pxor %%xmm6, %%xmm6\n\t"
+	    "pxor %%xmm7, %%xmm7\n\t"
+	    "pxor %%xmm8, %%xmm8\n\t"
+	    "pxor %%xmm9, %%xmm9\n\t"
+	    "pxor %%xmm10, %%xmm10\n\t"
+	    "pxor %%xmm11, %%xmm11\n\t"
+	    "pxor %%xmm12, %%xmm12\n\t"
+	    "pxor %%xmm13, %%xmm13\n\t"
+	    "pxor %%xmm14, %%xmm14\n\t"
+	    "pxor %%xmm15, %%xmm15"
+	    : : : "memory");
+}
+
+/*
+ * Clears the save area with integer stores: the registers are the interrupted
+ * thread's again, and a library's bzero might use them.
+ */
+static void
+kcfaes_xmm_forget(uint8_t (*xmm)[16])
+{
+	size_t words = 16 * 16 / sizeof (uint64_t);
+
+	__asm__ volatile("rep stosq" : "+D" (xmm), "+c" (words) :
+	    "a" (0ul) : "memory");
+}
+
+/* TS is read with preemption off: a switch could change it. */
+void
+kcfaes_env_hold(struct kcfaes_hold *h)
+{
+	ulong_t cr0;
+
+	kpreempt_disable();
+	if (!kcfaes_env_in_interrupt()) {
+		h->mode = HOLD_KERNEL_FPU;
+		kernel_fpu_begin(NULL, KFPU_NO_STATE);
+		return;
+	}
+	cr0 = getcr0();
+	if (cr0 & CR0_TS) {
+		h->mode = HOLD_TS_CLEARED;
+		setcr0(cr0 & ~(ulong_t)CR0_TS);
+	} else {
+		h->mode = HOLD_BORROWED;
+		kcfaes_xmm_save(h->xmm);
+	}
+}
+
+/*
+ * The saved registers are another thread's secrets: they do not stay on the
+ * stack.
+ */
+void
+kcfaes_env_release(struct kcfaes_hold *h)
+{
+	switch (h->mode) {
+	case HOLD_KERNEL_FPU:
+		kernel_fpu_end(NULL, KFPU_NO_STATE);
+		break;
+	case HOLD_BORROWED:
+		kcfaes_xmm_restore(h->xmm);
+		kcfaes_xmm_forget(h->xmm);
+		break;
+	default:
+		kcfaes_xmm_zero();
+		setcr0(getcr0() | CR0_TS);
+		break;
+	}
+	kpreempt_enable();
+}
