@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The blocks of memory that the framework holds for us: templates and contexts.
+//!
+//! The environment's heap promises 8-byte alignment, keys and contexts want 64: every block is
+//! allocated larger by that, and the aligned place is found inside it.
+
+use core::ffi::{c_int, c_void};
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+
+use kcfaes_provider::engine::{Fpu, env, wipe_raw};
+use kcfaes_provider::kcf::{Error, Result, crypto_spi_ctx_template_t};
+use kcfaes_provider::key::Key;
+use kcfaes_provider::mode::Operation;
+
+/// A block of the environment's heap, wiped before it goes back.
+struct Block {
+    at: NonNull<u8>,
+    size: usize,
+}
+
+impl Block {
+    /// A zeroed block for `size` bytes at an alignment of 64.
+    fn new(size: usize, kmflag: c_int) -> Result<Self> {
+        let size = size + 63;
+        let at = env::alloc(size, kmflag).ok_or(Error::HOST_MEMORY)?;
+        // SAFETY: `size` bytes are ours.
+        unsafe { at.write_bytes(0, size) };
+        Ok(Self { at, size })
+    }
+
+    /// The first multiple of 64 at or behind `offset`.
+    fn aligned(&self, offset: usize) -> NonNull<u8> {
+        aligned(self.at, offset)
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: the block is ours and nothing refers to it any more.
+        unsafe {
+            wipe_raw(self.at.as_ptr(), self.size);
+            env::free(self.at, self.size);
+        }
+    }
+}
+
+/// The first multiple of 64 at or behind `at + offset`.
+fn aligned(at: NonNull<u8>, offset: usize) -> NonNull<u8> {
+    let behind = at.addr().get() + offset;
+    // SAFETY: every block is larger by 63 than what is placed in it.
+    unsafe { at.add(offset + (behind.wrapping_neg() & 63)) }
+}
+
+/// A key in a block of its own, for the length of one call; always the same size, so that a cache
+/// of fixed size can serve it.
+pub(crate) struct HeapKey(Block);
+
+impl HeapKey {
+    /// A key that was never set.
+    pub(crate) fn new(kmflag: c_int) -> Result<Self> {
+        Block::new(size_of::<Key>(), kmflag).map(Self)
+    }
+
+    /// The key.
+    pub(crate) fn get(&mut self) -> &mut Key {
+        let at = self.0.aligned(0).cast::<Key>();
+        // SAFETY: aligned, zeroed (which is a `Key`), and borrowed from `self`, which owns it.
+        unsafe { &mut *at.as_ptr() }
+    }
+}
+
+/// First bytes of a template, by which a foreign pointer is told from ours.
+#[repr(C)]
+struct Header {
+    /// [`MAGIC`] xor the block's address, so that a moved copy, whose key is elsewhere, is foreign
+    /// too.
+    magic: u64,
+    /// Number of the mechanism for which it was asked; it serves every one.
+    mechanism: u32,
+    /// [`LAYOUT`]
+    layout: u32,
+}
+
+/// "kcfaes" and a number that is no address.
+const MAGIC: u64 = 0x6b63_6661_6573_f00d;
+
+/// Changes whenever [`Key`] does.
+const LAYOUT: u32 = 1;
+
+/// A template: one flat block that KCF itself will wipe and free, with a header and a key that has
+/// the powers of H, whatever the mechanism. Read-only once made, and shared by any number of calls.
+pub(crate) struct Template;
+
+impl Template {
+    /// Makes one; returns the block and its size.
+    pub(crate) fn create(
+        mechanism: u32,
+        key: &[u8],
+        kmflag: c_int,
+    ) -> Result<(*mut c_void, usize)> {
+        let block = Block::new(size_of::<Header>() + size_of::<Key>(), kmflag)?;
+        let at = block.at;
+        let header = Header { magic: magic(at), mechanism, layout: LAYOUT };
+        // SAFETY: the block begins with room for a header, at an alignment of 8; behind it is room
+        // for a key, aligned and zeroed. Nobody else has the block yet.
+        let place = unsafe {
+            at.cast::<Header>().write(header);
+            &mut *block.aligned(size_of::<Header>()).cast::<Key>().as_ptr()
+        };
+        place.set(&mut Fpu::new(), key, true);
+        let block = ManuallyDrop::new(block);
+        Ok((at.as_ptr().cast(), block.size))
+    }
+
+    /// The key of a template.
+    ///
+    /// # Errors
+    /// `ARGUMENTS_BAD` if it is not one of ours.
+    ///
+    /// # Safety
+    /// `template` points to readable memory, and if it is ours it stays as it is during `'a`.
+    pub(crate) unsafe fn key<'a>(template: crypto_spi_ctx_template_t) -> Result<&'a Key> {
+        let at = NonNull::new(template.cast::<u8>()).ok_or(Error::ARGUMENTS_BAD)?;
+        if at.addr().get() & 7 != 0 {
+            return Err(Error::ARGUMENTS_BAD);
+        }
+        // SAFETY: readable, and aligned to 8.
+        let header = unsafe { at.cast::<Header>().as_ref() };
+        if header.magic != magic(at) || header.layout != LAYOUT {
+            return Err(Error::ARGUMENTS_BAD);
+        }
+        // SAFETY: `create` made it, and put the key there.
+        Ok(unsafe { aligned(at, size_of::<Header>()).cast::<Key>().as_ref() })
+    }
+}
+
+fn magic(at: NonNull<u8>) -> u64 {
+    MAGIC ^ at.addr().get() as u64
+}
+
+/// What `cc_provider_private` points to: a message in work, with a key of its own or a template's.
+pub(crate) struct Context {
+    /// The message.
+    pub(crate) operation: Operation,
+    key: *const Key,
+    block: Block,
+}
+
+impl Context {
+    /// Room for a context, with a key of its own unless a template's is given.
+    pub(crate) fn new<'a>(template: Option<&Key>, kmflag: c_int) -> Result<&'a mut Self> {
+        let own = if template.is_some() { 0 } else { size_of::<Key>() };
+        let place = size_of::<Self>().next_multiple_of(64);
+        let block = Block::new(place + own, kmflag)?;
+        let at = block.aligned(0);
+        // SAFETY: behind the context is room for a key, if it is to have one.
+        let behind = unsafe { at.add(place) }.cast::<Key>().as_ptr().cast_const();
+        let key = template.map_or(behind, core::ptr::from_ref);
+        let at = at.cast::<Self>();
+        // SAFETY: aligned, large enough and ours. The context ends with `free` only.
+        unsafe {
+            at.write(Self { operation: Operation::ENDED, key, block });
+            Ok(&mut *at.as_ptr())
+        }
+    }
+
+    /// The context's own key, to be set before its first use.
+    ///
+    /// # Safety
+    /// It was made without a template.
+    pub(crate) unsafe fn own_key(&mut self) -> &mut Key {
+        // SAFETY: then the key is behind it, zeroed, in its own block.
+        unsafe { &mut *self.key.cast_mut() }
+    }
+
+    /// The message and the key.
+    pub(crate) fn parts(&mut self) -> (&mut Operation, &Key) {
+        // SAFETY: the key is in the context's own block, or in a template that by KCF's rules lives
+        // as long as the context; it does not change.
+        (&mut self.operation, unsafe { &*self.key })
+    }
+
+    /// Ends the message, wipes everything and gives the memory back.
+    ///
+    /// # Safety
+    /// `this` came from [`Context::new`] and is not used again.
+    pub(crate) unsafe fn free(this: NonNull<Self>) {
+        // SAFETY: the caller's contract; the block is read out of the memory that it describes
+        // before that is wiped.
+        unsafe {
+            let block = core::ptr::read(&raw const (*this.as_ptr()).block);
+            core::ptr::drop_in_place(&raw mut (*this.as_ptr()).operation);
+            drop(block);
+        }
+    }
+}

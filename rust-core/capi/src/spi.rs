@@ -1,0 +1,567 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ops vector: KCF's software provider interface, version 4 (`sys/crypto/spi.h`).
+//!
+//! Every function answers with a `CRYPTO_*` number of `sys/crypto/common.h`. Rules they share:
+//! * An output of NULL, or the input's own struct, means in place. Two structs over the same bytes
+//!   are right too, as long as those are at the same place in both; other overlap is
+//!   `CRYPTO_ARGUMENTS_BAD`.
+//! * On success `cd_length` of an output that is not in place is the number of bytes written. On
+//!   `CRYPTO_BUFFER_TOO_SMALL` it is the number needed, nothing was consumed and the call may be
+//!   repeated. On any other failure it stays, and `cd_offset` always does.
+//! * Nothing else of the caller's structs, lists and input bytes is written.
+//! * Any thread may call, an interrupt too; one context serves one call at a time, a template any
+//!   number.
+//!
+//! Common safety contract: pointers are NULL or point to the framework's own, valid structs; lists
+//! are readable and the bytes they name are readable or writable as their role wants; a context was
+//! made by an init function of this module and a template by `kcfaes_create_ctx_template`.
+#![allow(clippy::missing_safety_doc, reason = "the module's common safety contract")]
+
+use core::ffi::{c_int, c_uint, c_void};
+use core::ptr::NonNull;
+
+use kcfaes_provider::data::{Data, Io};
+use kcfaes_provider::engine::{Fpu, env, wipe};
+use kcfaes_provider::kcf::{
+    CRYPTO_DATA_RAW, CRYPTO_INVALID_MAC, CRYPTO_PROVIDER_READY, CRYPTO_SUCCESS, Error, Result,
+    crypto_ctx_t, crypto_data_cdu_t, crypto_data_t, crypto_key_t, crypto_mechanism_t,
+    crypto_provider_handle_t, crypto_req_handle_t, crypto_session_id_t, crypto_spi_ctx_template_t,
+    iovec_t,
+};
+use kcfaes_provider::mode::{Operation, Produced};
+use kcfaes_provider::request::{Direction, Mechanism, check_format, key_bytes};
+use subtle::ConstantTimeEq;
+
+use crate::context::{Context, HeapKey, Template};
+
+/// Stores `CRYPTO_PROVIDER_READY`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_provider_status(
+    _provider: crypto_provider_handle_t,
+    status: *mut c_uint,
+) {
+    // SAFETY: the common contract.
+    if let Some(status) = unsafe { status.as_mut() } {
+        *status = CRYPTO_PROVIDER_READY;
+    }
+}
+
+/// Begins an encryption in parts. The mechanism, its parameter and the key need not outlive the
+/// call, the template must outlive the context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_encrypt_init(
+    ctx: *mut crypto_ctx_t,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    template: crypto_spi_ctx_template_t,
+    req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { init(Direction::Encrypt, Group::Cipher, ctx, mechanism, key, template, req) })
+}
+
+/// Encrypts a whole message on a context, which success ends.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_encrypt(
+    ctx: *mut crypto_ctx_t,
+    plaintext: *mut crypto_data_t,
+    ciphertext: *mut crypto_data_t,
+    _req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { single(Direction::Encrypt, ctx, plaintext, ciphertext) })
+}
+
+/// Encrypts a part.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_encrypt_update(
+    ctx: *mut crypto_ctx_t,
+    plaintext: *mut crypto_data_t,
+    ciphertext: *mut crypto_data_t,
+    req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { update(Direction::Encrypt, ctx, plaintext, ciphertext, req) })
+}
+
+/// Ends an encryption in parts: the rest of the text, the tag. Success ends the context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_encrypt_final(
+    ctx: *mut crypto_ctx_t,
+    ciphertext: *mut crypto_data_t,
+    _req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { finish(Direction::Encrypt, ctx, ciphertext) })
+}
+
+/// Encrypts a message in one call. With a template the key is not looked at.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_encrypt_atomic(
+    _provider: crypto_provider_handle_t,
+    _session: crypto_session_id_t,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    plaintext: *mut crypto_data_t,
+    ciphertext: *mut crypto_data_t,
+    template: crypto_spi_ctx_template_t,
+    req: crypto_req_handle_t,
+) -> c_int {
+    let request = Request { direction: Direction::Encrypt, mechanism, key, template, req };
+    // SAFETY: the common contract.
+    code(unsafe { atomic(&request, Group::Cipher, plaintext, ciphertext) })
+}
+
+/// Begins a decryption in parts; otherwise as `kcfaes_encrypt_init`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_decrypt_init(
+    ctx: *mut crypto_ctx_t,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    template: crypto_spi_ctx_template_t,
+    req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { init(Direction::Decrypt, Group::Cipher, ctx, mechanism, key, template, req) })
+}
+
+/// Decrypts a whole message on a context. Success and `CRYPTO_INVALID_MAC` end it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_decrypt(
+    ctx: *mut crypto_ctx_t,
+    ciphertext: *mut crypto_data_t,
+    plaintext: *mut crypto_data_t,
+    _req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { single(Direction::Decrypt, ctx, ciphertext, plaintext) })
+}
+
+/// Decrypts a part. GCM streams where the first part's output is apart from its input and has room
+/// for all of it but the tag; otherwise it writes nothing before `kcfaes_decrypt_final`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_decrypt_update(
+    ctx: *mut crypto_ctx_t,
+    ciphertext: *mut crypto_data_t,
+    plaintext: *mut crypto_data_t,
+    req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { update(Direction::Decrypt, ctx, ciphertext, plaintext, req) })
+}
+
+/// Ends a decryption in parts; writes only if the tag is right. Success ends the context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_decrypt_final(
+    ctx: *mut crypto_ctx_t,
+    plaintext: *mut crypto_data_t,
+    _req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { finish(Direction::Decrypt, ctx, plaintext) })
+}
+
+/// Decrypts a message in one call. A forged one is `CRYPTO_INVALID_MAC`, and no plaintext is left:
+/// output apart from the input becomes zero, bytes that are both become the ciphertext again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_decrypt_atomic(
+    _provider: crypto_provider_handle_t,
+    _session: crypto_session_id_t,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    ciphertext: *mut crypto_data_t,
+    plaintext: *mut crypto_data_t,
+    template: crypto_spi_ctx_template_t,
+    req: crypto_req_handle_t,
+) -> c_int {
+    let request = Request { direction: Direction::Decrypt, mechanism, key, template, req };
+    // SAFETY: the common contract.
+    code(unsafe { atomic(&request, Group::Cipher, ciphertext, plaintext) })
+}
+
+/// Begins a MAC in parts; otherwise as `kcfaes_encrypt_init`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_mac_init(
+    ctx: *mut crypto_ctx_t,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    template: crypto_spi_ctx_template_t,
+    req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { init(Direction::Encrypt, Group::Mac, ctx, mechanism, key, template, req) })
+}
+
+/// MAC of a whole message on a context, which success ends.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_mac(
+    ctx: *mut crypto_ctx_t,
+    data: *mut crypto_data_t,
+    mac: *mut crypto_data_t,
+    _req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { single(Direction::Encrypt, ctx, data, mac) })
+}
+
+/// Absorbs a part.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_mac_update(
+    ctx: *mut crypto_ctx_t,
+    data: *mut crypto_data_t,
+    req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { update(Direction::Encrypt, ctx, data, core::ptr::null_mut(), req) })
+}
+
+/// Ends a MAC in parts. Success ends the context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_mac_final(
+    ctx: *mut crypto_ctx_t,
+    mac: *mut crypto_data_t,
+    _req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { finish(Direction::Encrypt, ctx, mac) })
+}
+
+/// MAC of a message in one call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_mac_atomic(
+    _provider: crypto_provider_handle_t,
+    _session: crypto_session_id_t,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    data: *mut crypto_data_t,
+    mac: *mut crypto_data_t,
+    template: crypto_spi_ctx_template_t,
+    req: crypto_req_handle_t,
+) -> c_int {
+    let request = Request { direction: Direction::Encrypt, mechanism, key, template, req };
+    // SAFETY: the common contract.
+    code(unsafe { atomic(&request, Group::Mac, data, mac) })
+}
+
+/// Verifies the MAC of a message in one call, in constant time. A MAC of another length than the
+/// mechanism's is `CRYPTO_INVALID_MAC`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_mac_verify_atomic(
+    _provider: crypto_provider_handle_t,
+    _session: crypto_session_id_t,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    data: *mut crypto_data_t,
+    mac: *mut crypto_data_t,
+    template: crypto_spi_ctx_template_t,
+    req: crypto_req_handle_t,
+) -> c_int {
+    let request = Request { direction: Direction::Encrypt, mechanism, key, template, req };
+    // SAFETY: the common contract.
+    code(unsafe { verify(&request, data, mac) })
+}
+
+/// Makes a template of a key: one flat block from the environment's heap, which KCF itself wipes
+/// and frees. The mechanism's parameter is not looked at, and the template serves every mechanism.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_create_ctx_template(
+    _provider: crypto_provider_handle_t,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    template: *mut crypto_spi_ctx_template_t,
+    size: *mut usize,
+    req: crypto_req_handle_t,
+) -> c_int {
+    // SAFETY: the common contract.
+    code(unsafe { create_template(mechanism, key, template, size, req) })
+}
+
+/// Ends a context, in whatever state it is. One that has ended already, or never began, is left
+/// alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_free_context(ctx: *mut crypto_ctx_t) -> c_int {
+    // SAFETY: the common contract.
+    if let Some(ctx) = unsafe { ctx.as_mut() } {
+        // SAFETY: the common contract.
+        unsafe { free(ctx) };
+    }
+    CRYPTO_SUCCESS
+}
+
+/// Which group of functions a request comes through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Cipher,
+    Mac,
+}
+
+/// The arguments that every operation in one call has.
+struct Request {
+    direction: Direction,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    template: crypto_spi_ctx_template_t,
+    req: crypto_req_handle_t,
+}
+
+fn code(result: Result<()>) -> c_int {
+    match result {
+        Ok(()) => CRYPTO_SUCCESS,
+        Err(error) => error.code(),
+    }
+}
+
+/// # Safety
+/// The module's common contract, here and below.
+unsafe fn deref<'a, T>(at: *mut T) -> Result<&'a mut T> {
+    // SAFETY: the common contract.
+    unsafe { at.as_mut() }.ok_or(Error::ARGUMENTS_BAD)
+}
+
+/// The mechanism, if the group has it.
+fn mechanism_in(group: Group, mechanism: &crypto_mechanism_t) -> Result<Mechanism> {
+    let which = Mechanism::of(mechanism)?;
+    if group == Group::Mac && which != Mechanism::Gmac {
+        return Err(Error::MECHANISM_INVALID);
+    }
+    Ok(which)
+}
+
+unsafe fn io<'a>(src: &crypto_data_t, output: *mut crypto_data_t) -> Io<'a> {
+    let in_place = output.is_null() || core::ptr::eq(output.cast_const(), src);
+    // SAFETY: the common contract.
+    unsafe {
+        let dst = if in_place { None } else { Some(Data::new(&*output)) };
+        Io { src: Data::new(src), dst }
+    }
+}
+
+/// Tells the caller what was written or would be needed.
+unsafe fn report(
+    input: *mut crypto_data_t,
+    output: *mut crypto_data_t,
+    result: Result<Produced>,
+) -> Result<()> {
+    let in_place = output.is_null() || output == input;
+    // SAFETY: the common contract; the input was looked at before.
+    let said = unsafe { &mut *if output.is_null() { input } else { output } };
+    match result {
+        Ok(Produced::Bytes(n)) if !in_place => said.cd_length = n,
+        Err(Error::Room(needed)) => said.cd_length = needed,
+        _ => {}
+    }
+    result.map(|_| ())
+}
+
+unsafe fn init(
+    direction: Direction,
+    group: Group,
+    ctx: *mut crypto_ctx_t,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    template: crypto_spi_ctx_template_t,
+    req: crypto_req_handle_t,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    let (ctx, mechanism, key) = unsafe { (deref(ctx)?, deref(mechanism)?, deref(key)?) };
+    check_format(key)?;
+    let which = mechanism_in(group, mechanism)?;
+    // SAFETY: the common contract.
+    let (shared, bytes) = unsafe {
+        if template.is_null() {
+            (None, key_bytes(key)?)
+        } else {
+            (Some(Template::key(template)?), [].as_slice())
+        }
+    };
+    // SAFETY: the common contract; the mechanism was checked.
+    let parameter = unsafe { which.parameter(mechanism)? };
+    let context = Context::new(shared, env::kmflag(req))?;
+    let mut fpu = Fpu::new();
+    if shared.is_none() {
+        // SAFETY: made without a template.
+        unsafe { context.own_key() }.set(&mut fpu, bytes, which.hashes());
+    }
+    let (operation, key) = context.parts();
+    operation.begin(which, direction, &parameter, key, &mut fpu);
+    ctx.cc_provider_private = core::ptr::from_mut(context).cast::<c_void>();
+    Ok(())
+}
+
+/// The context behind a framework's context, if it goes in this direction.
+unsafe fn context<'a>(direction: Direction, ctx: &crypto_ctx_t) -> Result<&'a mut Context> {
+    // SAFETY: the common contract: what is not NULL is a context of ours.
+    let context = unsafe { ctx.cc_provider_private.cast::<Context>().as_mut() };
+    let context = context.ok_or(Error::OPERATION_NOT_INITIALIZED)?;
+    if context.operation.direction() != direction {
+        return Err(Error::OPERATION_NOT_INITIALIZED);
+    }
+    Ok(context)
+}
+
+unsafe fn free(ctx: &mut crypto_ctx_t) {
+    if let Some(context) = NonNull::new(ctx.cc_provider_private.cast::<Context>()) {
+        ctx.cc_provider_private = core::ptr::null_mut();
+        // SAFETY: a context of ours, which nobody can reach any more.
+        unsafe { Context::free(context) };
+    }
+}
+
+unsafe fn single(
+    direction: Direction,
+    ctx: *mut crypto_ctx_t,
+    input: *mut crypto_data_t,
+    output: *mut crypto_data_t,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    let (ctx, src) = unsafe { (deref(ctx)?, &*deref(input)?) };
+    // SAFETY: the common contract.
+    let (context, io) = unsafe { (context(direction, ctx)?, io(src, output)) };
+    let (operation, key) = context.parts();
+    let mac = operation.is_mac();
+    let result = operation.whole(key, &mut Fpu::new(), &io);
+    let ended = matches!(result, Ok(_) | Err(Error::INVALID_MAC));
+    // In the reference a MAC on a context leaves `cd_length` as it was.
+    let result = result.map(|produced| if mac { Produced::Unsaid } else { produced });
+    // SAFETY: the common contract.
+    unsafe {
+        if ended {
+            free(ctx);
+        }
+        report(input, output, result)
+    }
+}
+
+unsafe fn update(
+    direction: Direction,
+    ctx: *mut crypto_ctx_t,
+    input: *mut crypto_data_t,
+    output: *mut crypto_data_t,
+    req: crypto_req_handle_t,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    let (ctx, src) = unsafe { (deref(ctx)?, &*deref(input)?) };
+    // SAFETY: the common contract.
+    let (context, io) = unsafe { (context(direction, ctx)?, io(src, output)) };
+    let (operation, key) = context.parts();
+    let result = operation.update(key, &mut Fpu::new(), &io, env::kmflag(req));
+    // SAFETY: the common contract.
+    unsafe { report(input, output, result) }
+}
+
+unsafe fn finish(
+    direction: Direction,
+    ctx: *mut crypto_ctx_t,
+    output: *mut crypto_data_t,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    let ctx = unsafe { deref(ctx)? };
+    // SAFETY: the common contract.
+    let (context, dst) =
+        unsafe { (context(direction, ctx)?, output.as_ref().map(|output| Data::new(output))) };
+    let (operation, key) = context.parts();
+    let result = operation.finish(key, &mut Fpu::new(), dst.as_ref());
+    // SAFETY: the common contract.
+    unsafe {
+        if result.is_ok() {
+            free(ctx);
+        }
+        if output.is_null() {
+            return result.map(|_| ());
+        }
+        report(core::ptr::null_mut(), output, result)
+    }
+}
+
+unsafe fn atomic(
+    request: &Request,
+    group: Group,
+    input: *mut crypto_data_t,
+    output: *mut crypto_data_t,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    let src = unsafe { &*deref(input)? };
+    // SAFETY: the common contract.
+    unsafe {
+        let io = io(src, output);
+        report(input, output, whole(request, group, &io))
+    }
+}
+
+/// One message in one call.
+unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced> {
+    // SAFETY: the common contract.
+    let mechanism = unsafe { &*deref(request.mechanism)? };
+    if let Ok(which @ (Mechanism::Ecb | Mechanism::Cbc)) = Mechanism::numbered(mechanism) {
+        which.check_len(request.direction, io.src.len())?;
+    }
+    let which = mechanism_in(group, mechanism)?;
+    let mut own;
+    let mut operation = Operation::ENDED;
+    let mut fpu = Fpu::new();
+    // SAFETY: the common contract; the mechanism was checked.
+    unsafe {
+        let (key, parameter) = if request.template.is_null() {
+            let bytes = key_bytes(deref(request.key)?)?;
+            let parameter = which.parameter(mechanism)?;
+            own = HeapKey::new(env::kmflag(request.req))?;
+            let key = own.get();
+            key.set(&mut fpu, bytes, which.hashes());
+            (&*key, parameter)
+        } else {
+            (Template::key(request.template)?, which.parameter(mechanism)?)
+        };
+        operation.begin(which, request.direction, &parameter, key, &mut fpu);
+        operation.whole(key, &mut fpu, io)
+    }
+}
+
+unsafe fn verify(
+    request: &Request,
+    data: *mut crypto_data_t,
+    mac: *mut crypto_data_t,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    let (src, mac) = unsafe { (&*deref(data)?, &*deref(mac)?) };
+    let mut computed = [0; 16];
+    let out = crypto_data_t {
+        cd_format: CRYPTO_DATA_RAW,
+        cd_offset: 0,
+        cd_length: 16,
+        cd_miscdata: core::ptr::null_mut(),
+        cdu: crypto_data_cdu_t {
+            cdu_raw: iovec_t { iov_base: computed.as_mut_ptr().cast(), iov_len: 16 },
+        },
+    };
+    // SAFETY: the common contract; the local output outlives the call.
+    unsafe {
+        let io = Io { src: Data::new(src), dst: Some(Data::new(&out)) };
+        whole(request, Group::Mac, &io)?;
+    }
+    let mut received = [0; 16];
+    if mac.cd_length == 16 {
+        // SAFETY: the common contract.
+        unsafe { Data::new(mac) }.input()?.gather(&mut received);
+    }
+    let same = bool::from(computed.ct_eq(&received)) & (mac.cd_length == 16);
+    wipe(&mut computed);
+    if same { Ok(()) } else { Err(Error::Kcf(CRYPTO_INVALID_MAC)) }
+}
+
+unsafe fn create_template(
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    template: *mut crypto_spi_ctx_template_t,
+    size: *mut usize,
+    req: crypto_req_handle_t,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        let (mechanism, key) = (deref(mechanism)?, deref(key)?);
+        let (template, size) = (deref(template)?, deref(size)?);
+        Mechanism::numbered(mechanism)?;
+        let bytes = key_bytes(key)?;
+        (*template, *size) = Template::create(mechanism.cm_type as u32, bytes, env::kmflag(req))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! KCF data as runs: the only place that follows its raw pointers.
+//!
+//! `crypto_data_t` (raw, uio or mblk) → [`Segments`] → [`Pair`] → [`Run`]. Nothing is copied on the
+//! way but a block that straddles pieces.
+
+mod io;
+mod pair;
+mod run;
+mod segments;
+
+pub use io::{Data, Io};
+pub use pair::Pair;
+pub use run::Run;
+pub use segments::{MAX_EMPTY_PIECES, Overlap, Segments};

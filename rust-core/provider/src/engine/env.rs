@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The environment: all that the provider asks of the system it runs in.
+//!
+//! In the kernel `kmod/kcfaes_env.c` answers, in libkcfaes a few lines over malloc and CPUID. The
+//! names are bound by the linker, so that no call to them is indirect.
+
+use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+use crate::kcf::crypto_req_handle_t;
+
+/// AES-NI.
+pub const FEATURE_AES: u32 = 1 << 0;
+/// PCLMULQDQ.
+pub const FEATURE_PCLMULQDQ: u32 = 1 << 1;
+/// SSSE3.
+pub const FEATURE_SSSE3: u32 = 1 << 2;
+/// SSE4.1.
+pub const FEATURE_SSE41: u32 = 1 << 3;
+/// AVX, enabled by the system.
+pub const FEATURE_AVX: u32 = 1 << 4;
+/// AVX2.
+pub const FEATURE_AVX2: u32 = 1 << 5;
+/// VAES.
+pub const FEATURE_VAES: u32 = 1 << 6;
+/// VPCLMULQDQ.
+pub const FEATURE_VPCLMULQDQ: u32 = 1 << 7;
+/// AVX-512F, enabled by the system.
+pub const FEATURE_AVX512F: u32 = 1 << 8;
+/// AVX-512BW.
+pub const FEATURE_AVX512BW: u32 = 1 << 9;
+/// AVX-512VL.
+pub const FEATURE_AVX512VL: u32 = 1 << 10;
+/// BMI2.
+pub const FEATURE_BMI2: u32 = 1 << 11;
+/// AVX-512DQ.
+pub const FEATURE_AVX512DQ: u32 = 1 << 12;
+
+/// What the environment keeps while it lends the FPU; lives on the caller's stack.
+#[derive(Clone, Copy)]
+#[repr(C, align(16))]
+pub struct kcfaes_hold {
+    /// The environment's own: how the FPU was taken.
+    pub mode: u64,
+    /// The environment's own.
+    pub pad: u64,
+    /// Room for xmm0–15, saved where the FPU is borrowed from an interrupted thread.
+    pub xmm: [[u8; 16]; 16],
+}
+
+unsafe extern "C" {
+    fn kcfaes_env_alloc(size: usize, kmflag: c_int) -> *mut c_void;
+    fn kcfaes_env_free(ptr: *mut c_void, size: usize);
+    fn kcfaes_env_kmflag(req: crypto_req_handle_t) -> c_int;
+    fn kcfaes_env_features() -> u32;
+    fn kcfaes_env_in_interrupt() -> c_int;
+    fn kcfaes_env_hold(hold: *mut kcfaes_hold);
+    fn kcfaes_env_release(hold: *mut kcfaes_hold);
+}
+
+/// `size` bytes, aligned to 8 at least, contents undefined; `None` where there is no memory.
+pub fn alloc(size: usize, kmflag: c_int) -> Option<NonNull<u8>> {
+    // SAFETY: the function has no precondition but a size other than zero.
+    NonNull::new(unsafe { kcfaes_env_alloc(size.max(1), kmflag) }.cast())
+}
+
+/// Gives back what [`alloc`] gave.
+///
+/// # Safety
+/// `ptr` came from [`alloc`] with this `size` and is not used again.
+pub unsafe fn free(ptr: NonNull<u8>, size: usize) {
+    // SAFETY: the caller's contract.
+    unsafe { kcfaes_env_free(ptr.as_ptr().cast(), size.max(1)) }
+}
+
+/// `KM_SLEEP` or `KM_NOSLEEP`, as the request allows.
+#[allow(clippy::not_unsafe_ptr_arg_deref, reason = "an opaque handle, never followed here")]
+pub fn kmflag(req: crypto_req_handle_t) -> c_int {
+    // SAFETY: the handle is opaque to us and the framework takes any value of its own.
+    unsafe { kcfaes_env_kmflag(req) }
+}
+
+/// The `FEATURE_*` bits of this CPU that the system has enabled.
+pub(crate) fn features() -> u32 {
+    // SAFETY: no precondition.
+    unsafe { kcfaes_env_features() }
+}
+
+/// Whether the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a thread that
+/// is itself inside an FPU section.
+pub(crate) fn in_interrupt() -> bool {
+    // SAFETY: no precondition.
+    unsafe { kcfaes_env_in_interrupt() != 0 }
+}
+
+/// Takes the FPU.
+///
+/// # Safety
+/// It is not held already, and [`release`] follows with the same `hold`, unmoved.
+pub(crate) unsafe fn hold(hold: &mut MaybeUninit<kcfaes_hold>) {
+    // SAFETY: the caller's contract; the environment writes before it reads.
+    unsafe { kcfaes_env_hold(hold.as_mut_ptr()) }
+}
+
+/// Gives the FPU back.
+///
+/// # Safety
+/// It was taken by [`hold`] with this argument.
+pub(crate) unsafe fn release(hold: &mut MaybeUninit<kcfaes_hold>) {
+    // SAFETY: the caller's contract.
+    unsafe { kcfaes_env_release(hold.as_mut_ptr()) }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! FPU holds: short, never nested, and wiped before they end.
+
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use kcfaes_kernels::entry_aesni::kcfaes_wipe_aesni;
+
+use super::env::{self, kcfaes_hold};
+use super::select::{Table, TableId, select};
+use crate::portable;
+
+/// Bytes of text that a parallel mode (ECB, CTR, CBC decryption, GCM) may process in one hold
+/// unless [`set_hold_bytes`] says otherwise: 7 to 16 microseconds of a core.
+pub const HOLD_BYTES: usize = 32 * 1024;
+
+/// Serial modes get a quarter of it (8 KiB by default): each of their bytes counts `1 << 2`.
+const SERIAL_SHIFT: u32 = 2;
+
+static HOLD_LIMIT: AtomicUsize = AtomicUsize::new(HOLD_BYTES);
+
+/// Sets the bytes of a hold for calls that begin later, clamped to 1 KiB ..= 1 MiB and rounded down
+/// to whole blocks; returns the value taken.
+pub fn set_hold_bytes(bytes: usize) -> usize {
+    let bytes = bytes.clamp(1024, 1024 * 1024) & !((16 << SERIAL_SHIFT) - 1);
+    HOLD_LIMIT.store(bytes, Ordering::Relaxed);
+    bytes
+}
+
+/// How a mode uses the processor, which decides how long a hold may last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Many blocks in flight.
+    Parallel,
+    /// Each block waits for the one before.
+    Serial,
+}
+
+/// The FPU for the length of one call: taken when first needed, given back when the budget is
+/// spent (so that the thread can be preempted) and at the end, with the registers wiped.
+pub struct Fpu {
+    table: Table,
+    budget: usize,
+    left: usize,
+    held: bool,
+    hold: MaybeUninit<kcfaes_hold>,
+}
+
+/// Proof that the FPU is ours and that `table` may use it: only [`Fpu::hold`] hands one out, and
+/// while it lives the hold cannot end.
+#[derive(Clone, Copy)]
+pub struct Hold<'a> {
+    table: TableId,
+    _fpu: PhantomData<&'a Fpu>,
+}
+
+impl Hold<'_> {
+    /// The table to run.
+    pub(super) fn table(&self) -> TableId {
+        self.table
+    }
+}
+
+impl Fpu {
+    /// Chooses the table for this call.
+    #[expect(clippy::new_without_default, reason = "it looks at the CPU and the context")]
+    pub fn new() -> Self {
+        let budget = HOLD_LIMIT.load(Ordering::Relaxed);
+        Self { table: select(), budget, left: 0, held: false, hold: MaybeUninit::uninit() }
+    }
+
+    /// Makes sure of a hold and grants the first bytes of `want` for it: all, or as many whole
+    /// blocks as the budget has left.
+    pub fn hold(&mut self, pace: Pace, want: usize) -> (Hold<'_>, usize) {
+        let shift = match pace {
+            Pace::Parallel => 0,
+            Pace::Serial => SERIAL_SHIFT,
+        };
+        let mut granted = self.left >> shift & !15;
+        if granted == 0 && (want > 0 || !self.held) {
+            self.release();
+            self.acquire();
+            granted = self.budget >> shift & !15;
+        }
+        let granted = granted.min(want);
+        self.left = self.left.saturating_sub(granted << shift);
+        (Hold { table: self.table.id(), _fpu: PhantomData }, granted)
+    }
+
+    fn acquire(&mut self) {
+        if self.table.id() > TableId::Portable {
+            // SAFETY: `release` has just ended any hold of ours, and ends this one; `self` is
+            // borrowed by the `Hold` meanwhile and so does not move.
+            unsafe { env::hold(&mut self.hold) };
+        }
+        self.held = true;
+        self.left = self.budget;
+    }
+
+    /// Wipes what the kernels left behind and gives the FPU back.
+    fn release(&mut self) {
+        if !self.held {
+            return;
+        }
+        self.held = false;
+        match self.table.id() {
+            TableId::Portable => portable::wipe(),
+            TableId::Aesni => {
+                // SAFETY: the table was selected for this CPU, and the FPU is held.
+                unsafe { kcfaes_wipe_aesni() };
+                // SAFETY: `acquire` took it.
+                unsafe { env::release(&mut self.hold) };
+            }
+        }
+    }
+}
+
+impl Drop for Fpu {
+    fn drop(&mut self) {
+        self.release();
+    }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The engine: which kernels run, when the FPU is ours, and for how long.
+
+mod buffer;
+pub(crate) mod drive;
+pub mod env;
+mod fpu;
+mod kernel;
+mod select;
+mod wipe;
+
+pub(crate) use buffer::Buffer;
+pub use fpu::{Fpu, HOLD_BYTES, Hold, Pace, set_hold_bytes};
+pub use select::{Table, TableId, force, select};
+pub use wipe::{Wipe, wipe, wipe_bytes, wipe_raw};

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! CBC, SP 800-38A section 6.2. No padding: KCF leaves that to its consumers.
+
+use kcfaes_kernels::Block;
+
+use super::begin_blocks;
+use crate::data::Io;
+use crate::engine::drive::Carry;
+use crate::engine::{Fpu, Pace};
+use crate::kcf::Result;
+use crate::key::Key;
+use crate::request::Direction;
+
+/// State between the parts of a message.
+pub(super) struct Cbc {
+    /// The IV, later the last ciphertext block.
+    iv: Block,
+    pub(super) carry: Carry,
+}
+
+impl Cbc {
+    pub(super) const fn new(iv: [u8; 16]) -> Self {
+        Self { iv: Block(iv), carry: Carry::new() }
+    }
+
+    /// Transforms every block that is complete; returns the bytes produced. An IV that comes with
+    /// the input replaces the chain, as IPsec wants it.
+    pub(super) fn update(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<usize> {
+        let (mut pair, produced) = begin_blocks(&self.carry, io)?;
+        if let Some(iv) = io.src.miscdata() {
+            self.iv = Block(iv);
+        }
+        let (schedule, iv) = (&key.schedule, &mut self.iv);
+        let pace = match direction {
+            Direction::Encrypt => Pace::Serial,
+            Direction::Decrypt => Pace::Parallel,
+        };
+        self.carry.pump(0, fpu, pace, &mut pair, |hold, run| match direction {
+            Direction::Encrypt => hold.cbc_encrypt(schedule, iv, run),
+            Direction::Decrypt => hold.cbc_decrypt(schedule, iv, run),
+        });
+        Ok(produced)
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! CTR, SP 800-38A section 6.5, with the standard incrementing function of its appendix B.1 on the
+//! low `bits` bits of the counter block. The keystream is continuous across parts of any length. A
+//! counter that wraps within its bits is not an error, as in the reference.
+
+use kcfaes_kernels::Block;
+
+use crate::data::{Io, Pair, Run};
+use crate::engine::drive::drive;
+use crate::engine::{Fpu, Hold, Pace};
+use crate::kcf::Result;
+use crate::key::Key;
+
+/// State between the parts of a message.
+pub(super) struct Ctr {
+    /// The next counter block.
+    counter: Block,
+    bits: u32,
+    /// Of the last keystream block, the bytes from `used` on are still to be used; 16: none.
+    keystream: Block,
+    used: usize,
+}
+
+impl Ctr {
+    pub(super) const fn new(bits: u32, cb: [u8; 16]) -> Self {
+        Self { counter: Block(cb), bits, keystream: Block([0; 16]), used: 16 }
+    }
+
+    /// Transforms every byte; returns how many. A whole message may end with a ragged run, in a
+    /// part the rest of the last keystream block is kept.
+    pub(super) fn update(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+        whole: bool,
+    ) -> Result<usize> {
+        let len = io.src.len();
+        let mut pair = io.pair(len)?;
+        self.apply(key, fpu, &mut pair, len, whole);
+        Ok(len)
+    }
+
+    /// Adds the keystream to the next `len` bytes.
+    pub(super) fn apply(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        len: usize,
+        whole: bool,
+    ) {
+        let left = len - self.use_keystream(pair, len);
+        let bulk = if whole { left } else { left & !15 };
+        drive(fpu, Pace::Parallel, pair, bulk, |hold, run| self.blocks(hold, key, run));
+        if bulk < left {
+            self.keystream = Block([0; 16]);
+            let (hold, _) = fpu.hold(Pace::Parallel, 16);
+            let mut block = self.keystream;
+            self.blocks(&hold, key, Run::in_place(&mut block.0));
+            self.keystream = block;
+            crate::engine::wipe(&mut block);
+            self.used = 0;
+            self.use_keystream(pair, left - bulk);
+        }
+    }
+
+    /// Adds what is left of the last keystream block to at most `len` bytes; returns how many.
+    fn use_keystream(&mut self, pair: &mut Pair<'_>, len: usize) -> usize {
+        let mut done = 0;
+        while let Some(rest @ [_, ..]) = self.keystream.0.get(self.used..) {
+            let run = pair.run(rest.len().min(len - done));
+            if run.is_empty() {
+                break;
+            }
+            run.xor(rest);
+            self.used += run.len();
+            done += run.len();
+        }
+        done
+    }
+
+    /// Whole blocks (the last may be ragged). The kernels count in 32 bits, so a run is cut where
+    /// those wrap or the counter's own bits do.
+    fn blocks(&mut self, hold: &Hold<'_>, key: &Key, mut run: Run<'_>) {
+        let mask = u128::MAX >> (128 - self.bits.clamp(1, 128));
+        while !run.is_empty() {
+            let counter = u128::from_be_bytes(self.counter.0);
+            let to_wrap = ((mask as u32) - (counter as u32 & mask as u32)) as usize + 1;
+            let part = run.split_off(to_wrap.saturating_mul(16));
+            let blocks = part.len().div_ceil(16) as u128;
+            hold.ctr32(&key.schedule, &mut self.counter, part);
+            let next = counter & !mask | counter.wrapping_add(blocks) & mask;
+            self.counter = Block(next.to_be_bytes());
+        }
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! ECB, SP 800-38A section 6.1.
+
+use super::begin_blocks;
+use crate::data::Io;
+use crate::engine::drive::Carry;
+use crate::engine::{Fpu, Pace};
+use crate::kcf::Result;
+use crate::key::Key;
+use crate::request::Direction;
+
+/// State between the parts of a message.
+pub(super) struct Ecb {
+    pub(super) carry: Carry,
+}
+
+impl Ecb {
+    pub(super) const fn new() -> Self {
+        Self { carry: Carry::new() }
+    }
+
+    /// Transforms every block that is complete; returns the bytes produced.
+    pub(super) fn update(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<usize> {
+        let (mut pair, produced) = begin_blocks(&self.carry, io)?;
+        let schedule = &key.schedule;
+        self.carry.pump(0, fpu, Pace::Parallel, &mut pair, |hold, run| match direction {
+            Direction::Encrypt => hold.ecb_encrypt(schedule, run),
+            Direction::Decrypt => hold.ecb_decrypt(schedule, run),
+        });
+        Ok(produced)
+    }
+}

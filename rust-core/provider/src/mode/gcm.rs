@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! GCM, SP 800-38D section 7.
+//!
+//! Whole messages are encrypted and decrypted in one pass; a forged one leaves no plaintext. A
+//! decryption in parts either streams, in constant memory and holding back what may be the tag, or
+//! buffers and releases nothing before the tag is right; its first part decides which.
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use kcfaes_kernels::Block;
+use subtle::ConstantTimeEq;
+
+use super::begin_blocks;
+use super::ctr::Ctr;
+use crate::data::{Data, Io, Overlap, Pair, Segments};
+use crate::engine::drive::{Carry, drive};
+use crate::engine::{Buffer, Fpu, Pace};
+use crate::kcf::{Error, Result};
+use crate::key::Key;
+use crate::request::Direction;
+
+/// Longest text in bytes: 2^32 - 2 blocks (SP 800-38D section 5.2.1.1).
+pub(super) const MAX_TEXT: u64 = ((1 << 32) - 2) * 16;
+
+/// Longest AAD in bytes: 2^64 - 1 bits (SP 800-38D section 5.2.1.1).
+pub(super) const MAX_AAD: u64 = (1 << 61) - 1;
+
+static STREAM: AtomicBool = AtomicBool::new(true);
+
+/// Whether decryption in parts may stream (the default) or always buffers; later contexts only.
+pub fn set_gcm_stream(stream: bool) {
+    STREAM.store(stream, Ordering::Relaxed);
+}
+
+/// J0 and the hash of SP 800-38D section 7.1, steps 2 to 6.
+pub(super) struct Ghash {
+    j0: Block,
+    pub(super) y: Block,
+    pub(super) aad_len: u64,
+}
+
+impl Ghash {
+    pub(super) const fn new() -> Self {
+        Self { j0: Block([0; 16]), y: Block([0; 16]), aad_len: 0 }
+    }
+
+    /// Step 2: J0 of an IV.
+    pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8]) {
+        if let Ok(iv) = <&[u8; 12]>::try_from(iv) {
+            let [a, b, c, d, e, f, g, h, i, j, k, l] = *iv;
+            self.j0 = Block([a, b, c, d, e, f, g, h, i, j, k, l, 0, 0, 0, 1]);
+        } else {
+            self.absorb(key, fpu, iv);
+            let bits = (iv.len() as u128) << 3;
+            self.absorb(key, fpu, &bits.to_be_bytes());
+            self.j0 = self.y;
+            self.y = Block([0; 16]);
+        }
+    }
+
+    /// Step 5 for data that is only hashed; a partial block ends with zeros.
+    pub(super) fn absorb(&mut self, key: &Key, fpu: &mut Fpu, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (hold, granted) = fpu.hold(Pace::Parallel, bytes.len());
+            let (now, later) = bytes.split_at_checked(granted).unwrap_or((bytes, &[]));
+            hold.ghash(&key.powers, &mut self.y, now);
+            bytes = later;
+        }
+    }
+
+    /// inc32(J0), where the text's keystream begins.
+    fn first_counter(&self) -> Block {
+        let j0 = u128::from_be_bytes(self.j0.0);
+        let low = (j0 as u32).wrapping_add(1);
+        Block((j0 & !u128::from(u32::MAX) | u128::from(low)).to_be_bytes())
+    }
+
+    /// Steps 5 and 6: the tag, in full.
+    pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu, text_len: u64) -> Block {
+        let (hold, _) = fpu.hold(Pace::Parallel, 0);
+        hold.gcm_tag(&key.schedule, &key.powers, &self.j0, &mut self.y, self.aad_len, text_len);
+        self.y
+    }
+}
+
+/// Compares the first `len` bytes in constant time.
+///
+/// # Errors
+/// `INVALID_MAC`
+pub(super) fn same_tag(tag: &Block, received: &[u8; 16], len: usize) -> Result<()> {
+    let tag = tag.0.get(..len).unwrap_or_default();
+    let received = received.get(..len).unwrap_or_default();
+    if tag.len() == len && bool::from(tag.ct_eq(received)) {
+        Ok(())
+    } else {
+        Err(Error::INVALID_MAC)
+    }
+}
+
+/// How a decryption in parts releases plaintext.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Release {
+    /// No part has come yet.
+    Undecided,
+    /// Each block as soon as it cannot be the tag.
+    Streaming,
+    /// All of it at the end.
+    Buffered,
+}
+
+/// State between the parts of a message.
+pub(super) struct Gcm {
+    hash: Ghash,
+    ctr: Block,
+    tag_len: usize,
+    text_len: u64,
+    carry: Carry,
+    release: Release,
+}
+
+impl Gcm {
+    pub(super) const fn new(tag_len: usize) -> Self {
+        Self {
+            hash: Ghash::new(),
+            ctr: Block([0; 16]),
+            tag_len,
+            text_len: 0,
+            carry: Carry::new(),
+            release: Release::Undecided,
+        }
+    }
+
+    /// Begins a message: its IV and AAD.
+    pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8], aad: &[u8]) {
+        self.hash.begin(key, fpu, iv);
+        self.ctr = self.hash.first_counter();
+        self.hash.absorb(key, fpu, aad);
+        self.hash.aad_len = aad.len() as u64;
+    }
+
+    /// Whether no text has come yet.
+    pub(super) fn fresh(&self) -> bool {
+        self.text_len == 0
+    }
+
+    /// The text's length when `more` bytes have come.
+    fn grown(&self, more: usize, overhead: usize) -> Result<u64> {
+        let len = self.text_len.checked_add(more as u64);
+        len.filter(|&n| n <= MAX_TEXT + overhead as u64).ok_or(Error::DATA_LEN_RANGE)
+    }
+
+    /// Encrypts a whole message; returns the bytes produced, the tag's included.
+    pub(super) fn encrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
+        let len = io.src.len();
+        self.text_len = self.grown(len, 0)?;
+        let produced = len.saturating_add(self.tag_len);
+        let mut pair = io.pair(produced)?;
+        self.step(Direction::Encrypt, key, fpu, &mut pair, len);
+        let tag = self.hash.tag(key, fpu, self.text_len);
+        pair.scatter(tag.0.get(..self.tag_len).unwrap_or_default());
+        Ok(produced)
+    }
+
+    /// Decrypts a whole message, ciphertext and tag; returns the bytes produced. If the tag is
+    /// wrong, output that is not also input becomes zero, and what is becomes ciphertext again.
+    pub(super) fn decrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
+        let all = io.src.len();
+        let len = all.checked_sub(self.tag_len).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        self.text_len = self.grown(len, 0)?;
+        let pair = io.pair(len)?;
+        let mut received = [0; 16];
+        let mut tag_at = pair.clone();
+        tag_at.src().advance(len);
+        tag_at.gather(received.get_mut(..self.tag_len).unwrap_or_default());
+        self.step(Direction::Decrypt, key, fpu, &mut pair.clone(), len);
+        let tag = self.hash.tag(key, fpu, self.text_len);
+        same_tag(&tag, &received, self.tag_len).map(|()| len).inspect_err(|_| {
+            let pair = pair.limit(len);
+            if pair.aliased() {
+                let mut ctr = Ctr::new(32, self.hash.first_counter().0);
+                ctr.apply(key, fpu, &mut pair.clone(), len, true);
+            }
+            pair.zero_destination();
+        })
+    }
+
+    /// GCTR and GHASH over the next `len` bytes.
+    fn step(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) {
+        let (schedule, powers) = (&key.schedule, &key.powers);
+        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
+        drive(fpu, Pace::Parallel, pair, len, |hold, run| match direction {
+            Direction::Encrypt => hold.gcm_encrypt(schedule, powers, ctr, y, run),
+            Direction::Decrypt => hold.gcm_decrypt(schedule, powers, ctr, y, run),
+        });
+    }
+
+    /// Encrypts a part: every block that is complete.
+    pub(super) fn encrypt_update(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<usize> {
+        let text_len = self.grown(io.src.len(), 0)?;
+        let (mut pair, produced) = begin_blocks(&self.carry, io)?;
+        let (schedule, powers) = (&key.schedule, &key.powers);
+        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
+        self.carry.pump(0, fpu, Pace::Parallel, &mut pair, |hold, run| {
+            hold.gcm_encrypt(schedule, powers, ctr, y, run);
+        });
+        self.text_len = text_len;
+        Ok(produced)
+    }
+
+    /// Ends an encryption: the rest of the text, and the tag.
+    pub(super) fn encrypt_final(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        dst: &Data<'_>,
+    ) -> Result<usize> {
+        let produced = self.carry.len() + self.tag_len;
+        if dst.len() < produced {
+            return Err(Error::DATA_LEN_RANGE);
+        }
+        let mut out = dst.output(produced)?;
+        let mut tail = Pair::in_place(Segments::from_mut(self.carry.bytes()));
+        let len = tail.src().left();
+        let (schedule, powers) = (&key.schedule, &key.powers);
+        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
+        drive(fpu, Pace::Parallel, &mut tail, len, |hold, run| {
+            hold.gcm_encrypt(schedule, powers, ctr, y, run);
+        });
+        let tag = self.hash.tag(key, fpu, self.text_len);
+        out.scatter(self.carry.bytes());
+        out.scatter(tag.0.get(..self.tag_len).unwrap_or_default());
+        Ok(produced)
+    }
+
+    /// Decrypts a part, or stores it. Here `text_len` counts the tag too, until the end.
+    pub(super) fn decrypt_update(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+        buffer: &mut Buffer,
+        kmflag: c_int,
+    ) -> Result<usize> {
+        if io.src.is_empty() {
+            return Ok(0);
+        }
+        let text_len = self.grown(io.src.len(), self.tag_len)?;
+        let mut src = io.src.input()?;
+        let release = match self.release {
+            Release::Undecided => self.decide(io, &src),
+            decided => decided,
+        };
+        let produced = match release {
+            Release::Streaming => self.stream(key, fpu, io)?,
+            _ => {
+                buffer.append(&mut src, kmflag)?;
+                0
+            }
+        };
+        self.release = release;
+        self.text_len = text_len;
+        Ok(produced)
+    }
+
+    /// Whether the first part can stream: its output is elsewhere, and has room for all that could
+    /// be plaintext.
+    fn decide(&self, io: &Io<'_>, src: &Segments<'_>) -> Release {
+        let plain = io.src.len().saturating_sub(self.tag_len);
+        let apart =
+            |dst: Data<'_>| dst.output(plain).is_ok_and(|dst| src.overlap(&dst) == Overlap::None);
+        if STREAM.load(Ordering::Relaxed) && io.dst.is_some_and(apart) {
+            Release::Streaming
+        } else {
+            Release::Buffered
+        }
+    }
+
+    /// Decrypts every block that cannot be part of the tag.
+    fn stream(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
+        if io.dst.is_none() {
+            return Err(Error::ARGUMENTS_BAD);
+        }
+        let produced = self.carry.ready(io.src.len(), self.tag_len).ok_or(Error::DATA_LEN_RANGE)?;
+        let mut pair = io.pair(produced)?;
+        if pair.aliased() {
+            return Err(Error::ARGUMENTS_BAD);
+        }
+        let (schedule, powers) = (&key.schedule, &key.powers);
+        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
+        self.carry.pump(self.tag_len, fpu, Pace::Parallel, &mut pair, |hold, run| {
+            hold.gcm_decrypt(schedule, powers, ctr, y, run);
+        });
+        Ok(produced)
+    }
+
+    /// Ends a decryption: nothing is written unless the tag is right.
+    pub(super) fn decrypt_final(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        dst: &Data<'_>,
+        buffer: &mut Buffer,
+    ) -> Result<usize> {
+        if self.release == Release::Undecided {
+            self.release = Release::Buffered;
+        }
+        let waiting = match self.release {
+            Release::Streaming => self.carry.bytes(),
+            _ => buffer.bytes(),
+        };
+        let len = waiting.len().checked_sub(self.tag_len).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        let mut out = dst.output(len)?;
+        let (text, tag_at) = waiting.split_at_mut_checked(len).unwrap_or_default();
+        let mut received = [0; 16];
+        for (to, from) in received.iter_mut().zip(tag_at) {
+            *to = *from;
+        }
+        let mut pair = Pair::in_place(Segments::from_mut(text));
+        let (schedule, powers) = (&key.schedule, &key.powers);
+        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
+        drive(fpu, Pace::Parallel, &mut pair, len, |hold, run| {
+            hold.gcm_decrypt(schedule, powers, ctr, y, run);
+        });
+        let text_len = self.text_len.saturating_sub(self.tag_len as u64);
+        let tag = self.hash.tag(key, fpu, text_len);
+        same_tag(&tag, &received, self.tag_len)?;
+        let waiting = match self.release {
+            Release::Streaming => self.carry.bytes(),
+            _ => buffer.bytes(),
+        };
+        out.scatter(waiting.get(..len).unwrap_or_default());
+        Ok(len)
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! GMAC, SP 800-38D section 3: GCM of a message that is all additional authenticated data. It is
+//! the parameter's AAD followed by the data, in any parts.
+
+use kcfaes_kernels::Block;
+
+use super::gcm::{Ghash, MAX_AAD, same_tag};
+use crate::data::{Data, Pair};
+use crate::engine::drive::Carry;
+use crate::engine::{Fpu, Pace};
+use crate::kcf::{Error, Result};
+use crate::key::Key;
+use crate::request::Direction;
+
+/// State between the parts of a message.
+pub(super) struct Gmac {
+    hash: Ghash,
+    /// A partial block and, when verifying, the last 16 bytes seen: they may be the tag.
+    carry: Carry,
+    keep: usize,
+}
+
+impl Gmac {
+    pub(super) const fn new() -> Self {
+        Self { hash: Ghash::new(), carry: Carry::new(), keep: 0 }
+    }
+
+    /// Begins a message with the parameter's AAD.
+    pub(super) fn begin(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        iv: &[u8],
+        aad: &[u8],
+    ) {
+        self.keep = match direction {
+            Direction::Encrypt => 0,
+            Direction::Decrypt => 16,
+        };
+        self.hash.begin(key, fpu, iv);
+        let whole = aad.len() & !15;
+        let (blocks, tail) = aad.split_at_checked(whole).unwrap_or((aad, &[]));
+        self.hash.absorb(key, fpu, blocks);
+        self.carry.push(tail);
+        self.hash.aad_len = aad.len() as u64;
+    }
+
+    /// Absorbs the message, or a part.
+    pub(super) fn update(&mut self, key: &Key, fpu: &mut Fpu, src: &Data<'_>) -> Result<()> {
+        let segments = src.input()?;
+        let total = self.hash.aad_len.checked_add(src.len() as u64);
+        let total = total.filter(|&n| n <= MAX_AAD).ok_or(Error::DATA_LEN_RANGE)?;
+        let y = &mut self.hash.y;
+        let mut pair = Pair::read_only(segments);
+        self.carry.pump(self.keep, fpu, Pace::Parallel, &mut pair, |hold, run| {
+            hold.ghash(&key.powers, y, run.source());
+        });
+        self.hash.aad_len = total;
+        Ok(())
+    }
+
+    /// The tag.
+    pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> Block {
+        let (hold, _) = fpu.hold(Pace::Parallel, 16);
+        hold.ghash(&key.powers, &mut self.hash.y, self.carry.bytes());
+        self.hash.tag(key, fpu, 0)
+    }
+
+    /// Verifies the last 16 bytes of the message as the tag of those before.
+    pub(super) fn verify(&mut self, key: &Key, fpu: &mut Fpu) -> Result<()> {
+        let received = self.carry.pop(16).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        self.hash.aad_len = self.hash.aad_len.saturating_sub(16);
+        let tag = self.tag(key, fpu);
+        same_tag(&tag, &received, 16)
+    }
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Modes of operation: one state machine each, driven by an entry point, fed with runs.
+//!
+//! An [`Operation`] never sees a `crypto_data_t` and allocates only where a decryption in parts has
+//! latched to buffering. Every method either does all of its work or fails with nothing consumed
+//! and nothing written, but for the rule of forged messages ([`gcm`]).
+
+mod cbc;
+mod ctr;
+mod ecb;
+mod gcm;
+mod gmac;
+
+use core::ffi::c_int;
+
+use self::cbc::Cbc;
+use self::ctr::Ctr;
+use self::ecb::Ecb;
+use self::gcm::Gcm;
+pub use self::gcm::set_gcm_stream;
+use self::gmac::Gmac;
+use crate::data::{Data, Io, Pair};
+use crate::engine::drive::Carry;
+use crate::engine::{Buffer, Fpu, Wipe, wipe};
+use crate::kcf::{Error, Result};
+use crate::key::Key;
+use crate::request::{Direction, Mechanism, Parameter};
+
+/// One message in one mode and direction.
+pub struct Operation {
+    direction: Direction,
+    mode: Mode,
+    buffer: Buffer,
+}
+
+/// State of each mode, in one form for all tables. All-zero is [`Mode::Ended`].
+#[repr(u32)]
+enum Mode {
+    /// Not begun, or ended.
+    Ended = 0,
+    Ecb(Ecb),
+    Cbc(Cbc),
+    Ctr(Ctr),
+    Gcm(Gcm),
+    Gmac(Gmac),
+}
+
+#[allow(unsafe_code, reason = "a statement about layout")]
+// SAFETY: with `repr(u32)` all-zero bytes are the variant 0, which has no fields; no variant owns
+// anything.
+unsafe impl Wipe for Mode {}
+
+/// What a call has written, for `cd_length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Produced {
+    /// So many bytes.
+    Bytes(usize),
+    /// `cd_length` stays as it is.
+    Unsaid,
+}
+
+impl Operation {
+    /// An operation that has not begun.
+    pub const ENDED: Self =
+        Self { direction: Direction::Encrypt, mode: Mode::Ended, buffer: Buffer::new() };
+
+    /// Whether it has not begun, or has ended.
+    pub fn ended(&self) -> bool {
+        matches!(self.mode, Mode::Ended)
+    }
+
+    /// What it does.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Whether it computes or verifies a MAC, and transforms nothing.
+    pub fn is_mac(&self) -> bool {
+        matches!(self.mode, Mode::Gmac(_))
+    }
+
+    /// Begins a message.
+    pub fn begin(
+        &mut self,
+        mechanism: Mechanism,
+        direction: Direction,
+        parameter: &Parameter<'_>,
+        key: &Key,
+        fpu: &mut Fpu,
+    ) {
+        self.direction = direction;
+        match *parameter {
+            Parameter::Ecb => self.mode = Mode::Ecb(Ecb::new()),
+            Parameter::Cbc { iv } => self.mode = Mode::Cbc(Cbc::new(iv)),
+            Parameter::Ctr { bits, cb } => self.mode = Mode::Ctr(Ctr::new(bits, cb)),
+            Parameter::Gcm { iv, aad, .. } if mechanism == Mechanism::Gmac => {
+                self.mode = Mode::Gmac(Gmac::new());
+                if let Mode::Gmac(gmac) = &mut self.mode {
+                    gmac.begin(direction, key, fpu, iv, aad);
+                }
+            }
+            Parameter::Gcm { iv, aad, tag_len } => {
+                self.mode = Mode::Gcm(Gcm::new(tag_len));
+                if let Mode::Gcm(gcm) = &mut self.mode {
+                    gcm.begin(key, fpu, iv, aad);
+                }
+            }
+        }
+    }
+
+    /// Transforms a whole message.
+    ///
+    /// # Errors
+    /// `Room`: nothing consumed. `DATA_LEN_RANGE` or `ENCRYPTED_DATA_LEN_RANGE`: a length that the
+    /// mode cannot have. `INVALID_MAC`. Otherwise what is wrong with the data.
+    pub fn whole(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<Produced> {
+        let direction = self.direction;
+        let produced = match &mut self.mode {
+            Mode::Ended => return Err(Error::OPERATION_NOT_INITIALIZED),
+            Mode::Ecb(Ecb { carry }) | Mode::Cbc(Cbc { carry, .. })
+                if (carry.len() | io.src.len()) & 15 != 0 =>
+            {
+                return Err(ragged(direction));
+            }
+            Mode::Ecb(ecb) => ecb.update(direction, key, fpu, io)?,
+            Mode::Cbc(cbc) => cbc.update(direction, key, fpu, io)?,
+            Mode::Ctr(ctr) => ctr.update(key, fpu, io, true)?,
+            Mode::Gcm(gcm) if !gcm.fresh() => return Err(Error::ARGUMENTS_BAD),
+            Mode::Gcm(gcm) => match direction {
+                Direction::Encrypt => gcm.encrypt(key, fpu, io)?,
+                Direction::Decrypt => gcm.decrypt(key, fpu, io)?,
+            },
+            Mode::Gmac(gmac) => match direction {
+                Direction::Encrypt => {
+                    let mut out = room_for_mac(io.dst_or_src())?;
+                    gmac.update(key, fpu, &io.src)?;
+                    out.scatter(&gmac.tag(key, fpu).0);
+                    16
+                }
+                Direction::Decrypt => {
+                    gmac.update(key, fpu, &io.src)?;
+                    gmac.verify(key, fpu)?;
+                    0
+                }
+            },
+        };
+        Ok(Produced::Bytes(produced))
+    }
+
+    /// Transforms a part of a message.
+    ///
+    /// # Errors
+    /// `Room`: nothing consumed. `HOST_MEMORY`: likewise. `DATA_LEN_RANGE`: a part that arrives in
+    /// place behind a partial block, or too long a message. Otherwise what is wrong with the data.
+    pub fn update(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+        kmflag: c_int,
+    ) -> Result<Produced> {
+        let direction = self.direction;
+        let produced = match &mut self.mode {
+            Mode::Ended => return Err(Error::OPERATION_NOT_INITIALIZED),
+            Mode::Ecb(ecb) => ecb.update(direction, key, fpu, io)?,
+            Mode::Cbc(cbc) => cbc.update(direction, key, fpu, io)?,
+            Mode::Ctr(ctr) => ctr.update(key, fpu, io, false)?,
+            Mode::Gcm(gcm) => match direction {
+                Direction::Encrypt => gcm.encrypt_update(key, fpu, io)?,
+                Direction::Decrypt => gcm.decrypt_update(key, fpu, io, &mut self.buffer, kmflag)?,
+            },
+            Mode::Gmac(gmac) => {
+                gmac.update(key, fpu, &io.src)?;
+                0
+            }
+        };
+        Ok(Produced::Bytes(produced))
+    }
+
+    /// Ends a message given in parts. Without an output only modes that have nothing to write can
+    /// end.
+    ///
+    /// # Errors
+    /// `Room`: nothing consumed, may be tried again. `DATA_LEN_RANGE` or
+    /// `ENCRYPTED_DATA_LEN_RANGE`: bytes are left over, or too few have come, or (encryption) the
+    /// room is too small. `INVALID_MAC`: nothing written.
+    pub fn finish(&mut self, key: &Key, fpu: &mut Fpu, dst: Option<&Data<'_>>) -> Result<Produced> {
+        let direction = self.direction;
+        let produced = match &mut self.mode {
+            Mode::Ended => return Err(Error::OPERATION_NOT_INITIALIZED),
+            Mode::Ecb(Ecb { carry }) | Mode::Cbc(Cbc { carry, .. }) => {
+                if carry.len() != 0 {
+                    return Err(ragged(direction));
+                }
+                0
+            }
+            Mode::Ctr(_) => return Ok(Produced::Unsaid),
+            Mode::Gcm(gcm) => {
+                let dst = dst.ok_or(Error::ARGUMENTS_BAD)?;
+                match direction {
+                    Direction::Encrypt => gcm.encrypt_final(key, fpu, dst)?,
+                    Direction::Decrypt => gcm.decrypt_final(key, fpu, dst, &mut self.buffer)?,
+                }
+            }
+            Mode::Gmac(gmac) => match direction {
+                Direction::Encrypt => {
+                    let dst = dst.ok_or(Error::ARGUMENTS_BAD)?;
+                    if dst.len() < 16 {
+                        return Err(Error::DATA_LEN_RANGE);
+                    }
+                    let mut out = room_for_mac(dst)?;
+                    out.scatter(&gmac.tag(key, fpu).0);
+                    16
+                }
+                Direction::Decrypt => {
+                    gmac.verify(key, fpu)?;
+                    0
+                }
+            },
+        };
+        Ok(Produced::Bytes(produced))
+    }
+
+    /// Ends and erases it.
+    pub fn end(&mut self) {
+        wipe(&mut self.mode);
+        self.buffer = Buffer::new();
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A length that is no multiple of the block.
+fn ragged(direction: Direction) -> Error {
+    match direction {
+        Direction::Encrypt => Error::DATA_LEN_RANGE,
+        Direction::Decrypt => Error::ENCRYPTED_DATA_LEN_RANGE,
+    }
+}
+
+/// Room for a MAC of 16 bytes.
+fn room_for_mac<'a>(dst: &Data<'a>) -> Result<crate::data::Segments<'a>> {
+    dst.output(16)
+}
+
+/// Input and output of a part in a mode that emits whole blocks, and the bytes it will emit.
+///
+/// # Errors
+/// `DATA_LEN_RANGE` for a part that arrives, in place, behind a partial block: the output would
+/// have to go where the block began, in the caller's earlier buffer.
+fn begin_blocks<'a>(carry: &Carry, io: &Io<'a>) -> Result<(Pair<'a>, usize)> {
+    let behind = carry.len() > 0 && !io.src.is_empty();
+    let produced = carry.ready(io.src.len(), 0).ok_or(Error::DATA_LEN_RANGE)?;
+    if behind && io.dst.is_none() {
+        return Err(Error::DATA_LEN_RANGE);
+    }
+    let pair = io.pair(produced)?;
+    if behind && pair.aliased() {
+        return Err(Error::DATA_LEN_RANGE);
+    }
+    Ok((pair, produced))
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Table `portable`: AES and GHASH in integer registers only, for code that may not touch a vector
+//! register, and for CPUs without AES-NI.
+//!
+//! Functions mean the same as the entry points of the other tables
+//! ([`kcfaes_kernels::entry_aesni`]), over the same key material and state, so that one message may
+//! alternate between tables. Constant time; no allocation, no panic. Text comes as a [`Run`]: a
+//! batch is read before it is written, so source and destination may be the same bytes.
+
+mod aes;
+mod ghash;
+mod sbox;
+#[cfg(test)]
+mod tests;
+
+use crate::data::Run;
+use aes::BATCH;
+use ghash::Power;
+use kcfaes_kernels::{Block, Powers, Schedule};
+use zeroize::Zeroize;
+
+/// Expands a key of 16, 24 or 32 bytes into `schedule` (both directions).
+#[inline(never)]
+pub fn key_expand(schedule: &mut Schedule, key: &[u8]) {
+    aes::key_expand(schedule, key);
+}
+
+/// Computes H = E(K, 0^128) and its powers.
+#[inline(never)]
+pub fn ghash_init(schedule: &Schedule, powers: &mut Powers) {
+    let mut h = Block::default();
+    aes::encrypt_block(schedule, &mut h.0);
+    ghash::init(powers, h);
+}
+
+/// ECB encryption of whole blocks.
+#[inline(never)]
+pub fn ecb_encrypt(schedule: &Schedule, mut run: Run<'_>) {
+    let mut text = [0; BATCH];
+    while run.peek(&mut text) != 0 {
+        aes::encrypt(schedule, &mut text);
+        run.put(&text);
+    }
+}
+
+/// ECB decryption of whole blocks.
+#[inline(never)]
+pub fn ecb_decrypt(schedule: &Schedule, mut run: Run<'_>) {
+    let mut text = [0; BATCH];
+    while run.peek(&mut text) != 0 {
+        aes::decrypt(schedule, &mut text);
+        run.put(&text);
+    }
+}
+
+/// CBC encryption of whole blocks; `iv` is the previous ciphertext block and becomes the last one
+/// written.
+#[inline(never)]
+pub fn cbc_encrypt(schedule: &Schedule, iv: &mut Block, mut run: Run<'_>) {
+    let mut text = [0; 16];
+    while run.peek(&mut text) != 0 {
+        add(&mut iv.0, &text);
+        aes::encrypt_block(schedule, &mut iv.0);
+        run.put(&iv.0);
+    }
+}
+
+/// CBC decryption of whole blocks; `iv` is the previous ciphertext block and becomes the last one
+/// read.
+#[inline(never)]
+pub fn cbc_decrypt(schedule: &Schedule, iv: &mut Block, mut run: Run<'_>) {
+    let mut cipher = [0; BATCH];
+    loop {
+        let len = run.peek(&mut cipher);
+        if len == 0 {
+            break;
+        }
+        let mut text = cipher;
+        aes::decrypt(schedule, &mut text);
+        for (text, cipher) in blocks_mut(&mut text).zip(blocks(&cipher)).take(len.div_ceil(16)) {
+            add(text, &iv.0);
+            iv.0 = *cipher;
+        }
+        run.put(&text);
+    }
+}
+
+/// CTR over any number of bytes: the low 32 bits of `ctr` (big-endian, bytes 12..16) count modulo
+/// 2^32, the upper 96 stay. `ctr` advances by the blocks begun; a last partial block uses the
+/// leading bytes of its keystream block.
+#[inline(never)]
+pub fn ctr32(schedule: &Schedule, ctr: &mut Block, mut run: Run<'_>) {
+    let mut text = [0; BATCH];
+    loop {
+        let len = run.peek(&mut text);
+        if len == 0 {
+            break;
+        }
+        gctr(schedule, ctr, &mut text, len);
+        run.put(&text);
+    }
+}
+
+/// GHASH: absorbs `bytes` into `y`, zero-padding a last partial block (SP 800-38D section 6.4).
+#[inline(never)]
+pub fn ghash(powers: &Powers, y: &mut Block, bytes: &[u8]) {
+    let (whole, partial) = bytes.as_chunks();
+    let mut last = [0; 16];
+    last.iter_mut().zip(partial).for_each(|(to, from)| *to = *from);
+    let padded = (!partial.is_empty()).then_some(&last);
+    absorb(&Power::h(powers), y, whole.iter().chain(padded));
+}
+
+/// GCTR encryption and GHASH of the ciphertext in one pass; `ctr` as in [`ctr32`], a last partial
+/// block is zero-padded into `y`.
+#[inline(never)]
+pub fn gcm_encrypt(
+    schedule: &Schedule,
+    powers: &Powers,
+    ctr: &mut Block,
+    y: &mut Block,
+    mut run: Run<'_>,
+) {
+    let h = Power::h(powers);
+    let mut text = [0; BATCH];
+    loop {
+        let len = run.peek(&mut text);
+        if len == 0 {
+            break;
+        }
+        gctr(schedule, ctr, &mut text, len);
+        run.put(&text);
+        text.iter_mut().skip(len).for_each(|keystream| *keystream = 0);
+        absorb(&h, y, blocks(&text).take(len.div_ceil(16)));
+    }
+}
+
+/// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as [`gcm_encrypt`].
+#[inline(never)]
+pub fn gcm_decrypt(
+    schedule: &Schedule,
+    powers: &Powers,
+    ctr: &mut Block,
+    y: &mut Block,
+    mut run: Run<'_>,
+) {
+    let h = Power::h(powers);
+    let mut text = [0; BATCH];
+    loop {
+        let len = run.peek(&mut text);
+        if len == 0 {
+            break;
+        }
+        absorb(&h, y, blocks(&text).take(len.div_ceil(16)));
+        gctr(schedule, ctr, &mut text, len);
+        run.put(&text);
+    }
+}
+
+/// Turns `y` into the full 16-byte tag: absorbs the length block of `aad_len` and `text_len` bytes,
+/// then adds E(K, `j0`) (SP 800-38D section 7.1, steps 5 and 6).
+#[inline(never)]
+pub fn gcm_tag(
+    schedule: &Schedule,
+    powers: &Powers,
+    j0: &Block,
+    y: &mut Block,
+    aad_len: u64,
+    text_len: u64,
+) {
+    let bits = |bytes: u64| u128::from(bytes.wrapping_mul(8));
+    let lengths = ((bits(aad_len) << 64) | bits(text_len)).to_be_bytes();
+    absorb(&Power::h(powers), y, [&lengths].into_iter());
+    let mut pad = j0.0;
+    aes::encrypt_block(schedule, &mut pad);
+    add(&mut y.0, &pad);
+}
+
+/// Clears the dead stack that the functions of this table used, when called from the frame that
+/// called them. Their deepest chain, GCM down to the field multiplication, takes 640 bytes; they
+/// are never inlined, so that none of it can move into the caller's own frame.
+#[inline(never)]
+pub fn wipe() {
+    let mut stack = [0u64; 112];
+    stack.zeroize();
+}
+
+/// Adds the keystream of `ctr` to `text`, and to `ctr` the blocks that its first `len` bytes begin.
+#[inline(always)]
+fn gctr(schedule: &Schedule, ctr: &mut Block, text: &mut [u8; BATCH], len: usize) {
+    let first = u128::from_be_bytes(ctr.0);
+    let mut keystream = [0; BATCH];
+    for (i, block) in (0..).zip(blocks_mut(&mut keystream)) {
+        *block = inc32(first, i).to_be_bytes();
+    }
+    aes::encrypt(schedule, &mut keystream);
+    for (text, keystream) in blocks_mut(text).zip(blocks(&keystream)) {
+        add(text, keystream);
+    }
+    ctr.0 = inc32(first, len.div_ceil(16) as u32).to_be_bytes();
+}
+
+/// The incrementing function inc_32 (SP 800-38D section 6.2), applied `by` times.
+fn inc32(counter: u128, by: u32) -> u128 {
+    (counter & !u128::from(u32::MAX)) | u128::from((counter as u32).wrapping_add(by))
+}
+
+#[inline(always)]
+fn absorb<'a>(h: &Power, y: &mut Block, blocks: impl Iterator<Item = &'a [u8; 16]>) {
+    y.0 = ghash::absorb(u128::from_be_bytes(y.0), h, blocks).to_be_bytes();
+}
+
+/// Adds one block to another.
+#[inline(always)]
+fn add(block: &mut [u8; 16], other: &[u8; 16]) {
+    *block = (u128::from_ne_bytes(*block) ^ u128::from_ne_bytes(*other)).to_ne_bytes();
+}
+
+fn blocks(batch: &[u8; BATCH]) -> impl Iterator<Item = &[u8; 16]> {
+    batch.as_chunks().0.iter()
+}
+
+fn blocks_mut(batch: &mut [u8; BATCH]) -> impl Iterator<Item = &mut [u8; 16]> {
+    batch.as_chunks_mut().0.iter_mut()
+}

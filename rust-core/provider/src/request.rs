@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Requests: KCF's raw mechanism and key become checked values, in the reference's order of checks.
+
+use core::ffi::c_void;
+
+use crate::kcf::{
+    AES_CBC_MECH_INFO_TYPE, AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
+    AES_GMAC_MECH_INFO_TYPE, CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS,
+    CRYPTO_KEY_RAW, Error, Result, crypto_key_t, crypto_mechanism_t,
+};
+use crate::key::Key;
+
+/// The mechanisms of this provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// CKM_AES_ECB
+    Ecb,
+    /// CKM_AES_CBC
+    Cbc,
+    /// CKM_AES_CTR
+    Ctr,
+    /// CKM_AES_GCM
+    Gcm,
+    /// CKM_AES_GMAC
+    Gmac,
+}
+
+/// What a context does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Encrypts, or computes a MAC.
+    Encrypt,
+    /// Decrypts, or verifies a MAC.
+    Decrypt,
+}
+
+/// A mechanism's parameter, its pointers followed. Nothing of it need outlive the init call.
+#[derive(Clone, Copy)]
+pub enum Parameter<'a> {
+    /// ECB takes none.
+    Ecb,
+    /// CBC: the IV, zero where the request has none (the input's `cd_miscdata` may follow).
+    Cbc {
+        /// The IV.
+        iv: [u8; 16],
+    },
+    /// CTR (SP 800-38A section 6.5).
+    Ctr {
+        /// Width of the counter, 1..=128: the low bits of `cb`, which wrap within themselves.
+        bits: u32,
+        /// The first counter block.
+        cb: [u8; 16],
+    },
+    /// GCM (SP 800-38D section 7), and GMAC with a tag of 16 bytes.
+    Gcm {
+        /// The IV, not empty.
+        iv: &'a [u8],
+        /// The additional authenticated data.
+        aad: &'a [u8],
+        /// Length of the tag in bytes: 4, 8 or 12..=16.
+        tag_len: usize,
+    },
+}
+
+/// Longest IV and AAD of SP 800-38D section 5.2.1.1, in bytes: 2^64 - 1 bits.
+const MAX_HASHED: u64 = (1 << 61) - 1;
+
+impl Mechanism {
+    /// The mechanism of `cm_type`, its parameter's length checked where there is a parameter.
+    ///
+    /// # Errors
+    /// `MECHANISM_INVALID`, `MECHANISM_PARAM_INVALID`
+    pub fn of(mechanism: &crypto_mechanism_t) -> Result<Self> {
+        let this = Self::numbered(mechanism)?;
+        let expected = match this {
+            Self::Ecb => return Ok(this),
+            Self::Cbc => 16,
+            Self::Ctr => size_of::<CK_AES_CTR_PARAMS>(),
+            Self::Gcm => size_of::<CK_AES_GCM_PARAMS>(),
+            Self::Gmac => size_of::<CK_AES_GMAC_PARAMS>(),
+        };
+        if !mechanism.cm_param.is_null() && mechanism.cm_param_len != expected {
+            return Err(Error::MECHANISM_PARAM_INVALID);
+        }
+        Ok(this)
+    }
+
+    /// The mechanism of `cm_type` alone, whatever its parameter.
+    ///
+    /// # Errors
+    /// `MECHANISM_INVALID`
+    pub fn numbered(mechanism: &crypto_mechanism_t) -> Result<Self> {
+        match mechanism.cm_type {
+            AES_ECB_MECH_INFO_TYPE => Ok(Self::Ecb),
+            AES_CBC_MECH_INFO_TYPE => Ok(Self::Cbc),
+            AES_CTR_MECH_INFO_TYPE => Ok(Self::Ctr),
+            AES_GCM_MECH_INFO_TYPE => Ok(Self::Gcm),
+            AES_GMAC_MECH_INFO_TYPE => Ok(Self::Gmac),
+            _ => Err(Error::MECHANISM_INVALID),
+        }
+    }
+
+    /// Whether a whole message may have `len` bytes: ECB and CBC want full blocks.
+    ///
+    /// # Errors
+    /// `DATA_LEN_RANGE` or, decrypting, `ENCRYPTED_DATA_LEN_RANGE`
+    pub fn check_len(self, direction: Direction, len: usize) -> Result<()> {
+        match (self, direction) {
+            (Self::Ecb | Self::Cbc, Direction::Encrypt) if len & 15 != 0 => {
+                Err(Error::DATA_LEN_RANGE)
+            }
+            (Self::Ecb | Self::Cbc, Direction::Decrypt) if len & 15 != 0 => {
+                Err(Error::ENCRYPTED_DATA_LEN_RANGE)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether its keys need the powers of H.
+    pub fn hashes(self) -> bool {
+        matches!(self, Self::Gcm | Self::Gmac)
+    }
+
+    /// Follows and checks the parameter.
+    ///
+    /// # Errors
+    /// `MECHANISM_PARAM_INVALID`
+    ///
+    /// # Safety
+    /// [`Mechanism::of`] has passed `mechanism`; `cm_param` is NULL or readable for that length, and
+    /// so are the IV and AAD that it names, for `'a`.
+    pub unsafe fn parameter<'a>(self, mechanism: &crypto_mechanism_t) -> Result<Parameter<'a>> {
+        let param = mechanism.cm_param.cast_const();
+        let missing = param.is_null();
+        match self {
+            Self::Ecb => Ok(Parameter::Ecb),
+            Self::Cbc if missing => Ok(Parameter::Cbc { iv: [0; 16] }),
+            _ if missing => Err(Error::MECHANISM_PARAM_INVALID),
+            Self::Cbc => {
+                // SAFETY: 16 bytes, by `of`.
+                Ok(Parameter::Cbc { iv: unsafe { param.cast::<[u8; 16]>().read() } })
+            }
+            Self::Ctr => {
+                // SAFETY: of that length, by `of`; no alignment is presumed.
+                let p = unsafe { param.cast::<CK_AES_CTR_PARAMS>().read_unaligned() };
+                match u32::try_from(p.ulCounterBits) {
+                    Ok(bits @ 1..=128) => Ok(Parameter::Ctr { bits, cb: p.cb }),
+                    _ => Err(Error::MECHANISM_PARAM_INVALID),
+                }
+            }
+            Self::Gcm => {
+                // SAFETY: of that length, by `of`; no alignment is presumed.
+                let p = unsafe { param.cast::<CK_AES_GCM_PARAMS>().read_unaligned() };
+                let tag_len = match p.ulTagBits {
+                    bits @ (32 | 64 | 96 | 104 | 112 | 120 | 128) => bits as usize / 8,
+                    _ => return Err(Error::MECHANISM_PARAM_INVALID),
+                };
+                if p.ulIvLen == 0 {
+                    return Err(Error::MECHANISM_PARAM_INVALID);
+                }
+                // SAFETY: the caller's contract.
+                let (iv, aad) = unsafe { (bytes(p.pIv, p.ulIvLen)?, bytes(p.pAAD, p.ulAADLen)?) };
+                Ok(Parameter::Gcm { iv, aad, tag_len })
+            }
+            Self::Gmac => {
+                // SAFETY: of that length, by `of`; no alignment is presumed.
+                let p = unsafe { param.cast::<CK_AES_GMAC_PARAMS>().read_unaligned() };
+                // SAFETY: the caller's contract.
+                let (iv, aad) = unsafe { (bytes(p.pIv, 12)?, bytes(p.pAAD, p.ulAADLen)?) };
+                Ok(Parameter::Gcm { iv, aad, tag_len: 16 })
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `at` is NULL or readable for `len` bytes during `'a`.
+unsafe fn bytes<'a>(at: *const u8, len: u64) -> Result<&'a [u8]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if at.is_null() || len > MAX_HASHED {
+        return Err(Error::MECHANISM_PARAM_INVALID);
+    }
+    // SAFETY: not NULL, and the caller's contract.
+    Ok(unsafe { core::slice::from_raw_parts(at, len as usize) })
+}
+
+/// Whether the key is given by value.
+///
+/// # Errors
+/// `KEY_TYPE_INCONSISTENT`
+pub fn check_format(key: &crypto_key_t) -> Result<()> {
+    if key.ck_format == CRYPTO_KEY_RAW { Ok(()) } else { Err(Error::KEY_TYPE_INCONSISTENT) }
+}
+
+/// The bytes of a key given by value.
+///
+/// # Errors
+/// `KEY_TYPE_INCONSISTENT`; `KEY_SIZE_RANGE` unless it has exactly 128, 192 or 256 bits;
+/// `ARGUMENTS_BAD` for a NULL pointer.
+///
+/// # Safety
+/// The key's bytes are readable for `'a`.
+pub unsafe fn key_bytes<'a>(key: &crypto_key_t) -> Result<&'a [u8]> {
+    check_format(key)?;
+    // SAFETY: the format says which member is set.
+    let value = unsafe { key.cku_data.cku_key_value };
+    if value.cku_v_length & 7 != 0 {
+        return Err(Error::KEY_SIZE_RANGE);
+    }
+    let len = value.cku_v_length as usize / 8;
+    Key::check_len(len)?;
+    let at: *const c_void = value.cku_v_data;
+    if at.is_null() {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    // SAFETY: not NULL, and the caller's contract.
+    Ok(unsafe { core::slice::from_raw_parts(at.cast(), len) })
+}
