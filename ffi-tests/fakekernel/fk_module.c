@@ -27,6 +27,9 @@ static struct {
 } modules[MODULES];
 static int install_error, remove_error;
 
+/* A module may size its tables by these: known before its _init goes on. */
+int ncpus, max_ncpus;
+
 static int
 find(const struct modlinkage *linkage)
 {
@@ -67,6 +70,7 @@ mod_install(struct modlinkage *linkage)
 	struct modlcrypto *l = linkage->ml_linkage[0];
 	int error = install_error, i;
 
+	ncpus = max_ncpus = (int)fk_port_ncpus();
 	install_error = 0;
 	if (error != 0)
 		return (error);
