@@ -19,6 +19,17 @@ use crate::{Block, Schedule};
 /// Registers in flight in the bulk loops: AESENC has a latency of 3 or 4 cycles and two units.
 const IN_FLIGHT: usize = 8;
 
+/// A body for each of the listed values: where it has a barrier in it, no optimiser unrolls it.
+macro_rules! unrolled {
+    ($i:ident in $($n:literal)* $body:block) => {
+        $({
+            const $i: usize = $n;
+            $body
+        })*
+    };
+}
+use unrolled;
+
 /// The round keys of one direction.
 ///
 /// Raw, not a reference: the compiler must not think itself free to keep all keys in registers

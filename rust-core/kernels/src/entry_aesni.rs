@@ -9,10 +9,6 @@ use crate::{
     wipe,
 };
 
-/// Whether GHASH multiplies by Karatsuba's three products or by the schoolbook's four.
-#[cfg(not(target_os = "none"))]
-const KARATSUBA: bool = cfg!(feature = "karatsuba");
-
 /// Defines each entry point where this crate is compiled for a host, and declares it where it is
 /// only the provider room's view of the kernels object.
 macro_rules! entries {
@@ -76,16 +72,16 @@ entries! {
     }
     /// GHASH: absorbs `len` bytes into `y`, zero-padding a last partial block (SP 800-38D 6.4).
     fn kcfaes_ghash_aesni(powers: *const Powers, y: *mut Block, src: *const u8, len: usize) {
-        ghash::ghash::<Xmm, KARATSUBA>(powers, y, src, len)
+        ghash::ghash::<Xmm>(powers, y, src, len)
     }
     /// GCTR encryption and GHASH of the ciphertext in one pass; `ctr` as in CTR, a last partial
     /// block is zero-padded into `y`.
     fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
-        gcm::gcm::<Xmm, true, KARATSUBA>(schedule, powers, ctr, y, src, dst, len)
+        gcm::gcm::<Xmm, true>(schedule, powers, ctr, y, src, dst, len)
     }
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
     fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
-        gcm::gcm::<Xmm, false, KARATSUBA>(schedule, powers, ctr, y, src, dst, len)
+        gcm::gcm::<Xmm, false>(schedule, powers, ctr, y, src, dst, len)
     }
     /// Turns `y` into the full 16-byte tag: absorbs the length block of `aad_len` and `text_len`
     /// bytes, then adds E(K, `j0`) (SP 800-38D 7.1 steps 5 and 6).

@@ -9,7 +9,7 @@
 mod xmm;
 pub(crate) use xmm::Xmm;
 
-use crate::Block;
+use crate::{Block, Powers};
 
 /// A register of [`BLOCKS`](Lanes::BLOCKS) blocks; "each" below means each block by itself.
 ///
@@ -79,6 +79,16 @@ pub(crate) trait Lanes: Copy {
     /// Carry-less product of the 64-bit halves of each: bit 0 of `HALVES` picks the half of
     /// `self`, bit 4 that of `other`.
     fn clmul<const HALVES: i32>(self, other: Self) -> Self;
+    /// Adds to `[lo, mid, hi]` the Karatsuba products of `x` (as integers) and register `I` of
+    /// `powers`, counted from the highest: the low halves', the halves' sums' and the high halves'.
+    ///
+    /// # Safety
+    /// `powers` is readable, and has a register `I`.
+    unsafe fn multiply_add<const I: usize>(
+        sum: [Self; 3],
+        x: Self,
+        powers: *const Powers,
+    ) -> [Self; 3];
     /// Exchanges the 64-bit halves of each.
     fn swap_halves(self) -> Self;
 }

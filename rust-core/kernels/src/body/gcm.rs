@@ -6,10 +6,10 @@
 //! register between every two rounds: on encryption the eight before, on decryption the same.
 
 use super::ctr::{Counter, Ctr, xor_into};
-use super::ghash::{Product, few};
-use super::{IN_FLIGHT, Parallel, RoundKeys};
+use super::ghash::{Eight, Product, eight, tail};
+use super::{IN_FLIGHT, Parallel, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
-use crate::{Block, POWERS, Powers, Schedule};
+use crate::{Block, Powers, Schedule};
 
 /// One turn of the bulk loop: hashes `hashed`, and encrypts or decrypts `src` into `dst`.
 ///
@@ -17,7 +17,7 @@ use crate::{Block, POWERS, Powers, Schedule};
 /// The CPU has the features of `L`; `powers` is readable, `hashed` and `src` are, and `dst` is
 /// writable, for eight registers; `dst` equals each of them or is disjoint.
 #[inline(always)]
-unsafe fn stitched<L: Lanes, const K: bool>(
+unsafe fn stitched<L: Lanes>(
     mode: &mut Ctr<L>,
     powers: *const Powers,
     y: Xmm,
@@ -25,7 +25,6 @@ unsafe fn stitched<L: Lanes, const K: bool>(
     src: *const u8,
     dst: *mut u8,
 ) -> Xmm {
-    const { assert!(IN_FLIGHT * L::BLOCKS <= POWERS && IN_FLIGHT < 10) };
     // SAFETY: the caller's promise.
     unsafe {
         let mut x = mode.counter.take::<IN_FLIGHT>();
@@ -33,17 +32,13 @@ unsafe fn stitched<L: Lanes, const K: bool>(
         for x in &mut x {
             *x = x.xor(key);
         }
-        let mut sum = Product::<L, K>::zero();
-        for i in 0..IN_FLIGHT {
-            let mut block = L::load(hashed.add(i * L::BYTES)).swap_bytes();
-            if i == 0 {
-                block = block.xor(L::widen(y));
-            }
-            sum.add(block, powers, (IN_FLIGHT - i) * L::BLOCKS);
-            mode.keys.round(&mut x, i + 1);
-        }
+        let mut eight = Eight::<L>::new(powers, y, hashed);
+        unrolled!(I in 0 1 2 3 4 5 6 7 {
+            eight.add::<I>();
+            mode.keys.round(&mut x, I + 1);
+        });
         mode.keys.rounds_from(&mut x, IN_FLIGHT + 1);
-        let y = sum.reduce();
+        let y = eight.reduce();
         xor_into(mode.keys, &x, src, dst);
         y
     }
@@ -53,7 +48,7 @@ unsafe fn stitched<L: Lanes, const K: bool>(
 /// The contract of the entry points.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "the entry point's own arguments")]
-pub(crate) unsafe fn gcm<L: Lanes, const ENCRYPT: bool, const K: bool>(
+pub(crate) unsafe fn gcm<L: Lanes, const ENCRYPT: bool>(
     schedule: *const Schedule,
     powers: *const Powers,
     ctr: *mut Block,
@@ -77,25 +72,25 @@ pub(crate) unsafe fn gcm<L: Lanes, const ENCRYPT: bool, const K: bool>(
                     let hashed = dst;
                     dst = dst.add(turn);
                     if left < turn {
-                        sum = few::<L, K>(powers, sum, hashed, turn);
+                        sum = eight::<L>(powers, sum, hashed);
                         break;
                     }
-                    sum = stitched::<L, K>(&mut mode, powers, sum, hashed, src, dst);
+                    sum = stitched::<L>(&mut mode, powers, sum, hashed, src, dst);
                 }
             }
             if left > 0 {
                 mode.tail(src, dst, left);
-                sum = few::<L, K>(powers, sum, dst, left);
+                sum = tail::<L>(powers, sum, dst, left);
             }
         } else {
             while left >= turn {
-                sum = stitched::<L, K>(&mut mode, powers, sum, src, src, dst);
+                sum = stitched::<L>(&mut mode, powers, sum, src, src, dst);
                 src = src.add(turn);
                 dst = dst.add(turn);
                 left -= turn;
             }
             if left > 0 {
-                sum = few::<L, K>(powers, sum, src, left);
+                sum = tail::<L>(powers, sum, src, left);
                 mode.tail(src, dst, left);
             }
         }
@@ -122,7 +117,7 @@ pub(crate) unsafe fn tag(
         keys.all_but_last(&mut x);
         // The length block holds bits, big-endian, the additional data first.
         let lengths = Xmm::from_u128(u128::from(aad_len << 3) << 64 | u128::from(text_len << 3));
-        let mut sum = Product::<Xmm, false>::zero();
+        let mut sum = Product::<Xmm>::zero();
         sum.add(Xmm::broadcast(y).swap_bytes().xor(lengths), powers, 1);
         let mask = keys.last::<Xmm>().xor(sum.reduce().swap_bytes());
         x[0].last_round::<true>(mask).store(y.cast());

@@ -6,19 +6,19 @@
 //! missing shift (see [`Powers`]). Products of up to [`POWERS`] blocks are summed, each with its
 //! own power, and reduced once: Y' = (Y + X1)·H^n + X2·H^(n-1) + … + Xn·H.
 
-use super::RoundKeys;
+use super::{IN_FLIGHT, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, POWERS, Powers, Schedule};
 
 /// An unreduced sum of 256-bit products: `lo` + `mid`·2^64 + `hi`·2^128.
 #[derive(Clone, Copy)]
-pub(super) struct Product<L: Lanes, const KARATSUBA: bool> {
+pub(super) struct Product<L: Lanes> {
     lo: L,
     mid: L,
     hi: L,
 }
 
-impl<L: Lanes, const KARATSUBA: bool> Product<L, KARATSUBA> {
+impl<L: Lanes> Product<L> {
     /// # Safety
     /// The CPU has the features of `L`.
     #[inline(always)]
@@ -35,17 +35,12 @@ impl<L: Lanes, const KARATSUBA: bool> Product<L, KARATSUBA> {
     pub(super) unsafe fn add(&mut self, x: L, powers: *const Powers, left: usize) {
         // SAFETY: the caller's promise. A register that reaches beyond H^1 reads into the next
         // field, and multiplies that by zeros.
-        unsafe {
-            let h = L::consecutive((&raw const (*powers).pow).cast::<Block>().add(POWERS - left));
-            self.lo = self.lo.xor(x.clmul::<0x00>(h));
-            self.hi = self.hi.xor(x.clmul::<0x11>(h));
-            if KARATSUBA {
-                let m = L::low_halves((&raw const (*powers).mid).cast::<u64>().add(POWERS - left));
-                self.mid = self.mid.xor(x.xor(x.swap_halves()).clmul::<0x00>(m));
-            } else {
-                self.mid = self.mid.xor(x.clmul::<0x01>(h)).xor(x.clmul::<0x10>(h));
-            }
-        }
+        let h = unsafe {
+            L::consecutive((&raw const (*powers).pow).cast::<Block>().add(POWERS - left))
+        };
+        self.lo = self.lo.xor(x.clmul::<0x00>(h));
+        self.mid = self.mid.xor(x.clmul::<0x01>(h)).xor(x.clmul::<0x10>(h));
+        self.hi = self.hi.xor(x.clmul::<0x11>(h));
     }
 
     /// The sum modulo x^128 + x^7 + x^2 + x + 1.
@@ -57,10 +52,7 @@ impl<L: Lanes, const KARATSUBA: bool> Product<L, KARATSUBA> {
     /// The CPU has the features of `L`.
     #[inline(always)]
     pub(super) unsafe fn reduce(self) -> Xmm {
-        let (lo, mut mid, hi) = (self.lo.fold(), self.mid.fold(), self.hi.fold());
-        if KARATSUBA {
-            mid = mid.xor(lo).xor(hi);
-        }
+        let (lo, mid, hi) = (self.lo.fold(), self.mid.fold(), self.hi.fold());
         // SAFETY: the caller's promise.
         let polynomial = unsafe { Xmm::from_u128(0xc200_0000_0000_0000) };
         let mid = mid.xor(lo.swap_halves()).xor(lo.clmul::<0x00>(polynomial));
@@ -68,12 +60,71 @@ impl<L: Lanes, const KARATSUBA: bool> Product<L, KARATSUBA> {
     }
 }
 
-/// Absorbs `left` whole registers' worth of blocks, [`POWERS`] at most, and one reduction.
+/// The sum over [`IN_FLIGHT`] registers, taken one at a time, by Karatsuba: three products for four.
+pub(super) struct Eight<L: Lanes> {
+    sum: [L; 3],
+    y: Xmm,
+    src: *const u8,
+    powers: *const Powers,
+}
+
+impl<L: Lanes> Eight<L> {
+    /// # Safety
+    /// The CPU has the features of `L`; `powers` and the registers at `src` are readable, while
+    /// this lives.
+    #[inline(always)]
+    pub(super) unsafe fn new(powers: *const Powers, y: Xmm, src: *const u8) -> Self {
+        const { assert!(IN_FLIGHT * L::BLOCKS <= POWERS) };
+        // SAFETY: the caller's promise.
+        unsafe { Self { sum: [L::zero(); 3], y, src, powers } }
+    }
+
+    /// # Safety
+    /// `I` < [`IN_FLIGHT`].
+    #[inline(always)]
+    pub(super) unsafe fn add<const I: usize>(&mut self) {
+        // SAFETY: `new` was promised the registers, the caller promises that `I` is among them.
+        unsafe {
+            let mut x = L::load(self.src.add(I * L::BYTES)).swap_bytes();
+            if I == 0 {
+                x = x.xor(L::widen(self.y));
+            }
+            self.sum = L::multiply_add::<I>(self.sum, x, self.powers);
+        }
+    }
+
+    /// # Safety
+    /// The CPU has the features of `L`.
+    #[inline(always)]
+    pub(super) unsafe fn reduce(self) -> Xmm {
+        let [lo, mid, hi] = self.sum;
+        // SAFETY: the caller's promise.
+        unsafe { Product { lo, mid: mid.xor(lo).xor(hi), hi }.reduce() }
+    }
+}
+
+/// Absorbs the [`IN_FLIGHT`] registers at `src`, with one reduction.
 ///
 /// # Safety
-/// The CPU has the features of `L`; `powers` is readable, `src` for `len`, 0 < `len` <= 16·POWERS.
+/// The CPU has the features of `L`; `powers` and the registers at `src` are readable.
 #[inline(always)]
-pub(super) unsafe fn few<L: Lanes, const K: bool>(
+pub(super) unsafe fn eight<L: Lanes>(powers: *const Powers, y: Xmm, src: *const u8) -> Xmm {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut eight = Eight::<L>::new(powers, y, src);
+        unrolled!(I in 0 1 2 3 4 5 6 7 {
+            eight.add::<I>();
+        });
+        eight.reduce()
+    }
+}
+
+/// Absorbs the last `len` bytes, which are less than [`IN_FLIGHT`] registers and not none.
+///
+/// # Safety
+/// The CPU has the features of `L`; `powers` is readable, and `src` for `len`.
+#[inline(always)]
+pub(super) unsafe fn tail<L: Lanes>(
     powers: *const Powers,
     y: Xmm,
     mut src: *const u8,
@@ -83,7 +134,7 @@ pub(super) unsafe fn few<L: Lanes, const K: bool>(
     unsafe {
         let mut left = len.div_ceil(16);
         let mut y = L::widen(y);
-        let mut sum = Product::<L, K>::zero();
+        let mut sum = Product::<L>::zero();
         while len >= L::BYTES {
             sum.add(L::load(src).swap_bytes().xor(y), powers, left);
             y = L::zero();
@@ -101,7 +152,7 @@ pub(super) unsafe fn few<L: Lanes, const K: bool>(
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
-pub(crate) unsafe fn ghash<L: Lanes, const K: bool>(
+pub(crate) unsafe fn ghash<L: Lanes>(
     powers: *const Powers,
     y: *mut Block,
     mut src: *const u8,
@@ -110,11 +161,13 @@ pub(crate) unsafe fn ghash<L: Lanes, const K: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let mut sum = Xmm::broadcast(y).swap_bytes();
-        while len > 0 {
-            let now = len.min(16 * POWERS);
-            sum = few::<L, K>(powers, sum, src, now);
-            src = src.add(now);
-            len -= now;
+        while len >= IN_FLIGHT * L::BYTES {
+            sum = eight::<L>(powers, sum, src);
+            src = src.add(IN_FLIGHT * L::BYTES);
+            len -= IN_FLIGHT * L::BYTES;
+        }
+        if len > 0 {
+            sum = tail::<L>(powers, sum, src, len);
         }
         sum.swap_bytes().store(y.cast());
     }
@@ -142,7 +195,7 @@ pub(crate) unsafe fn init(schedule: *const Schedule, powers: *mut Powers) {
             power.xor(power.swap_halves()).store_low_half(mid);
         };
         let times = |x: Xmm, n: usize| {
-            let mut sum = Product::<Xmm, false>::zero();
+            let mut sum = Product::<Xmm>::zero();
             sum.add(x, powers, n);
             sum.reduce()
         };

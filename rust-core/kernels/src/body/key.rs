@@ -48,7 +48,7 @@ unsafe fn expand_128(enc: *mut Block, key: *const u8) -> usize {
         words.store(enc.cast());
         let mut rcon = 1;
         for i in 1..=10 {
-            let sub = words.sub_word::<3, true>().xor(Xmm::words(rcon));
+            let sub = words.sub_word::<3, true>(Xmm::words(rcon));
             words = words.running_xor().xor(sub);
             words.store(enc.add(i).cast());
             rcon = next_rcon(rcon);
@@ -74,7 +74,7 @@ unsafe fn expand_192(enc: *mut Block, key: *const u8) -> usize {
         for _ in 0..8 {
             two.store_low_half(out.add(16).cast());
             out = out.add(24);
-            let sub = two.sub_word::<1, true>().xor(Xmm::words(rcon));
+            let sub = two.sub_word::<1, true>(Xmm::words(rcon));
             four = four.running_xor().xor(sub);
             four.store(out);
             two = two.running_xor().xor(four.last_word());
@@ -96,10 +96,10 @@ unsafe fn expand_256(enc: *mut Block, key: *const u8) -> usize {
         even.store(enc.cast());
         for i in 1..=7 {
             odd.store(enc.add(2 * i - 1).cast());
-            let sub = odd.sub_word::<3, true>().xor(Xmm::words(rcon));
+            let sub = odd.sub_word::<3, true>(Xmm::words(rcon));
             even = even.running_xor().xor(sub);
             even.store(enc.add(2 * i).cast());
-            odd = odd.running_xor().xor(even.sub_word::<3, false>());
+            odd = odd.running_xor().xor(even.sub_word::<3, false>(Xmm::zero()));
             rcon <<= 1;
         }
         14
