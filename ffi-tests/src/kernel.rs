@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The userland KCF: declarations of its consumer API (`sys/crypto/api.h`, `sys/crypto/impl.h`) and
+//! of its instruments (`fk_test.h`), and the module loaded into it.
+
+use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+
+use std::sync::Once;
+
+use kcfaes_provider::engine::{TableId, force};
+use kcfaes_provider::kcf::{crypto_data_t, crypto_key_t, crypto_mech_type_t, crypto_mechanism_t};
+
+// The ops vector's functions are called from the module's C only.
+use kcfaes_capi as _;
+
+/// A consumer's context.
+pub type Context = *mut c_void;
+/// A consumer's template.
+pub type TemplatePtr = *mut c_void;
+
+#[allow(missing_docs, reason = "as sys/crypto/api.h and sys/crypto/impl.h say")]
+unsafe extern "C" {
+    pub fn crypto_mech2id(name: *const c_char) -> crypto_mech_type_t;
+    pub fn crypto_create_ctx_template(
+        mech: *mut crypto_mechanism_t,
+        key: *mut crypto_key_t,
+        template: *mut TemplatePtr,
+        kmflag: c_int,
+    ) -> c_int;
+    pub fn crypto_destroy_ctx_template(template: TemplatePtr);
+    pub fn crypto_encrypt(
+        mech: *mut crypto_mechanism_t,
+        plaintext: *mut crypto_data_t,
+        key: *mut crypto_key_t,
+        template: TemplatePtr,
+        ciphertext: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_encrypt_init(
+        mech: *mut crypto_mechanism_t,
+        key: *mut crypto_key_t,
+        template: TemplatePtr,
+        ctx: *mut Context,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_encrypt_update(
+        ctx: Context,
+        plaintext: *mut crypto_data_t,
+        ciphertext: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_encrypt_final(
+        ctx: Context,
+        ciphertext: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_encrypt_single(
+        ctx: Context,
+        plaintext: *mut crypto_data_t,
+        ciphertext: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_decrypt(
+        mech: *mut crypto_mechanism_t,
+        ciphertext: *mut crypto_data_t,
+        key: *mut crypto_key_t,
+        template: TemplatePtr,
+        plaintext: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_decrypt_init(
+        mech: *mut crypto_mechanism_t,
+        key: *mut crypto_key_t,
+        template: TemplatePtr,
+        ctx: *mut Context,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_decrypt_update(
+        ctx: Context,
+        ciphertext: *mut crypto_data_t,
+        plaintext: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_decrypt_final(
+        ctx: Context,
+        plaintext: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_decrypt_single(
+        ctx: Context,
+        ciphertext: *mut crypto_data_t,
+        plaintext: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_mac(
+        mech: *mut crypto_mechanism_t,
+        data: *mut crypto_data_t,
+        key: *mut crypto_key_t,
+        template: TemplatePtr,
+        mac: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_mac_verify(
+        mech: *mut crypto_mechanism_t,
+        data: *mut crypto_data_t,
+        key: *mut crypto_key_t,
+        template: TemplatePtr,
+        mac: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_mac_init(
+        mech: *mut crypto_mechanism_t,
+        key: *mut crypto_key_t,
+        template: TemplatePtr,
+        ctx: *mut Context,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_mac_update(ctx: Context, data: *mut crypto_data_t, crq: *mut CallReq) -> c_int;
+    pub fn crypto_mac_final(ctx: Context, mac: *mut crypto_data_t, crq: *mut CallReq) -> c_int;
+    pub fn crypto_mac_single(
+        ctx: Context,
+        data: *mut crypto_data_t,
+        mac: *mut crypto_data_t,
+        crq: *mut CallReq,
+    ) -> c_int;
+    pub fn crypto_cancel_ctx(ctx: Context);
+}
+
+/// How an asynchronous request wants to be told (`sys/crypto/api.h`).
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct CallReq {
+    /// Flags.
+    pub cr_flag: u32,
+    /// Called with the result of a queued request.
+    pub cr_callback_func: Option<unsafe extern "C" fn(*mut c_void, c_int)>,
+    /// Its first argument.
+    pub cr_callback_arg: *mut c_void,
+    /// Set by the framework.
+    pub cr_reqid: i64,
+}
+
+impl CallReq {
+    /// A request that only says that the caller must not sleep.
+    pub fn nosleep() -> Self {
+        unsafe extern "C" fn done(_: *mut c_void, _: c_int) {}
+        Self {
+            cr_flag: 0,
+            cr_callback_func: Some(done),
+            cr_callback_arg: core::ptr::null_mut(),
+            cr_reqid: 0,
+        }
+    }
+}
+
+/// Counters of the fake kernel (`fk_stats_t`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+#[allow(missing_docs, reason = "as fk_test.h says")]
+pub struct Stats {
+    pub allocs: u64,
+    pub frees: u64,
+    pub nosleep_allocs: u64,
+    pub failed_allocs: u64,
+    pub alloc_bytes: u64,
+    pub free_bytes: u64,
+    pub holds: u64,
+    pub violations: u64,
+}
+
+#[allow(missing_docs, reason = "as fk_test.h says")]
+unsafe extern "C" {
+    pub fn fk_violations(kind: c_int) -> u64;
+    pub fn fk_violation_text(i: c_uint) -> *const c_char;
+    pub fn fk_violations_clear();
+    pub fn fk_stats_thread(stats: *mut Stats);
+    pub fn fk_stats_thread_clear();
+    pub fn fk_kmem_live_blocks() -> u64;
+    pub fn fk_kmem_live_bytes() -> u64;
+    pub fn fk_kmem_check() -> c_uint;
+    pub fn fk_kmem_sizes(sizes: *mut usize, max: c_uint) -> c_uint;
+    pub fn fk_kmem_sizes_clear();
+    pub fn fk_kmem_fail_nth(n: u64);
+    pub fn fk_kmem_fail_all(on: c_int);
+    pub fn fk_kmem_on_free(
+        func: Option<unsafe extern "C" fn(*mut c_void, *const c_void, usize)>,
+        arg: *mut c_void,
+    );
+    pub fn fk_kmem_quarantine(blocks: c_uint);
+    pub fn fk_set_interrupt(on: c_int);
+    pub fn fk_set_kfpu(on: c_int);
+    pub fn fk_set_cr0_ts(on: c_int);
+    pub fn fk_cr0_ts() -> c_int;
+    pub fn fk_preempt_depth() -> c_int;
+    pub fn fk_fpu_canary(on: c_int);
+    pub fn fk_bench_mode(on: c_int);
+    pub fn fk_host_features() -> u64;
+    pub fn fk_set_features(mask: u64);
+    pub fn fk_log_count() -> c_uint;
+    pub fn fk_log_line(i: c_uint) -> *const c_char;
+    pub fn fk_log_find(text: *const c_char) -> c_uint;
+    pub fn fk_log_clear();
+    pub fn fk_module_load(name: *const c_char, init: unsafe extern "C" fn() -> c_int) -> c_int;
+    pub fn fk_module_unload(name: *const c_char, fini: unsafe extern "C" fn() -> c_int) -> c_int;
+    pub fn fk_policy_disable(module: *const c_char, mech: *const c_char);
+    pub fn fk_policy_clear();
+    pub fn fk_kcf_providers() -> c_uint;
+    pub fn fk_kcf_contexts() -> c_uint;
+    /// The module's `_init`.
+    pub fn kcfaes_module_init() -> c_int;
+    /// The module's `_fini`.
+    pub fn kcfaes_module_fini() -> c_int;
+}
+
+/// Number of violation kinds, which [`fk_violations`] takes for "all".
+const ALL_KINDS: c_int = 15;
+
+/// Loads the module as `kcfaes`, once per process.
+///
+/// # Panics
+/// If `_init` fails.
+pub fn load() {
+    static LOADED: Once = Once::new();
+    LOADED.call_once(|| {
+        // SAFETY: the name is a C string and `_init` is the module's.
+        let error = unsafe { fk_module_load(c"kcfaes".as_ptr(), kcfaes_module_init) };
+        assert_eq!(error, 0, "_init failed: {:?}", log());
+    });
+}
+
+/// Unloads the module; returns `_fini`'s errno.
+pub fn unload() -> c_int {
+    // SAFETY: the name is a C string and `_fini` is the module's.
+    unsafe { fk_module_unload(c"kcfaes".as_ptr(), kcfaes_module_fini) }
+}
+
+/// The kernel log.
+pub fn log() -> Vec<String> {
+    // SAFETY: lines are NULL or C strings that stay.
+    unsafe { (0..fk_log_count()).filter_map(|i| text(fk_log_line(i))).collect() }
+}
+
+/// What the fake kernel caught: what would panic, hang or corrupt state in a real one.
+pub fn violations() -> Vec<String> {
+    // SAFETY: texts are NULL or C strings that stay.
+    unsafe {
+        let n = fk_violations(ALL_KINDS);
+        let kept = (0..n.min(32) as c_uint).filter_map(|i| text(fk_violation_text(i)));
+        kept.collect()
+    }
+}
+
+/// # Safety
+/// NULL or a C string.
+unsafe fn text(at: *const c_char) -> Option<String> {
+    // SAFETY: the caller's contract.
+    (!at.is_null()).then(|| unsafe { CStr::from_ptr(at) }.to_string_lossy().into_owned())
+}
+
+/// This thread's counters since [`clear_stats`].
+pub fn stats() -> Stats {
+    let mut stats = Stats::default();
+    // SAFETY: the struct is `fk_stats_t`.
+    unsafe { fk_stats_thread(&mut stats) };
+    stats
+}
+
+/// Sets this thread's counters to zero.
+pub fn clear_stats() {
+    // SAFETY: no precondition.
+    unsafe { fk_stats_thread_clear() }
+}
+
+/// Runs `f` as if servicing an interrupt, with CR0.TS as given.
+pub fn in_interrupt<T>(ts: bool, f: impl FnOnce() -> T) -> T {
+    // SAFETY: per-thread flags of the fake kernel.
+    unsafe {
+        let before = fk_cr0_ts();
+        fk_set_interrupt(1);
+        fk_set_cr0_ts(ts.into());
+        let result = f();
+        assert_eq!(fk_cr0_ts(), c_int::from(ts), "CR0.TS after the call");
+        fk_set_cr0_ts(before);
+        fk_set_interrupt(0);
+        result
+    }
+}
+
+/// The tables of this CPU. Tests that need all say so when one is missing.
+pub fn tables() -> Vec<TableId> {
+    load();
+    TableId::ALL.into_iter().filter(|table| table.available()).collect()
+}
+
+/// Makes every later call of the process use `table`.
+///
+/// # Panics
+/// If this CPU does not have it.
+pub fn use_table(table: TableId) {
+    assert!(force(Some(table)), "no {} here", table.name());
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The users of kcfaes' C ABI: a userland KCF, and the tests that drive the provider through it.
+//!
+//! [`kernel`] is the userland KCF (fakekernel/, C), its consumer API and its instruments; [`buffer`]
+//! builds `crypto_data_t` of every format in any pieces; [`consumer`] is a KCF consumer with values
+//! instead of pointers; [`vector`] runs one test vector in one way. The kernel module's own C is
+//! linked in, so that everything goes through `_init()` and `crypto_register_provider()`.
+
+pub mod buffer;
+pub mod consumer;
+pub mod kernel;
+pub mod vector;

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every vector × table × format × way of calling × template or none, in one piece, in a few and in
+//! crumbs, apart and in place.
+
+use std::collections::BTreeMap;
+
+use kcfaes_ffi_tests::buffer::{Cut, Format};
+use kcfaes_ffi_tests::kernel;
+use kcfaes_ffi_tests::vector::{Call, Manner, Output, run};
+use kcfaes_provider::engine::TableId;
+use kcfaes_vectors::{Mode, Stream, load_all};
+
+#[test]
+fn every_vector_in_every_manner() {
+    let files = load_all("../vectors".as_ref()).unwrap_or_else(|e| panic!("{e}"));
+    let tables = kernel::tables();
+    assert_eq!(tables, TableId::ALL, "this CPU cannot run every table");
+    let mut random = Stream::new(1);
+    let mut failures = Vec::new();
+    for table in tables {
+        kernel::use_table(table);
+        for file in &files {
+            let mut executed: BTreeMap<Mode, usize> = BTreeMap::new();
+            for case in &file.cases {
+                let mut ran = 0;
+                for manner in manners() {
+                    match run(case, &manner, &mut random) {
+                        Ok(n) => ran += n,
+                        Err(why) => failures.push(format!(
+                            "{}:{} {} {} {manner:?}: {why}",
+                            file.name,
+                            case.line,
+                            case.id,
+                            table.name()
+                        )),
+                    }
+                }
+                if ran > 0 {
+                    *executed.entry(case.mode).or_default() += 1;
+                }
+                assert!(failures.len() < 10, "{failures:#?}");
+            }
+            assert_eq!(executed, file.counts, "{}: cases executed", file.name);
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+    assert_eq!(kernel::violations(), Vec::<String>::new());
+}
+
+fn manners() -> Vec<Manner> {
+    let mut all = Vec::new();
+    for template in [false, true] {
+        for input in Format::ALL {
+            for call in Call::ALL {
+                for cut in [Cut::Whole, Cut::Few] {
+                    let output = Output::Apart(match (cut, input) {
+                        (Cut::Whole, same) => same,
+                        (_, Format::Raw) => Format::Uio,
+                        (_, Format::Uio) => Format::Mblk,
+                        (_, Format::Mblk) => Format::Raw,
+                    });
+                    all.push(Manner { call, input, output, cut, template });
+                }
+            }
+            let output = Output::InPlace;
+            all.push(Manner { call: Call::Atomic, input, output, cut: Cut::Few, template });
+        }
+    }
+    all
+}
