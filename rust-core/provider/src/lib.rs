@@ -20,3 +20,4 @@ pub mod mode;
 pub mod portable;
 #[allow(unsafe_code, reason = "raw mechanisms and keys become values here")]
 pub mod request;
+pub mod selftest;

@@ -4,7 +4,7 @@
 use core::marker::PhantomData;
 
 use super::{Pair, Segments};
-use crate::kcf::{Error, Result, crypto_data_t};
+use crate::kcf::{CRYPTO_DATA_RAW, Error, Result, crypto_data_cdu_t, crypto_data_t, iovec_t};
 
 /// A `crypto_data_t` whose pointers the caller has vouched for. It is a copy: the provider never
 /// writes the caller's struct through it.
@@ -22,6 +22,19 @@ impl<'a> Data<'a> {
     /// an output or transformed in place), and `cd_miscdata` is NULL or readable for 16 bytes.
     pub unsafe fn new(data: &crypto_data_t) -> Self {
         Self { data: *data, _borrow: PhantomData }
+    }
+
+    /// All of `bytes`.
+    pub fn from_mut(bytes: &'a mut [u8]) -> Self {
+        let raw = iovec_t { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+        let data = crypto_data_t {
+            cd_format: CRYPTO_DATA_RAW,
+            cd_offset: 0,
+            cd_length: bytes.len(),
+            cd_miscdata: core::ptr::null_mut(),
+            cdu: crypto_data_cdu_t { cdu_raw: raw },
+        };
+        Self { data, _borrow: PhantomData }
     }
 
     /// Bytes to process, or room: `cd_length`.

@@ -66,8 +66,13 @@ impl Fpu {
     /// Chooses the table for this call.
     #[expect(clippy::new_without_default, reason = "it looks at the CPU and the context")]
     pub fn new() -> Self {
+        Self::on(select())
+    }
+
+    /// For a call on a given table.
+    pub fn on(table: Table) -> Self {
         let budget = HOLD_LIMIT.load(Ordering::Relaxed);
-        Self { table: select(), budget, left: 0, held: false, hold: MaybeUninit::uninit() }
+        Self { table, budget, left: 0, held: false, hold: MaybeUninit::uninit() }
     }
 
     /// Makes sure of a hold and grants the first bytes of `want` for it: all, or as many whole

@@ -14,7 +14,7 @@ use crate::request::Direction;
 /// State between the parts of a message.
 pub(super) struct Cbc {
     /// The IV, later the last ciphertext block.
-    iv: Block,
+    pub(super) iv: Block,
     pub(super) carry: Carry,
 }
 

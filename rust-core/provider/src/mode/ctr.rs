@@ -14,7 +14,7 @@ use crate::key::Key;
 /// State between the parts of a message.
 pub(super) struct Ctr {
     /// The next counter block.
-    counter: Block,
+    pub(super) counter: Block,
     bits: u32,
     /// Of the last keystream block, the bytes from `used` on are still to be used; 16: none.
     keystream: Block,

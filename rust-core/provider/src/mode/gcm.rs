@@ -114,6 +114,10 @@ pub(super) struct Gcm {
     hash: Ghash,
     ctr: Block,
     tag_len: usize,
+    /// Bytes of the tag that follow the ciphertext: `tag_len`, or 0 where it is passed apart.
+    attached: usize,
+    /// The tag that was computed (encryption) or, passed apart, received (decryption).
+    tag: Block,
     text_len: u64,
     carry: Carry,
     release: Release,
@@ -125,6 +129,8 @@ impl Gcm {
             hash: Ghash::new(),
             ctr: Block([0; 16]),
             tag_len,
+            attached: tag_len,
+            tag: Block([0; 16]),
             text_len: 0,
             carry: Carry::new(),
             release: Release::Undecided,
@@ -137,6 +143,26 @@ impl Gcm {
         self.ctr = self.hash.first_counter();
         self.hash.absorb(key, fpu, aad);
         self.hash.aad_len = aad.len() as u64;
+    }
+
+    /// The tag is no part of the ciphertext. So a decryption in parts need hold nothing back, and
+    /// treats its parts as an encryption does.
+    pub(super) fn detach_tag(&mut self) {
+        self.attached = 0;
+        self.release = Release::Streaming;
+    }
+
+    /// The received tag, passed apart.
+    pub(super) fn expect_tag(&mut self, tag: &[u8]) {
+        self.tag_len = tag.len().min(16);
+        for (to, from) in self.tag.0.iter_mut().zip(tag) {
+            *to = *from;
+        }
+    }
+
+    /// The computed tag, in full.
+    pub(super) fn computed_tag(&self) -> &[u8; 16] {
+        &self.tag.0
     }
 
     /// Whether no text has come yet.
@@ -154,25 +180,25 @@ impl Gcm {
     pub(super) fn encrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
         let len = io.src.len();
         self.text_len = self.grown(len, 0)?;
-        let produced = len.saturating_add(self.tag_len);
+        let produced = len.saturating_add(self.attached);
         let mut pair = io.pair(produced)?;
         self.step(Direction::Encrypt, key, fpu, &mut pair, len);
-        let tag = self.hash.tag(key, fpu, self.text_len);
-        pair.scatter(tag.0.get(..self.tag_len).unwrap_or_default());
+        self.tag = self.hash.tag(key, fpu, self.text_len);
+        pair.scatter(self.tag.0.get(..self.attached).unwrap_or_default());
         Ok(produced)
     }
 
-    /// Decrypts a whole message, ciphertext and tag; returns the bytes produced. If the tag is
+    /// Decrypts a whole message, ciphertext and (if attached) tag; returns the bytes produced. If the tag is
     /// wrong, output that is not also input becomes zero, and what is becomes ciphertext again.
     pub(super) fn decrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
         let all = io.src.len();
-        let len = all.checked_sub(self.tag_len).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        let len = all.checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         self.text_len = self.grown(len, 0)?;
         let pair = io.pair(len)?;
-        let mut received = [0; 16];
+        let mut received = self.tag.0;
         let mut tag_at = pair.clone();
         tag_at.src().advance(len);
-        tag_at.gather(received.get_mut(..self.tag_len).unwrap_or_default());
+        tag_at.gather(received.get_mut(..self.attached).unwrap_or_default());
         self.step(Direction::Decrypt, key, fpu, &mut pair.clone(), len);
         let tag = self.hash.tag(key, fpu, self.text_len);
         same_tag(&tag, &received, self.tag_len).map(|()| len).inspect_err(|_| {
@@ -202,9 +228,10 @@ impl Gcm {
         });
     }
 
-    /// Encrypts a part: every block that is complete.
-    pub(super) fn encrypt_update(
+    /// Transforms a part of a text without tag: every block that is complete.
+    pub(super) fn text_update(
         &mut self,
+        direction: Direction,
         key: &Key,
         fpu: &mut Fpu,
         io: &Io<'_>,
@@ -213,8 +240,9 @@ impl Gcm {
         let (mut pair, produced) = begin_blocks(&self.carry, io)?;
         let (schedule, powers) = (&key.schedule, &key.powers);
         let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
-        self.carry.pump(0, fpu, Pace::Parallel, &mut pair, |hold, run| {
-            hold.gcm_encrypt(schedule, powers, ctr, y, run);
+        self.carry.pump(0, fpu, Pace::Parallel, &mut pair, |hold, run| match direction {
+            Direction::Encrypt => hold.gcm_encrypt(schedule, powers, ctr, y, run),
+            Direction::Decrypt => hold.gcm_decrypt(schedule, powers, ctr, y, run),
         });
         self.text_len = text_len;
         Ok(produced)
@@ -227,7 +255,7 @@ impl Gcm {
         fpu: &mut Fpu,
         dst: &Data<'_>,
     ) -> Result<usize> {
-        let produced = self.carry.len() + self.tag_len;
+        let produced = self.carry.len() + self.attached;
         if dst.len() < produced {
             return Err(Error::DATA_LEN_RANGE);
         }
@@ -239,9 +267,9 @@ impl Gcm {
         drive(fpu, Pace::Parallel, &mut tail, len, |hold, run| {
             hold.gcm_encrypt(schedule, powers, ctr, y, run);
         });
-        let tag = self.hash.tag(key, fpu, self.text_len);
+        self.tag = self.hash.tag(key, fpu, self.text_len);
         out.scatter(self.carry.bytes());
-        out.scatter(tag.0.get(..self.tag_len).unwrap_or_default());
+        out.scatter(self.tag.0.get(..self.attached).unwrap_or_default());
         Ok(produced)
     }
 
@@ -254,6 +282,9 @@ impl Gcm {
         buffer: &mut Buffer,
         kmflag: c_int,
     ) -> Result<usize> {
+        if self.attached == 0 {
+            return self.text_update(Direction::Decrypt, key, fpu, io);
+        }
         if io.src.is_empty() {
             return Ok(0);
         }
@@ -321,10 +352,10 @@ impl Gcm {
             Release::Streaming => self.carry.bytes(),
             _ => buffer.bytes(),
         };
-        let len = waiting.len().checked_sub(self.tag_len).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        let len = waiting.len().checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         let mut out = dst.output(len)?;
         let (text, tag_at) = waiting.split_at_mut_checked(len).unwrap_or_default();
-        let mut received = [0; 16];
+        let mut received = self.tag.0;
         for (to, from) in received.iter_mut().zip(tag_at) {
             *to = *from;
         }
@@ -334,7 +365,7 @@ impl Gcm {
         drive(fpu, Pace::Parallel, &mut pair, len, |hold, run| {
             hold.gcm_decrypt(schedule, powers, ctr, y, run);
         });
-        let text_len = self.text_len.saturating_sub(self.tag_len as u64);
+        let text_len = self.text_len.saturating_sub(self.attached as u64);
         let tag = self.hash.tag(key, fpu, text_len);
         same_tag(&tag, &received, self.tag_len)?;
         let waiting = match self.release {

@@ -108,6 +108,41 @@ impl Operation {
         }
     }
 
+    /// The tag of a GCM message that has just begun is passed apart from its text: an encryption
+    /// leaves it in [`computed_tag`](Self::computed_tag), a decryption wants
+    /// [`expect_tag`](Self::expect_tag) before its end. A decryption in parts then releases every
+    /// block at once, unverified.
+    pub fn detach_tag(&mut self) {
+        if let Mode::Gcm(gcm) = &mut self.mode {
+            gcm.detach_tag();
+        }
+    }
+
+    /// The tag that a decryption with the tag apart must find: 4, 8 or 12..=16 bytes.
+    pub fn expect_tag(&mut self, tag: &[u8]) {
+        if let Mode::Gcm(gcm) = &mut self.mode {
+            gcm.expect_tag(tag);
+        }
+    }
+
+    /// The tag of a GCM encryption whose text is complete.
+    pub fn computed_tag(&self) -> Option<&[u8; 16]> {
+        match &self.mode {
+            Mode::Gcm(gcm) => Some(gcm.computed_tag()),
+            _ => None,
+        }
+    }
+
+    /// Where a next message would go on: the last ciphertext block of CBC, the next counter block
+    /// of CTR.
+    pub fn next_iv(&self) -> Option<[u8; 16]> {
+        match &self.mode {
+            Mode::Cbc(cbc) => Some(cbc.iv.0),
+            Mode::Ctr(ctr) => Some(ctr.counter.0),
+            _ => None,
+        }
+    }
+
     /// Transforms a whole message.
     ///
     /// # Errors
@@ -166,7 +201,7 @@ impl Operation {
             Mode::Cbc(cbc) => cbc.update(direction, key, fpu, io)?,
             Mode::Ctr(ctr) => ctr.update(key, fpu, io, false)?,
             Mode::Gcm(gcm) => match direction {
-                Direction::Encrypt => gcm.encrypt_update(key, fpu, io)?,
+                Direction::Encrypt => gcm.text_update(direction, key, fpu, io)?,
                 Direction::Decrypt => gcm.decrypt_update(key, fpu, io, &mut self.buffer, kmflag)?,
             },
             Mode::Gmac(gmac) => {
