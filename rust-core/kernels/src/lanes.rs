@@ -51,11 +51,6 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// `src` is readable for `BYTES - 16`.
     unsafe fn after(block: Xmm, src: *const u8) -> Self;
-    /// The 64-bit values at `low`, each in the low half of its block, the high halves zero.
-    ///
-    /// # Safety
-    /// As [`zero`](Lanes::zero), and `low` is readable for `BLOCKS` values.
-    unsafe fn low_halves(low: *const u64) -> Self;
     /// The counter blocks `block + 0`, `block + 1`, …; `block` as an integer.
     fn counters(block: Xmm) -> Self;
     /// `block` first, then zeros.

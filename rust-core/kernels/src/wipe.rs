@@ -4,11 +4,14 @@
 //! A kernel's frame may hold spilled blocks and round keys. The wiping frame stands where the
 //! kernel's frame stood, since both are called by the same caller, and covers at least as much.
 
-use core::mem::MaybeUninit;
+use core::{
+    arch::x86_64::{__m128i, _mm_setzero_si128},
+    mem::MaybeUninit,
+};
 
 /// Bytes of stack cleared below the wiping function's own saved registers: at least the deepest
 /// frame of any kernel in the object, which a test of the object compares with this.
-pub const WIPED_STACK: usize = 512;
+pub const WIPED_STACK: usize = 256;
 
 /// Zeros the dead stack, then xmm0–15 with legacy-SSE encodings, so that the upper halves keep
 /// their (caller's) values.
@@ -17,11 +20,11 @@ pub const WIPED_STACK: usize = 512;
 /// The caller owns the vector registers.
 #[inline(always)]
 pub(crate) unsafe fn stack_and_xmm() {
-    let mut dead = MaybeUninit::<[u64; WIPED_STACK / 8]>::uninit();
-    let words = dead.as_mut_ptr().cast::<u64>();
-    for i in 0..WIPED_STACK / 8 {
+    let mut dead = MaybeUninit::<[__m128i; WIPED_STACK / 16]>::uninit();
+    let first = dead.as_mut_ptr().cast::<__m128i>();
+    for i in 0..WIPED_STACK / 16 {
         // SAFETY: within the array. Volatile, because nothing reads it again.
-        unsafe { words.add(i).write_volatile(0) };
+        unsafe { first.add(i).write_volatile(_mm_setzero_si128()) };
     }
     // SAFETY: touches the named registers only, all of which are declared.
     unsafe {

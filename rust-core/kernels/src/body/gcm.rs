@@ -47,7 +47,6 @@ unsafe fn stitched<L: Lanes>(
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "the entry point's own arguments")]
 pub(crate) unsafe fn gcm<L: Lanes, const ENCRYPT: bool>(
     schedule: *const Schedule,
     powers: *const Powers,

@@ -11,6 +11,10 @@ use crate::lanes::{Lanes, Xmm};
 use crate::{Block, POWERS, Powers, Schedule};
 
 /// An unreduced sum of 256-bit products: `lo` + `mid`·2^64 + `hi`·2^128.
+///
+/// [`add`](Self::add) is the schoolbook's four products: fewest steps in a row, for the few blocks
+/// of a tail. In bulk Karatsuba's three win ([`Eight`]), 0.41 cycles per byte of GHASH to 0.61 on
+/// Zen 5, which begins a PCLMULQDQ every second cycle.
 #[derive(Clone, Copy)]
 pub(super) struct Product<L: Lanes> {
     lo: L,
@@ -60,7 +64,7 @@ impl<L: Lanes> Product<L> {
     }
 }
 
-/// The sum over [`IN_FLIGHT`] registers, taken one at a time, by Karatsuba: three products for four.
+/// The sum over [`IN_FLIGHT`] registers, taken one at a time, by Karatsuba.
 pub(super) struct Eight<L: Lanes> {
     sum: [L; 3],
     y: Xmm,
@@ -192,7 +196,7 @@ pub(crate) unsafe fn init(schedule: *const Schedule, powers: *mut Powers) {
             let pow = (&raw mut (*powers).pow).cast::<Block>().add(POWERS - n);
             let mid = (&raw mut (*powers).mid).cast::<u64>().add(POWERS - n);
             power.store(pow.cast());
-            power.xor(power.swap_halves()).store_low_half(mid);
+            power.xor(power.swap_halves()).store_low_half(mid.cast());
         };
         let times = |x: Xmm, n: usize| {
             let mut sum = Product::<Xmm>::zero();

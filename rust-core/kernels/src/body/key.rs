@@ -67,12 +67,12 @@ unsafe fn expand_192(enc: *mut Block, key: *const u8) -> usize {
     // SAFETY: the caller's promise; 24·8 + 16 bytes are 13 blocks.
     unsafe {
         let mut four = Xmm::load(key);
-        let mut two = Xmm::low_halves(key.add(16).cast());
+        let mut two = Xmm::load_low_half(key.add(16));
         let mut out = enc.cast::<u8>();
         let mut rcon = 1;
         four.store(out);
         for _ in 0..8 {
-            two.store_low_half(out.add(16).cast());
+            two.store_low_half(out.add(16));
             out = out.add(24);
             let sub = two.sub_word::<1, true>(Xmm::words(rcon));
             four = four.running_xor().xor(sub);
