@@ -50,12 +50,22 @@ pub struct kcfaes_hold {
 }
 
 unsafe extern "C" {
+    /// Returns `size` > 0 bytes, aligned to 8 at least, or NULL. With `KM_SLEEP` it may wait for
+    /// memory, unless it runs in an interrupt.
     fn kcfaes_env_alloc(size: usize, kmflag: c_int) -> *mut c_void;
+    /// Gives back what `kcfaes_env_alloc` returned for this `size`.
     fn kcfaes_env_free(ptr: *mut c_void, size: usize);
+    /// `KM_SLEEP` or `KM_NOSLEEP`, as the request allows; it may be NULL.
     fn kcfaes_env_kmflag(req: crypto_req_handle_t) -> c_int;
+    /// The feature bits of this CPU that the system has enabled; the same at every call.
     fn kcfaes_env_features() -> u32;
+    /// Non-zero where the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a
+    /// thread that is itself inside an FPU section.
     fn kcfaes_env_in_interrupt() -> c_int;
+    /// Takes the FPU for the calling thread, which neither sleeps nor allocates until it gives it
+    /// back. Not nested.
     fn kcfaes_env_hold(hold: *mut kcfaes_hold);
+    /// Gives back the FPU that `kcfaes_env_hold` took with this `hold`.
     fn kcfaes_env_release(hold: *mut kcfaes_hold);
 }
 

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Sizes (KCFAES_SIZEOF_type), offsets (KCFAES_OFFSETOF_type_field) and widths
+ * (KCFAES_FIELDSIZE_type_field) of KCF's types as the Rust side has them, and its
+ * numbers (KCFAES_VALUE_name): to be asserted against the system's own headers.
+ *
+ * Generated from rust-core/provider/src/kcf.rs by cargo xtask headers: do not edit.
+ */
+
+#ifndef _KCFAES_ABI_H
+#define _KCFAES_ABI_H
+
+#define KCFAES_SIZEOF_crypto_mechanism_t 24
+#define KCFAES_OFFSETOF_crypto_mechanism_t_cm_type 0
+#define KCFAES_FIELDSIZE_crypto_mechanism_t_cm_type 8
+#define KCFAES_OFFSETOF_crypto_mechanism_t_cm_param 8
+#define KCFAES_FIELDSIZE_crypto_mechanism_t_cm_param 8
+#define KCFAES_OFFSETOF_crypto_mechanism_t_cm_param_len 16
+#define KCFAES_FIELDSIZE_crypto_mechanism_t_cm_param_len 8
+
+#define KCFAES_SIZEOF_iovec_t 16
+#define KCFAES_OFFSETOF_iovec_t_iov_base 0
+#define KCFAES_FIELDSIZE_iovec_t_iov_base 8
+#define KCFAES_OFFSETOF_iovec_t_iov_len 8
+#define KCFAES_FIELDSIZE_iovec_t_iov_len 8
+
+#define KCFAES_SIZEOF_uio_t 48
+#define KCFAES_OFFSETOF_uio_t_uio_iov 0
+#define KCFAES_FIELDSIZE_uio_t_uio_iov 8
+#define KCFAES_OFFSETOF_uio_t_uio_iovcnt 8
+#define KCFAES_FIELDSIZE_uio_t_uio_iovcnt 4
+#define KCFAES_OFFSETOF_uio_t__uio_offset 16
+#define KCFAES_FIELDSIZE_uio_t__uio_offset 8
+#define KCFAES_OFFSETOF_uio_t_uio_segflg 24
+#define KCFAES_FIELDSIZE_uio_t_uio_segflg 4
+#define KCFAES_OFFSETOF_uio_t_uio_fmode 28
+#define KCFAES_FIELDSIZE_uio_t_uio_fmode 2
+#define KCFAES_OFFSETOF_uio_t_uio_extflg 30
+#define KCFAES_FIELDSIZE_uio_t_uio_extflg 2
+#define KCFAES_OFFSETOF_uio_t__uio_limit 32
+#define KCFAES_FIELDSIZE_uio_t__uio_limit 8
+#define KCFAES_OFFSETOF_uio_t_uio_resid 40
+#define KCFAES_FIELDSIZE_uio_t_uio_resid 8
+
+#define KCFAES_SIZEOF_mblk_t 64
+#define KCFAES_OFFSETOF_mblk_t_b_next 0
+#define KCFAES_FIELDSIZE_mblk_t_b_next 8
+#define KCFAES_OFFSETOF_mblk_t_b_prev 8
+#define KCFAES_FIELDSIZE_mblk_t_b_prev 8
+#define KCFAES_OFFSETOF_mblk_t_b_cont 16
+#define KCFAES_FIELDSIZE_mblk_t_b_cont 8
+#define KCFAES_OFFSETOF_mblk_t_b_rptr 24
+#define KCFAES_FIELDSIZE_mblk_t_b_rptr 8
+#define KCFAES_OFFSETOF_mblk_t_b_wptr 32
+#define KCFAES_FIELDSIZE_mblk_t_b_wptr 8
+#define KCFAES_OFFSETOF_mblk_t_b_datap 40
+#define KCFAES_FIELDSIZE_mblk_t_b_datap 8
+#define KCFAES_OFFSETOF_mblk_t_b_band 48
+#define KCFAES_FIELDSIZE_mblk_t_b_band 1
+#define KCFAES_OFFSETOF_mblk_t_b_tag 49
+#define KCFAES_FIELDSIZE_mblk_t_b_tag 1
+#define KCFAES_OFFSETOF_mblk_t_b_flag 50
+#define KCFAES_FIELDSIZE_mblk_t_b_flag 2
+#define KCFAES_OFFSETOF_mblk_t_b_queue 56
+#define KCFAES_FIELDSIZE_mblk_t_b_queue 8
+
+#define KCFAES_SIZEOF_crypto_data_cdu_t 16
+#define KCFAES_OFFSETOF_crypto_data_cdu_t_cdu_raw 0
+#define KCFAES_FIELDSIZE_crypto_data_cdu_t_cdu_raw 16
+#define KCFAES_OFFSETOF_crypto_data_cdu_t_cdu_uio 0
+#define KCFAES_FIELDSIZE_crypto_data_cdu_t_cdu_uio 8
+#define KCFAES_OFFSETOF_crypto_data_cdu_t_cdu_mp 0
+#define KCFAES_FIELDSIZE_crypto_data_cdu_t_cdu_mp 8
+
+#define KCFAES_SIZEOF_crypto_data_t 48
+#define KCFAES_OFFSETOF_crypto_data_t_cd_format 0
+#define KCFAES_FIELDSIZE_crypto_data_t_cd_format 4
+#define KCFAES_OFFSETOF_crypto_data_t_cd_offset 8
+#define KCFAES_FIELDSIZE_crypto_data_t_cd_offset 8
+#define KCFAES_OFFSETOF_crypto_data_t_cd_length 16
+#define KCFAES_FIELDSIZE_crypto_data_t_cd_length 8
+#define KCFAES_OFFSETOF_crypto_data_t_cd_miscdata 24
+#define KCFAES_FIELDSIZE_crypto_data_t_cd_miscdata 8
+#define KCFAES_OFFSETOF_crypto_data_t_cdu 32
+#define KCFAES_FIELDSIZE_crypto_data_t_cdu 16
+
+#define KCFAES_SIZEOF_crypto_key_value_t 16
+#define KCFAES_OFFSETOF_crypto_key_value_t_cku_v_length 0
+#define KCFAES_FIELDSIZE_crypto_key_value_t_cku_v_length 4
+#define KCFAES_OFFSETOF_crypto_key_value_t_cku_v_data 8
+#define KCFAES_FIELDSIZE_crypto_key_value_t_cku_v_data 8
+
+#define KCFAES_SIZEOF_crypto_key_attrs_t 16
+#define KCFAES_OFFSETOF_crypto_key_attrs_t_cku_a_count 0
+#define KCFAES_FIELDSIZE_crypto_key_attrs_t_cku_a_count 4
+#define KCFAES_OFFSETOF_crypto_key_attrs_t_cku_a_oattr 8
+#define KCFAES_FIELDSIZE_crypto_key_attrs_t_cku_a_oattr 8
+
+#define KCFAES_SIZEOF_crypto_key_data_t 16
+#define KCFAES_OFFSETOF_crypto_key_data_t_cku_key_value 0
+#define KCFAES_FIELDSIZE_crypto_key_data_t_cku_key_value 16
+#define KCFAES_OFFSETOF_crypto_key_data_t_cku_key_id 0
+#define KCFAES_FIELDSIZE_crypto_key_data_t_cku_key_id 4
+#define KCFAES_OFFSETOF_crypto_key_data_t_cku_key_attrs 0
+#define KCFAES_FIELDSIZE_crypto_key_data_t_cku_key_attrs 16
+
+#define KCFAES_SIZEOF_crypto_key_t 24
+#define KCFAES_OFFSETOF_crypto_key_t_ck_format 0
+#define KCFAES_FIELDSIZE_crypto_key_t_ck_format 4
+#define KCFAES_OFFSETOF_crypto_key_t_cku_data 8
+#define KCFAES_FIELDSIZE_crypto_key_t_cku_data 16
+
+#define KCFAES_SIZEOF_crypto_ctx_t 48
+#define KCFAES_OFFSETOF_crypto_ctx_t_cc_provider 0
+#define KCFAES_FIELDSIZE_crypto_ctx_t_cc_provider 8
+#define KCFAES_OFFSETOF_crypto_ctx_t_cc_session 8
+#define KCFAES_FIELDSIZE_crypto_ctx_t_cc_session 4
+#define KCFAES_OFFSETOF_crypto_ctx_t_cc_provider_private 16
+#define KCFAES_FIELDSIZE_crypto_ctx_t_cc_provider_private 8
+#define KCFAES_OFFSETOF_crypto_ctx_t_cc_framework_private 24
+#define KCFAES_FIELDSIZE_crypto_ctx_t_cc_framework_private 8
+#define KCFAES_OFFSETOF_crypto_ctx_t_cc_flags 32
+#define KCFAES_FIELDSIZE_crypto_ctx_t_cc_flags 4
+#define KCFAES_OFFSETOF_crypto_ctx_t_cc_opstate 40
+#define KCFAES_FIELDSIZE_crypto_ctx_t_cc_opstate 8
+
+#define KCFAES_SIZEOF_CK_AES_CTR_PARAMS 24
+#define KCFAES_OFFSETOF_CK_AES_CTR_PARAMS_ulCounterBits 0
+#define KCFAES_FIELDSIZE_CK_AES_CTR_PARAMS_ulCounterBits 8
+#define KCFAES_OFFSETOF_CK_AES_CTR_PARAMS_cb 8
+#define KCFAES_FIELDSIZE_CK_AES_CTR_PARAMS_cb 16
+
+#define KCFAES_SIZEOF_CK_AES_GCM_PARAMS 48
+#define KCFAES_OFFSETOF_CK_AES_GCM_PARAMS_pIv 0
+#define KCFAES_FIELDSIZE_CK_AES_GCM_PARAMS_pIv 8
+#define KCFAES_OFFSETOF_CK_AES_GCM_PARAMS_ulIvLen 8
+#define KCFAES_FIELDSIZE_CK_AES_GCM_PARAMS_ulIvLen 8
+#define KCFAES_OFFSETOF_CK_AES_GCM_PARAMS_ulIvBits 16
+#define KCFAES_FIELDSIZE_CK_AES_GCM_PARAMS_ulIvBits 8
+#define KCFAES_OFFSETOF_CK_AES_GCM_PARAMS_pAAD 24
+#define KCFAES_FIELDSIZE_CK_AES_GCM_PARAMS_pAAD 8
+#define KCFAES_OFFSETOF_CK_AES_GCM_PARAMS_ulAADLen 32
+#define KCFAES_FIELDSIZE_CK_AES_GCM_PARAMS_ulAADLen 8
+#define KCFAES_OFFSETOF_CK_AES_GCM_PARAMS_ulTagBits 40
+#define KCFAES_FIELDSIZE_CK_AES_GCM_PARAMS_ulTagBits 8
+
+#define KCFAES_SIZEOF_CK_AES_GMAC_PARAMS 24
+#define KCFAES_OFFSETOF_CK_AES_GMAC_PARAMS_pIv 0
+#define KCFAES_FIELDSIZE_CK_AES_GMAC_PARAMS_pIv 8
+#define KCFAES_OFFSETOF_CK_AES_GMAC_PARAMS_pAAD 8
+#define KCFAES_FIELDSIZE_CK_AES_GMAC_PARAMS_pAAD 8
+#define KCFAES_OFFSETOF_CK_AES_GMAC_PARAMS_ulAADLen 16
+#define KCFAES_FIELDSIZE_CK_AES_GMAC_PARAMS_ulAADLen 8
+
+#define KCFAES_SIZEOF_crypto_cipher_ops_t 80
+#define KCFAES_OFFSETOF_crypto_cipher_ops_t_encrypt_init 0
+#define KCFAES_FIELDSIZE_crypto_cipher_ops_t_encrypt_init 8
+#define KCFAES_OFFSETOF_crypto_cipher_ops_t_encrypt 8
+#define KCFAES_FIELDSIZE_crypto_cipher_ops_t_encrypt 8
+#define KCFAES_OFFSETOF_crypto_cipher_ops_t_encrypt_update 16
+#define KCFAES_FIELDSIZE_crypto_cipher_ops_t_encrypt_update 8
+#define KCFAES_OFFSETOF_crypto_cipher_ops_t_encrypt_final 24
+#define KCFAES_FIELDSIZE_crypto_cipher_ops_t_encrypt_final 8
+#define KCFAES_OFFSETOF_crypto_cipher_ops_t_encrypt_atomic 32
+#define KCFAES_FIELDSIZE_crypto_cipher_ops_t_encrypt_atomic 8
+#define KCFAES_OFFSETOF_crypto_cipher_ops_t_decrypt_init 40
+#define KCFAES_FIELDSIZE_crypto_cipher_ops_t_decrypt_init 8
+#define KCFAES_OFFSETOF_crypto_cipher_ops_t_decrypt 48
+#define KCFAES_FIELDSIZE_crypto_cipher_ops_t_decrypt 8
+#define KCFAES_OFFSETOF_crypto_cipher_ops_t_decrypt_update 56
+#define KCFAES_FIELDSIZE_crypto_cipher_ops_t_decrypt_update 8
+#define KCFAES_OFFSETOF_crypto_cipher_ops_t_decrypt_final 64
+#define KCFAES_FIELDSIZE_crypto_cipher_ops_t_decrypt_final 8
+#define KCFAES_OFFSETOF_crypto_cipher_ops_t_decrypt_atomic 72
+#define KCFAES_FIELDSIZE_crypto_cipher_ops_t_decrypt_atomic 8
+
+#define KCFAES_SIZEOF_crypto_mac_ops_t 48
+#define KCFAES_OFFSETOF_crypto_mac_ops_t_mac_init 0
+#define KCFAES_FIELDSIZE_crypto_mac_ops_t_mac_init 8
+#define KCFAES_OFFSETOF_crypto_mac_ops_t_mac 8
+#define KCFAES_FIELDSIZE_crypto_mac_ops_t_mac 8
+#define KCFAES_OFFSETOF_crypto_mac_ops_t_mac_update 16
+#define KCFAES_FIELDSIZE_crypto_mac_ops_t_mac_update 8
+#define KCFAES_OFFSETOF_crypto_mac_ops_t_mac_final 24
+#define KCFAES_FIELDSIZE_crypto_mac_ops_t_mac_final 8
+#define KCFAES_OFFSETOF_crypto_mac_ops_t_mac_atomic 32
+#define KCFAES_FIELDSIZE_crypto_mac_ops_t_mac_atomic 8
+#define KCFAES_OFFSETOF_crypto_mac_ops_t_mac_verify_atomic 40
+#define KCFAES_FIELDSIZE_crypto_mac_ops_t_mac_verify_atomic 8
+
+#define KCFAES_SIZEOF_crypto_ctx_ops_t 16
+#define KCFAES_OFFSETOF_crypto_ctx_ops_t_create_ctx_template 0
+#define KCFAES_FIELDSIZE_crypto_ctx_ops_t_create_ctx_template 8
+#define KCFAES_OFFSETOF_crypto_ctx_ops_t_free_context 8
+#define KCFAES_FIELDSIZE_crypto_ctx_ops_t_free_context 8
+
+#define KCFAES_SIZEOF_crypto_control_ops_t 8
+#define KCFAES_OFFSETOF_crypto_control_ops_t_provider_status 0
+#define KCFAES_FIELDSIZE_crypto_control_ops_t_provider_status 8
+
+#define KCFAES_VALUE_CRYPTO_DATA_RAW 1
+#define KCFAES_VALUE_CRYPTO_DATA_UIO 2
+#define KCFAES_VALUE_CRYPTO_DATA_MBLK 3
+#define KCFAES_VALUE_CRYPTO_KEY_RAW 1
+#define KCFAES_VALUE_CRYPTO_KEY_REFERENCE 2
+#define KCFAES_VALUE_CRYPTO_KEY_ATTR_LIST 3
+#define KCFAES_VALUE_UIO_SYSSPACE 1
+#define KCFAES_VALUE_KM_SLEEP 0
+#define KCFAES_VALUE_KM_NOSLEEP 1
+#define KCFAES_VALUE_CRYPTO_PROVIDER_READY 0
+#define KCFAES_VALUE_AES_ECB_MECH_INFO_TYPE 0
+#define KCFAES_VALUE_AES_CBC_MECH_INFO_TYPE 1
+#define KCFAES_VALUE_AES_CTR_MECH_INFO_TYPE 3
+#define KCFAES_VALUE_AES_GCM_MECH_INFO_TYPE 5
+#define KCFAES_VALUE_AES_GMAC_MECH_INFO_TYPE 6
+#define KCFAES_VALUE_CRYPTO_SUCCESS 0
+#define KCFAES_VALUE_CRYPTO_HOST_MEMORY 2
+#define KCFAES_VALUE_CRYPTO_ARGUMENTS_BAD 5
+#define KCFAES_VALUE_CRYPTO_DATA_LEN_RANGE 12
+#define KCFAES_VALUE_CRYPTO_ENCRYPTED_DATA_LEN_RANGE 17
+#define KCFAES_VALUE_CRYPTO_KEY_SIZE_RANGE 19
+#define KCFAES_VALUE_CRYPTO_KEY_TYPE_INCONSISTENT 20
+#define KCFAES_VALUE_CRYPTO_MECHANISM_INVALID 28
+#define KCFAES_VALUE_CRYPTO_MECHANISM_PARAM_INVALID 29
+#define KCFAES_VALUE_CRYPTO_OPERATION_NOT_INITIALIZED 32
+#define KCFAES_VALUE_CRYPTO_BUFFER_TOO_SMALL 66
+#define KCFAES_VALUE_CRYPTO_INVALID_MAC 72
+
+#endif /* _KCFAES_ABI_H */

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The environment: all that the provider asks of the system it runs in.
+ *
+ * In the kernel kmod/kcfaes_env.c answers, in libkcfaes a few lines over malloc and CPUID. The
+ * names are bound by the linker, so that no call to them is indirect.
+ *
+ * Generated from rust-core/provider/src/engine/env.rs by cargo xtask headers: do not edit.
+ */
+
+#ifndef _KCFAES_ENV_H
+#define _KCFAES_ENV_H
+
+#ifdef _KERNEL
+#include <sys/types.h>
+#include <sys/crypto/common.h>
+#include <sys/crypto/spi.h>
+#else
+#include "kcfaes_kcf.h"
+#endif
+
+#define KCFAES_ALIGNED(n) __attribute__((aligned(n)))
+
+/* AES-NI. */
+#define KCFAES_FEATURE_AES (1 << 0)
+
+/* PCLMULQDQ. */
+#define KCFAES_FEATURE_PCLMULQDQ (1 << 1)
+
+/* SSSE3. */
+#define KCFAES_FEATURE_SSSE3 (1 << 2)
+
+/* SSE4.1. */
+#define KCFAES_FEATURE_SSE41 (1 << 3)
+
+/* AVX, enabled by the system. */
+#define KCFAES_FEATURE_AVX (1 << 4)
+
+/* AVX2. */
+#define KCFAES_FEATURE_AVX2 (1 << 5)
+
+/* VAES. */
+#define KCFAES_FEATURE_VAES (1 << 6)
+
+/* VPCLMULQDQ. */
+#define KCFAES_FEATURE_VPCLMULQDQ (1 << 7)
+
+/* AVX-512F, enabled by the system. */
+#define KCFAES_FEATURE_AVX512F (1 << 8)
+
+/* AVX-512BW. */
+#define KCFAES_FEATURE_AVX512BW (1 << 9)
+
+/* AVX-512VL. */
+#define KCFAES_FEATURE_AVX512VL (1 << 10)
+
+/* BMI2. */
+#define KCFAES_FEATURE_BMI2 (1 << 11)
+
+/* AVX-512DQ. */
+#define KCFAES_FEATURE_AVX512DQ (1 << 12)
+
+/* What the environment keeps while it lends the FPU; lives on the caller's stack. */
+typedef struct KCFAES_ALIGNED(16) kcfaes_hold {
+    /* The environment's own: how the FPU was taken. */
+    uint64_t mode;
+    /* The environment's own. */
+    uint64_t pad;
+    /* Room for xmm0-15, saved where the FPU is borrowed from an interrupted thread. */
+    uint8_t xmm[16][16];
+} kcfaes_hold;
+
+#ifdef __cplusplus
+extern "C" {
+#endif /* __cplusplus */
+
+/*
+ * Returns size > 0 bytes, aligned to 8 at least, or NULL. With KM_SLEEP it may wait for
+ * memory, unless it runs in an interrupt.
+ */
+void *kcfaes_env_alloc(size_t size, int kmflag);
+
+/* Gives back what kcfaes_env_alloc returned for this size. */
+void kcfaes_env_free(void *ptr, size_t size);
+
+/* KM_SLEEP or KM_NOSLEEP, as the request allows; it may be NULL. */
+int kcfaes_env_kmflag(crypto_req_handle_t req);
+
+/* The feature bits of this CPU that the system has enabled; the same at every call. */
+uint32_t kcfaes_env_features(void);
+
+/*
+ * Non-zero where the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a
+ * thread that is itself inside an FPU section.
+ */
+int kcfaes_env_in_interrupt(void);
+
+/*
+ * Takes the FPU for the calling thread, which neither sleeps nor allocates until it gives it
+ * back. Not nested.
+ */
+void kcfaes_env_hold(struct kcfaes_hold *hold);
+
+/* Gives back the FPU that kcfaes_env_hold took with this hold. */
+void kcfaes_env_release(struct kcfaes_hold *hold);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif /* __cplusplus */
+
+#endif  /* _KCFAES_ENV_H */

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The ops vector: KCF's software provider interface, version 4 (sys/crypto/spi.h).
+ *
+ * Every function answers with a CRYPTO_* number of sys/crypto/common.h. Rules they share:
+ * * An output of NULL, or the input's own struct, means in place. Two structs over the same bytes
+ *   are right too, as long as those are at the same place in both; other overlap is
+ *   CRYPTO_ARGUMENTS_BAD.
+ * * On success cd_length of an output that is not in place is the number of bytes written. On
+ *   CRYPTO_BUFFER_TOO_SMALL it is the number needed, nothing was consumed and the call may be
+ *   repeated. On any other failure it stays, and cd_offset always does.
+ * * Nothing else of the caller's structs, lists and input bytes is written.
+ * * Any thread may call, an interrupt too; one context serves one call at a time, a template any
+ *   number.
+ *
+ * Common safety contract: pointers are NULL or point to the framework's own, valid structs; lists
+ * are readable and the bytes they name are readable or writable as their role wants; a context was
+ * made by an init function of this module and a template by kcfaes_create_ctx_template.
+ *
+ * Generated from rust-core/capi/src/spi.rs by cargo xtask headers: do not edit.
+ */
+
+#ifndef _KCFAES_SPI_H
+#define _KCFAES_SPI_H
+
+#ifdef _KERNEL
+#include <sys/types.h>
+#include <sys/crypto/common.h>
+#include <sys/crypto/spi.h>
+#else
+#include "kcfaes_kcf.h"
+#endif
+
+#ifndef KCFAES_VERSION
+#define KCFAES_VERSION "0.1.0"
+#define KCFAES_VERSION_MAJOR 0
+#define KCFAES_VERSION_MINOR 1
+#define KCFAES_VERSION_PATCH 0
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif /* __cplusplus */
+
+/* Stores CRYPTO_PROVIDER_READY. */
+void kcfaes_provider_status(crypto_provider_handle_t provider, unsigned int *status);
+
+/*
+ * Begins an encryption in parts. The mechanism, its parameter and the key need not outlive the
+ * call, the template must outlive the context.
+ */
+int kcfaes_encrypt_init(crypto_ctx_t *ctx,
+                        crypto_mechanism_t *mechanism,
+                        crypto_key_t *key,
+                        crypto_spi_ctx_template_t template_,
+                        crypto_req_handle_t req);
+
+/* Encrypts a whole message on a context, which success ends. */
+int kcfaes_encrypt(crypto_ctx_t *ctx,
+                   crypto_data_t *plaintext,
+                   crypto_data_t *ciphertext,
+                   crypto_req_handle_t req);
+
+/* Encrypts a part. */
+int kcfaes_encrypt_update(crypto_ctx_t *ctx,
+                          crypto_data_t *plaintext,
+                          crypto_data_t *ciphertext,
+                          crypto_req_handle_t req);
+
+/* Ends an encryption in parts: the rest of the text, the tag. Success ends the context. */
+int kcfaes_encrypt_final(crypto_ctx_t *ctx, crypto_data_t *ciphertext, crypto_req_handle_t req);
+
+/* Encrypts a message in one call. With a template the key is not looked at. */
+int kcfaes_encrypt_atomic(crypto_provider_handle_t provider,
+                          crypto_session_id_t session,
+                          crypto_mechanism_t *mechanism,
+                          crypto_key_t *key,
+                          crypto_data_t *plaintext,
+                          crypto_data_t *ciphertext,
+                          crypto_spi_ctx_template_t template_,
+                          crypto_req_handle_t req);
+
+/* Begins a decryption in parts; otherwise as kcfaes_encrypt_init. */
+int kcfaes_decrypt_init(crypto_ctx_t *ctx,
+                        crypto_mechanism_t *mechanism,
+                        crypto_key_t *key,
+                        crypto_spi_ctx_template_t template_,
+                        crypto_req_handle_t req);
+
+/* Decrypts a whole message on a context. Success and CRYPTO_INVALID_MAC end it. */
+int kcfaes_decrypt(crypto_ctx_t *ctx,
+                   crypto_data_t *ciphertext,
+                   crypto_data_t *plaintext,
+                   crypto_req_handle_t req);
+
+/*
+ * Decrypts a part. GCM streams where the first part's output is apart from its input and has room
+ * for all of it but the tag; otherwise it writes nothing before kcfaes_decrypt_final.
+ */
+int kcfaes_decrypt_update(crypto_ctx_t *ctx,
+                          crypto_data_t *ciphertext,
+                          crypto_data_t *plaintext,
+                          crypto_req_handle_t req);
+
+/* Ends a decryption in parts; writes only if the tag is right. Success ends the context. */
+int kcfaes_decrypt_final(crypto_ctx_t *ctx, crypto_data_t *plaintext, crypto_req_handle_t req);
+
+/*
+ * Decrypts a message in one call. A forged one is CRYPTO_INVALID_MAC, and no plaintext is left:
+ * output apart from the input becomes zero, bytes that are both become the ciphertext again.
+ */
+int kcfaes_decrypt_atomic(crypto_provider_handle_t provider,
+                          crypto_session_id_t session,
+                          crypto_mechanism_t *mechanism,
+                          crypto_key_t *key,
+                          crypto_data_t *ciphertext,
+                          crypto_data_t *plaintext,
+                          crypto_spi_ctx_template_t template_,
+                          crypto_req_handle_t req);
+
+/* Begins a MAC in parts; otherwise as kcfaes_encrypt_init. */
+int kcfaes_mac_init(crypto_ctx_t *ctx,
+                    crypto_mechanism_t *mechanism,
+                    crypto_key_t *key,
+                    crypto_spi_ctx_template_t template_,
+                    crypto_req_handle_t req);
+
+/* MAC of a whole message on a context, which success ends. */
+int kcfaes_mac(crypto_ctx_t *ctx,
+               crypto_data_t *data,
+               crypto_data_t *mac,
+               crypto_req_handle_t req);
+
+/* Absorbs a part. */
+int kcfaes_mac_update(crypto_ctx_t *ctx, crypto_data_t *data, crypto_req_handle_t req);
+
+/* Ends a MAC in parts. Success ends the context. */
+int kcfaes_mac_final(crypto_ctx_t *ctx, crypto_data_t *mac, crypto_req_handle_t req);
+
+/* MAC of a message in one call. */
+int kcfaes_mac_atomic(crypto_provider_handle_t provider,
+                      crypto_session_id_t session,
+                      crypto_mechanism_t *mechanism,
+                      crypto_key_t *key,
+                      crypto_data_t *data,
+                      crypto_data_t *mac,
+                      crypto_spi_ctx_template_t template_,
+                      crypto_req_handle_t req);
+
+/*
+ * Verifies the MAC of a message in one call, in constant time. A MAC of another length than the
+ * mechanism's is CRYPTO_INVALID_MAC.
+ */
+int kcfaes_mac_verify_atomic(crypto_provider_handle_t provider,
+                             crypto_session_id_t session,
+                             crypto_mechanism_t *mechanism,
+                             crypto_key_t *key,
+                             crypto_data_t *data,
+                             crypto_data_t *mac,
+                             crypto_spi_ctx_template_t template_,
+                             crypto_req_handle_t req);
+
+/*
+ * Makes a template of a key: one flat block from the environment's heap, which KCF itself wipes
+ * and frees. The mechanism's parameter is not looked at, and the template serves every mechanism.
+ */
+int kcfaes_create_ctx_template(crypto_provider_handle_t provider,
+                               crypto_mechanism_t *mechanism,
+                               crypto_key_t *key,
+                               crypto_spi_ctx_template_t *template_,
+                               size_t *size,
+                               crypto_req_handle_t req);
+
+/*
+ * Ends a context, in whatever state it is. One that has ended already, or never began, is left
+ * alone.
+ */
+int kcfaes_free_context(crypto_ctx_t *ctx);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif /* __cplusplus */
+
+#endif  /* _KCFAES_SPI_H */

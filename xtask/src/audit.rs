@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Proves the contracts of the two rooms on the objects themselves.
+//!
+//! Every instruction of every function is decoded and every relocation looked at; a rule that is
+//! broken is reported with function and offset. The rules are those of a kernel module that may
+//! touch vector registers only between an FPU hold's ends and that krtld must be able to load:
+//! ARCHITECTURE.md, "Two rooms". The tests below plant a violation of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use iced_x86::{
+    CpuidFeature, Decoder, DecoderOptions, EncodingKind, FlowControl, Instruction,
+    InstructionInfoFactory, Mnemonic, Register,
+};
+use object::elf;
+
+use crate::elf::{Object, Section};
+use crate::flow::{self, Callee, Walk};
+use crate::rooms::{self, Rooms};
+use crate::{Result, Tree};
+
+/// Bytes of stack that one function may take.
+const MAX_FRAME: i64 = 1024;
+
+/// What the kernel gives a module beside our own environment.
+const MEMORY_FUNCTIONS: [&str; 5] = ["bcmp", "memcmp", "memcpy", "memmove", "memset"];
+
+/// What an object may contain.
+struct Rules<'a> {
+    vector_registers: bool,
+    writable_data: bool,
+    may_import: &'a dyn Fn(&str) -> bool,
+}
+
+/// What the audit found in an object.
+#[derive(Debug, Default)]
+struct Audit {
+    functions: usize,
+    text_bytes: u64,
+    data_bytes: u64,
+    biggest_frame: (i64, String),
+    deepest_chain: (i64, String),
+    imports: BTreeSet<String>,
+    relocations: BTreeMap<String, usize>,
+    violations: Vec<String>,
+}
+
+/// Builds and audits the rooms, prints the figures, and fails on any violation.
+pub(crate) fn command(tree: &Tree) -> Result<()> {
+    let rooms = rooms::build(tree)?;
+    let from_kernel =
+        |name: &str| name.starts_with("kcfaes_env_") || MEMORY_FUNCTIONS.contains(&name);
+    let from_room = |name: &str| from_kernel(name) || rooms.kernel_entries.contains(name);
+    let objects = [
+        (
+            &rooms.kernels,
+            Rules { vector_registers: true, writable_data: false, may_import: &|_| false },
+        ),
+        (
+            &rooms.provider,
+            Rules { vector_registers: false, writable_data: true, may_import: &from_room },
+        ),
+        (
+            &rooms.joined,
+            Rules { vector_registers: true, writable_data: true, may_import: &from_kernel },
+        ),
+    ];
+    let mut violations = 0;
+    for (path, rules) in &objects {
+        let audit = audit(&Object::read(path)?, rules);
+        let name = path.file_name().unwrap_or_default().display();
+        println!(
+            "{name}: {} functions, {} bytes of text, {} of data",
+            audit.functions, audit.text_bytes, audit.data_bytes
+        );
+        println!("  biggest frame: {} bytes, {}", audit.biggest_frame.0, audit.biggest_frame.1);
+        println!(
+            "  deepest chain: {} bytes, from {}",
+            audit.deepest_chain.0, audit.deepest_chain.1
+        );
+        println!("  imports:       {}", join(&audit.imports));
+        let relocations = audit.relocations.iter().map(|(kind, count)| format!("{count} {kind}"));
+        println!("  relocations:   {}", relocations.collect::<Vec<_>>().join(", "));
+        for violation in &audit.violations {
+            println!("  VIOLATION: {violation}");
+        }
+        violations += audit.violations.len();
+    }
+    check_exports(&rooms)?;
+    match violations {
+        0 => Ok(()),
+        n => Err(format!("audit: {n} violations").into()),
+    }
+}
+
+/// The joined object must define what the shim calls.
+fn check_exports(rooms: &Rooms) -> Result<()> {
+    let defined = crate::elf::Symbols::read(&rooms.joined)?.defined_with_prefix("");
+    if defined == rooms.exports {
+        Ok(())
+    } else {
+        Err(format!(
+            "audit: the joined object exports {}, the sources {}",
+            join(&defined),
+            join(&rooms.exports)
+        )
+        .into())
+    }
+}
+
+fn join(names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return "none".to_string();
+    }
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn audit(object: &Object, rules: &Rules<'_>) -> Audit {
+    let mut audit = Audit { imports: object.undefined.clone(), ..Audit::default() };
+    audit.check_symbols(object, rules);
+    let mut walks = BTreeMap::new();
+    for section in &object.sections {
+        audit.check_section(section, rules);
+        if section.executable {
+            audit.text_bytes += section.size;
+            audit.check_code(section, rules, &mut walks);
+        } else {
+            audit.data_bytes += section.size;
+        }
+    }
+    if audit.functions == 0 {
+        audit.violation("no function symbol: nothing was audited");
+    }
+    audit.check_frames(&walks);
+    audit.check_legacy_encodings(object, &walks);
+    audit
+}
+
+/// Functions by where they start: name and walk.
+type Walks = BTreeMap<(usize, u64), (String, Walk)>;
+
+impl Audit {
+    fn violation(&mut self, what: impl Into<String>) {
+        self.violations.push(what.into());
+    }
+
+    fn check_symbols(&mut self, object: &Object, rules: &Rules<'_>) {
+        for name in &object.undefined {
+            if !(rules.may_import)(name) && !is_panic(name) {
+                self.violation(format!("undefined symbol: {name}"));
+            }
+        }
+        for name in &object.symbols {
+            if is_panic(name) {
+                self.violation(format!("panic symbol: {}", demangled(name)));
+            }
+        }
+        for name in &object.common {
+            self.violation(format!("common symbol: {name}"));
+        }
+        if object.groups != 0 {
+            self.violation("section group");
+        }
+    }
+
+    fn check_section(&mut self, section: &Section, rules: &Rules<'_>) {
+        let name = &section.name;
+        if section.address != 0 {
+            self.violation(format!("{name}: loaded section with an address"));
+        }
+        if section.unloadable {
+            self.violation(format!("{name}: thread-local data or constructors"));
+        }
+        if section.writable && section.size != 0 && !rules.writable_data {
+            self.violation(format!("{name}: {} bytes of writable data", section.size));
+        }
+        for (&offset, relocation) in &section.relocations {
+            let kind = relocation_name(relocation.kind);
+            *self.relocations.entry(kind.clone()).or_default() += 1;
+            let width = match relocation.kind {
+                elf::R_X86_64_64 => 8,
+                elf::R_X86_64_PC32 | elf::R_X86_64_PLT32 | elf::R_X86_64_32S => 4,
+                _ => {
+                    self.violation(format!("{name}+{offset:#x}: relocation {kind}"));
+                    continue;
+                }
+            };
+            // krtld adds to the field instead of setting it.
+            let field = section.bytes.get(offset as usize..offset as usize + width);
+            if field.is_none_or(|bytes| bytes.iter().any(|&byte| byte != 0)) {
+                self.violation(format!("{name}+{offset:#x}: bytes that are not zero under {kind}"));
+            }
+        }
+    }
+
+    fn check_code(&mut self, section: &Section, rules: &Rules<'_>, walks: &mut Walks) {
+        self.functions += section.functions.len();
+        let mut covered = 0;
+        for function in &section.functions {
+            if function.start > covered {
+                self.check_padding(section, covered, function.start);
+            }
+            covered = covered.max(function.start + function.size);
+            let name = demangled(&function.name);
+            let code = decode(section, function.start, function.start + function.size);
+            let mut factory = InstructionInfoFactory::new();
+            for instruction in code.values() {
+                let what = forbidden(instruction, rules, &mut factory);
+                for what in what {
+                    let offset = instruction.ip() - function.start;
+                    self.violation(format!("{name}+{offset:#x}: {what}"));
+                }
+            }
+            let walk = flow::walk(section, function, &code);
+            for (address, fault) in &walk.faults {
+                let offset = address.wrapping_sub(function.start);
+                self.violation(format!("{name}+{offset:#x}: {fault}"));
+            }
+            walks.insert((section.index, function.start), (name, walk));
+        }
+        self.check_padding(section, covered, section.size);
+    }
+
+    /// Between functions there is nothing but padding, or else code that the audit has not seen.
+    fn check_padding(&mut self, section: &Section, start: u64, end: u64) {
+        let padding = decode(section, start, end)
+            .values()
+            .all(|code| matches!(code.mnemonic(), Mnemonic::Nop | Mnemonic::Int3));
+        if !padding {
+            self.violation(format!(
+                "{}+{start:#x}: code outside any function symbol",
+                section.name
+            ));
+        }
+    }
+
+    fn check_frames(&mut self, walks: &Walks) {
+        for (name, walk) in walks.values() {
+            if walk.frame > MAX_FRAME {
+                self.violation(format!(
+                    "{name}: frame of {} bytes, more than {MAX_FRAME}",
+                    walk.frame
+                ));
+            }
+            if walk.frame >= self.biggest_frame.0 {
+                self.biggest_frame = (walk.frame, name.clone());
+            }
+        }
+        let mut depths = BTreeMap::new();
+        for (start, (name, _)) in walks {
+            match chain(walks, *start, &mut depths, &mut Vec::new()) {
+                Some(depth) if depth >= self.deepest_chain.0 => {
+                    self.deepest_chain = (depth, name.clone());
+                }
+                Some(_) => {}
+                None => self.violation(format!("{name}: calls itself, the stack has no bound")),
+            }
+        }
+    }
+
+    /// Table `aesni` runs where only xmm0–15 are saved: a VEX or EVEX instruction would clear the
+    /// upper halves of registers that belong to an interrupted thread.
+    fn check_legacy_encodings(&mut self, object: &Object, walks: &Walks) {
+        let mut pending: Vec<_> = walks
+            .iter()
+            .filter(|(_, (name, _))| name.starts_with("kcfaes_") && name.ends_with("_aesni"))
+            .map(|(&start, _)| start)
+            .collect();
+        let mut seen = BTreeSet::new();
+        while let Some(start) = pending.pop() {
+            if !seen.insert(start) {
+                continue;
+            }
+            let Some((name, walk)) = walks.get(&start) else { continue };
+            for (callee, _) in &walk.calls {
+                if let Callee::Here(section, address) = callee {
+                    pending.push((*section, *address));
+                }
+            }
+            let Some(section) = object.section(start.0) else { continue };
+            let Some(function) = section.functions.iter().find(|f| f.start == start.1) else {
+                continue;
+            };
+            let code = decode(section, function.start, function.start + function.size);
+            for instruction in code.values() {
+                if instruction.encoding() != EncodingKind::Legacy {
+                    let offset = instruction.ip() - function.start;
+                    self.violation(format!(
+                        "{name}+{offset:#x}: {instruction:?} is not a legacy encoding"
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Bytes of stack from `start` to the end of its deepest chain of calls; `None` if it calls itself.
+fn chain(
+    walks: &Walks,
+    start: (usize, u64),
+    depths: &mut BTreeMap<(usize, u64), i64>,
+    path: &mut Vec<(usize, u64)>,
+) -> Option<i64> {
+    if let Some(&depth) = depths.get(&start) {
+        return Some(depth);
+    }
+    if path.contains(&start) {
+        return None;
+    }
+    let Some((_, walk)) = walks.get(&start) else { return Some(0) };
+    path.push(start);
+    let mut depth = walk.frame;
+    for (callee, used) in &walk.calls {
+        let below = match callee {
+            Callee::Here(section, address) => chain(walks, (*section, *address), depths, path)?,
+            Callee::Import(_) => 0,
+        };
+        depth = depth.max(used + below);
+    }
+    path.pop();
+    depths.insert(start, depth);
+    Some(depth)
+}
+
+fn decode(section: &Section, start: u64, end: u64) -> BTreeMap<u64, Instruction> {
+    let bytes = section.bytes.get(start as usize..end as usize).unwrap_or_default();
+    Decoder::with_ip(64, bytes, start, DecoderOptions::NONE)
+        .into_iter()
+        .map(|instruction| (instruction.ip(), instruction))
+        .collect()
+}
+
+/// What about `instruction` may not be.
+fn forbidden(
+    instruction: &Instruction,
+    rules: &Rules<'_>,
+    factory: &mut InstructionInfoFactory,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    if instruction.is_invalid() {
+        faults.push("bytes that are no instruction".to_string());
+        return faults;
+    }
+    match instruction.flow_control() {
+        FlowControl::IndirectBranch => faults.push(format!("indirect jump: {}", text(instruction))),
+        FlowControl::IndirectCall => faults.push(format!("indirect call: {}", text(instruction))),
+        FlowControl::Exception => faults.push(format!("trap: {}", text(instruction))),
+        FlowControl::Interrupt | FlowControl::XbeginXabortXend => {
+            faults.push(format!("interrupt or transaction: {}", text(instruction)));
+        }
+        _ => {}
+    }
+    let x87 = instruction.cpuid_features().iter().any(|feature| {
+        use CpuidFeature::{FPU, FPU287, FPU287XL_ONLY, FPU387, FPU387SL_ONLY, MMX};
+        matches!(feature, FPU | FPU287 | FPU287XL_ONLY | FPU387 | FPU387SL_ONLY | MMX)
+    });
+    let state = {
+        use Mnemonic::{
+            Emms, Fxrstor, Fxrstor64, Fxsave, Fxsave64, Ldmxcsr, Stmxcsr, Vldmxcsr, Vstmxcsr,
+            Vzeroall, Vzeroupper, Xrstor, Xrstor64, Xsave, Xsave64, Xsavec, Xsavec64, Xsaveopt,
+            Xsaveopt64,
+        };
+        matches!(
+            instruction.mnemonic(),
+            Emms | Fxrstor
+                | Fxrstor64
+                | Fxsave
+                | Fxsave64
+                | Ldmxcsr
+                | Stmxcsr
+                | Vldmxcsr
+                | Vstmxcsr
+                | Vzeroall
+                | Vzeroupper
+                | Xrstor
+                | Xrstor64
+                | Xsave
+                | Xsave64
+                | Xsavec
+                | Xsavec64
+                | Xsaveopt
+                | Xsaveopt64
+        )
+    };
+    let mut vector = state;
+    let mut mmx = x87;
+    for used in factory.info(instruction).used_registers() {
+        let register: Register = used.register();
+        mmx |= register.is_st() || register.is_mm();
+        vector |= register.is_vector_register() || register.is_k() || register.is_tmm();
+    }
+    if mmx {
+        faults.push(format!("x87 or MMX instruction: {}", text(instruction)));
+    }
+    if vector && !rules.vector_registers {
+        faults.push(format!("vector register: {}", text(instruction)));
+    }
+    faults
+}
+
+fn text(instruction: &Instruction) -> String {
+    use iced_x86::{Formatter, IntelFormatter};
+    let mut text = String::new();
+    IntelFormatter::new().format(instruction, &mut text);
+    text
+}
+
+/// Anything that only a panic reaches; the handler itself calls a function that nobody defines.
+fn is_panic(name: &str) -> bool {
+    let name = demangled(name);
+    [
+        "kcfaes_panic_was_linked",
+        "core::panicking",
+        "rust_begin_unwind",
+        "unwrap_failed",
+        "expect_failed",
+    ]
+    .iter()
+    .any(|part| name.contains(part))
+}
+
+fn demangled(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
+}
+
+fn relocation_name(kind: elf::RelocationType) -> String {
+    let name = match kind {
+        elf::R_X86_64_64 => "R_X86_64_64",
+        elf::R_X86_64_PC32 => "R_X86_64_PC32",
+        elf::R_X86_64_PLT32 => "R_X86_64_PLT32",
+        elf::R_X86_64_32S => "R_X86_64_32S",
+        elf::R_X86_64_32 => "R_X86_64_32",
+        elf::R_X86_64_PC64 => "R_X86_64_PC64",
+        elf::R_X86_64_GOTPCREL => "R_X86_64_GOTPCREL (krtld would apply it wrongly)",
+        elf::R_X86_64_GOTPCRELX => "R_X86_64_GOTPCRELX (krtld would never return)",
+        elf::R_X86_64_REX_GOTPCRELX => "R_X86_64_REX_GOTPCRELX (krtld would never return)",
+        other => return format!("number {}", other.0),
+    };
+    name.to_string()
+}

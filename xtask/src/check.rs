@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The list of checks that a change must pass, and the programs that show what the library does.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::process::{cargo, run};
+use crate::{Result, Tree, audit, cstyle, headers, library};
+
+/// A check's name and what it does.
+type Step = (&'static str, fn(&Tree) -> Result<()>);
+
+const STEPS: [Step; 8] = [
+    ("rustfmt", |tree| run(cargo(tree).args(["fmt", "--all", "--check"]))),
+    ("C style", cstyle::command),
+    ("vector checksums", |tree| {
+        run(Command::new("sha256sum")
+            .args(["--check", "--quiet", "--strict", "SHA256SUMS"])
+            .current_dir(tree.root.join("vectors")))
+    }),
+    ("headers", headers::check),
+    ("clippy", clippy),
+    ("rooms and their audit", audit::command),
+    ("library and examples", library::run_examples),
+    ("tests", |tree| run(cargo(tree).args(["test", "--quiet", "--workspace"]))),
+];
+
+pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
+    let begin = Instant::now();
+    for (name, step) in STEPS {
+        timed(name, || step(tree))?;
+    }
+    if full {
+        // The exhaustive variants are tests that are marked as ignored.
+        timed("exhaustive tests", || {
+            run(cargo(tree).args([
+                "test",
+                "--quiet",
+                "--workspace",
+                "--release",
+                "--",
+                "--ignored",
+            ]))
+        })?;
+    }
+    println!("all checks passed in {:.0} s", begin.elapsed().as_secs_f32());
+    Ok(())
+}
+
+fn timed(name: &str, step: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("== {name}");
+    let begin = Instant::now();
+    step().map_err(|error| format!("{name}: {error}"))?;
+    println!("== {name}: passed, {:.1} s", begin.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// Clippy of everything, and of the two forms of capi that only artifacts have.
+fn clippy(tree: &Tree) -> Result<()> {
+    run(cargo(tree).args([
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    for artifact in ["kernel", "userland"] {
+        let target = tree.target.join("clippy-artifact");
+        run(cargo(tree)
+            .args(["clippy", "--quiet", "--package=kcfaes-capi", "--lib"])
+            .args(["--target=x86_64-unknown-none", "--target-dir"])
+            .arg(target)
+            .args(["--", "-D", "warnings", "--cfg"])
+            .arg(format!("kcfaes_artifact={artifact:?}")))?;
+    }
+    Ok(())
+}
+
+/// Runs every vector through the registered ops vector of the userland KCF.
+pub(crate) fn demo(tree: &Tree) -> Result<()> {
+    run(cargo(tree).args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package=kcfaes-ffi-tests",
+        "--bin=demo",
+    ]))
+}
+
+/// The interleaved measurement; arguments are the program's own.
+pub(crate) fn bench(tree: &Tree, arguments: &[&str]) -> Result<()> {
+    run(cargo(tree)
+        .args(["run", "--quiet", "--release", "--package=kcfaes-bench", "--"])
+        .args(arguments))
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The form of the kernel module's C: what illumos' own C style asks and a machine can tell without
+//! parsing.
+
+use std::fs;
+
+use crate::{Result, Tree};
+
+/// Columns, a tab being eight.
+const WIDTH: usize = 80;
+
+pub(crate) fn command(tree: &Tree) -> Result<()> {
+    let mut files = 0;
+    let mut faults = Vec::new();
+    let mut entries: Vec<_> = fs::read_dir(tree.root.join("kmod"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    entries.sort();
+    for path in entries {
+        if !path.extension().is_some_and(|extension| extension == "c" || extension == "h") {
+            continue;
+        }
+        files += 1;
+        for (line, fault) in check(&fs::read_to_string(&path)?) {
+            faults.push(format!("{}:{line}: {fault}", path.strip_prefix(&tree.root)?.display()));
+        }
+    }
+    if files == 0 {
+        return Err("cstyle: kmod/ has no C file".into());
+    }
+    if faults.is_empty() { Ok(()) } else { Err(format!("cstyle:\n{}", faults.join("\n")).into()) }
+}
+
+/// Line numbers and what is wrong there.
+fn check(text: &str) -> Vec<(usize, String)> {
+    let mut faults = Vec::new();
+    if !text.starts_with("/* SPDX-License-Identifier: CDDL-1.0 OR MIT */\n") {
+        faults.push((1, "no licence line".to_string()));
+    }
+    let mut in_comment = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let mut fault = |what: &str| faults.push((number, what.to_string()));
+        if columns(line) > WIDTH {
+            fault("longer than 80 columns");
+        }
+        if line.trim_end() != line {
+            fault("white space at the end");
+        }
+        let code = line.trim_start_matches('\t');
+        let spaces = code.len() - code.trim_start_matches(' ').len();
+        let comment_body = spaces == 1 && code.starts_with(" *");
+        if !in_comment && spaces != 0 && spaces != 4 && !comment_body {
+            fault("indented by other than tabs, and four spaces for a continuation");
+        }
+        if !in_comment && code.trim_start().starts_with("//") {
+            fault("a // comment");
+        }
+        for keyword in ["if(", "for(", "while(", "switch(", "return("] {
+            if !in_comment && code.trim_start().starts_with(keyword) {
+                fault("no space after a keyword");
+            }
+        }
+        match (line.rfind("/*"), line.rfind("*/")) {
+            (Some(open), Some(close)) => in_comment = open > close,
+            (Some(_), None) => in_comment = true,
+            (None, Some(_)) => in_comment = false,
+            (None, None) => {}
+        }
+    }
+    if !text.ends_with('\n') || text.ends_with("\n\n") {
+        faults.push((text.lines().count(), "does not end in one newline".to_string()));
+    }
+    faults
+}
+
+fn columns(line: &str) -> usize {
+    line.chars().fold(0, |column, c| if c == '\t' { column / 8 * 8 + 8 } else { column + 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    const LICENCE: &str = "/* SPDX-License-Identifier: CDDL-1.0 OR MIT */\n";
+
+    fn faults(body: &str) -> Vec<String> {
+        check(&format!("{LICENCE}{body}")).into_iter().map(|(_, fault)| fault).collect()
+    }
+
+    #[test]
+    fn good_style_passes() {
+        let text = "\n/*\n * A comment.\n */\nint\nmain(void)\n{\n\tif (1 == 2 &&\n\t    3 == 4)\n\t\treturn (1);\n}\n";
+        assert!(faults(text).is_empty(), "{:?}", faults(text));
+    }
+
+    #[test]
+    fn each_fault_is_seen() {
+        let nine_tabs = format!("{}abcdefghi\n", "\t".repeat(9));
+        for (text, fault) in [
+            (nine_tabs.as_str(), "longer than 80 columns"),
+            ("int a; \n", "white space at the end"),
+            ("        int a;\n", "indented by other than tabs, and four spaces for a continuation"),
+            ("\t// hello\n", "a // comment"),
+            ("\tif(a)\n", "no space after a keyword"),
+            ("int a;", "does not end in one newline"),
+        ] {
+            assert_eq!(faults(text), [fault], "{text:?}");
+        }
+        assert_eq!(check("int a;\n"), [(1, "no licence line".to_string())]);
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A relocatable ELF object as the build and the audit look at it.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
+use std::path::Path;
+
+use object::elf::{
+    RelocationType, SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHN_COMMON, SHT_FINI_ARRAY,
+    SHT_GROUP, SHT_INIT_ARRAY, SHT_NOBITS, SHT_PREINIT_ARRAY, SectionFlags,
+};
+use object::read::elf::{ElfFile64, SectionHeader};
+use object::{
+    LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, RelocationFlags,
+    RelocationTarget, SymbolKind, SymbolSection,
+};
+
+use crate::Result;
+
+/// A function symbol.
+#[derive(Clone, Debug)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) start: u64,
+    pub(crate) size: u64,
+}
+
+/// Where a relocation points.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// An undefined symbol.
+    Undefined(String),
+    /// Section index, address in it.
+    Defined(usize, u64),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Relocation {
+    pub(crate) kind: RelocationType,
+    pub(crate) target: Target,
+    pub(crate) addend: i64,
+}
+
+/// A section that is loaded.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) executable: bool,
+    pub(crate) writable: bool,
+    /// Kinds that krtld refuses or ignores: TLS, constructors, …
+    pub(crate) unloadable: bool,
+    pub(crate) address: u64,
+    pub(crate) size: u64,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) relocations: BTreeMap<u64, Relocation>,
+}
+
+/// The loaded part of an object.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) sections: Vec<Section>,
+    pub(crate) undefined: BTreeSet<String>,
+    pub(crate) common: BTreeSet<String>,
+    /// Every named symbol, defined or not.
+    pub(crate) symbols: BTreeSet<String>,
+    pub(crate) groups: usize,
+}
+
+impl Object {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Self::parse(&bytes).map_err(|error| format!("{}: {error}", path.display()).into())
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        let elf = ElfFile64::<LittleEndian>::parse(bytes)?;
+        if elf.kind() != object::ObjectKind::Relocatable {
+            return Err("not a relocatable object".into());
+        }
+        let mut groups = 0;
+        let mut sections = Vec::new();
+        for section in elf.sections() {
+            let header = section.elf_section_header();
+            let (kind, flags) = (header.sh_type(LittleEndian), header.sh_flags(LittleEndian));
+            let has = |flag: SectionFlags| flags.0 & flag.0 != 0;
+            groups += usize::from(kind == SHT_GROUP);
+            if !has(SHF_ALLOC) {
+                continue;
+            }
+            let constructors = [SHT_INIT_ARRAY, SHT_FINI_ARRAY, SHT_PREINIT_ARRAY].contains(&kind);
+            let mut functions: Vec<Function> = elf
+                .symbols()
+                .filter(|symbol| symbol.section_index() == Some(section.index()))
+                .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+                .map(|symbol| Function {
+                    name: symbol.name().unwrap_or("?").to_string(),
+                    start: symbol.address(),
+                    size: symbol.size(),
+                })
+                .collect();
+            functions.sort_by_key(|function| (function.start, function.size));
+            let mut relocations = BTreeMap::new();
+            for (offset, relocation) in section.relocations() {
+                let RelocationFlags::Elf { r_type } = relocation.flags() else {
+                    return Err("a relocation that is not ELF's".into());
+                };
+                let RelocationTarget::Symbol(index) = relocation.target() else {
+                    return Err(format!("{}: a relocation without symbol", section.name()?).into());
+                };
+                let symbol = elf.symbol_by_index(index)?;
+                let target = match symbol.section() {
+                    SymbolSection::Section(index) => Target::Defined(index.0, symbol.address()),
+                    _ => Target::Undefined(symbol.name()?.to_string()),
+                };
+                relocations.insert(
+                    offset,
+                    Relocation { kind: r_type, target, addend: relocation.addend() },
+                );
+            }
+            sections.push(Section {
+                index: section.index().0,
+                name: section.name()?.to_string(),
+                executable: has(SHF_EXECINSTR),
+                writable: has(SHF_WRITE),
+                unloadable: has(SHF_TLS) || constructors,
+                address: section.address(),
+                size: section.size(),
+                bytes: if kind == SHT_NOBITS { Vec::new() } else { section.data()?.to_vec() },
+                functions,
+                relocations,
+            });
+        }
+        let named = |symbol: &object::read::elf::ElfSymbol64<'_, '_, LittleEndian>| {
+            symbol.name().ok().filter(|name| !name.is_empty()).map(ToString::to_string)
+        };
+        Ok(Self {
+            sections,
+            groups,
+            undefined: elf
+                .symbols()
+                .filter(|s| s.is_undefined())
+                .filter_map(|s| named(&s))
+                .collect(),
+            common: elf
+                .symbols()
+                .filter(|s| s.elf_symbol().st_shndx.get(LittleEndian) == SHN_COMMON)
+                .filter_map(|s| named(&s))
+                .collect(),
+            symbols: elf.symbols().filter_map(|s| named(&s)).collect(),
+        })
+    }
+
+    /// The section with this index.
+    pub(crate) fn section(&self, index: usize) -> Option<&Section> {
+        self.sections.iter().find(|section| section.index == index)
+    }
+}
+
+/// The symbol table of an object.
+pub(crate) struct Symbols {
+    defined: BTreeSet<String>,
+    /// Undefined symbols that no relocation mentions.
+    pub(crate) undefined_unreferenced: BTreeSet<String>,
+}
+
+impl Symbols {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let elf = ElfFile64::<LittleEndian>::parse(&*bytes)?;
+        let mut referenced = HashSet::new();
+        for section in elf.sections() {
+            for (_, relocation) in section.relocations() {
+                if let RelocationTarget::Symbol(index) = relocation.target() {
+                    referenced.insert(index);
+                }
+            }
+        }
+        let mut symbols =
+            Self { defined: BTreeSet::new(), undefined_unreferenced: BTreeSet::new() };
+        for symbol in elf.symbols() {
+            let name = symbol.name()?.to_string();
+            if symbol.is_definition() && symbol.is_global() {
+                symbols.defined.insert(name);
+            } else if symbol.is_undefined()
+                && !name.is_empty()
+                && !referenced.contains(&symbol.index())
+            {
+                symbols.undefined_unreferenced.insert(name);
+            }
+        }
+        Ok(symbols)
+    }
+
+    pub(crate) fn defined_with_prefix(&self, prefix: &str) -> BTreeSet<String> {
+        self.defined.iter().filter(|name| name.starts_with(prefix)).cloned().collect()
+    }
+}
+
+/// Names that a shared library defines for the dynamic linker.
+pub(crate) fn dynamic_exports(path: &Path) -> Result<BTreeSet<String>> {
+    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let elf = ElfFile64::<LittleEndian>::parse(&*bytes)?;
+    let mut names = BTreeSet::new();
+    for symbol in elf
+        .dynamic_symbols()
+        .filter(|symbol| symbol.is_definition() || symbol.section() == SymbolSection::Absolute)
+    {
+        names.insert(symbol.name()?.to_string());
+    }
+    Ok(names)
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Writes `include/*.h` and the library's symbol map from the Rust sources, or checks that the
+//! committed ones are those.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::process::{compiler, run};
+use crate::rust_source::Source;
+use crate::{Result, Tree, layout};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a header is made from.
+enum Content {
+    /// KCF's types and numbers, for systems that do not have them.
+    KcfTypes,
+    /// Functions that Rust exports.
+    Exports { types: &'static str },
+    /// Functions that C provides to Rust.
+    Environment,
+    /// The layout table.
+    Layout,
+}
+
+struct Header {
+    file: &'static str,
+    /// Relative to `rust-core/`.
+    source: &'static str,
+    /// The text at its head; empty where the source's own says it.
+    about: &'static str,
+    content: Content,
+}
+
+/// Includes the types that cross the ops vector, the system's own where there are any.
+const KCF_TYPES: &str = "\
+#ifdef _KERNEL
+#include <sys/types.h>
+#include <sys/crypto/common.h>
+#include <sys/crypto/spi.h>
+#else
+#include \"kcfaes_kcf.h\"
+#endif
+";
+
+const FREESTANDING_TYPES: &str = "#include <stddef.h>\n#include <stdint.h>\n";
+
+const HEADERS: [Header; 5] = [
+    Header {
+        file: "kcfaes_kcf.h",
+        source: "provider/src/kcf.rs",
+        about: "Types and numbers of the illumos Kernel Cryptographic Framework that cross the ops\n\
+                vector, for systems without its headers. LP64 only.",
+        content: Content::KcfTypes,
+    },
+    Header {
+        file: "kcfaes_spi.h",
+        source: "capi/src/spi.rs",
+        about: "",
+        content: Content::Exports { types: KCF_TYPES },
+    },
+    Header {
+        file: "kcfaes.h",
+        source: "capi/src/api.rs",
+        about: "",
+        content: Content::Exports { types: FREESTANDING_TYPES },
+    },
+    Header {
+        file: "kcfaes_env.h",
+        source: "provider/src/engine/env.rs",
+        about: "",
+        content: Content::Environment,
+    },
+    Header {
+        file: "kcfaes_abi.h",
+        source: "provider/src/kcf.rs",
+        about: "Sizes (KCFAES_SIZEOF_type), offsets (KCFAES_OFFSETOF_type_field) and widths\n\
+                (KCFAES_FIELDSIZE_type_field) of KCF's types as the Rust side has them, and its\n\
+                numbers (KCFAES_VALUE_name): to be asserted against the system's own headers.",
+        content: Content::Layout,
+    },
+];
+
+/// The library's version script.
+pub(crate) const MAP: &str = "rust-core/capi/libkcfaes.map";
+
+/// Each generated file and its text.
+fn generate(tree: &Tree) -> Result<Vec<(PathBuf, String)>> {
+    let mut files = Vec::new();
+    for header in &HEADERS {
+        if !header.path(tree).exists() {
+            continue; // TRANSITION
+        }
+        let text = header.generate(tree).map_err(|error| format!("{}: {error}", header.file))?;
+        if let Some(long) = text.lines().find(|line| line.chars().count() > 100) {
+            return Err(format!("{}: longer than 100 columns: {long}", header.file).into());
+        }
+        files.push((tree.root.join("include").join(header.file), text));
+    }
+    files.push((tree.root.join(MAP), symbol_map(tree)?));
+    Ok(files)
+}
+
+pub(crate) fn write(tree: &Tree) -> Result<()> {
+    for (path, text) in generate(tree)? {
+        if fs::read_to_string(&path).is_ok_and(|old| old == text) {
+            continue;
+        }
+        fs::create_dir_all(path.parent().unwrap_or(&tree.root))?;
+        fs::write(&path, text)?;
+        println!("wrote {}", path.strip_prefix(&tree.root)?.display());
+    }
+    Ok(())
+}
+
+/// Fails where a committed file is not what the sources say, or a header does not compile.
+pub(crate) fn check(tree: &Tree) -> Result<()> {
+    let mut stale = Vec::new();
+    for (path, text) in generate(tree)? {
+        if let Some(line) = difference(&fs::read_to_string(&path).unwrap_or_default(), &text) {
+            stale.push(format!("{}:{line}", path.strip_prefix(&tree.root)?.display()));
+        }
+    }
+    if !stale.is_empty() {
+        return Err(format!("stale, run `cargo xtask headers`: {}", stale.join(", ")).into());
+    }
+    compile(tree)
+}
+
+/// The first line in which the texts differ.
+fn difference(committed: &str, generated: &str) -> Option<usize> {
+    if committed == generated {
+        return None;
+    }
+    let same = committed.lines().zip(generated.lines()).take_while(|(a, b)| a == b).count();
+    Some(same + 1)
+}
+
+/// Names that the library exports: the plain API and the ops vector.
+pub(crate) fn library_exports(tree: &Tree) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for header in &HEADERS {
+        if let Content::Exports { .. } = header.content
+            && header.path(tree).exists()
+        {
+            names.extend(header.read(tree)?.exports());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Files that `make install` puts into the include folder.
+pub(crate) fn installed(tree: &Tree) -> impl Iterator<Item = PathBuf> {
+    ["kcfaes.h", "kcfaes_kcf.h", "kcfaes_spi.h"]
+        .map(|file| tree.root.join("include").join(file))
+        .into_iter()
+}
+
+fn symbol_map(tree: &Tree) -> Result<String> {
+    let mut text = String::from(
+        "/* SPDX-License-Identifier: MIT OR Apache-2.0 */\n\
+         /* Generated by `cargo xtask headers`: every function of kcfaes.h and kcfaes_spi.h. */\n\
+         KCFAES_0 {\nglobal:\n",
+    );
+    for name in library_exports(tree)? {
+        text.push_str(&format!("\t{name};\n"));
+    }
+    text.push_str("local:\n\t*;\n};\n");
+    Ok(text)
+}
+
+impl Header {
+    fn path(&self, tree: &Tree) -> PathBuf {
+        tree.root.join("rust-core").join(self.source)
+    }
+
+    fn read(&self, tree: &Tree) -> Result<Source> {
+        Source::read(&self.path(tree))
+    }
+
+    fn generate(&self, tree: &Tree) -> Result<String> {
+        let Self { file, source, about, .. } = self;
+        let rust = self.read(tree)?;
+        let about = if about.is_empty() { rust.documentation() } else { (*about).to_string() };
+        let origin =
+            format!("Generated from rust-core/{source} by `cargo xtask headers`: do not edit.");
+        let intro = comment("", &plain(&format!("{}\n\n{origin}", about.trim_end())));
+        let intro = format!("/* SPDX-License-Identifier: MIT OR Apache-2.0 */\n{intro}");
+        let guard = format!("_{}", file.to_uppercase().replace('.', "_"));
+        if let Content::Layout = self.content {
+            return Ok(format!(
+                "{intro}\n#ifndef {guard}\n#define {guard}\n\n{}\n#endif /* {guard} */\n",
+                layout::macros()
+            ));
+        }
+
+        let mut config =
+            cbindgen::Config::from_file(tree.root.join("rust-core/capi/cbindgen.toml"))?;
+        config.include_guard = Some(guard);
+        config.export.include = rust.c_types();
+        config.export.exclude = rust.rust_only_types();
+        let mut input = self.path(tree);
+        let mut before = String::new();
+        match &self.content {
+            Content::KcfTypes => before.push_str(FREESTANDING_TYPES),
+            Content::Exports { types } => {
+                before.push_str(types);
+                before.push_str(&version_macros());
+                if *file == "kcfaes.h" {
+                    before.push_str(MUST_USE);
+                    config.function.must_use = Some("KCFAES_MUST_USE".to_string());
+                }
+            }
+            Content::Environment => {
+                before.push_str(KCF_TYPES);
+                before.push_str(ALIGNED);
+                for name in rust.constants() {
+                    config.export.rename.insert(name.clone(), format!("KCFAES_{name}"));
+                }
+                input = tree.target.join("headers").join("env.rs");
+                fs::create_dir_all(tree.target.join("headers"))?;
+                fs::write(&input, rust.foreign_as_definitions())?;
+            }
+            Content::Layout => {}
+        }
+        config.after_includes = Some(before);
+        let bindings = cbindgen::Builder::new().with_config(config).with_src(&input).generate()?;
+        let mut text = Vec::new();
+        bindings.write(&mut text);
+        let mut text = tidy(&String::from_utf8(text)?);
+        if let Content::Exports { .. } = self.content {
+            text = name_parameters(&text);
+        }
+        Ok(format!("{intro}\n{}", text.trim_start()))
+    }
+}
+
+const MUST_USE: &str = "
+#if defined(__GNUC__)
+#define KCFAES_MUST_USE __attribute__((warn_unused_result))
+#else
+#define KCFAES_MUST_USE
+#endif
+";
+
+const ALIGNED: &str = "\n#define KCFAES_ALIGNED(n) __attribute__((aligned(n)))\n";
+
+fn version_macros() -> String {
+    let mut parts = VERSION.split('.');
+    let mut text = String::from("\n#ifndef KCFAES_VERSION\n");
+    text.push_str(&format!("#define KCFAES_VERSION \"{VERSION}\"\n"));
+    for name in ["MAJOR", "MINOR", "PATCH"] {
+        text.push_str(&format!("#define KCFAES_VERSION_{name} {}\n", parts.next().unwrap_or("0")));
+    }
+    text.push_str("#endif\n");
+    text
+}
+
+/// Rustdoc's text as C programmers write it: ASCII, without marks.
+fn plain(text: &str) -> String {
+    let marks = [
+        ("[`", ""),
+        ("`]", ""),
+        ("`", ""),
+        ("..=", " to "),
+        ("\u{2013}", "-"),
+        ("\u{2026}", "..."),
+    ];
+    marks.iter().fold(text.to_string(), |text, (from, to)| text.replace(from, to))
+}
+
+/// A comment of one or more lines.
+fn comment(indent: &str, text: &str) -> String {
+    if !text.contains('\n') && indent.len() + text.len() <= 94 {
+        return format!("{indent}/* {text} */\n");
+    }
+    let lines = text.lines().map(|line| format!("{indent} * {line}").trim_end().to_string() + "\n");
+    format!("{indent}/*\n{}{indent} */\n", lines.collect::<String>())
+}
+
+/// Gives cbindgen's comments the form of [`comment`], and drops double blank lines.
+fn tidy(text: &str) -> String {
+    let mut tidy = String::new();
+    let mut lines = text.lines().map(str::trim_end);
+    while let Some(line) = lines.next() {
+        if line.trim_start() == "/*" {
+            let indent = &line[..line.len() - 2];
+            let body = lines.by_ref().take_while(|line| line.trim() != "*/");
+            let body: Vec<_> = body
+                .map(|line| line.strip_prefix(indent).unwrap_or(line).replacen(' ', "", 1))
+                .collect();
+            tidy.push_str(&comment(indent, &plain(&body.join("\n"))));
+        } else if let Some((code, remark)) = line.split_once("// ") {
+            tidy.push_str(&format!("{} /* {remark} */\n", code.trim_end()));
+        } else if !(line.is_empty() && tidy.ends_with("\n\n")) {
+            tidy.push_str(line);
+            tidy.push('\n');
+        }
+    }
+    tidy
+}
+
+/// Rust marks an unused parameter by an underscore; to a caller it has a plain name.
+fn name_parameters(text: &str) -> String {
+    let mut named = String::new();
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let starts = c == '_' && matches!(before, ' ' | '*');
+        if !(starts && chars.peek().is_some_and(char::is_ascii_lowercase)) {
+            named.push(c);
+        }
+        before = c;
+    }
+    named
+}
+
+/// Compiles every header alone and twice, and all together, as C99 and as C++17.
+fn compile(tree: &Tree) -> Result<()> {
+    let dir = tree.target.join("headers");
+    fs::create_dir_all(&dir)?;
+    let files: Vec<&str> = HEADERS.iter().map(|header| header.file).collect();
+    let mut units: Vec<Vec<&str>> = files.iter().map(|&file| vec![file, file]).collect();
+    units.push(files);
+    for unit in units {
+        let text: String = unit.iter().map(|file| format!("#include \"{file}\"\n")).collect();
+        compile_one(tree, &dir, "CC", "cc", "c", "-std=c99", &text)?;
+        compile_one(tree, &dir, "CXX", "c++", "cc", "-std=c++17", &text)?;
+    }
+    Ok(())
+}
+
+fn compile_one(
+    tree: &Tree,
+    dir: &Path,
+    variable: &str,
+    default: &str,
+    extension: &str,
+    standard: &str,
+    text: &str,
+) -> Result<()> {
+    let path = dir.join("unit").with_extension(extension);
+    fs::write(&path, text)?;
+    run(compiler(variable, default)
+        .args([standard, "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I"])
+        .arg(tree.root.join("include"))
+        .arg(path))
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask VERB`: everything of the build that cargo does not do by itself.
+//!
+//! The two rooms of the kernel object and their audit, the C headers, libkcfaes, and the list of
+//! checks that a change must pass. The verbs of the Makefile are these.
+
+mod audit;
+mod check;
+mod cstyle;
+mod elf;
+mod flow;
+mod headers;
+mod install;
+mod layout;
+mod library;
+mod process;
+mod rooms;
+mod rust_source;
+mod setup;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+type Result<T> = core::result::Result<T, Box<dyn core::error::Error>>;
+
+const USAGE: &str = "\
+usage: cargo xtask VERB
+
+  demo           runs every test vector through the registered ops vector of a userland KCF
+  check          all checks and tests (check --full: the exhaustive variants too)
+  bench          measures this library, the machine's limit and OpenSSL in one interleaved run
+  rooms          builds the two rooms of the kernel object: target/rooms/{kernels,provider,kcfaes_rooms}.o
+  audit          builds the rooms and proves their contracts on the objects
+  headers        writes include/*.h and the symbol map from the Rust sources
+                 (headers --check: fails where a committed one is stale or does not compile)
+  lib            builds target/lib/libkcfaes.{a,so} and kcfaes.pc
+  examples       compiles examples/*.c against both libraries and runs them
+  install        [DESTDIR=dir] [PREFIX=/usr/local] [LIBDIR=PREFIX/lib]; uninstall takes the same
+  cstyle         checks the form of kmod/*.c
+  setup          installs what the other verbs need (as root), or prints how to
+";
+
+/// Where things are.
+struct Tree {
+    /// The repository.
+    root: PathBuf,
+    /// `target/`, or what CARGO_TARGET_DIR says.
+    target: PathBuf,
+}
+
+impl Tree {
+    fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .ok_or("xtask is not inside the repository")?
+            .to_path_buf();
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        Ok(Self { target: root.join(target), root })
+    }
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match run(&args.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[&str]) -> Result<()> {
+    let tree = Tree::find()?;
+    match args {
+        ["setup"] => setup::setup(),
+        ["rooms"] => rooms::build(&tree).map(drop),
+        ["audit"] => audit::command(&tree),
+        ["headers"] => headers::write(&tree),
+        ["headers", "--check"] => headers::check(&tree),
+        ["lib"] => library::build(&tree).map(drop),
+        ["examples"] => library::run_examples(&tree),
+        ["install", settings @ ..] => install::install(&tree, settings),
+        ["uninstall", settings @ ..] => install::uninstall(&tree, settings),
+        ["cstyle"] => cstyle::command(&tree),
+        ["check"] => check::check(&tree, false),
+        ["check", "--full"] => check::check(&tree, true),
+        ["demo"] => check::demo(&tree),
+        ["bench", rest @ ..] => check::bench(&tree, rest),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => Err(format!("no such verb: {}\n\n{USAGE}", other.join(" ")).into()),
+    }
+}

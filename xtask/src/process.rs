@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Running other programs: each either succeeds or ends the verb with its command line.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::{Result, Tree};
+
+/// Runs `command`, its output going where ours goes.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    if status.success() { Ok(()) } else { Err(format!("{status}: {}", line(command)).into()) }
+}
+
+/// Runs `command` and returns what it wrote to standard output.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    if !output.status.success() {
+        return Err(format!("{}: {}", output.status, line(command)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Whether `program` can be started and ends well with `args`, whatever it prints.
+pub(crate) fn works(program: &str, args: &[&str]) -> bool {
+    Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// `cargo` in the repository.
+///
+/// For the artifacts: without the caller's RUSTFLAGS, which would silently replace the configured
+/// ones, and without what the running `cargo xtask` has set for itself.
+pub(crate) fn cargo(tree: &Tree) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(&tree.root);
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The C compiler that the user names by CC or CXX, otherwise the system's.
+pub(crate) fn compiler(variable: &str, default: &str) -> Command {
+    Command::new(std::env::var_os(variable).unwrap_or_else(|| default.into()))
+}
+
+/// An argument that is an option and a path: `-Tscript`.
+pub(crate) fn joined(option: &str, path: &Path) -> OsString {
+    let mut argument = OsString::from(option);
+    argument.push(path);
+    argument
+}
+
+fn line(command: &Command) -> String {
+    let mut line = command.get_program().display().to_string();
+    for argument in command.get_args() {
+        line.push(' ');
+        line.push_str(&argument.to_string_lossy());
+    }
+    line
+}

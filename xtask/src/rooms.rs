@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Builds the two rooms of the kernel object (ARCHITECTURE.md, "Two rooms").
+//!
+//! `kernels.o`: the kernels crate alone, hard-float, for the host. `provider.o`: provider and capi
+//! with all of core that they use, for x86_64-unknown-none. `kcfaes_rooms.o`: both, with only the
+//! functions of `capi/src/spi.rs` global. The flags are those of a kernel without a GOT: fat LTO and
+//! the default relro level would bring GOTPCREL relocations, which krtld cannot apply.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use object::read::archive::ArchiveFile;
+
+use crate::elf::Symbols;
+use crate::process::{cargo, joined, run};
+use crate::rust_source::Source;
+use crate::{Result, Tree};
+
+/// Code generation of both rooms.
+const FLAGS: [&str; 6] = [
+    "-Crelocation-model=static",
+    "-Ccode-model=kernel",
+    "-Crelro-level=off",
+    "-Cforce-frame-pointers=yes",
+    "-Cpanic=abort",
+    "-Cjump-tables=no",
+];
+
+/// One output section of each kind; nothing that only a debugger or an unwinder reads.
+const SECTIONS: &str = "\
+SECTIONS {
+  .text 0 : { *(.text .text.*) }
+  .rodata 0 : { *(.rodata .rodata.*) }
+  .data 0 : { *(.data .data.*) }
+  .bss 0 : { *(.bss .bss.* COMMON) }
+  /DISCARD/ : {
+    *(.eh_frame .gcc_except_table* .note* .comment .debug_* .llvmbc .llvmcmd .stack_sizes)
+  }
+}
+";
+
+/// The built objects.
+pub(crate) struct Rooms {
+    pub(crate) kernels: PathBuf,
+    pub(crate) provider: PathBuf,
+    pub(crate) joined: PathBuf,
+    /// What the kernels room defines and the provider calls.
+    pub(crate) kernel_entries: BTreeSet<String>,
+    /// What the joined object exports.
+    pub(crate) exports: BTreeSet<String>,
+}
+
+/// Functions that the kernel shim calls.
+pub(crate) fn spi_exports(tree: &Tree) -> Result<BTreeSet<String>> {
+    let exports = Source::read(&tree.root.join("rust-core/capi/src/spi.rs"))?.exports();
+    if exports.is_empty() {
+        return Err("rust-core/capi/src/spi.rs exports no function".into());
+    }
+    Ok(exports.into_iter().collect())
+}
+
+pub(crate) fn build(tree: &Tree) -> Result<Rooms> {
+    let dir = tree.target.join("rooms");
+    fs::create_dir_all(&dir)?;
+    let exports = spi_exports(tree)?;
+
+    let raw = dir.join("kernels.raw.o");
+    let emit = joined("--emit=obj=", &raw);
+    run(cargo(tree)
+        .args(["rustc", "--quiet", "--package=kcfaes-kernels", "--lib", "--release"])
+        .args(["--target=x86_64-unknown-linux-gnu", "--target-dir"])
+        .arg(dir.join("build"))
+        .arg("--")
+        .args(FLAGS)
+        .args(["-Cno-redzone=yes", "-Copt-level=3", "-Ccodegen-units=1"])
+        .arg(emit))?;
+    let kernel_entries = Symbols::read(&raw)?.defined_with_prefix("kcfaes_");
+    let kernels = dir.join("kernels.o");
+    link_relocatable(&[&raw], &kernel_entries, &kernels)?;
+
+    let flags = FLAGS.map(|flag| format!("{flag:?}")).join(",");
+    run(cargo(tree)
+        .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
+        .args(["--profile=kernel", "--target=x86_64-unknown-none", "--target-dir"])
+        .arg(dir.join("build"))
+        .arg(format!("--config=target.x86_64-unknown-none.rustflags=[{flags}]"))
+        .args(["--", "--cfg", "kcfaes_artifact=\"kernel\""]))?;
+    let archive = dir.join("build/x86_64-unknown-none/kernel/libkcfaes_capi.a");
+    let members = own_members(&archive, &dir.join("provider"))?;
+    let provider = dir.join("provider.o");
+    link_relocatable(&members, &exports, &provider)?;
+
+    let both = dir.join("kcfaes_rooms.o");
+    link_relocatable(&[&kernels, &provider], &exports, &both)?;
+    Ok(Rooms { kernels, provider, joined: both, kernel_entries, exports })
+}
+
+/// Unpacks the members of `archive` that hold this crate's code into `dir`.
+///
+/// Thin LTO has folded into them all that they use of other crates; compiler_builtins stays behind,
+/// so that memcpy and its like are the kernel's or libc's own.
+pub(crate) fn own_members(archive: &Path, dir: &Path) -> Result<Vec<PathBuf>> {
+    if dir.exists() {
+        fs::remove_dir_all(dir)?;
+    }
+    fs::create_dir_all(dir)?;
+    let bytes = fs::read(archive).map_err(|error| format!("{}: {error}", archive.display()))?;
+    let mut members = Vec::new();
+    for member in ArchiveFile::parse(&*bytes)?.members() {
+        let member = member?;
+        let name = String::from_utf8_lossy(member.name()).into_owned();
+        if name.starts_with("kcfaes_") && name.ends_with(".o") {
+            let path = dir.join(&name);
+            fs::write(&path, member.data(&*bytes)?)?;
+            members.push(path);
+        }
+    }
+    if members.is_empty() {
+        return Err(format!("{}: no member of our own", archive.display()).into());
+    }
+    Ok(members)
+}
+
+/// Links `inputs` into one relocatable object that has what `entries` reach, and only those global.
+pub(crate) fn link_relocatable(
+    inputs: &[impl AsRef<Path>],
+    entries: &BTreeSet<String>,
+    output: &Path,
+) -> Result<()> {
+    let script = output.with_extension("ld");
+    fs::write(&script, SECTIONS)?;
+    let mut ld = Command::new("ld");
+    ld.args(["-r", "-z", "noexecstack", "--gc-sections", "-T"]).arg(&script).arg("-o").arg(output);
+    for entry in entries {
+        ld.args(["-u", entry]);
+    }
+    run(ld.args(inputs.iter().map(AsRef::as_ref)))?;
+
+    // What only discarded sections referred to is still in the symbol table as undefined, and krtld
+    // would refuse the object for it.
+    let phantoms = Symbols::read(output)?.undefined_unreferenced;
+    let keep = output.with_extension("globals");
+    fs::write(&keep, lines(entries))?;
+    run(Command::new("objcopy")
+        .arg(joined("--keep-global-symbols=", &keep))
+        .args(phantoms.iter().map(|name| format!("--strip-symbol={name}")))
+        .arg(output))
+}
+
+fn lines(names: &BTreeSet<String>) -> String {
+    names.iter().map(|name| format!("{name}\n")).collect()
+}
