@@ -56,6 +56,32 @@ pub struct Manner {
     pub template: bool,
 }
 
+impl Manner {
+    /// The manners in which every vector is run: each format, call and way to pass the key, whole
+    /// and in pieces, with the output in another format where there are pieces; and in place.
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for template in [false, true] {
+            for input in Format::ALL {
+                for call in Call::ALL {
+                    for cut in [Cut::Whole, Cut::Few] {
+                        let output = Output::Apart(match (cut, input) {
+                            (Cut::Whole, same) => same,
+                            (_, Format::Raw) => Format::Uio,
+                            (_, Format::Uio) => Format::Mblk,
+                            (_, Format::Mblk) => Format::Raw,
+                        });
+                        all.push(Self { call, input, output, cut, template });
+                    }
+                }
+                let output = Output::InPlace;
+                all.push(Self { call: Call::Atomic, input, output, cut: Cut::Few, template });
+            }
+        }
+        all
+    }
+}
+
 /// Why a case failed.
 pub type Failure = String;
 

@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use kcfaes_ffi_tests::buffer::{Cut, Format};
 use kcfaes_ffi_tests::kernel;
-use kcfaes_ffi_tests::vector::{Call, Manner, Output, run};
+use kcfaes_ffi_tests::vector::{Manner, run};
 use kcfaes_provider::engine::TableId;
 use kcfaes_vectors::{Mode, Stream, load_all};
 
@@ -23,7 +22,7 @@ fn every_vector_in_every_manner() {
             let mut executed: BTreeMap<Mode, usize> = BTreeMap::new();
             for case in &file.cases {
                 let mut ran = 0;
-                for manner in manners() {
+                for manner in Manner::all() {
                     match run(case, &manner, &mut random) {
                         Ok(n) => ran += n,
                         Err(why) => failures.push(format!(
@@ -45,26 +44,4 @@ fn every_vector_in_every_manner() {
     }
     assert!(failures.is_empty(), "{failures:#?}");
     assert_eq!(kernel::violations(), Vec::<String>::new());
-}
-
-fn manners() -> Vec<Manner> {
-    let mut all = Vec::new();
-    for template in [false, true] {
-        for input in Format::ALL {
-            for call in Call::ALL {
-                for cut in [Cut::Whole, Cut::Few] {
-                    let output = Output::Apart(match (cut, input) {
-                        (Cut::Whole, same) => same,
-                        (_, Format::Raw) => Format::Uio,
-                        (_, Format::Uio) => Format::Mblk,
-                        (_, Format::Mblk) => Format::Raw,
-                    });
-                    all.push(Manner { call, input, output, cut, template });
-                }
-            }
-            let output = Output::InPlace;
-            all.push(Manner { call: Call::Atomic, input, output, cut: Cut::Few, template });
-        }
-    }
-    all
 }
