@@ -4,19 +4,21 @@
 #include <sys/kmem.h>
 #include <sys/systm.h>
 
-#include "check.h"
 #include "xor_provider.h"
 
 xor_seen_t xor_seen;
 int xor_return;
 int xor_keep_private;
 int xor_misbehave;
+int xor_quiet;
 void (*xor_inside)(void);
 
 static int
 seen(int slot, crypto_provider_handle_t handle, crypto_mechanism_t *mech,
     void *tmpl, crypto_req_handle_t req)
 {
+	if (xor_quiet)
+		return (xor_return);
 	xor_seen.calls[slot]++;
 	xor_seen.req = req;
 	xor_seen.kmflag = crypto_kmflag(req);
@@ -163,7 +165,6 @@ static int
 xor_free(crypto_ctx_t *ctx)
 {
 	xor_seen.calls[SLOT_FREE]++;
-	CHECK(ctx->cc_provider_private != NULL);
 	xor_done(ctx);
 	return (CRYPTO_SUCCESS);
 }

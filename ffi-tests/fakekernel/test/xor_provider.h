@@ -32,6 +32,7 @@ extern xor_seen_t xor_seen;
 extern int xor_return;		/* every slot returns it if nonzero */
 extern int xor_keep_private;	/* single and final do not free it */
 extern int xor_misbehave;	/* come back with preemption off */
+extern int xor_quiet;		/* several threads: do not record */
 extern void (*xor_inside)(void);	/* called from within atomic slots */
 
 /* Fresh, writable copies of everything that registration takes. */
