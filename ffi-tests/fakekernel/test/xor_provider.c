@@ -4,6 +4,7 @@
 #include <sys/kmem.h>
 #include <sys/systm.h>
 
+#include "fk_test.h"
 #include "xor_provider.h"
 
 xor_seen_t xor_seen;
