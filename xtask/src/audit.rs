@@ -438,3 +438,252 @@ fn relocation_name(kind: elf::RelocationType) -> String {
     };
     name.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use super::*;
+    use crate::process;
+
+    const STRICT: Rules<'_> = Rules {
+        vector_registers: false,
+        writable_data: false,
+        may_import: &|name| name == "allowed",
+    };
+
+    /// The audit of what the C compiler makes of `source` with the rooms' code generation.
+    fn audit_of(name: &str, extension: &str, source: &str, options: &[&str]) -> Audit {
+        let dir = std::env::temp_dir().join(format!("kcfaes-audit-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a folder");
+        let (text, object): (PathBuf, PathBuf) =
+            (dir.join(format!("{name}.{extension}")), dir.join(format!("{name}.o")));
+        fs::write(&text, source).expect("a file");
+        process::run(
+            Command::new("cc")
+                .args(["-O1", "-ffreestanding", "-fno-pic", "-mcmodel=kernel", "-mno-red-zone"])
+                .args(["-fno-omit-frame-pointer", "-fno-asynchronous-unwind-tables"])
+                .args(["-fno-stack-protector", "-fcf-protection=none", "-mno-sse"])
+                .args(options)
+                .args(["-c", "-o"])
+                .arg(&object)
+                .arg(&text),
+        )
+        .expect("cc works");
+        audit(&Object::read(&object).expect("an object"), &STRICT)
+    }
+
+    /// The violations of a function of `instructions`.
+    fn asm(name: &str, instructions: &str) -> Vec<String> {
+        let function = function("f", instructions);
+        audit_of(name, "s", &format!(".intel_syntax noprefix\n{function}"), &[]).violations
+    }
+
+    fn function(name: &str, body: &str) -> String {
+        format!(
+            ".text\n.globl {name}\n.type {name}, @function\n{name}: {body}\n.size {name}, . - {name}\n"
+        )
+    }
+
+    fn c(name: &str, source: &str, options: &[&str]) -> Vec<String> {
+        audit_of(name, "c", source, options).violations
+    }
+
+    #[track_caller]
+    fn one(violations: &[String], what: &str) {
+        assert!(violations.len() == 1 && violations[0].contains(what), "{what}: {violations:?}");
+    }
+
+    #[track_caller]
+    fn among(violations: &[String], what: &str) {
+        assert!(violations.iter().any(|v| v.contains(what)), "{what}: {violations:?}");
+    }
+
+    #[test]
+    fn clean_code_passes_and_is_counted() {
+        let source = "long allowed(long);\n\
+                      __attribute__((noinline)) long g(long a) { volatile long b[8] = {a}; return b[a & 7]; }\n\
+                      long f(long a) { return g(a) + allowed(a) + 1; }";
+        let audit = audit_of("clean", "c", source, &[]);
+        assert!(audit.violations.is_empty(), "{:?}", audit.violations);
+        assert_eq!(audit.functions, 2);
+        assert!(audit.imports.contains("allowed") && audit.text_bytes > 20);
+        assert!(audit.biggest_frame.0 >= 64 && audit.biggest_frame.1 == "g", "{audit:?}");
+        assert!(audit.deepest_chain.0 > audit.biggest_frame.0 && audit.deepest_chain.1 == "f");
+    }
+
+    #[test]
+    fn an_object_without_functions_is_no_success() {
+        one(&c("empty", "const int a = 1;", &[]), "no function symbol");
+    }
+
+    #[test]
+    fn an_undefined_symbol() {
+        one(
+            &c("undefined", "int stranger(void); int f(void) { return stranger() + 1; }", &[]),
+            "undefined symbol: stranger",
+        );
+    }
+
+    #[test]
+    fn vector_registers() {
+        for (name, instruction) in [
+            ("xmm", "pxor xmm3, xmm3"),
+            ("ymm", "vpxor ymm3, ymm3, ymm3"),
+            ("zmm", "vpxord zmm20, zmm20, zmm20"),
+            ("mask", "kxorq k1, k1, k1"),
+            ("store", "movups [rdi], xmm0"),
+            ("mxcsr", "ldmxcsr [rdi]"),
+            ("zeroupper", "vzeroupper"),
+        ] {
+            one(&asm(name, &format!("{instruction}; ret")), "vector register");
+        }
+        one(
+            &c(
+                "struct",
+                "struct s { long a[4]; }; void f(struct s *a, struct s *b) { *a = *b; }",
+                &["-O2", "-msse2"],
+            )[..1],
+            "vector register",
+        );
+    }
+
+    #[test]
+    fn x87_and_mmx() {
+        for (name, instruction) in
+            [("mmx", "movq mm1, [rdi]"), ("fld", "fld1"), ("fninit", "fninit"), ("emms", "emms")]
+        {
+            let violations = asm(name, &format!("{instruction}; ret"));
+            assert!(violations.iter().any(|v| v.contains("x87 or MMX")), "{name}: {violations:?}");
+        }
+    }
+
+    #[test]
+    fn panic_symbols() {
+        for (name, symbol) in [
+            ("handler", "kcfaes_panic_was_linked"),
+            ("panicking", "_ZN4core9panicking9panic_fmt17h0123456789abcdefE"),
+            ("v0", "_RNvNtCs1_4core9panicking5panic"),
+        ] {
+            one(&asm(name, &format!("call {symbol}; ret")), "panic symbol");
+        }
+    }
+
+    #[test]
+    fn relocations() {
+        let got = c(
+            "got",
+            "extern int allowed; int f(void) { return allowed; }",
+            &["-fPIC", "-mcmodel=small", "-Wa,-mrelax-relocations=no"],
+        );
+        among(&got, "relocation R_X86_64_GOTPCREL (");
+        let relaxed = c(
+            "gotx",
+            "extern int allowed; int f(void) { return allowed; }",
+            &["-fPIC", "-mcmodel=small"],
+        );
+        among(&relaxed, "GOTPCRELX");
+        one(&asm("abs32", "mov edi, offset allowed; ret"), "relocation R_X86_64_32");
+    }
+
+    #[test]
+    fn bytes_under_a_relocation() {
+        let text = format!(
+            "{}.section .rodata\n.reloc ., R_X86_64_64, f\n.quad 7\n",
+            function("f", "ret")
+        );
+        one(&audit_of("addend", "s", &text, &[]).violations, "bytes that are not zero");
+    }
+
+    #[test]
+    fn indirect_branches() {
+        one(&asm("icall", "push rax; call rdi; pop rax; ret"), "indirect call");
+        one(&asm("icallm", "push rax; call [rdi + 8]; pop rax; ret"), "indirect call");
+        one(&asm("ijmp", "jmp rdi"), "indirect jump");
+        let switch = "int f(int a) { switch (a) { case 0: return 5; case 1: return 9; case 2: return 4;\n\
+                      case 3: return 77; case 4: return -1; case 5: return 8; } __builtin_unreachable(); }\n\
+                      int g(int (*h)(void)) { return h(); }";
+        let violations = c("pointer", switch, &["-O2"]);
+        assert!(
+            violations.iter().any(|v| v.starts_with("g+") && v.contains("indirect")),
+            "{violations:?}"
+        );
+    }
+
+    #[test]
+    fn traps_and_undecodable_bytes() {
+        one(&asm("trap", "ud2"), "trap");
+        one(&asm("bytes", ".byte 0x06; ret"), "no instruction");
+    }
+
+    #[test]
+    fn frames() {
+        let frame =
+            |bytes| format!("push rbp; mov rbp, rsp; sub rsp, {bytes}; mov rax, [rsp]; leave; ret");
+        one(&asm("frame", &frame(1024)), "frame of 1032 bytes");
+        assert!(asm("frameok", &frame(1016)).is_empty());
+        one(
+            &asm("alloca", "push rbp; mov rbp, rsp; sub rsp, rdi; leave; ret")[..1],
+            "variable size",
+        );
+        among(&asm("pushes", "1: push rax; dec edi; jnz 1b; ret"), "without bound");
+        one(&asm("recursion", "push rax; call f; pop rax; ret"), "calls itself");
+        one(&asm("switch", "mov rsp, rdi; ret"), "set to a value not known");
+    }
+
+    #[test]
+    fn the_red_zone() {
+        one(&asm("below", "mov [rsp - 8], rdi; ret"), "red zone");
+        one(
+            &asm("belowbp", "push rbp; mov rbp, rsp; mov [rbp - 8], rdi; pop rbp; ret"),
+            "red zone",
+        );
+        one(&asm("indexed", "mov [rsp + rdi - 64], rdi; ret"), "red zone");
+        assert!(
+            asm("inside", "push rbp; mov rbp, rsp; sub rsp, 16; mov [rbp - 8], rdi; leave; ret")
+                .is_empty()
+        );
+        let leaf = "long f(long a) { volatile long b[4] = {a, a, a, a}; return b[a & 3]; }";
+        assert!(!c("leaf", leaf, &["-mred-zone"]).is_empty());
+        assert!(c("noleaf", leaf, &[]).is_empty());
+    }
+
+    #[test]
+    fn code_that_no_symbol_covers() {
+        let text = format!("{}nop\nint3\nret\n", function("f", "ret"));
+        one(&audit_of("uncovered", "s", &text, &[]).violations, "outside any function symbol");
+    }
+
+    #[test]
+    fn data_that_krtld_would_not_take() {
+        let f = "int f(void) { return 1; }";
+        one(&c("data", &format!("int a = 1; {f}"), &[]), "writable data");
+        let common = c("common", &format!("int a; {f}"), &["-fcommon"]);
+        one(&common, "common symbol: a");
+        let tls = c(
+            "tls",
+            &format!("static __thread int a; int *b(void) {{ return &a; }} {f}"),
+            &["-mcmodel=small"],
+        );
+        assert!(tls.iter().any(|v| v.contains("thread-local")), "{tls:?}");
+        let constructor = c(
+            "constructor",
+            "void allowed(void); __attribute__((constructor)) static void f(void) { allowed(); }",
+            &[],
+        );
+        assert!(constructor.iter().any(|v| v.contains("constructors")), "{constructor:?}");
+        let group = ".section .text.f,\"axG\",@progbits,f,comdat\n.type f, @function\nf: ret\n.size f, . - f\n";
+        one(&audit_of("group", "s", group, &[]).violations, "section group");
+    }
+
+    #[test]
+    fn a_vex_instruction_in_table_aesni() {
+        let body = function("kcfaes_x_aesni", "push rax; call g; pop rax; ret")
+            + &function("g", "andn rax, rdi, rsi; ret");
+        let text = format!(".intel_syntax noprefix\n{body}");
+        one(&audit_of("vex", "s", &text, &[]).violations, "not a legacy encoding");
+        assert!(asm("vexelsewhere", "andn rax, rdi, rsi; ret").is_empty());
+    }
+}

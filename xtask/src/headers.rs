@@ -88,9 +88,6 @@ pub(crate) const MAP: &str = "rust-core/capi/libkcfaes.map";
 fn generate(tree: &Tree) -> Result<Vec<(PathBuf, String)>> {
     let mut files = Vec::new();
     for header in &HEADERS {
-        if !header.path(tree).exists() {
-            continue; // TRANSITION
-        }
         let text = header.generate(tree).map_err(|error| format!("{}: {error}", header.file))?;
         if let Some(long) = text.lines().find(|line| line.chars().count() > 100) {
             return Err(format!("{}: longer than 100 columns: {long}", header.file).into());
@@ -140,9 +137,7 @@ fn difference(committed: &str, generated: &str) -> Option<usize> {
 pub(crate) fn library_exports(tree: &Tree) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for header in &HEADERS {
-        if let Content::Exports { .. } = header.content
-            && header.path(tree).exists()
-        {
+        if let Content::Exports { .. } = header.content {
             names.extend(header.read(tree)?.exports());
         }
     }
@@ -199,11 +194,13 @@ impl Header {
             cbindgen::Config::from_file(tree.root.join("rust-core/capi/cbindgen.toml"))?;
         config.include_guard = Some(guard);
         config.export.include = rust.c_types();
-        config.export.exclude = rust.rust_only_types();
         let mut input = self.path(tree);
         let mut before = String::new();
         match &self.content {
-            Content::KcfTypes => before.push_str(FREESTANDING_TYPES),
+            Content::KcfTypes => {
+                before.push_str(FREESTANDING_TYPES);
+                config.export.exclude = rust.rust_only_types();
+            }
             Content::Exports { types } => {
                 before.push_str(types);
                 before.push_str(&version_macros());
@@ -266,6 +263,7 @@ fn plain(text: &str) -> String {
         ("..=", " to "),
         ("\u{2013}", "-"),
         ("\u{2026}", "..."),
+        ("\n* ", "\n- "),
     ];
     marks.iter().fold(text.to_string(), |text, (from, to)| text.replace(from, to))
 }
@@ -346,4 +344,97 @@ fn compile_one(
         .args([standard, "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I"])
         .arg(tree.root.join("include"))
         .arg(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A copy of what the headers are made from, in a folder of the test's own.
+    fn copy_of_tree(name: &str) -> Tree {
+        let tree = Tree::find().expect("the repository");
+        let root =
+            std::env::temp_dir().join(format!("kcfaes-headers-{name}-{}", std::process::id()));
+        let mut files = vec!["rust-core/capi/cbindgen.toml".to_string(), MAP.to_string()];
+        for header in &HEADERS {
+            files.push(format!("rust-core/{}", header.source));
+            files.push(format!("include/{}", header.file));
+        }
+        for file in files {
+            let to = root.join(&file);
+            fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+            fs::copy(tree.root.join(&file), to).unwrap_or_else(|error| panic!("{file}: {error}"));
+        }
+        Tree { target: root.join("target"), root }
+    }
+
+    fn replace(tree: &Tree, file: &str, from: &str, to: &str) {
+        let path = tree.root.join(file);
+        let text = fs::read_to_string(&path).expect(file);
+        assert!(text.contains(from), "{file} has no {from}");
+        fs::write(path, text.replacen(from, to, 1)).expect(file);
+    }
+
+    fn error(tree: &Tree) -> String {
+        check(tree).expect_err("planted").to_string()
+    }
+
+    #[test]
+    fn committed_headers_are_fresh_and_compile() {
+        check(&copy_of_tree("fresh")).expect("fresh");
+    }
+
+    #[test]
+    fn an_edited_header_is_stale() {
+        let tree = copy_of_tree("edited");
+        replace(&tree, "include/kcfaes_kcf.h", "size_t cd_length", "int cd_length");
+        assert!(error(&tree).contains("stale") && error(&tree).contains("include/kcfaes_kcf.h:"));
+    }
+
+    #[test]
+    fn a_changed_source_makes_its_headers_stale() {
+        let tree = copy_of_tree("source");
+        replace(&tree, "rust-core/capi/src/spi.rs", "fn kcfaes_mac_final(", "fn kcfaes_mac_end(");
+        let error = error(&tree);
+        assert!(error.contains("kcfaes_spi.h:") && error.contains("libkcfaes.map:"), "{error}");
+    }
+
+    #[test]
+    fn a_changed_environment_makes_its_header_stale() {
+        let tree = copy_of_tree("environment");
+        replace(
+            &tree,
+            "rust-core/provider/src/engine/env.rs",
+            "kcfaes_env_features() -> u32",
+            "kcfaes_env_features() -> u64",
+        );
+        assert!(error(&tree).contains("include/kcfaes_env.h:"));
+    }
+
+    #[test]
+    fn a_missing_header_is_stale() {
+        let tree = copy_of_tree("missing");
+        fs::remove_file(tree.root.join("include/kcfaes_abi.h")).expect("it was there");
+        assert!(error(&tree).contains("include/kcfaes_abi.h:1"));
+    }
+
+    #[test]
+    fn a_header_that_is_no_strict_c_does_not_compile() {
+        let tree = copy_of_tree("strict");
+        // Nested functions, an empty struct: GNU C would take it.
+        replace(
+            &tree,
+            "include/kcfaes_kcf.h",
+            "#include <stddef.h>",
+            "struct empty {};\n#include <stddef.h>",
+        );
+        assert!(compile(&tree).is_err());
+    }
+
+    #[test]
+    fn comments_and_parameters_get_their_form() {
+        let text = "  /*\n   One `a`.\n   */\n  int a;\n\n\n#endif // b\n";
+        assert_eq!(tidy(text), "  /* One a. */\n  int a;\n\n#endif /* b */\n");
+        assert_eq!(name_parameters("int f(a *_b, int _c, int d_e)"), "int f(a *b, int c, int d_e)");
+    }
 }
