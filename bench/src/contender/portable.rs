@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Table `portable`, called directly. It works in place on a copy of the text, and the copy counts:
+//! it is a thousandth of the whole.
+
+use kcfaes_kernels::{Block, Powers, Schedule};
+use kcfaes_provider::data::Run;
+use kcfaes_provider::portable;
+
+use super::{Contender, PORTABLE, Prepared, same_tag};
+use crate::message::{BLOCK, GCM_IV, Job, Message, Operation};
+
+/// The table that runs anywhere, and by whose output all others are checked.
+pub struct Portable;
+
+struct State {
+    schedule: Schedule,
+    powers: Powers,
+}
+
+impl Contender for Portable {
+    fn name(&self) -> &'static str {
+        PORTABLE
+    }
+
+    fn description(&self) -> String {
+        "constant-time integer code of the provider room, called directly".to_owned()
+    }
+
+    fn prepare<'m>(&self, message: &'m Message) -> Option<Prepared<'m>> {
+        let mut state = State { schedule: Schedule::default(), powers: Powers::default() };
+        portable::key_expand(&mut state.schedule, &message.key);
+        portable::ghash_init(&state.schedule, &mut state.powers);
+        let call = match message.operation {
+            Operation::EcbEncrypt => ecb_encrypt,
+            Operation::EcbDecrypt => ecb_decrypt,
+            Operation::Ctr => ctr,
+            Operation::CbcEncrypt => cbc_encrypt,
+            Operation::CbcDecrypt => cbc_decrypt,
+            Operation::GcmSeal => gcm_seal,
+            Operation::GcmOpen => gcm_open,
+        };
+        Some(Prepared::new(message, call, state))
+    }
+}
+
+/// # Safety
+/// The contract of a [`Call`](crate::message::Call), here and below: `prepare` has put a [`State`]
+/// behind the job.
+unsafe fn state(job: &Job) -> &State {
+    // SAFETY: see above.
+    unsafe { &*job.state.cast::<State>() }
+}
+
+/// The text, copied to where the output goes.
+unsafe fn run(job: &Job) -> Run<'_> {
+    // SAFETY: see above; the message's two buffers are apart.
+    unsafe {
+        job.dst.copy_from_nonoverlapping(job.src, job.len);
+        Run::in_place(core::slice::from_raw_parts_mut(job.dst, job.len))
+    }
+}
+
+unsafe fn block(at: *const u8) -> Block {
+    // SAFETY: see above.
+    Block(unsafe { at.cast::<[u8; BLOCK]>().read() })
+}
+
+unsafe fn ecb_encrypt(job: &Job) -> u32 {
+    // SAFETY: see above.
+    unsafe { portable::ecb_encrypt(&state(job).schedule, run(job)) }
+    0
+}
+
+unsafe fn ecb_decrypt(job: &Job) -> u32 {
+    // SAFETY: see above.
+    unsafe { portable::ecb_decrypt(&state(job).schedule, run(job)) }
+    0
+}
+
+unsafe fn ctr(job: &Job) -> u32 {
+    // SAFETY: see above.
+    unsafe { portable::ctr32(&state(job).schedule, &mut block(job.iv), run(job)) }
+    0
+}
+
+unsafe fn cbc_encrypt(job: &Job) -> u32 {
+    // SAFETY: see above.
+    unsafe { portable::cbc_encrypt(&state(job).schedule, &mut block(job.iv), run(job)) }
+    0
+}
+
+unsafe fn cbc_decrypt(job: &Job) -> u32 {
+    // SAFETY: see above.
+    unsafe { portable::cbc_decrypt(&state(job).schedule, &mut block(job.iv), run(job)) }
+    0
+}
+
+unsafe fn gcm(
+    job: &Job,
+    text: fn(&Schedule, &Powers, &mut Block, &mut Block, Run<'_>),
+) -> [u8; BLOCK] {
+    // SAFETY: see above.
+    unsafe {
+        let State { schedule, powers } = state(job);
+        let mut j0 = block(job.iv);
+        j0.0[GCM_IV..].copy_from_slice(&[0, 0, 0, 1]);
+        let mut ctr = j0;
+        ctr.0[BLOCK - 1] = 2;
+        let mut y = Block([0; BLOCK]);
+        portable::ghash(powers, &mut y, &block(job.aad).0);
+        text(schedule, powers, &mut ctr, &mut y, run(job));
+        portable::gcm_tag(schedule, powers, &j0, &mut y, BLOCK as u64, job.len as u64);
+        y.0
+    }
+}
+
+unsafe fn gcm_seal(job: &Job) -> u32 {
+    // SAFETY: see above; behind the text is room for the tag.
+    unsafe {
+        let tag = gcm(job, portable::gcm_encrypt);
+        job.dst.add(job.len).cast::<[u8; BLOCK]>().write(tag);
+    }
+    0
+}
+
+unsafe fn gcm_open(job: &Job) -> u32 {
+    // SAFETY: see above; behind the text is the tag.
+    unsafe {
+        let tag = gcm(job, portable::gcm_decrypt);
+        u32::from(!same_tag(&tag, &block(job.src.add(job.len)).0))
+    }
+}

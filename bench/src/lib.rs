@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What kcfaes costs: its kernels and its ops vector beside the processor's own limit and other
+//! libraries, in one interleaved run.
+//!
+//! Every [`contender`] does the same [`message`] through the same shape of call, and its output is
+//! checked before anything is timed. The [`clock`] counts core cycles, not ticks of the TSC; the
+//! [`limit`] comes from instructions measured in the same rounds; [`compare`] interleaves them and
+//! keeps every sample, [`report`] takes medians of them.
+//!
+//! Figures of one run may be compared with each other, and with nothing else.
+
+pub mod chart;
+pub mod clock;
+pub mod compare;
+pub mod contender;
+mod env;
+pub mod limit;
+pub mod machine;
+pub mod message;
+pub mod report;
