@@ -23,7 +23,8 @@ pub(crate) const SONAME: &str = "libkcfaes.so.0";
 const VERSION_NODE: &str = "KCFAES_0";
 
 /// All that the library may need of its C library.
-const LIBC: [&str; 7] = ["bcmp", "free", "malloc", "memcmp", "memcpy", "memmove", "memset"];
+const LIBC: [&str; 8] =
+    ["bcmp", "calloc", "free", "malloc", "memcmp", "memcpy", "memmove", "memset"];
 
 /// The built library.
 pub(crate) struct Library {

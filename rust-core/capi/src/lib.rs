@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The C ABI of kcfaes: the ops vector of KCF ([`spi`]). Nothing is computed here.
+//! The C ABI of kcfaes: the ops vector of KCF ([`spi`]) and the plain C API ([`api`]). Nothing is
+//! computed here.
 #![no_std]
 
+pub mod api;
 mod context;
 pub mod spi;
 

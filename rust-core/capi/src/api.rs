@@ -1,0 +1,1529 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The plain C API of libkcfaes: AES-GCM, GMAC, CTR, CBC and ECB, whole messages in one call or in
+//! parts, over buffers or lists of pieces.
+//!
+//! Lengths are in bytes. A pointer may be NULL only where its length is 0, and is otherwise
+//! KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no byte with it. A
+//! function that fails has consumed and written nothing, unless it says otherwise. Keys may be used
+//! by any number of threads at the same time, a context by one. No function blocks, prints or
+//! changes errno, and only kcfaes_key_new and kcfaes_ctx_new allocate.
+#![allow(non_camel_case_types, reason = "the names are those of the C header")]
+// Nothing is computed here: a call describes its bytes as KCF's own data and hands them to the
+// provider's `Operation`, as the ops vector does. This file's comments on public items are the
+// header's, and so in C's terms.
+//
+// The common safety contract: a pointer is NULL, or its bytes are readable (const) or writable for
+// the length that goes with it; a key or context is NULL or was made here, and nobody else uses it
+// during the call, but for keys in other calls.
+#![allow(clippy::missing_safety_doc, reason = "the module's common safety contract")]
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ptr::NonNull;
+
+use kcfaes_provider::data::{Data, Io};
+use kcfaes_provider::engine::{Fpu, TableId, env, force, select, wipe, wipe_raw};
+use kcfaes_provider::kcf::{
+    self, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, KM_SLEEP, Result, UIO_SYSSPACE,
+    crypto_data_cdu_t, crypto_data_t, iovec_t, uio_t,
+};
+use kcfaes_provider::key::Key;
+use kcfaes_provider::mode::{Operation, Produced};
+use kcfaes_provider::request::{Direction, Mechanism, Parameter};
+use kcfaes_provider::selftest;
+use subtle::ConstantTimeEq;
+
+/// What a function answers: 0, or the number that KCF has for it in sys/crypto/common.h.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub enum kcfaes_rc {
+    /// Success.
+    KCFAES_OK = 0,
+    /// There is no memory (CRYPTO_HOST_MEMORY).
+    KCFAES_HOST_MEMORY = 2,
+    /// The self-test found a wrong answer (CRYPTO_FAILED).
+    KCFAES_FAILED = 4,
+    /// A pointer is NULL; input and output overlap at different places; a key or context was
+    /// erased, moved or never made; the function is not one for this context
+    /// (CRYPTO_ARGUMENTS_BAD).
+    KCFAES_ARGUMENTS_BAD = 5,
+    /// The text is too long, or ECB or CBC was given a part of a block (CRYPTO_DATA_LEN_RANGE).
+    KCFAES_DATA_LEN_RANGE = 12,
+    /// The same of ciphertext, when decrypting (CRYPTO_ENCRYPTED_DATA_LEN_RANGE).
+    KCFAES_ENCRYPTED_DATA_LEN_RANGE = 17,
+    /// The key has not 16, 24 or 32 bytes (CRYPTO_KEY_SIZE_RANGE).
+    KCFAES_KEY_SIZE_RANGE = 19,
+    /// The IV is empty, or the tag has not 4, 8 or 12 to 16 bytes
+    /// (CRYPTO_MECHANISM_PARAM_INVALID).
+    KCFAES_MECHANISM_PARAM_INVALID = 29,
+    /// The context has no message begun (CRYPTO_OPERATION_NOT_INITIALIZED).
+    KCFAES_OPERATION_NOT_INITIALIZED = 32,
+    /// The output has too little room (CRYPTO_BUFFER_TOO_SMALL).
+    KCFAES_BUFFER_TOO_SMALL = 66,
+    /// This CPU cannot do it (CRYPTO_NOT_SUPPORTED).
+    KCFAES_NOT_SUPPORTED = 68,
+    /// The message is not authentic (CRYPTO_INVALID_MAC).
+    KCFAES_INVALID_MAC = 72,
+}
+
+use kcfaes_rc::{
+    KCFAES_ARGUMENTS_BAD, KCFAES_BUFFER_TOO_SMALL, KCFAES_DATA_LEN_RANGE,
+    KCFAES_ENCRYPTED_DATA_LEN_RANGE, KCFAES_FAILED, KCFAES_HOST_MEMORY, KCFAES_INVALID_MAC,
+    KCFAES_KEY_SIZE_RANGE, KCFAES_MECHANISM_PARAM_INVALID, KCFAES_NOT_SUPPORTED, KCFAES_OK,
+    KCFAES_OPERATION_NOT_INITIALIZED,
+};
+
+const _: () = {
+    assert!(KCFAES_OK as c_int == kcf::CRYPTO_SUCCESS);
+    assert!(KCFAES_HOST_MEMORY as c_int == kcf::CRYPTO_HOST_MEMORY);
+    assert!(KCFAES_ARGUMENTS_BAD as c_int == kcf::CRYPTO_ARGUMENTS_BAD);
+    assert!(KCFAES_DATA_LEN_RANGE as c_int == kcf::CRYPTO_DATA_LEN_RANGE);
+    assert!(KCFAES_ENCRYPTED_DATA_LEN_RANGE as c_int == kcf::CRYPTO_ENCRYPTED_DATA_LEN_RANGE);
+    assert!(KCFAES_KEY_SIZE_RANGE as c_int == kcf::CRYPTO_KEY_SIZE_RANGE);
+    assert!(KCFAES_MECHANISM_PARAM_INVALID as c_int == kcf::CRYPTO_MECHANISM_PARAM_INVALID);
+    assert!(KCFAES_OPERATION_NOT_INITIALIZED as c_int == kcf::CRYPTO_OPERATION_NOT_INITIALIZED);
+    assert!(KCFAES_BUFFER_TOO_SMALL as c_int == kcf::CRYPTO_BUFFER_TOO_SMALL);
+    assert!(KCFAES_INVALID_MAC as c_int == kcf::CRYPTO_INVALID_MAC);
+};
+
+/// One piece of scattered input or output, laid out as the system's struct iovec. Pieces may have
+/// any length, 0 too, and text is cut among those of input and output independently.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct kcfaes_iovec {
+    /// First byte.
+    pub base: *mut c_void,
+    /// Bytes.
+    pub len: usize,
+}
+
+const _: () = {
+    assert!(size_of::<kcfaes_iovec>() == size_of::<iovec_t>());
+    assert!(core::mem::offset_of!(kcfaes_iovec, base) == core::mem::offset_of!(iovec_t, iov_base));
+    assert!(core::mem::offset_of!(kcfaes_iovec, len) == core::mem::offset_of!(iovec_t, iov_len));
+};
+
+/// What the self-test found.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct kcfaes_fault {
+    /// Name of the table that gave a wrong answer; NULL if none did.
+    pub table: *const c_char,
+    /// "ecb", "cbc", "ctr", "gcm" or "gmac".
+    pub mode: *const c_char,
+    /// 128, 192 or 256.
+    pub key_bits: usize,
+}
+
+/// A key, for every mode. It does not change once made, so that any number of threads may use it at
+/// the same time. It must not be copied or moved.
+pub struct kcfaes_key {
+    head: Head,
+    material: Key,
+}
+
+/// A message in parts, in any mode. One thread at a time. The key must stay until the message ends.
+/// It must not be copied or moved.
+pub struct kcfaes_ctx {
+    head: Head,
+    key: *const kcfaes_key,
+    role: Role,
+    /// Bytes taken but not yet given, less than a block.
+    waiting: usize,
+    operation: Operation,
+}
+
+/// Bytes of memory that are enough for a key, at any alignment, in every version with this soname.
+pub const KCFAES_KEY_SIZE: usize = 2048;
+
+/// Bytes of memory that are enough for a context, at any alignment, in every version with this
+/// soname.
+pub const KCFAES_CTX_SIZE: usize = 512;
+
+const _: () = assert!(room::<kcfaes_key>() <= KCFAES_KEY_SIZE);
+const _: () = assert!(room::<kcfaes_ctx>() <= KCFAES_CTX_SIZE);
+
+/// Version of the library: "major.minor.patch".
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// One line of English on a kcfaes_rc, never NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_strerror(rc: c_int) -> *const c_char {
+    const MESSAGES: [(kcfaes_rc, &CStr); 12] = [
+        (KCFAES_OK, c"success"),
+        (KCFAES_HOST_MEMORY, c"out of memory"),
+        (KCFAES_FAILED, c"self-test failed"),
+        (KCFAES_ARGUMENTS_BAD, c"bad argument"),
+        (KCFAES_DATA_LEN_RANGE, c"text of impossible length"),
+        (KCFAES_ENCRYPTED_DATA_LEN_RANGE, c"ciphertext of impossible length"),
+        (KCFAES_KEY_SIZE_RANGE, c"key of impossible length"),
+        (KCFAES_MECHANISM_PARAM_INVALID, c"bad IV or tag length"),
+        (KCFAES_OPERATION_NOT_INITIALIZED, c"no message begun"),
+        (KCFAES_BUFFER_TOO_SMALL, c"output too small"),
+        (KCFAES_NOT_SUPPORTED, c"not supported by this CPU"),
+        (KCFAES_INVALID_MAC, c"message not authentic"),
+    ];
+    let known = MESSAGES.iter().find(|(known, _)| *known as c_int == rc);
+    known.map_or(c"unknown error", |(_, message)| message).as_ptr()
+}
+
+/// Name of the table of kernels that a call would use now: "portable" or "aesni".
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_table_name() -> *const c_char {
+    table_name(select().id()).as_ptr()
+}
+
+/// Makes later calls of the whole process use the table of that name or, with NULL, again the best
+/// that the CPU has. KCFAES_ARGUMENTS_BAD: no such table. KCFAES_NOT_SUPPORTED: this CPU lacks
+/// it. Messages in work may go on with another table.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_table_force(name: *const c_char) -> kcfaes_rc {
+    let mut chosen = None;
+    if !name.is_null() {
+        // SAFETY: the common contract: a string.
+        chosen = TableId::ALL.into_iter().find(|&id| unsafe { same_string(name, table_name(id)) });
+        if chosen.is_none() {
+            return KCFAES_ARGUMENTS_BAD;
+        }
+    }
+    if force(chosen) { KCFAES_OK } else { KCFAES_NOT_SUPPORTED }
+}
+
+/// Known answers of every mode and key size on every table that this CPU has; less than a
+/// millisecond. KCFAES_FAILED: an answer was wrong, and fault (which may be NULL) says where.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_selftest(fault: *mut kcfaes_fault) -> kcfaes_rc {
+    let result = selftest::run();
+    let found = match result {
+        Ok(()) => kcfaes_fault { table: core::ptr::null(), mode: core::ptr::null(), key_bits: 0 },
+        Err(found) => kcfaes_fault {
+            table: table_name(found.table).as_ptr(),
+            mode: mode_name(found.mechanism).as_ptr(),
+            key_bits: found.key_len << 3,
+        },
+    };
+    // SAFETY: the common contract.
+    if let Some(fault) = unsafe { fault.as_mut() } {
+        *fault = found;
+    }
+    if result.is_ok() { KCFAES_OK } else { KCFAES_FAILED }
+}
+
+/// Makes a key of 16, 24 or 32 bytes on the heap. KCFAES_KEY_SIZE_RANGE, KCFAES_HOST_MEMORY.
+///
+/// cbindgen:ptrs-as-arrays=[[bytes; ]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_key_new(
+    bytes: *const u8,
+    len: usize,
+    key: *mut *mut kcfaes_key,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { on_heap(key, |at| make_key(at, bytes, len)) })
+}
+
+/// Bytes of memory that a key takes, at any alignment; at most KCFAES_KEY_SIZE.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_key_size() -> usize {
+    room::<kcfaes_key>()
+}
+
+/// Makes a key of 16, 24 or 32 bytes in the size bytes at memory, which stay the caller's; key then
+/// points into them. KCFAES_KEY_SIZE_RANGE; KCFAES_BUFFER_TOO_SMALL: size is less than
+/// kcfaes_key_size().
+///
+/// cbindgen:ptrs-as-arrays=[[bytes; ]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_key_init(
+    memory: *mut c_void,
+    size: usize,
+    bytes: *const u8,
+    len: usize,
+    key: *mut *mut kcfaes_key,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { in_memory(memory, size, key, |at| make_key(at, bytes, len)) })
+}
+
+/// Erases a key, wherever it lies; later use of it is refused. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_key_wipe(key: *mut kcfaes_key) {
+    // SAFETY: the common contract.
+    unsafe { erase(key) }
+}
+
+/// Erases a key and frees it if it came from kcfaes_key_new. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_key_free(key: *mut kcfaes_key) {
+    // SAFETY: the common contract.
+    unsafe { free(key) }
+}
+
+/// AES-GCM: encrypts len bytes of src to dst and makes the tag of tag_len 4, 8 or 12 to 16 bytes,
+/// which also covers aad. The IV has 1 byte or more, best 12, and must never be used twice with one
+/// key. KCFAES_MECHANISM_PARAM_INVALID, KCFAES_DATA_LEN_RANGE (more than 64 GiB).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gcm_seal(
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = gcm(iv, iv_len, aad, aad_len);
+        seal(key, parameter, Bytes::input(src, len), Bytes::Buffer(dst, len), tag, tag_len)
+    })
+}
+
+/// AES-GCM: verifies the tag and decrypts len bytes of src to dst. KCFAES_INVALID_MAC: the message
+/// is not authentic, and no plaintext is left: dst is zero or, in place, the ciphertext again.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gcm_open(
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = gcm(iv, iv_len, aad, aad_len);
+        open(key, parameter, Bytes::input(src, len), Bytes::Buffer(dst, len), tag, tag_len)
+    })
+}
+
+/// kcfaes_gcm_seal over pieces: all bytes of src, to the first bytes of dst.
+/// KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gcm_seal_iov(
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = gcm(iv, iv_len, aad, aad_len);
+        let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+        seal(key, parameter, src, dst, tag, tag_len)
+    })
+}
+
+/// kcfaes_gcm_open over pieces: all bytes of src, to the first bytes of dst.
+/// KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gcm_open_iov(
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = gcm(iv, iv_len, aad, aad_len);
+        let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+        open(key, parameter, src, dst, tag, tag_len)
+    })
+}
+
+/// AES-GMAC: the tag of len bytes of src, as AES-GCM makes it of so much aad and no text. IV and
+/// tag as for kcfaes_gcm_seal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gmac(
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    src: *const u8,
+    len: usize,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { gmac(key, iv, iv_len, Bytes::input(src, len), Tag::Write(tag), tag_len) })
+}
+
+/// AES-GMAC: verifies the tag of len bytes of src. KCFAES_INVALID_MAC: they are not authentic.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gmac_verify(
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    src: *const u8,
+    len: usize,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { gmac(key, iv, iv_len, Bytes::input(src, len), Tag::Verify(tag), tag_len) })
+}
+
+/// kcfaes_gmac over pieces.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gmac_iov(
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { gmac(key, iv, iv_len, Bytes::Pieces(src, src_count), Tag::Write(tag), tag_len) })
+}
+
+/// kcfaes_gmac_verify over pieces.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gmac_verify_iov(
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { gmac(key, iv, iv_len, Bytes::Pieces(src, src_count), Tag::Verify(tag), tag_len) })
+}
+
+/// AES-CTR: encrypts or decrypts len bytes. counter is the first counter block, a big-endian number
+/// of 128 bits, and becomes the one after the last used: another call goes on where this ended if
+/// len was a multiple of 16. Not authenticated. No counter block may be used twice with one key.
+///
+/// cbindgen:ptrs-as-arrays=[[counter;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctr(
+    key: *const kcfaes_key,
+    counter: *mut u8,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { ctr(key, counter, Bytes::input(src, len), Bytes::Buffer(dst, len)) })
+}
+
+/// kcfaes_ctr over pieces: all bytes of src, to the first bytes of dst. KCFAES_BUFFER_TOO_SMALL:
+/// dst has fewer.
+///
+/// cbindgen:ptrs-as-arrays=[[counter;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctr_iov(
+    key: *const kcfaes_key,
+    counter: *mut u8,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { ctr(key, counter, Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count)) })
+}
+
+/// AES-CBC: encrypts len bytes, a multiple of 16, without padding. iv becomes the last ciphertext
+/// block, so that another call goes on where this ended. Not authenticated; the first IV must be
+/// unpredictable. KCFAES_DATA_LEN_RANGE.
+///
+/// cbindgen:ptrs-as-arrays=[[iv;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_encrypt(
+    key: *const kcfaes_key,
+    iv: *mut u8,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, len));
+    // SAFETY: the common contract.
+    rc(unsafe { cbc(Direction::Encrypt, key, iv, src, dst) })
+}
+
+/// AES-CBC: decrypts; otherwise as kcfaes_cbc_encrypt. KCFAES_ENCRYPTED_DATA_LEN_RANGE.
+///
+/// cbindgen:ptrs-as-arrays=[[iv;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_decrypt(
+    key: *const kcfaes_key,
+    iv: *mut u8,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, len));
+    // SAFETY: the common contract.
+    rc(unsafe { cbc(Direction::Decrypt, key, iv, src, dst) })
+}
+
+/// kcfaes_cbc_encrypt over pieces: all bytes of src, to the first bytes of dst.
+/// KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+///
+/// cbindgen:ptrs-as-arrays=[[iv;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_encrypt_iov(
+    key: *const kcfaes_key,
+    iv: *mut u8,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    rc(unsafe { cbc(Direction::Encrypt, key, iv, src, dst) })
+}
+
+/// kcfaes_cbc_decrypt over pieces: all bytes of src, to the first bytes of dst.
+/// KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+///
+/// cbindgen:ptrs-as-arrays=[[iv;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_decrypt_iov(
+    key: *const kcfaes_key,
+    iv: *mut u8,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    rc(unsafe { cbc(Direction::Decrypt, key, iv, src, dst) })
+}
+
+/// AES-ECB: encrypts len bytes, a multiple of 16, each block by itself. Equal blocks stay equal: a
+/// building block, not a way to protect text. KCFAES_DATA_LEN_RANGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ecb_encrypt(
+    key: *const kcfaes_key,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, len));
+    // SAFETY: the common contract.
+    rc(unsafe { ecb(Direction::Encrypt, key, src, dst) })
+}
+
+/// AES-ECB: decrypts; otherwise as kcfaes_ecb_encrypt. KCFAES_ENCRYPTED_DATA_LEN_RANGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ecb_decrypt(
+    key: *const kcfaes_key,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, len));
+    // SAFETY: the common contract.
+    rc(unsafe { ecb(Direction::Decrypt, key, src, dst) })
+}
+
+/// kcfaes_ecb_encrypt over pieces: all bytes of src, to the first bytes of dst.
+/// KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ecb_encrypt_iov(
+    key: *const kcfaes_key,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    rc(unsafe { ecb(Direction::Encrypt, key, src, dst) })
+}
+
+/// kcfaes_ecb_decrypt over pieces: all bytes of src, to the first bytes of dst.
+/// KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ecb_decrypt_iov(
+    key: *const kcfaes_key,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    rc(unsafe { ecb(Direction::Decrypt, key, src, dst) })
+}
+
+/// Makes a context on the heap, with no message begun. KCFAES_HOST_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctx_new(ctx: *mut *mut kcfaes_ctx) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { on_heap(ctx, |at| make_ctx(at)) })
+}
+
+/// Bytes of memory that a context takes, at any alignment; at most KCFAES_CTX_SIZE.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_ctx_size() -> usize {
+    room::<kcfaes_ctx>()
+}
+
+/// Makes a context in the size bytes at memory, which stay the caller's; ctx then points into them.
+/// KCFAES_BUFFER_TOO_SMALL: size is less than kcfaes_ctx_size().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctx_init(
+    memory: *mut c_void,
+    size: usize,
+    ctx: *mut *mut kcfaes_ctx,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { in_memory(memory, size, ctx, |at| make_ctx(at)) })
+}
+
+/// Erases a context, wherever it lies and in whatever state; later use of it is refused. NULL is
+/// fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctx_wipe(ctx: *mut kcfaes_ctx) {
+    // SAFETY: the common contract.
+    unsafe { erase(ctx) }
+}
+
+/// Erases a context and frees it if it came from kcfaes_ctx_new. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctx_free(ctx: *mut kcfaes_ctx) {
+    // SAFETY: the common contract.
+    unsafe { free(ctx) }
+}
+
+/// Begins an AES-GCM message to encrypt in parts: kcfaes_update, kcfaes_gcm_seal_final. IV as for
+/// kcfaes_gcm_seal; it and aad need not stay. Every init function abandons the message that the
+/// context may have in work, even if it fails itself.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gcm_seal_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = gcm(iv, iv_len, aad, aad_len);
+        begin(ctx, key, Role::Seal, Mechanism::Gcm, Direction::Encrypt, parameter)
+    })
+}
+
+/// Begins an AES-GCM message to decrypt in parts: kcfaes_update_unverified, kcfaes_gcm_open_final.
+/// Whoever can hold the whole message calls kcfaes_gcm_open or kcfaes_gcm_open_iov instead.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gcm_open_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = gcm(iv, iv_len, aad, aad_len);
+        begin(ctx, key, Role::Open, Mechanism::Gcm, Direction::Decrypt, parameter)
+    })
+}
+
+/// Begins an AES-GMAC message in parts: kcfaes_update (its output is not used, and may be NULL),
+/// kcfaes_gmac_final or kcfaes_gmac_verify_final.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gmac_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = gcm(iv, iv_len, core::ptr::null(), 0);
+        begin(ctx, key, Role::Mac, Mechanism::Gmac, Direction::Encrypt, parameter)
+    })
+}
+
+/// Begins an AES-CTR message in parts: kcfaes_update, kcfaes_final. The keystream is continuous
+/// over parts of any length.
+///
+/// cbindgen:ptrs-as-arrays=[[counter;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctr_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+    counter: *const u8,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = block(counter).map(|cb| Parameter::Ctr { bits: 128, cb });
+        begin(ctx, key, Role::Cipher, Mechanism::Ctr, Direction::Encrypt, parameter)
+    })
+}
+
+/// Begins an AES-CBC message to encrypt in parts: kcfaes_update, kcfaes_final.
+///
+/// cbindgen:ptrs-as-arrays=[[iv;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_encrypt_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+    iv: *const u8,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = block(iv).map(|iv| Parameter::Cbc { iv });
+        begin(ctx, key, Role::Cipher, Mechanism::Cbc, Direction::Encrypt, parameter)
+    })
+}
+
+/// Begins an AES-CBC message to decrypt in parts: kcfaes_update, kcfaes_final.
+///
+/// cbindgen:ptrs-as-arrays=[[iv;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_decrypt_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+    iv: *const u8,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = block(iv).map(|iv| Parameter::Cbc { iv });
+        begin(ctx, key, Role::Cipher, Mechanism::Cbc, Direction::Decrypt, parameter)
+    })
+}
+
+/// Begins an AES-ECB message to encrypt in parts: kcfaes_update, kcfaes_final.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ecb_encrypt_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+) -> kcfaes_rc {
+    let parameter = Ok(Parameter::Ecb);
+    // SAFETY: the common contract.
+    rc(unsafe { begin(ctx, key, Role::Cipher, Mechanism::Ecb, Direction::Encrypt, parameter) })
+}
+
+/// Begins an AES-ECB message to decrypt in parts: kcfaes_update, kcfaes_final.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ecb_decrypt_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+) -> kcfaes_rc {
+    let parameter = Ok(Parameter::Ecb);
+    // SAFETY: the common contract.
+    rc(unsafe { begin(ctx, key, Role::Cipher, Mechanism::Ecb, Direction::Decrypt, parameter) })
+}
+
+/// Gives len more bytes to a message; any number, 0 too. written becomes the number of bytes at
+/// dst: CTR writes len, the other modes every block that is complete, at most len + 15, and keep
+/// the rest of a block for later.
+///
+/// KCFAES_BUFFER_TOO_SMALL: room is less than what would be written, written says how much that is,
+/// and the call may be repeated. KCFAES_DATA_LEN_RANGE: a part in place where an earlier one ended
+/// within a block, so that the output would begin before it. KCFAES_ARGUMENTS_BAD: the context
+/// decrypts AES-GCM.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_update(
+    ctx: *mut kcfaes_ctx,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+    room: usize,
+    written: *mut usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, room));
+    // SAFETY: the common contract.
+    unsafe { report(written, || part(ctx, Release::Safe, src, dst)) }
+}
+
+/// kcfaes_update of an AES-GCM message that is decrypted: dst is plaintext that nobody has
+/// verified. Nothing may depend on it, and it must be thrown away unless kcfaes_gcm_open_final
+/// succeeds. KCFAES_ARGUMENTS_BAD: the context does something else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_update_unverified(
+    ctx: *mut kcfaes_ctx,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+    room: usize,
+    written: *mut usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, room));
+    // SAFETY: the common contract.
+    unsafe { report(written, || part(ctx, Release::Unverified, src, dst)) }
+}
+
+/// kcfaes_update over pieces: all bytes of src, to the first bytes of dst.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_update_iov(
+    ctx: *mut kcfaes_ctx,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+    written: *mut usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    unsafe { report(written, || part(ctx, Release::Safe, src, dst)) }
+}
+
+/// kcfaes_update_unverified over pieces: all bytes of src, to the first bytes of dst.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_update_unverified_iov(
+    ctx: *mut kcfaes_ctx,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+    written: *mut usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    unsafe { report(written, || part(ctx, Release::Unverified, src, dst)) }
+}
+
+/// Ends a message of CTR, CBC or ECB. KCFAES_DATA_LEN_RANGE, KCFAES_ENCRYPTED_DATA_LEN_RANGE: CBC
+/// or ECB has a part of a block left; the message goes on. After success, here and in the other
+/// final functions, the context takes nothing more until another init.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_final(ctx: *mut kcfaes_ctx) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { finish(ctx) })
+}
+
+/// Ends the encryption of an AES-GCM message: writes the rest of the ciphertext, written bytes and
+/// less than 16, to dst, and the tag. KCFAES_BUFFER_TOO_SMALL: written says how much room the rest
+/// needs, and the call may be repeated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gcm_seal_final(
+    ctx: *mut kcfaes_ctx,
+    dst: *mut u8,
+    room: usize,
+    written: *mut usize,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    unsafe { report(written, || seal_final(ctx, dst, room, tag, tag_len)) }
+}
+
+/// Ends the decryption of an AES-GCM message: verifies the tag, then writes the rest of the
+/// plaintext, written bytes and less than 16, to dst. KCFAES_INVALID_MAC: the message is not
+/// authentic, nothing is written, it has ended, and what kcfaes_update_unverified gave must be
+/// thrown away. KCFAES_BUFFER_TOO_SMALL: written says how much room the rest needs, and the call
+/// may be repeated.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gcm_open_final(
+    ctx: *mut kcfaes_ctx,
+    dst: *mut u8,
+    room: usize,
+    written: *mut usize,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    unsafe { report(written, || open_final(ctx, dst, room, tag, tag_len)) }
+}
+
+/// Ends an AES-GMAC message with its tag.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gmac_final(
+    ctx: *mut kcfaes_ctx,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { gmac_final(ctx, Tag::Write(tag), tag_len) })
+}
+
+/// Ends an AES-GMAC message and verifies its tag. KCFAES_INVALID_MAC: it is not authentic, and it
+/// has ended.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_gmac_verify_final(
+    ctx: *mut kcfaes_ctx,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { gmac_final(ctx, Tag::Verify(tag), tag_len) })
+}
+
+fn rc(result: Result<()>) -> kcfaes_rc {
+    match result {
+        Ok(()) => KCFAES_OK,
+        Err(Error::Room(_)) => KCFAES_BUFFER_TOO_SMALL,
+        Err(Error::HOST_MEMORY) => KCFAES_HOST_MEMORY,
+        Err(Error::DATA_LEN_RANGE) => KCFAES_DATA_LEN_RANGE,
+        Err(Error::ENCRYPTED_DATA_LEN_RANGE) => KCFAES_ENCRYPTED_DATA_LEN_RANGE,
+        Err(Error::KEY_SIZE_RANGE) => KCFAES_KEY_SIZE_RANGE,
+        Err(Error::MECHANISM_PARAM_INVALID) => KCFAES_MECHANISM_PARAM_INVALID,
+        Err(Error::OPERATION_NOT_INITIALIZED) => KCFAES_OPERATION_NOT_INITIALIZED,
+        Err(Error::INVALID_MAC) => KCFAES_INVALID_MAC,
+        Err(Error::Kcf(_)) => KCFAES_ARGUMENTS_BAD,
+    }
+}
+
+/// Does the work if its outcome can be told, and tells the bytes written or needed.
+///
+/// # Safety
+/// The module's common contract, here and below.
+unsafe fn report(written: *mut usize, work: impl FnOnce() -> Result<usize>) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    let Some(written) = (unsafe { written.as_mut() }) else {
+        return KCFAES_ARGUMENTS_BAD;
+    };
+    let result = work();
+    *written = match result {
+        Ok(n) | Err(Error::Room(n)) => n,
+        Err(_) => 0,
+    };
+    rc(result.map(|_| ()))
+}
+
+fn table_name(id: TableId) -> &'static CStr {
+    match id {
+        TableId::Portable => c"portable",
+        TableId::Aesni => c"aesni",
+    }
+}
+
+fn mode_name(mechanism: Mechanism) -> &'static CStr {
+    match mechanism {
+        Mechanism::Ecb => c"ecb",
+        Mechanism::Cbc => c"cbc",
+        Mechanism::Ctr => c"ctr",
+        Mechanism::Gcm => c"gcm",
+        Mechanism::Gmac => c"gmac",
+    }
+}
+
+/// Whether the string at `at` is `name`; reads no further than the first difference.
+unsafe fn same_string(at: *const c_char, name: &CStr) -> bool {
+    let bytes = name.to_bytes_with_nul();
+    // SAFETY: all bytes before `i` were equal, so the string goes on to `i` at least.
+    (0..).zip(bytes).all(|(i, &byte)| unsafe { at.add(i).cast::<u8>().read() } == byte)
+}
+
+/// First bytes of a key or context, by which it is known for what it is.
+struct Head {
+    /// The type's number xor the address: a copy elsewhere is not one.
+    seal: usize,
+    /// Start of its memory if that came from the heap.
+    heap: *mut u8,
+}
+
+/// A key or a context.
+trait Object: Sized {
+    /// The number of the type.
+    const SEAL: usize;
+
+    /// Where its head is.
+    ///
+    /// # Safety
+    /// `at` is within memory for a `Self`.
+    unsafe fn head(at: *mut Self) -> *mut Head;
+}
+
+impl Object for kcfaes_key {
+    const SEAL: usize = 0x6b63_6661_6573_6b65;
+
+    unsafe fn head(at: *mut Self) -> *mut Head {
+        // SAFETY: the caller's contract; nothing is read.
+        unsafe { &raw mut (*at).head }
+    }
+}
+
+impl Object for kcfaes_ctx {
+    const SEAL: usize = 0x6b63_6661_6573_6374;
+
+    unsafe fn head(at: *mut Self) -> *mut Head {
+        // SAFETY: the caller's contract; nothing is read.
+        unsafe { &raw mut (*at).head }
+    }
+}
+
+/// The seal of an object at `at`; once erased, its complement.
+fn seal_at<T: Object>(at: *const T) -> usize {
+    T::SEAL ^ at.addr()
+}
+
+/// Bytes in which a `T` finds a place, whatever their alignment.
+const fn room<T>() -> usize {
+    size_of::<T>() + align_of::<T>() - 1
+}
+
+/// The object at `at`, for the length of a call.
+///
+/// # Errors
+/// `ARGUMENTS_BAD` if there is none.
+unsafe fn live<'a, T: Object>(at: *const T) -> Result<&'a T> {
+    if at.is_null() || !at.is_aligned() {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    // SAFETY: the common contract; a head is all integers, so that any bytes may be read as one.
+    let head = unsafe { T::head(at.cast_mut()).read() };
+    if head.seal != seal_at(at) {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    // SAFETY: sealed, so made here and neither erased nor moved.
+    Ok(unsafe { &*at })
+}
+
+/// Makes an object in memory of the caller's.
+unsafe fn in_memory<T: Object>(
+    memory: *mut c_void,
+    size: usize,
+    object: *mut *mut T,
+    make: impl FnOnce(NonNull<T>) -> Result<()>,
+) -> Result<()> {
+    let (Some(memory), Some(object)) = (NonNull::new(memory), NonNull::new(object)) else {
+        return Err(Error::ARGUMENTS_BAD);
+    };
+    if size < room::<T>() {
+        return Err(Error::Room(room::<T>()));
+    }
+    // SAFETY: there is room for an object from the first aligned place on, and it is the caller's.
+    unsafe {
+        let memory = memory.cast::<u8>();
+        let at = memory.add(memory.addr().get().wrapping_neg() & (align_of::<T>() - 1)).cast::<T>();
+        at.write_bytes(0, 1);
+        make(at)?;
+        T::head(at.as_ptr())
+            .write(Head { seal: seal_at(at.as_ptr()), heap: core::ptr::null_mut() });
+        object.write(at.as_ptr());
+    }
+    Ok(())
+}
+
+/// Makes an object in memory of its own.
+unsafe fn on_heap<T: Object>(
+    object: *mut *mut T,
+    make: impl FnOnce(NonNull<T>) -> Result<()>,
+) -> Result<()> {
+    let object = NonNull::new(object).ok_or(Error::ARGUMENTS_BAD)?;
+    let memory = env::alloc(room::<T>(), KM_SLEEP).ok_or(Error::HOST_MEMORY)?;
+    // SAFETY: the memory is ours and of that size.
+    unsafe {
+        let made = in_memory(memory.as_ptr().cast(), room::<T>(), object.as_ptr(), make);
+        match made {
+            Ok(()) => (*T::head(object.read())).heap = memory.as_ptr(),
+            Err(_) => env::free(memory, room::<T>()),
+        }
+        made
+    }
+}
+
+/// Erases an object; what is left is a head that says so.
+unsafe fn erase<T: Object>(at: *mut T) {
+    // SAFETY: the common contract; after `live` it is an object, which nobody else uses.
+    unsafe {
+        if live(at).is_ok() {
+            let heap = (*T::head(at)).heap;
+            core::ptr::drop_in_place(at);
+            wipe_raw(at.cast(), size_of::<T>());
+            T::head(at).write(Head { seal: !seal_at(at), heap });
+        }
+    }
+}
+
+/// Erases an object and gives its memory back if it is ours.
+unsafe fn free<T: Object>(at: *mut T) {
+    // SAFETY: the common contract; after `erase` there is a head, if there ever was an object.
+    unsafe {
+        erase(at);
+        if at.is_null() || !at.is_aligned() || (*T::head(at)).seal != !seal_at(at) {
+            return;
+        }
+        if let Some(memory) = NonNull::new((*T::head(at)).heap) {
+            T::head(at).write(Head { seal: 0, heap: core::ptr::null_mut() });
+            env::free(memory, room::<T>());
+        }
+    }
+}
+
+/// Fills a key whose memory is all zero.
+unsafe fn make_key(at: NonNull<kcfaes_key>, bytes: *const u8, len: usize) -> Result<()> {
+    Key::check_len(len)?;
+    // SAFETY: the common contract; all zero is a value of the key's material.
+    let (key, bytes) = unsafe { (&mut (*at.as_ptr()).material, slice(bytes, len)?) };
+    key.set(&mut Fpu::new(), bytes, true);
+    Ok(())
+}
+
+/// Fills a context.
+unsafe fn make_ctx(at: NonNull<kcfaes_ctx>) -> Result<()> {
+    let head = Head { seal: 0, heap: core::ptr::null_mut() };
+    let (key, operation) = (core::ptr::null(), Operation::ENDED);
+    // SAFETY: memory for a context, with nothing in it.
+    unsafe { at.write(kcfaes_ctx { head, key, role: Role::Cipher, waiting: 0, operation }) };
+    Ok(())
+}
+
+/// What a context's message is, which decides the functions that it takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Cipher,
+    Seal,
+    Open,
+    Mac,
+}
+
+/// Input or output of a function.
+#[derive(Clone, Copy)]
+enum Bytes {
+    Buffer(*mut u8, usize),
+    Pieces(*const kcfaes_iovec, usize),
+}
+
+const NO_PIECES: uio_t = uio_t {
+    uio_iov: core::ptr::null_mut(),
+    uio_iovcnt: 0,
+    _uio_offset: 0,
+    uio_segflg: UIO_SYSSPACE,
+    uio_fmode: 0,
+    uio_extflg: 0,
+    _uio_limit: 0,
+    uio_resid: 0,
+};
+
+impl Bytes {
+    fn input(at: *const u8, len: usize) -> Self {
+        Self::Buffer(at.cast_mut(), len)
+    }
+
+    /// Bytes in all.
+    unsafe fn len(self) -> Result<usize> {
+        match self {
+            Self::Buffer(_, len) => Ok(len),
+            Self::Pieces(_, 0) => Ok(0),
+            Self::Pieces(at, _) if at.is_null() => Err(Error::ARGUMENTS_BAD),
+            Self::Pieces(at, count) => {
+                // SAFETY: the common contract; not NULL.
+                let pieces = unsafe { core::slice::from_raw_parts(at, count) };
+                pieces
+                    .iter()
+                    .try_fold(0usize, |sum, piece| sum.checked_add(piece.len))
+                    .ok_or(Error::ARGUMENTS_BAD)
+            }
+        }
+    }
+
+    /// A list of the pieces; of none for a buffer.
+    fn list(self) -> Result<uio_t> {
+        let Self::Pieces(at, count) = self else {
+            return Ok(NO_PIECES);
+        };
+        let uio_iov = at.cast::<iovec_t>().cast_mut();
+        let uio_iovcnt = c_int::try_from(count).map_err(|_| Error::ARGUMENTS_BAD)?;
+        Ok(uio_t { uio_iov, uio_iovcnt, ..NO_PIECES })
+    }
+
+    /// The first `len` bytes, or room for so many, as KCF would describe them; `list` is
+    /// [`Bytes::list`].
+    fn data(self, list: &uio_t, len: usize) -> crypto_data_t {
+        let (cd_format, cdu) = match self {
+            Self::Buffer(at, len) => {
+                let cdu_raw = iovec_t { iov_base: at.cast(), iov_len: len };
+                (CRYPTO_DATA_RAW, crypto_data_cdu_t { cdu_raw })
+            }
+            Self::Pieces(..) => {
+                let cdu_uio = core::ptr::from_ref(list).cast_mut();
+                (CRYPTO_DATA_UIO, crypto_data_cdu_t { cdu_uio })
+            }
+        };
+        let cd_miscdata = core::ptr::null_mut();
+        crypto_data_t { cd_format, cd_offset: 0, cd_length: len, cd_miscdata, cdu }
+    }
+}
+
+/// Describes input and output to the provider.
+unsafe fn with_io<R>(src: Bytes, dst: Bytes, work: impl FnOnce(&Io<'_>) -> Result<R>) -> Result<R> {
+    let (src_list, dst_list) = (src.list()?, dst.list()?);
+    // Whether an output list has the room is found out by walking it.
+    let room = match dst {
+        Bytes::Buffer(_, room) => room,
+        Bytes::Pieces(..) => usize::MAX,
+    };
+    // SAFETY: the common contract; the lists outlive the work.
+    let io = unsafe {
+        Io {
+            src: Data::new(&src.data(&src_list, src.len()?)),
+            dst: Some(Data::new(&dst.data(&dst_list, room))),
+        }
+    };
+    work(&io)
+}
+
+/// `len` bytes to read.
+unsafe fn slice<'a>(at: *const u8, len: usize) -> Result<&'a [u8]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if at.is_null() || len > isize::MAX as usize {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    // SAFETY: the common contract; not NULL.
+    Ok(unsafe { core::slice::from_raw_parts(at, len) })
+}
+
+/// The 16 bytes of an IV or counter.
+unsafe fn block(at: *const u8) -> Result<[u8; 16]> {
+    if at.is_null() {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    // SAFETY: the common contract; not NULL, and bytes need no alignment.
+    Ok(unsafe { at.cast::<[u8; 16]>().read() })
+}
+
+/// Parameter of GCM and GMAC. Its tag is always computed in full: the caller's length is looked at
+/// where the tag is.
+unsafe fn gcm<'a>(
+    iv: *const u8,
+    iv_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+) -> Result<Parameter<'a>> {
+    if iv_len == 0 {
+        return Err(Error::MECHANISM_PARAM_INVALID);
+    }
+    // SAFETY: the common contract.
+    let (iv, aad) = unsafe { (slice(iv, iv_len)?, slice(aad, aad_len)?) };
+    Ok(Parameter::Gcm { iv, aad, tag_len: 16 })
+}
+
+/// What is to be done with a tag.
+#[derive(Clone, Copy)]
+enum Tag {
+    Write(*mut u8),
+    Verify(*const u8),
+}
+
+impl Tag {
+    /// Whether it has a possible length and a place; asked before any work is done.
+    fn check(self, len: usize) -> Result<()> {
+        let missing = match self {
+            Self::Write(at) => at.is_null(),
+            Self::Verify(at) => at.is_null(),
+        };
+        match len {
+            4 | 8 | 12..=16 if missing => Err(Error::ARGUMENTS_BAD),
+            4 | 8 | 12..=16 => Ok(()),
+            _ => Err(Error::MECHANISM_PARAM_INVALID),
+        }
+    }
+
+    /// Does it, in constant time.
+    unsafe fn settle(self, len: usize, computed: &[u8; 16]) -> Result<()> {
+        let computed = computed.get(..len).unwrap_or_default();
+        match self {
+            Self::Write(at) => {
+                // SAFETY: the common contract; checked, and `computed` is memory of our own.
+                unsafe { core::ptr::copy_nonoverlapping(computed.as_ptr(), at, computed.len()) };
+                Ok(())
+            }
+            Self::Verify(at) => {
+                // SAFETY: the common contract.
+                let same = computed.ct_eq(unsafe { slice(at, len)? });
+                if bool::from(same) { Ok(()) } else { Err(Error::INVALID_MAC) }
+            }
+        }
+    }
+}
+
+/// A whole message. Returns what it leaves behind: the tag or, in CBC and CTR, where a next message
+/// would go on.
+#[inline(never)]
+fn whole(
+    key: &Key,
+    mechanism: Mechanism,
+    direction: Direction,
+    parameter: &Parameter<'_>,
+    received: &[u8],
+    io: &Io<'_>,
+) -> Result<[u8; 16]> {
+    let mut fpu = Fpu::new();
+    let mut operation = Operation::ENDED;
+    operation.begin(mechanism, direction, parameter, key, &mut fpu);
+    operation.detach_tag();
+    operation.expect_tag(received);
+    operation.whole(key, &mut fpu, io)?;
+    Ok(operation.computed_tag().copied().or(operation.next_iv()).unwrap_or_default())
+}
+
+unsafe fn seal(
+    key: *const kcfaes_key,
+    parameter: Result<Parameter<'_>>,
+    src: Bytes,
+    dst: Bytes,
+    tag: *mut u8,
+    tag_len: usize,
+) -> Result<()> {
+    let (parameter, tag) = (parameter?, Tag::Write(tag));
+    tag.check(tag_len)?;
+    // SAFETY: the common contract.
+    unsafe {
+        let key = &live(key)?.material;
+        let computed = with_io(src, dst, |io| {
+            whole(key, Mechanism::Gcm, Direction::Encrypt, &parameter, &[], io)
+        })?;
+        tag.settle(tag_len, &computed)
+    }
+}
+
+unsafe fn open(
+    key: *const kcfaes_key,
+    parameter: Result<Parameter<'_>>,
+    src: Bytes,
+    dst: Bytes,
+    tag: *const u8,
+    tag_len: usize,
+) -> Result<()> {
+    let parameter = parameter?;
+    Tag::Verify(tag).check(tag_len)?;
+    // SAFETY: the common contract.
+    unsafe {
+        let (key, received) = (&live(key)?.material, slice(tag, tag_len)?);
+        with_io(src, dst, |io| {
+            whole(key, Mechanism::Gcm, Direction::Decrypt, &parameter, received, io)
+        })?;
+    }
+    Ok(())
+}
+
+unsafe fn gmac(
+    key: *const kcfaes_key,
+    iv: *const u8,
+    iv_len: usize,
+    src: Bytes,
+    tag: Tag,
+    tag_len: usize,
+) -> Result<()> {
+    tag.check(tag_len)?;
+    let mut computed = [0; 16];
+    // SAFETY: the common contract.
+    unsafe {
+        let parameter = gcm(iv, iv_len, core::ptr::null(), 0)?;
+        let key = &live(key)?.material;
+        with_io(src, Bytes::Buffer(computed.as_mut_ptr(), 16), |io| {
+            whole(key, Mechanism::Gmac, Direction::Encrypt, &parameter, &[], io)
+        })?;
+        let settled = tag.settle(tag_len, &computed);
+        wipe(&mut computed);
+        settled
+    }
+}
+
+unsafe fn ctr(key: *const kcfaes_key, counter: *mut u8, src: Bytes, dst: Bytes) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        let parameter = Parameter::Ctr { bits: 128, cb: block(counter)? };
+        let key = &live(key)?.material;
+        let next = with_io(src, dst, |io| {
+            whole(key, Mechanism::Ctr, Direction::Encrypt, &parameter, &[], io)
+        })?;
+        counter.cast::<[u8; 16]>().write(next);
+    }
+    Ok(())
+}
+
+unsafe fn cbc(
+    direction: Direction,
+    key: *const kcfaes_key,
+    iv: *mut u8,
+    src: Bytes,
+    dst: Bytes,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        let parameter = Parameter::Cbc { iv: block(iv)? };
+        let key = &live(key)?.material;
+        let next =
+            with_io(src, dst, |io| whole(key, Mechanism::Cbc, direction, &parameter, &[], io))?;
+        iv.cast::<[u8; 16]>().write(next);
+    }
+    Ok(())
+}
+
+unsafe fn ecb(direction: Direction, key: *const kcfaes_key, src: Bytes, dst: Bytes) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        let key = &live(key)?.material;
+        with_io(src, dst, |io| whole(key, Mechanism::Ecb, direction, &Parameter::Ecb, &[], io))?;
+    }
+    Ok(())
+}
+
+/// Begins a message. A context whose init failed must not go on under the old IV: whatever it did
+/// before ends first.
+unsafe fn begin(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+    role: Role,
+    mechanism: Mechanism,
+    direction: Direction,
+    parameter: Result<Parameter<'_>>,
+) -> Result<()> {
+    // SAFETY: the common contract; after `live` it is a context, and a call has it alone.
+    unsafe {
+        live(ctx)?;
+        let ctx = &mut *ctx;
+        ctx.operation.end();
+        let (parameter, material) = (parameter?, &live(key)?.material);
+        (ctx.key, ctx.role, ctx.waiting) = (key, role, 0);
+        ctx.operation.begin(mechanism, direction, &parameter, material, &mut Fpu::new());
+        ctx.operation.detach_tag();
+    }
+    Ok(())
+}
+
+/// Whether a caller has said that it takes plaintext before its tag was verified.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Release {
+    Safe,
+    Unverified,
+}
+
+/// A part of a message; returns the bytes written.
+unsafe fn part(ctx: *mut kcfaes_ctx, release: Release, src: Bytes, dst: Bytes) -> Result<usize> {
+    // SAFETY: the common contract.
+    let (ctx, key) =
+        unsafe { in_role(ctx, |role| (role == Role::Open) == (release == Release::Unverified))? };
+    // SAFETY: the common contract.
+    unsafe {
+        with_io(src, dst, |io| {
+            let Produced::Bytes(n) = ctx.operation.update(key, &mut Fpu::new(), io, KM_SLEEP)?
+            else {
+                return Ok(0);
+            };
+            ctx.waiting = ctx.waiting.wrapping_add(io.src.len()).wrapping_sub(n);
+            Ok(n)
+        })
+    }
+}
+
+/// A context with a message in work that may take this call, and the message's key.
+unsafe fn in_role<'a>(
+    ctx: *mut kcfaes_ctx,
+    may: impl FnOnce(Role) -> bool,
+) -> Result<(&'a mut kcfaes_ctx, &'a Key)> {
+    // SAFETY: the common contract; after `live` it is a context, and a call has it alone.
+    let ctx = unsafe {
+        live(ctx)?;
+        &mut *ctx
+    };
+    if ctx.operation.ended() {
+        return Err(Error::OPERATION_NOT_INITIALIZED);
+    }
+    if !may(ctx.role) {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    // SAFETY: the common contract.
+    let key = unsafe { live(ctx.key)? };
+    Ok((ctx, &key.material))
+}
+
+unsafe fn finish(ctx: *mut kcfaes_ctx) -> Result<()> {
+    // SAFETY: the common contract.
+    let (ctx, key) = unsafe { in_role(ctx, |role| role == Role::Cipher)? };
+    ctx.operation.finish(key, &mut Fpu::new(), None)?;
+    ctx.operation.end();
+    Ok(())
+}
+
+/// Lets a message write its last bytes, if there is room for them; returns how many.
+unsafe fn rest(ctx: &mut kcfaes_ctx, key: &Key, dst: *mut u8, room: usize) -> Result<usize> {
+    if room < ctx.waiting {
+        return Err(Error::Room(ctx.waiting));
+    }
+    // SAFETY: the common contract.
+    let dst = unsafe { Data::new(&Bytes::Buffer(dst, room).data(&NO_PIECES, room)) };
+    let produced = ctx.operation.finish(key, &mut Fpu::new(), Some(&dst))?;
+    Ok(if let Produced::Bytes(n) = produced { n } else { 0 })
+}
+
+unsafe fn seal_final(
+    ctx: *mut kcfaes_ctx,
+    dst: *mut u8,
+    room: usize,
+    tag: *mut u8,
+    tag_len: usize,
+) -> Result<usize> {
+    // SAFETY: the common contract.
+    unsafe {
+        let (ctx, key) = in_role(ctx, |role| role == Role::Seal)?;
+        let tag = Tag::Write(tag);
+        tag.check(tag_len)?;
+        let written = rest(ctx, key, dst, room)?;
+        let computed = ctx.operation.computed_tag().copied().unwrap_or_default();
+        ctx.operation.end();
+        tag.settle(tag_len, &computed).map(|()| written)
+    }
+}
+
+unsafe fn open_final(
+    ctx: *mut kcfaes_ctx,
+    dst: *mut u8,
+    room: usize,
+    tag: *const u8,
+    tag_len: usize,
+) -> Result<usize> {
+    // SAFETY: the common contract.
+    unsafe {
+        let (ctx, key) = in_role(ctx, |role| role == Role::Open)?;
+        Tag::Verify(tag).check(tag_len)?;
+        ctx.operation.expect_tag(slice(tag, tag_len)?);
+        let result = rest(ctx, key, dst, room);
+        if matches!(result, Ok(_) | Err(Error::INVALID_MAC)) {
+            ctx.operation.end();
+        }
+        result
+    }
+}
+
+unsafe fn gmac_final(ctx: *mut kcfaes_ctx, tag: Tag, tag_len: usize) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        let (ctx, key) = in_role(ctx, |role| role == Role::Mac)?;
+        tag.check(tag_len)?;
+        let mut computed = [0; 16];
+        let dst = Data::from_mut(&mut computed);
+        ctx.operation.finish(key, &mut Fpu::new(), Some(&dst))?;
+        ctx.operation.end();
+        let settled = tag.settle(tag_len, &computed);
+        wipe(&mut computed);
+        settled
+    }
+}
