@@ -100,8 +100,11 @@ test_kmem_faults(void)
 	kmem_free(p, 24);
 	CHECK_VIOLATIONS(FK_V_OVERRUN, 1);
 
+	p = kmem_alloc(8, KM_SLEEP);
 	kmem_free(on_stack, 8);
 	CHECK_VIOLATIONS(FK_V_FREE_BAD, 1);
+	kmem_free(p, 8);
+	CHECK_CLEAN();
 
 	/* Quarantine: double free and writes after free are seen. */
 	fk_kmem_quarantine(4);
