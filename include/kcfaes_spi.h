@@ -3,14 +3,14 @@
  * The ops vector: KCF's software provider interface, version 4 (sys/crypto/spi.h).
  *
  * Every function answers with a CRYPTO_* number of sys/crypto/common.h. Rules they share:
- * * An output of NULL, or the input's own struct, means in place. Two structs over the same bytes
+ * - An output of NULL, or the input's own struct, means in place. Two structs over the same bytes
  *   are right too, as long as those are at the same place in both; other overlap is
  *   CRYPTO_ARGUMENTS_BAD.
- * * On success cd_length of an output that is not in place is the number of bytes written. On
+ * - On success cd_length of an output that is not in place is the number of bytes written. On
  *   CRYPTO_BUFFER_TOO_SMALL it is the number needed, nothing was consumed and the call may be
  *   repeated. On any other failure it stays, and cd_offset always does.
- * * Nothing else of the caller's structs, lists and input bytes is written.
- * * Any thread may call, an interrupt too; one context serves one call at a time, a template any
+ * - Nothing else of the caller's structs, lists and input bytes is written.
+ * - Any thread may call, an interrupt too; one context serves one call at a time, a template any
  *   number.
  *
  * Common safety contract: pointers are NULL or point to the framework's own, valid structs; lists

@@ -322,7 +322,9 @@ fn compile(tree: &Tree) -> Result<()> {
     let mut units: Vec<Vec<&str>> = files.iter().map(|&file| vec![file, file]).collect();
     units.push(files);
     for unit in units {
-        let text: String = unit.iter().map(|file| format!("#include \"{file}\"\n")).collect();
+        let mut text: String = unit.iter().map(|file| format!("#include \"{file}\"\n")).collect();
+        // A header of macros alone would leave a translation unit empty, which C forbids.
+        text.push_str("typedef int unit;\n");
         compile_one(tree, &dir, "CC", "cc", "c", "-std=c99", &text)?;
         compile_one(tree, &dir, "CXX", "c++", "cc", "-std=c++17", &text)?;
     }

@@ -154,6 +154,9 @@ pub(crate) fn run_examples(tree: &Tree) -> Result<()> {
 
 /// The pkg-config file for an installation.
 pub(crate) fn pkg_config(prefix: &str, libdir: &str) -> String {
+    // Relative where it can be, so that the prefix alone moves an installation.
+    let libdir =
+        libdir.strip_prefix(prefix).map_or(libdir.to_string(), |rest| format!("${{prefix}}{rest}"));
     format!(
         "prefix={prefix}\n\
          libdir={libdir}\n\

@@ -28,7 +28,8 @@ const FLAGS: [&str; 6] = [
     "-Cjump-tables=no",
 ];
 
-/// One output section of each kind; nothing that only a debugger or an unwinder reads.
+/// One output section of each kind; nothing that only a debugger or an unwinder reads. What is left
+/// is `.note.GNU-stack`, which is not loaded and without which ld makes a program's stack executable.
 const SECTIONS: &str = "\
 SECTIONS {
   .text 0 : { *(.text .text.*) }
@@ -36,7 +37,7 @@ SECTIONS {
   .data 0 : { *(.data .data.*) }
   .bss 0 : { *(.bss .bss.* COMMON) }
   /DISCARD/ : {
-    *(.eh_frame .gcc_except_table* .note* .comment .debug_* .llvmbc .llvmcmd .stack_sizes)
+    *(.eh_frame .gcc_except_table* .note.gnu.* .comment .debug_* .llvmbc .llvmcmd .stack_sizes)
   }
 }
 ";
