@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a message must become, by implementations that share nothing with the provider: RustCrypto's
+//! crates of modes, and a second composition of our own over single blocks of its `aes` crate, with
+//! GHASH bit by bit as SP 800-38D section 6.3 writes it.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use aes::{Aes128, Aes192, Aes256};
+use aes_gcm::aead::AeadInPlace;
+use aes_gcm::{AesGcm, KeyInit, TagSize};
+use cipher::block_padding::NoPadding;
+use cipher::consts::{U12, U13, U14, U15, U16};
+use cipher::{BlockEncrypt, BlockEncryptMut, KeyIvInit, StreamCipher};
+use kcfaes_ffi_tests::consumer::{Request, Way};
+use kcfaes_vectors::{Mode, Stream};
+
+/// A message in the clear, with all that its mechanism wants, and what it becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) mode: Mode,
+    /// 16, 24 or 32 bytes.
+    pub(crate) key: Vec<u8>,
+    /// The IV or first counter block; empty for ECB.
+    pub(crate) iv: Vec<u8>,
+    /// CTR: width of the counter.
+    pub(crate) bits: u32,
+    /// The parameter's AAD, GCM and GMAC.
+    pub(crate) aad: Vec<u8>,
+    /// Bytes of the tag, 0 without one.
+    pub(crate) tag_len: usize,
+    pub(crate) text: Vec<u8>,
+    /// Ciphertext and tag; GMAC's is the tag alone.
+    pub(crate) sealed: Vec<u8>,
+}
+
+impl Message {
+    /// `len` bytes of text with a key of `key_len` bytes, everything drawn from `random`.
+    pub(crate) fn draw(mode: Mode, key_len: usize, len: usize, random: &mut Stream) -> Self {
+        let (iv_len, tag_len) = match mode {
+            Mode::Ecb => (0, 0),
+            Mode::Cbc | Mode::Ctr => (16, 0),
+            Mode::Gcm | Mode::Gmac => (12, 16),
+        };
+        Self {
+            mode,
+            key: random.draw(key_len),
+            iv: random.draw(iv_len),
+            bits: 32,
+            aad: if tag_len > 0 { random.draw(20) } else { vec![] },
+            tag_len,
+            text: random.draw(len),
+            sealed: vec![],
+        }
+        .seal()
+    }
+
+    /// Fills `sealed`.
+    pub(crate) fn seal(mut self) -> Self {
+        self.sealed = self.by_blocks();
+        self
+    }
+
+    /// What goes in.
+    pub(crate) fn input(&self, way: Way) -> Vec<u8> {
+        match (way, self.mode) {
+            (Way::Encrypt | Way::Mac, _) => self.text.clone(),
+            (Way::Decrypt, Mode::Gmac) => [self.text.as_slice(), &self.sealed].concat(),
+            (Way::Decrypt, _) => self.sealed.clone(),
+        }
+    }
+
+    /// What must come out.
+    pub(crate) fn output(&self, way: Way) -> Vec<u8> {
+        match (way, self.mode) {
+            (Way::Encrypt | Way::Mac, _) => self.sealed.clone(),
+            (Way::Decrypt, Mode::Gmac) => vec![],
+            (Way::Decrypt, _) => self.text.clone(),
+        }
+    }
+
+    /// The request to the provider.
+    pub(crate) fn request(&self) -> Request {
+        Request::new(self.mode, &self.key, &self.iv, self.bits, &self.aad, self.tag_len)
+    }
+
+    /// E(K, block)
+    pub(crate) fn cipher(&self, block: [u8; 16]) -> [u8; 16] {
+        let mut block = block.into();
+        match self.key.len() {
+            16 => Aes128::new_from_slice(&self.key).expect("16").encrypt_block(&mut block),
+            24 => Aes192::new_from_slice(&self.key).expect("24").encrypt_block(&mut block),
+            _ => Aes256::new_from_slice(&self.key).expect("32").encrypt_block(&mut block),
+        }
+        block.into()
+    }
+
+    /// J0 of SP 800-38D section 7.1, step 2.
+    pub(crate) fn j0(&self) -> [u8; 16] {
+        let mut j0 = [0; 16];
+        if self.iv.len() == 12 {
+            j0[..12].copy_from_slice(&self.iv);
+            j0[15] = 1;
+            j0
+        } else {
+            ghash(self.cipher([0; 16]), &[], &self.iv)
+        }
+    }
+
+    /// The second implementation: blocks of AES, and nothing else that anybody has written.
+    pub(crate) fn by_blocks(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.text.len() + 16);
+        match self.mode {
+            Mode::Ecb => {
+                for block in self.text.as_chunks().0 {
+                    out.extend(self.cipher(*block));
+                }
+            }
+            Mode::Cbc => {
+                let mut chain: [u8; 16] = self.iv.as_slice().try_into().expect("an IV");
+                for block in self.text.as_chunks().0 {
+                    chain = self.cipher(xor(chain, *block));
+                    out.extend(chain);
+                }
+            }
+            Mode::Ctr => {
+                let first = u128::from_be_bytes(self.iv.as_slice().try_into().expect("a counter"));
+                out = self.counter_mode(first, self.bits);
+            }
+            Mode::Gcm => {
+                let j0 = self.j0();
+                let counter = u128::from_be_bytes(j0);
+                let first = counter & !0xffff_ffff | u128::from((counter as u32).wrapping_add(1));
+                out = self.counter_mode(first, 32);
+                let hash = ghash(self.cipher([0; 16]), &self.aad, &out);
+                out.extend(&xor(hash, self.cipher(j0))[..self.tag_len]);
+            }
+            Mode::Gmac => {
+                let aad = [self.aad.as_slice(), &self.text].concat();
+                let hash = ghash(self.cipher([0; 16]), &aad, &[]);
+                out.extend(xor(hash, self.cipher(self.j0())));
+            }
+        }
+        out
+    }
+
+    fn counter_mode(&self, first: u128, bits: u32) -> Vec<u8> {
+        let mask = u128::MAX >> (128 - bits);
+        let counters = (0..).map(|i| first & !mask | first.wrapping_add(i) & mask);
+        let keystream = counters.flat_map(|counter| self.cipher(counter.to_be_bytes()));
+        self.text.iter().zip(keystream).map(|(byte, key)| byte ^ key).collect()
+    }
+
+    /// The crates of modes; `None` where they lack a width of counter, an IV's or a tag's length.
+    pub(crate) fn by_crates(&self) -> Option<Vec<u8>> {
+        match self.key.len() {
+            16 => self.by_crates_with::<Aes128>(),
+            24 => self.by_crates_with::<Aes192>(),
+            _ => self.by_crates_with::<Aes256>(),
+        }
+    }
+
+    fn by_crates_with<C>(&self) -> Option<Vec<u8>>
+    where
+        C: KeyInit
+            + BlockEncryptMut
+            + cipher::BlockCipher
+            + cipher::BlockSizeUser<BlockSize = U16>
+            + BlockEncrypt,
+    {
+        let mut out = self.text.clone();
+        match self.mode {
+            Mode::Ecb => {
+                let cipher = C::new_from_slice(&self.key).ok()?;
+                for block in out.chunks_exact_mut(16) {
+                    cipher.encrypt_block(block.into());
+                }
+            }
+            Mode::Cbc => {
+                let cbc = cbc::Encryptor::<C>::new_from_slices(&self.key, &self.iv).ok()?;
+                out = cbc.encrypt_padded_vec_mut::<NoPadding>(&self.text);
+            }
+            Mode::Ctr => match self.bits {
+                32 => ctr::Ctr32BE::<C>::new_from_slices(&self.key, &self.iv)
+                    .ok()?
+                    .try_apply_keystream(&mut out)
+                    .ok()?,
+                64 => ctr::Ctr64BE::<C>::new_from_slices(&self.key, &self.iv)
+                    .ok()?
+                    .try_apply_keystream(&mut out)
+                    .ok()?,
+                128 => ctr::Ctr128BE::<C>::new_from_slices(&self.key, &self.iv)
+                    .ok()?
+                    .try_apply_keystream(&mut out)
+                    .ok()?,
+                _ => return None,
+            },
+            Mode::Gcm => match self.tag_len {
+                12 => self.gcm::<C, U12>(&mut out)?,
+                13 => self.gcm::<C, U13>(&mut out)?,
+                14 => self.gcm::<C, U14>(&mut out)?,
+                15 => self.gcm::<C, U15>(&mut out)?,
+                16 => self.gcm::<C, U16>(&mut out)?,
+                _ => return None,
+            },
+            Mode::Gmac => {
+                let aad = [self.aad.as_slice(), &self.text].concat();
+                let message = Self { mode: Mode::Gcm, aad, text: vec![], ..self.clone() };
+                return message.by_crates();
+            }
+        }
+        Some(out)
+    }
+
+    fn gcm<C, T>(&self, out: &mut Vec<u8>) -> Option<()>
+    where
+        C: KeyInit + cipher::BlockCipher + cipher::BlockSizeUser<BlockSize = U16> + BlockEncrypt,
+        T: TagSize,
+    {
+        fn sealed<C, N, T>(message: &Message, out: &mut [u8]) -> Option<Vec<u8>>
+        where
+            C: KeyInit
+                + cipher::BlockCipher
+                + cipher::BlockSizeUser<BlockSize = U16>
+                + BlockEncrypt,
+            N: cipher::generic_array::ArrayLength<u8>,
+            T: TagSize,
+        {
+            let gcm = AesGcm::<C, N, T>::new_from_slice(&message.key).ok()?;
+            let nonce = message.iv.as_slice().into();
+            Some(gcm.encrypt_in_place_detached(nonce, &message.aad, out).ok()?.to_vec())
+        }
+        use cipher::consts::{U1, U8, U17, U60};
+        let tag = match self.iv.len() {
+            1 => sealed::<C, U1, T>(self, out)?,
+            8 => sealed::<C, U8, T>(self, out)?,
+            12 => sealed::<C, U12, T>(self, out)?,
+            16 => sealed::<C, U16, T>(self, out)?,
+            17 => sealed::<C, U17, T>(self, out)?,
+            60 => sealed::<C, U60, T>(self, out)?,
+            _ => return None,
+        };
+        out.extend(tag);
+        Some(())
+    }
+}
+
+fn xor(a: [u8; 16], b: [u8; 16]) -> [u8; 16] {
+    (u128::from_ne_bytes(a) ^ u128::from_ne_bytes(b)).to_ne_bytes()
+}
+
+/// GHASH of both, padded, and their lengths. With no AAD it is the hash of an IV.
+fn ghash(h: [u8; 16], aad: &[u8], text: &[u8]) -> [u8; 16] {
+    let h = u128::from_be_bytes(h);
+    let mut y = 0;
+    for part in [aad, text] {
+        for piece in part.chunks(16) {
+            let mut block = [0; 16];
+            block[..piece.len()].copy_from_slice(piece);
+            y = multiply(y ^ u128::from_be_bytes(block), h);
+        }
+    }
+    let lengths = (aad.len() as u128) << 67 | (text.len() as u128) << 3;
+    multiply(y ^ lengths, h).to_be_bytes()
+}
+
+/// SP 800-38D, algorithm 1.
+fn multiply(x: u128, y: u128) -> u128 {
+    let (mut z, mut v) = (0, y);
+    for i in (0..128).rev() {
+        if x >> i & 1 == 1 {
+            z ^= v;
+        }
+        v = v >> 1 ^ if v & 1 == 1 { 0xe1 << 120 } else { 0 };
+    }
+    z
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every split of short messages over update calls and over pieces, on both sides, in every mode,
+//! direction, format and place. What must come out was computed once per message, by others.
+//!
+//! The tests here run every cut and spread formats, places, offsets and tables over the cuts by turns
+//! of coprime lengths; the ignored ones run the full product.
+
+mod lists;
+mod oracle;
+
+use kcfaes_ffi_tests::buffer::Format;
+use kcfaes_ffi_tests::consumer::{Request, Template, Way};
+use kcfaes_ffi_tests::kernel;
+use kcfaes_provider::engine::{TableId, force};
+use kcfaes_vectors::{Mode, Stream};
+use lists::{Calls, Memory, Place, REFUSED, Shape, Side};
+use oracle::Message;
+
+const OFFSETS: [usize; 5] = [0, 1, 15, 16, 17];
+
+/// Every mode in every direction; GMAC also through the MAC entry points.
+const TASKS: [(Mode, Way); 11] = [
+    (Mode::Ecb, Way::Encrypt),
+    (Mode::Ecb, Way::Decrypt),
+    (Mode::Cbc, Way::Encrypt),
+    (Mode::Cbc, Way::Decrypt),
+    (Mode::Ctr, Way::Encrypt),
+    (Mode::Ctr, Way::Decrypt),
+    (Mode::Gcm, Way::Encrypt),
+    (Mode::Gcm, Way::Decrypt),
+    (Mode::Gmac, Way::Encrypt),
+    (Mode::Gmac, Way::Decrypt),
+    (Mode::Gmac, Way::Mac),
+];
+
+/// A message ready to be sent many times.
+struct Task {
+    message: Message,
+    way: Way,
+    request: Request,
+    template: Template,
+}
+
+impl Task {
+    fn new(mode: Mode, way: Way, len: usize) -> Self {
+        let mut random = Stream::new(len as u64);
+        let message = Message::draw(mode, [16, 24, 32][len % 3], len, &mut random);
+        let mut request = message.request();
+        let template = request.template();
+        Self { message, way, request, template }
+    }
+
+    /// Whether the request can go in place by that way.
+    fn may(&self, place: Place) -> bool {
+        let grows = self.message.output(self.way).len() > self.message.input(self.way).len()
+            || self.message.mode == Mode::Gmac && self.way != Way::Decrypt;
+        match place {
+            Place::Apart => true,
+            Place::Twin => self.way != Way::Mac,
+            Place::Null => !grows,
+        }
+    }
+
+    /// Whether a length other than full blocks is an error.
+    fn blocks_only(&self) -> bool {
+        matches!(self.message.mode, Mode::Ecb | Mode::Cbc)
+    }
+
+    fn send(&mut self, memory: &mut Memory, template: bool, shape: &Shape) -> Sent {
+        let template = template.then_some(&self.template);
+        match memory.send(&self.message, self.way, &mut self.request, template, shape) {
+            Ok(()) => Sent::Through,
+            Err(why) if why == REFUSED => Sent::Refused,
+            Err(why) => panic!(
+                "{} {:?} of {} bytes, {shape:?}: {why}",
+                self.message.mode.name(),
+                self.way,
+                self.message.text.len()
+            ),
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Sent {
+    Through,
+    Refused,
+}
+
+/// Turns through choices, each at its own period, so that all combinations come up.
+struct Turns(usize);
+
+impl Turns {
+    fn pick<T: Copy>(&self, from: &[T], period: usize) -> T {
+        from[self.0 / period % from.len()]
+    }
+
+    fn next(&mut self) {
+        self.0 += 1;
+    }
+}
+
+/// Whichever table: results must not depend on it. Tests here may run side by side.
+fn some_table(turn: usize) {
+    assert!(force(Some(TableId::ALL[turn % 2])));
+}
+
+fn places(task: &Task) -> Vec<Place> {
+    Place::ALL.into_iter().filter(|&place| task.may(place)).collect()
+}
+
+/// Two and three parts at every place of every message of up to `most` bytes.
+fn updates(most: usize, full: bool) {
+    kernel::load();
+    let mut memory = Memory::default();
+    let mut turns = Turns(0);
+    let (mut through, mut refused) = (0_u64, 0_u64);
+    for (mode, way) in TASKS {
+        for len in 0..=most {
+            if matches!(mode, Mode::Ecb | Mode::Cbc) && len % 16 != 0 {
+                continue;
+            }
+            let mut task = Task::new(mode, way, len);
+            let places = places(&task);
+            let n = task.message.input(way).len();
+            for a in 0..=n {
+                for b in 0..=n - a {
+                    let cases = if full { 9 * places.len() } else { 1 };
+                    for _ in 0..cases {
+                        turns.next();
+                        some_table(turns.0 / 3);
+                        let place = turns.pick(&places, 1);
+                        let (from, to) =
+                            (turns.pick(&Format::ALL, places.len()), turns.pick(&Format::ALL, 7));
+                        let crumbs =
+                            [1 + turns.0 % 17, 1 + turns.0 % 5, 0, 1 + turns.0 % 16, 16, 1];
+                        let pieces = [crumbs.as_slice(), &crumbs, &crumbs, &crumbs].concat();
+                        let shape = Shape {
+                            calls: Calls::Parts(if b == 0 { vec![a] } else { vec![a, b] }),
+                            input: Side::new(from, &pieces, turns.pick(&OFFSETS, 2)),
+                            output: Side::new(to, &pieces[1..], turns.pick(&OFFSETS, 11)),
+                            place,
+                        };
+                        match task.send(&mut memory, turns.0 % 4 == 0, &shape) {
+                            Sent::Through => through += 1,
+                            Sent::Refused => {
+                                assert!((a | b) % 16 != 0, "{shape:?} has no partial block");
+                                refused += 1;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(through > refused && refused > 0, "{through} through, {refused} refused");
+    assert_eq!(kernel::violations(), Vec::<String>::new());
+    println!("{through} messages in parts, {refused} refused behind a partial block");
+}
+
+#[test]
+fn every_split_over_updates() {
+    updates(80, false);
+}
+
+#[test]
+#[ignore = "exhaustive"]
+fn every_split_over_updates_full() {
+    updates(272, false);
+    updates(80, true);
+}
+
+/// Two and three pieces at every place of every message of up to `most` bytes, on either side and on
+/// both.
+fn cuts(most: usize, full: bool) {
+    kernel::load();
+    let mut memory = Memory::default();
+    let mut turns = Turns(0);
+    let mut sent = 0_u64;
+    for (mode, way) in TASKS {
+        for len in 0..=most {
+            if matches!(mode, Mode::Ecb | Mode::Cbc) && len % 16 != 0 {
+                continue;
+            }
+            let mut task = Task::new(mode, way, len);
+            let places = places(&task);
+            let n = task.message.input(way).len().max(task.message.output(way).len());
+            for a in 0..=n {
+                for b in 0..=n - a {
+                    let cases = if full { 9 * places.len() } else { 1 };
+                    for _ in 0..cases {
+                        turns.next();
+                        some_table(turns.0 / 5);
+                        sent += 1;
+                        let place = turns.pick(&places, 1);
+                        let [from, to] = match turns.pick(&[0, 1, 2], places.len()) {
+                            0 => [Format::Uio, turns.pick(&Format::ALL, 5)],
+                            1 => [Format::Mblk, turns.pick(&Format::ALL, 5)],
+                            _ => [Format::Raw, turns.pick(&[Format::Uio, Format::Mblk], 5)],
+                        };
+                        let (c, d) = (turns.0 % (n + 1), turns.0 / 7 % (n + 1));
+                        let other = [c, d.saturating_sub(c)];
+                        let (one, two) = match turns.pick(&[0, 1, 2], 3 * places.len()) {
+                            0 => ([a, b], [a, b]),
+                            1 => ([a, b], other),
+                            _ => (other, [a, b]),
+                        };
+                        let calls = if turns.0 % 16 == 0 { Calls::Single } else { Calls::Atomic };
+                        let shape = Shape {
+                            calls,
+                            input: Side::new(from, &one, turns.pick(&OFFSETS, 2)),
+                            output: Side::new(to, &two, turns.pick(&OFFSETS, 11)),
+                            place,
+                        };
+                        let sent = task.send(&mut memory, turns.0 % 8 != 0, &shape);
+                        assert!(sent == Sent::Through);
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(kernel::violations(), Vec::<String>::new());
+    println!("{sent} messages in two or three pieces");
+}
+
+#[test]
+fn every_cut_into_three_pieces() {
+    cuts(80, false);
+}
+
+#[test]
+#[ignore = "exhaustive"]
+fn every_cut_into_three_pieces_full() {
+    cuts(272, false);
+    cuts(80, true);
+}
+
+/// Every composition of up to `most` bytes, as a window at several places of a message, on either
+/// side and on both.
+fn compositions(most: usize) {
+    kernel::load();
+    let mut memory = Memory::default();
+    let mut turns = Turns(0);
+    let mut sent = 0_u64;
+    for (mode, way) in TASKS {
+        let mut tasks: Vec<Task> =
+            [32, 48].map(|len| Task::new(mode, way, len)).into_iter().collect();
+        if !tasks[0].blocks_only() {
+            tasks.extend((0..=most).map(|len| Task::new(mode, way, len)));
+        }
+        let places = places(&tasks[0]);
+        for n in 1..=most {
+            for bits in 0..1_usize << (n - 1) {
+                turns.next();
+                some_table(turns.0 / 3);
+                let composition = composition(n, bits);
+                let complement = self::composition(n, !bits);
+                for place in &places {
+                    for side in 0..3 {
+                        turns.next();
+                        sent += 1;
+                        // Whole messages of n bytes where the mode has them, windows of longer ones
+                        // otherwise.
+                        let (task, start) = match turns.pick(&[0, 1, 2], 1) {
+                            0 if tasks.len() > 2 => (&mut tasks[2 + n], 0),
+                            1 => (&mut tasks[0], turns.pick(&[0, 1, 15, 16, 17], 3)),
+                            _ => (&mut tasks[1], turns.pick(&[0, 7, 16, 20, 31], 3)),
+                        };
+                        let window = [[start].as_slice(), &composition].concat();
+                        let other = [[start].as_slice(), &complement].concat();
+                        let lists = [Format::Uio, Format::Mblk];
+                        let (from, to) = (turns.pick(&lists, 1), turns.pick(&lists, 2));
+                        let (one, two) = match side {
+                            0 => (Side::new(from, &window, 0), Side::new(Format::Raw, &[], 0)),
+                            1 => (Side::new(Format::Raw, &[], 0), Side::new(to, &window, 0)),
+                            _ => (Side::new(from, &window, 0), Side::new(to, &other, 0)),
+                        };
+                        let shape = Shape {
+                            calls: Calls::Atomic,
+                            input: Side { offset: turns.pick(&OFFSETS, 1), ..one },
+                            output: Side { offset: turns.pick(&OFFSETS, 5), ..two },
+                            place: *place,
+                        };
+                        assert!(task.send(&mut memory, true, &shape) == Sent::Through);
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(kernel::violations(), Vec::<String>::new());
+    println!("{sent} messages in every composition of up to {most} bytes");
+}
+
+/// The `bits`-th composition of `n`: bit i says whether a piece ends behind byte i.
+fn composition(n: usize, bits: usize) -> Vec<usize> {
+    let mut pieces = vec![1];
+    for i in 0..n - 1 {
+        if bits >> i & 1 == 1 {
+            pieces.push(1);
+        } else if let Some(last) = pieces.last_mut() {
+            *last += 1;
+        }
+    }
+    pieces
+}
+
+#[test]
+fn every_composition_of_twelve_bytes() {
+    compositions(12);
+}
+
+#[test]
+#[ignore = "exhaustive"]
+fn every_composition_of_twenty_bytes_full() {
+    compositions(20);
+}
+
+/// Output in pieces of one length, 1 to 17 bytes, and the input in pieces of another, at every pair of
+/// offsets, with empty pieces between.
+#[test]
+fn even_pieces_at_every_offset() {
+    kernel::load();
+    let mut memory = Memory::default();
+    let mut turns = Turns(0);
+    for (mode, way) in TASKS {
+        for len in [0, 16, 48, 79, 80, 160] {
+            if matches!(mode, Mode::Ecb | Mode::Cbc) && len % 16 != 0 {
+                continue;
+            }
+            let mut task = Task::new(mode, way, len);
+            let places = places(&task);
+            for piece in 1..=17 {
+                for from in OFFSETS {
+                    for to in OFFSETS {
+                        turns.next();
+                        some_table(turns.0 / 2);
+                        let even = |piece: usize| -> Vec<usize> {
+                            (0..180 / piece).flat_map(|_| [piece, 0]).collect()
+                        };
+                        let shape = Shape {
+                            calls: match turns.0 % 3 {
+                                0 => Calls::Parts(vec![len / 32 * 16]),
+                                1 => Calls::Single,
+                                _ => Calls::Atomic,
+                            },
+                            input: Side::new(
+                                turns.pick(&Format::ALL, 1),
+                                &even(1 + turns.0 % 17),
+                                from,
+                            ),
+                            output: Side::new(
+                                turns.pick(&[Format::Uio, Format::Mblk], 2),
+                                &even(piece),
+                                to,
+                            ),
+                            place: turns.pick(&places, 1),
+                        };
+                        let sent = task.send(&mut memory, turns.0 % 2 == 0, &shape);
+                        assert!(sent == Sent::Through);
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(kernel::violations(), Vec::<String>::new());
+}
