@@ -1,0 +1,832 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+
+/*
+ * The plain C API of libkcfaes, as a C program sees it: known answers, whole
+ * messages and parts, buffers and pieces, every refusal.  All of it on every
+ * table of kernels that the CPU has.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <kcfaes.h>
+#include "api_kat.h"
+
+#define	MAX_TEXT	4200
+#define	MAX_PIECES	2000
+#define	COUNT(a)	(sizeof (a) / sizeof ((a)[0]))
+
+static unsigned long passed, failed;
+static const char *table;
+
+static void
+check(int ok, const char *what, int line)
+{
+	if (ok) {
+		passed++;
+		return;
+	}
+	failed++;
+	if (failed <= 20)
+		printf("api_test.c:%d: %s: %s\n", line, table, what);
+}
+
+#define	CHECK(condition)	check((condition) != 0, #condition, __LINE__)
+#define	IS(call, code)		CHECK((call) == (code))
+#define	OK(call)		IS(call, KCFAES_OK)
+
+static uint8_t text[MAX_TEXT], out[MAX_TEXT + 64], back[MAX_TEXT + 64], ref[MAX_TEXT];
+
+/* Text that does not repeat within a message. */
+static void
+fill(uint8_t *bytes, size_t len)
+{
+	uint32_t state = 12345;
+
+	for (size_t i = 0; i < len; i++) {
+		state = state * 1664525 + 1013904223;
+		bytes[i] = (uint8_t)(state >> 24);
+	}
+}
+
+static size_t
+hex(const char *digits, uint8_t *bytes)
+{
+	size_t len = strlen(digits) / 2;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned byte;
+
+		if (sscanf(digits + 2 * i, "%2x", &byte) != 1)
+			abort();
+		bytes[i] = (uint8_t)byte;
+	}
+	return (len);
+}
+
+/* Cuts len bytes into pieces of 0 to 37 bytes; different seeds cut differently. */
+static size_t
+cut(uint8_t *bytes, size_t len, unsigned seed, kcfaes_iovec *pieces)
+{
+	static const size_t sizes[] = { 1, 0, 16, 7, 37, 15, 0, 17, 32, 3 };
+	size_t count = 0, at = 0;
+
+	while (at < len) {
+		size_t n = sizes[(seed + count) % COUNT(sizes)];
+
+		if (n > len - at)
+			n = len - at;
+		pieces[count].base = bytes + at;
+		pieces[count].len = n;
+		at += n;
+		count++;
+	}
+	return (count);
+}
+
+static kcfaes_key *
+new_key(size_t len)
+{
+	uint8_t bytes[32];
+	kcfaes_key *key = NULL;
+
+	hex(KAT_GCM_KEY, bytes);
+	OK(kcfaes_key_new(bytes, len, &key));
+	return (key);
+}
+
+static kcfaes_ctx *
+new_ctx(void)
+{
+	kcfaes_ctx *ctx = NULL;
+
+	OK(kcfaes_ctx_new(&ctx));
+	return (ctx);
+}
+
+static void
+test_known_answers(void)
+{
+	uint8_t plain[64], want[64], iv[16], got[64], aad[20], nonce[64], tag[16], right[16];
+	uint8_t key_bytes[32];
+	kcfaes_key *key;
+
+	hex(KAT_TEXT, plain);
+	for (size_t i = 0; i < COUNT(kat_blocks); i++) {
+		OK(kcfaes_key_new(key_bytes, hex(kat_blocks[i].key, key_bytes), &key));
+		hex(kat_blocks[i].ecb, want);
+		OK(kcfaes_ecb_encrypt(key, plain, 64, got));
+		CHECK(memcmp(got, want, 64) == 0);
+		OK(kcfaes_ecb_decrypt(key, got, 64, got));
+		CHECK(memcmp(got, plain, 64) == 0);
+
+		/* In two calls, so that the IV has to go on. */
+		hex(kat_blocks[i].cbc, want);
+		hex(KAT_IV, iv);
+		OK(kcfaes_cbc_encrypt(key, iv, plain, 16, got));
+		OK(kcfaes_cbc_encrypt(key, iv, plain + 16, 48, got + 16));
+		CHECK(memcmp(got, want, 64) == 0 && memcmp(iv, want + 48, 16) == 0);
+		hex(KAT_IV, iv);
+		OK(kcfaes_cbc_decrypt(key, iv, got, 48, got));
+		OK(kcfaes_cbc_decrypt(key, iv, got + 48, 16, got + 48));
+		CHECK(memcmp(got, plain, 64) == 0 && memcmp(iv, want + 48, 16) == 0);
+
+		hex(kat_blocks[i].ctr, want);
+		hex(KAT_COUNTER, iv);
+		OK(kcfaes_ctr(key, iv, plain, 32, got));
+		OK(kcfaes_ctr(key, iv, plain + 32, 31, got + 32));
+		CHECK(memcmp(got, want, 63) == 0);
+		hex(KAT_COUNTER, want);
+		want[15] += 4;
+		want[14] += 1;
+		for (int j = 14; j > 0 && want[j] == 0; j--)
+			want[j - 1]++;
+		CHECK(memcmp(iv, want, 16) == 0);
+		kcfaes_key_free(key);
+	}
+
+	hex(KAT_GCM_AAD, aad);
+	for (size_t i = 0; i < COUNT(kat_gcm); i++) {
+		size_t iv_len = hex(kat_gcm[i].iv, nonce);
+		size_t len = hex(KAT_GCM_TEXT, plain);
+
+		key = new_key(kat_gcm[i].key_len);
+		hex(kat_gcm[i].ct, want);
+		hex(kat_gcm[i].tag, right);
+		OK(kcfaes_gcm_seal(key, nonce, iv_len, aad, 20, plain, len, got, tag, 16));
+		CHECK(memcmp(got, want, len) == 0 && memcmp(tag, right, 16) == 0);
+		for (size_t n = 0; n <= 20; n++) {
+			int legal = n == 4 || n == 8 || (n >= 12 && n <= 16);
+			kcfaes_rc rc = legal ? KCFAES_OK : KCFAES_MECHANISM_PARAM_INVALID;
+
+			memset(tag, 0, 16);
+			IS(kcfaes_gcm_seal(key, nonce, iv_len, aad, 20, plain, len, got, tag, n), rc);
+			CHECK(!legal || memcmp(tag, right, n) == 0);
+			CHECK(n >= 16 || tag[n] == 0);
+			IS(kcfaes_gcm_open(key, nonce, iv_len, aad, 20, want, len, got, right, n), rc);
+			CHECK(!legal || memcmp(got, plain, len) == 0);
+		}
+		hex(kat_gcm[i].gmac, right);
+		OK(kcfaes_gmac(key, nonce, iv_len, plain, len, tag, 16));
+		CHECK(memcmp(tag, right, 16) == 0);
+		OK(kcfaes_gmac_verify(key, nonce, iv_len, plain, len, right, 16));
+		OK(kcfaes_gmac_verify(key, nonce, iv_len, plain, len, right, 4));
+		right[3] ^= 1;
+		IS(kcfaes_gmac_verify(key, nonce, iv_len, plain, len, right, 16), KCFAES_INVALID_MAC);
+		IS(kcfaes_gmac_verify(key, nonce, iv_len, plain, len, right, 4), KCFAES_INVALID_MAC);
+		IS(kcfaes_gmac_verify(key, nonce, iv_len, plain, len, right, 5),
+		    KCFAES_MECHANISM_PARAM_INVALID);
+		kcfaes_key_free(key);
+	}
+}
+
+/* Buffers, in place, and pieces cut in four ways must agree, at every length up to 300. */
+static void
+test_pieces(const kcfaes_key *key, size_t len)
+{
+	static kcfaes_iovec in[MAX_PIECES], to[MAX_PIECES];
+	static const uint8_t iv[12] = { 9 }, aad[33] = { 5 };
+	uint8_t tag[16], tag2[16], c[16], whole = len % 16 == 0;
+	size_t n, m;
+
+	OK(kcfaes_gcm_seal(key, iv, 12, aad, 33, text, len, ref, tag, 16));
+	memcpy(out, text, len);
+	OK(kcfaes_gcm_seal(key, iv, 12, aad, 33, out, len, out, tag2, 16));
+	CHECK(memcmp(out, ref, len) == 0 && memcmp(tag, tag2, 16) == 0);
+	OK(kcfaes_gcm_open(key, iv, 12, aad, 33, out, len, out, tag, 16));
+	CHECK(memcmp(out, text, len) == 0);
+	OK(kcfaes_gmac(key, iv, 12, text, len, c, 16));
+	for (unsigned seed = 0; seed < 4; seed++) {
+		n = cut(text, len, seed, in);
+		memset(out, 0xee, len + 1);
+		m = cut(out, len, seed * 3 + 1, to);
+		OK(kcfaes_gcm_seal_iov(key, iv, 12, aad, 33, in, n, to, m, tag2, 16));
+		CHECK(memcmp(out, ref, len) == 0 && memcmp(tag, tag2, 16) == 0);
+		CHECK(out[len] == 0xee);
+		OK(kcfaes_gcm_open_iov(key, iv, 12, aad, 33, to, m, to, m, tag, 16));
+		CHECK(memcmp(out, text, len) == 0);
+		OK(kcfaes_gmac_iov(key, iv, 12, in, n, tag2, 16));
+		CHECK(memcmp(c, tag2, 16) == 0);
+		OK(kcfaes_gmac_verify_iov(key, iv, 12, in, n, c, 13));
+		if (len > 0) {
+			/* One byte of room too few: refused, nothing written, tag neither. */
+			m = cut(out, len - 1, seed, to);
+			memset(out, 0xee, len);
+			memset(tag2, 0xee, 16);
+			IS(kcfaes_gcm_seal_iov(key, iv, 12, aad, 33, in, n, to, m, tag2, 16),
+			    KCFAES_BUFFER_TOO_SMALL);
+			CHECK(out[0] == 0xee && out[len - 1] == 0xee && tag2[0] == 0xee);
+		}
+	}
+
+	/* CTR, then the block modes where the length is theirs. */
+	memset(c, 0xff, 16);
+	c[15] = 0xfd;
+	OK(kcfaes_ctr(key, c, text, len, ref));
+	n = cut(text, len, 3, in);
+	m = cut(out, len, 5, to);
+	memset(c, 0xff, 16);
+	c[15] = 0xfd;
+	OK(kcfaes_ctr_iov(key, c, in, n, to, m));
+	CHECK(memcmp(out, ref, len) == 0);
+	memset(c, 0xff, 16);
+	c[15] = 0xfd;
+	OK(kcfaes_ctr_iov(key, c, to, m, to, m));
+	CHECK(memcmp(out, text, len) == 0);
+
+	memset(c, 1, 16);
+	IS(kcfaes_cbc_encrypt(key, c, text, len, ref), whole ? KCFAES_OK : KCFAES_DATA_LEN_RANGE);
+	CHECK(whole || c[0] == 1);
+	memset(c, 1, 16);
+	IS(kcfaes_cbc_encrypt_iov(key, c, in, n, to, m), whole ? KCFAES_OK : KCFAES_DATA_LEN_RANGE);
+	CHECK(!whole || memcmp(out, ref, len) == 0);
+	memset(c, 1, 16);
+	IS(kcfaes_cbc_decrypt_iov(key, c, to, m, to, m),
+	    whole ? KCFAES_OK : KCFAES_ENCRYPTED_DATA_LEN_RANGE);
+	CHECK(!whole || memcmp(out, text, len) == 0);
+	memset(c, 1, 16);
+	IS(kcfaes_cbc_decrypt(key, c, ref, len, back),
+	    whole ? KCFAES_OK : KCFAES_ENCRYPTED_DATA_LEN_RANGE);
+	CHECK(!whole || memcmp(back, text, len) == 0);
+	IS(kcfaes_ecb_encrypt(key, text, len, ref), whole ? KCFAES_OK : KCFAES_DATA_LEN_RANGE);
+	IS(kcfaes_ecb_encrypt_iov(key, in, n, to, m), whole ? KCFAES_OK : KCFAES_DATA_LEN_RANGE);
+	CHECK(!whole || memcmp(out, ref, len) == 0);
+	IS(kcfaes_ecb_decrypt_iov(key, to, m, to, m),
+	    whole ? KCFAES_OK : KCFAES_ENCRYPTED_DATA_LEN_RANGE);
+	CHECK(!whole || memcmp(out, text, len) == 0);
+}
+
+/* What a context can do. */
+enum mode { SEAL, OPEN, GMAC, CTR, CBC_E, CBC_D, ECB_E, ECB_D, MODES };
+
+static const uint8_t nonce12[12] = { 1, 2, 3 }, block16[16] = { 4, 5, 6 }, header[5] = { 7 };
+
+static kcfaes_rc
+begin(kcfaes_ctx *ctx, const kcfaes_key *key, enum mode mode)
+{
+	switch (mode) {
+	case SEAL:
+		return (kcfaes_gcm_seal_init(ctx, key, nonce12, 12, header, 5));
+	case OPEN:
+		return (kcfaes_gcm_open_init(ctx, key, nonce12, 12, header, 5));
+	case GMAC:
+		return (kcfaes_gmac_init(ctx, key, nonce12, 12));
+	case CTR:
+		return (kcfaes_ctr_init(ctx, key, block16));
+	case CBC_E:
+		return (kcfaes_cbc_encrypt_init(ctx, key, block16));
+	case CBC_D:
+		return (kcfaes_cbc_decrypt_init(ctx, key, block16));
+	case ECB_E:
+		return (kcfaes_ecb_encrypt_init(ctx, key));
+	default:
+		return (kcfaes_ecb_decrypt_init(ctx, key));
+	}
+}
+
+static kcfaes_rc
+update(kcfaes_ctx *ctx, enum mode mode, const uint8_t *in, size_t len, uint8_t *to, size_t room,
+    size_t *written)
+{
+	if (mode == OPEN)
+		return (kcfaes_update_unverified(ctx, in, len, to, room, written));
+	return (kcfaes_update(ctx, in, len, to, room, written));
+}
+
+/* Ends a message; tag is written by SEAL, read by OPEN, both of GMAC. */
+static kcfaes_rc
+finish(kcfaes_ctx *ctx, enum mode mode, uint8_t *to, size_t room, size_t *written, uint8_t *tag)
+{
+	*written = 0;
+	switch (mode) {
+	case SEAL:
+		return (kcfaes_gcm_seal_final(ctx, to, room, written, tag, 16));
+	case OPEN:
+		return (kcfaes_gcm_open_final(ctx, to, room, written, tag, 16));
+	case GMAC:
+		return (kcfaes_gmac_final(ctx, tag, 16));
+	default:
+		return (kcfaes_final(ctx));
+	}
+}
+
+/* The same by one call, the source of truth here. */
+static void
+by_one_call(const kcfaes_key *key, enum mode mode, const uint8_t *in, size_t len, uint8_t *to,
+    uint8_t *tag)
+{
+	uint8_t iv[16];
+
+	memcpy(iv, block16, 16);
+	switch (mode) {
+	case SEAL:
+		OK(kcfaes_gcm_seal(key, nonce12, 12, header, 5, in, len, to, tag, 16));
+		break;
+	case OPEN:
+		/* The tag of whatever ciphertext: CTR first, then seal it back. */
+		memcpy(iv, nonce12, 12);
+		memcpy(iv + 12, "\0\0\0\2", 4);
+		OK(kcfaes_ctr(key, iv, in, len, to));
+		OK(kcfaes_gcm_seal(key, nonce12, 12, header, 5, to, len, back, tag, 16));
+		CHECK(memcmp(back, in, len) == 0);
+		break;
+	case GMAC:
+		OK(kcfaes_gmac(key, nonce12, 12, in, len, tag, 16));
+		break;
+	case CTR:
+		OK(kcfaes_ctr(key, iv, in, len, to));
+		break;
+	case CBC_E:
+		OK(kcfaes_cbc_encrypt(key, iv, in, len, to));
+		break;
+	case CBC_D:
+		OK(kcfaes_cbc_decrypt(key, iv, in, len, to));
+		break;
+	case ECB_E:
+		OK(kcfaes_ecb_encrypt(key, in, len, to));
+		break;
+	default:
+		OK(kcfaes_ecb_decrypt(key, in, len, to));
+		break;
+	}
+}
+
+/* A message in parts of every size from 1 to 50 and in growing parts, against one call. */
+static void
+test_parts(const kcfaes_key *key, enum mode mode, size_t len)
+{
+	static kcfaes_iovec in[MAX_PIECES], to[MAX_PIECES];
+	kcfaes_ctx *ctx = new_ctx();
+	uint8_t tag[16], tag2[16];
+
+	if (mode >= CBC_E)
+		len &= ~(size_t)15;
+	memset(tag, 0, 16);
+	by_one_call(key, mode, text, len, ref, tag);
+	for (size_t step = 0; step <= 50; step++) {
+		size_t at = 0, done = 0, n = step == 0 ? 1 : step, written;
+
+		memset(out, 0xee, len + 16);
+		OK(begin(ctx, key, mode));
+		while (at < len) {
+			size_t part = n < len - at ? n : len - at;
+			size_t want = mode == GMAC ? 0 : mode == CTR ? part :
+			    ((at + part) & ~(size_t)15) - done;
+
+			if (want > 0) {
+				/* A byte too little, said how much, nothing consumed. */
+				IS(update(ctx, mode, text + at, part, out + done, want - 1, &written),
+				    KCFAES_BUFFER_TOO_SMALL);
+				CHECK(written == want && out[done] == 0xee);
+			}
+			if (step % 3 == 2) {
+				size_t a = cut(text + at, part, (unsigned)step, in);
+				size_t b = cut(out + done, want, (unsigned)at, to);
+
+				OK(mode == OPEN ?
+				    kcfaes_update_unverified_iov(ctx, in, a, to, b, &written) :
+				    kcfaes_update_iov(ctx, in, a, to, b, &written));
+			} else {
+				OK(update(ctx, mode, text + at, part, out + done, want, &written));
+			}
+			CHECK(written == want);
+			at += part;
+			done += written;
+			n += step == 0;
+		}
+		if (mode <= OPEN && done < len) {
+			IS(finish(ctx, mode, out + done, len - done - 1, &written, tag),
+			    KCFAES_BUFFER_TOO_SMALL);
+			CHECK(written == len - done && out[done] == 0xee);
+		}
+		memcpy(tag2, tag, 16);
+		if (mode != OPEN)
+			memset(tag2, 0, 16);
+		OK(finish(ctx, mode, out + done, len - done, &written, tag2));
+		CHECK(mode == GMAC || done + written == len);
+		CHECK(mode == GMAC || memcmp(out, ref, len) == 0);
+		CHECK(mode > GMAC || memcmp(tag, tag2, 16) == 0);
+		CHECK(out[len] == 0xee);
+	}
+	if (mode == GMAC) {
+		size_t written;
+
+		OK(begin(ctx, key, mode));
+		OK(kcfaes_update(ctx, text, len, NULL, 0, &written));
+		OK(kcfaes_gmac_verify_final(ctx, tag, 16));
+		OK(begin(ctx, key, mode));
+		OK(kcfaes_update(ctx, text, len, NULL, 0, &written));
+		tag[15] ^= 0x80;
+		IS(kcfaes_gmac_verify_final(ctx, tag, 16), KCFAES_INVALID_MAC);
+		IS(kcfaes_gmac_verify_final(ctx, tag, 16), KCFAES_OPERATION_NOT_INITIALIZED);
+	}
+	kcfaes_ctx_free(ctx);
+}
+
+/* In place: right as long as the parts are whole blocks, refused behind a part of one. */
+static void
+test_parts_in_place(const kcfaes_key *key, enum mode mode)
+{
+	kcfaes_ctx *ctx = new_ctx();
+	uint8_t tag[16] = { 0 };
+	size_t written;
+
+	by_one_call(key, mode, text, 160, ref, tag);
+	memcpy(out, text, 160);
+	OK(begin(ctx, key, mode));
+	OK(update(ctx, mode, out, 48, out, 48, &written));
+	CHECK(written == 48);
+	OK(update(ctx, mode, out + 48, 112, out + 48, 112, &written));
+	CHECK(written == 112 && memcmp(out, ref, 160) == 0);
+	OK(finish(ctx, mode, NULL, 0, &written, tag));
+
+	memcpy(out, text, 160);
+	OK(begin(ctx, key, mode));
+	IS(update(ctx, mode, out + 1, 32, out, 32, &written), KCFAES_ARGUMENTS_BAD);
+	CHECK(memcmp(out, text, 160) == 0);
+	OK(update(ctx, mode, out, 7, out, 7, &written));
+	IS(update(ctx, mode, out + 7, 32, out + 7, 32, &written),
+	    mode == CTR ? KCFAES_OK : KCFAES_DATA_LEN_RANGE);
+	CHECK(mode == CTR || memcmp(out, text, 160) == 0);
+	kcfaes_ctx_free(ctx);
+}
+
+/* Every order of at most five calls of init, update and final. */
+static void
+test_order(const kcfaes_key *key, enum mode mode)
+{
+	kcfaes_ctx *ctx;
+	uint8_t tags[6][16], tag[16];
+	size_t written;
+
+	memset(tags, 0, sizeof (tags));
+	for (size_t n = 0; n <= 5; n++)
+		by_one_call(key, mode, text, 16 * n, ref, tags[n]);
+	for (unsigned length = 1; length <= 5; length++) {
+		unsigned orders = 1;
+
+		for (unsigned i = 0; i < length; i++)
+			orders *= 3;
+		for (unsigned order = 0; order < orders; order++) {
+			int active = 0;
+			unsigned calls = order, blocks = 0;
+
+			ctx = new_ctx();
+			for (unsigned i = 0; i < length; i++, calls /= 3) {
+				kcfaes_rc want = active ? KCFAES_OK : KCFAES_OPERATION_NOT_INITIALIZED;
+
+				switch (calls % 3) {
+				case 0:
+					OK(begin(ctx, key, mode));
+					active = 1;
+					blocks = 0;
+					break;
+				case 1:
+					memset(out, 0xee, 16);
+					IS(update(ctx, mode, text + 16 * blocks, 16, out, 16, &written), want);
+					CHECK(active || (written == 0 && out[0] == 0xee));
+					blocks++;
+					break;
+				default:
+					memset(tag, 0xee, 16);
+					if (mode == OPEN && active)
+						memcpy(tag, tags[blocks], 16);
+					IS(finish(ctx, mode, out, 16, &written, tag), want);
+					CHECK(!active || mode > GMAC || memcmp(tag, tags[blocks], 16) == 0);
+					CHECK(active || tag[0] == 0xee);
+					active = 0;
+					break;
+				}
+			}
+			kcfaes_ctx_free(ctx);
+		}
+	}
+
+	/* Functions of other modes. */
+	ctx = new_ctx();
+	for (int other = 0; other < MODES; other++) {
+		int same = (other <= GMAC || mode <= GMAC) ? other == (int)mode : 1;
+
+		if (same)
+			continue;
+		OK(begin(ctx, key, mode));
+		IS(finish(ctx, (enum mode)other, out, 64, &written, tag), KCFAES_ARGUMENTS_BAD);
+	}
+	OK(begin(ctx, key, mode));
+	if (mode == OPEN)
+		IS(kcfaes_update(ctx, text, 16, out, 16, &written), KCFAES_ARGUMENTS_BAD);
+	else
+		IS(kcfaes_update_unverified(ctx, text, 16, out, 16, &written),
+		    KCFAES_ARGUMENTS_BAD);
+
+	/* A failed init ends the message before it. */
+	OK(begin(ctx, key, mode));
+	IS(begin(ctx, NULL, mode), KCFAES_ARGUMENTS_BAD);
+	IS(update(ctx, mode, text, 16, out, 16, &written), KCFAES_OPERATION_NOT_INITIALIZED);
+	kcfaes_ctx_free(ctx);
+}
+
+/* A part of a block left over is no end, and the message may go on. */
+static void
+test_ragged_end(const kcfaes_key *key, enum mode mode)
+{
+	kcfaes_rc ragged = mode == CBC_E || mode == ECB_E ? KCFAES_DATA_LEN_RANGE :
+	    KCFAES_ENCRYPTED_DATA_LEN_RANGE;
+	kcfaes_ctx *ctx = new_ctx();
+	size_t written;
+
+	OK(begin(ctx, key, mode));
+	OK(kcfaes_update(ctx, text, 13, out, 0, &written));
+	IS(kcfaes_final(ctx), ragged);
+	OK(kcfaes_update(ctx, text + 13, 3, out, 16, &written));
+	CHECK(written == 16);
+	OK(kcfaes_final(ctx));
+	kcfaes_ctx_free(ctx);
+}
+
+/* Every bit of the tag, bits of everything else: refused, and no plaintext is left. */
+static void
+test_forgery(const kcfaes_key *key, size_t len)
+{
+	static kcfaes_iovec in[MAX_PIECES], to[MAX_PIECES];
+	uint8_t iv[12] = { 3 }, aad[20] = { 4 }, tag[16];
+	kcfaes_ctx *ctx = new_ctx();
+	size_t written, n, m;
+
+	OK(kcfaes_gcm_seal(key, iv, 12, aad, 20, text, len, ref, tag, 16));
+	for (size_t bit = 0; bit < 128 + 96 + 160 + 8 * len; bit += bit < 128 ? 1 : 37) {
+		uint8_t *byte = bit < 128 ? &tag[bit / 8] :
+		    bit < 224 ? &iv[bit / 8 - 16] :
+		    bit < 384 ? &aad[bit / 8 - 28] : &ref[bit / 8 - 48];
+		int zero = 1;
+
+		*byte ^= (uint8_t)(1 << bit % 8);
+		memset(out, 0xee, len + 1);
+		IS(kcfaes_gcm_open(key, iv, 12, aad, 20, ref, len, out, tag, 16), KCFAES_INVALID_MAC);
+		for (size_t i = 0; i < len; i++)
+			zero &= out[i] == 0;
+		CHECK(zero && out[len] == 0xee);
+		memcpy(out, ref, len);
+		IS(kcfaes_gcm_open(key, iv, 12, aad, 20, out, len, out, tag, 16), KCFAES_INVALID_MAC);
+		CHECK(memcmp(out, ref, len) == 0);
+
+		n = cut(ref, len, (unsigned)bit, in);
+		memset(out, 0xee, len);
+		m = cut(out, len, (unsigned)bit / 2, to);
+		IS(kcfaes_gcm_open_iov(key, iv, 12, aad, 20, in, n, to, m, tag, 16),
+		    KCFAES_INVALID_MAC);
+		for (size_t i = 0; i < len; i++)
+			zero &= out[i] == 0;
+		CHECK(zero);
+
+		OK(kcfaes_gcm_open_init(ctx, key, iv, 12, aad, 20));
+		OK(kcfaes_update_unverified(ctx, ref, len, out, len, &written));
+		memset(back, 0xee, 16);
+		IS(kcfaes_gcm_open_final(ctx, back, 16, &written, tag, 16), KCFAES_INVALID_MAC);
+		CHECK(written == 0 && back[0] == 0xee);
+		IS(kcfaes_gcm_open_final(ctx, back, 16, &written, tag, 16),
+		    KCFAES_OPERATION_NOT_INITIALIZED);
+		*byte ^= (uint8_t)(1 << bit % 8);
+	}
+	OK(kcfaes_gcm_open(key, iv, 12, aad, 20, ref, len, out, tag, 16));
+	CHECK(memcmp(out, text, len) == 0);
+	kcfaes_ctx_free(ctx);
+}
+
+static void
+test_arguments(void)
+{
+	uint8_t iv[16] = { 0 }, tag[16], bytes[32] = { 0 };
+	kcfaes_key *key = new_key(16), *none = NULL;
+	kcfaes_ctx *ctx = new_ctx();
+	kcfaes_iovec bad = { NULL, 16 }, good = { text, 16 }, to = { out, 16 };
+	kcfaes_iovec huge[2] = { { text, (size_t)-1 }, { text, 16 } };
+	size_t written;
+
+	for (size_t len = 0; len <= 33; len++) {
+		int legal = len == 16 || len == 24 || len == 32;
+
+		if (legal)
+			continue;
+		IS(kcfaes_key_new(bytes, len, &none), KCFAES_KEY_SIZE_RANGE);
+		CHECK(none == NULL);
+	}
+	IS(kcfaes_key_new(NULL, 16, &none), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_key_new(bytes, 16, NULL), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ctx_new(NULL), KCFAES_ARGUMENTS_BAD);
+
+	/* NULL is fine where the length is 0, and only there. */
+	OK(kcfaes_gcm_seal(key, iv, 12, NULL, 0, NULL, 0, NULL, tag, 16));
+	OK(kcfaes_gcm_open(key, iv, 12, NULL, 0, NULL, 0, NULL, tag, 16));
+	OK(kcfaes_gcm_seal_iov(key, iv, 12, NULL, 0, NULL, 0, NULL, 0, tag, 16));
+	OK(kcfaes_gmac(key, iv, 12, NULL, 0, tag, 16));
+	OK(kcfaes_ctr(key, iv, NULL, 0, NULL));
+	OK(kcfaes_cbc_encrypt(key, iv, NULL, 0, NULL));
+	OK(kcfaes_ecb_decrypt(key, NULL, 0, NULL));
+	IS(kcfaes_gcm_seal(NULL, iv, 12, NULL, 0, text, 16, out, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_seal(key, NULL, 12, NULL, 0, text, 16, out, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_seal(key, iv, 0, NULL, 0, text, 16, out, tag, 16),
+	    KCFAES_MECHANISM_PARAM_INVALID);
+	IS(kcfaes_gcm_seal(key, iv, 12, NULL, 1, text, 16, out, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_seal(key, iv, 12, NULL, 0, NULL, 16, out, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_seal(key, iv, 12, NULL, 0, text, 16, NULL, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_seal(key, iv, 12, NULL, 0, text, 16, out, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_open(key, iv, 12, NULL, 0, text, 16, out, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_open(key, iv, 12, NULL, 0, NULL, 16, out, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_open(key, iv, 0, NULL, 0, text, 16, out, tag, 16),
+	    KCFAES_MECHANISM_PARAM_INVALID);
+	IS(kcfaes_gmac(key, iv, 0, text, 16, tag, 16), KCFAES_MECHANISM_PARAM_INVALID);
+	IS(kcfaes_gmac(key, iv, 12, NULL, 16, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gmac(key, iv, 12, text, 16, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gmac_verify(key, iv, 12, text, 16, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ctr(key, NULL, text, 16, out), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_cbc_encrypt(key, NULL, text, 16, out), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_cbc_decrypt(NULL, iv, text, 16, out), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ecb_encrypt(key, text, 16, NULL), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ecb_encrypt_iov(key, NULL, 1, &to, 1), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ecb_encrypt_iov(key, &good, 1, NULL, 1), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ecb_encrypt_iov(key, &bad, 1, &to, 1), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ecb_encrypt_iov(key, &good, 1, &bad, 1), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ecb_encrypt_iov(key, huge, 2, &to, 1), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ecb_encrypt_iov(key, &good, 1, NULL, 0), KCFAES_BUFFER_TOO_SMALL);
+	IS(kcfaes_ecb_encrypt_iov(key, &good, 1, &to, (size_t)1 << 31), KCFAES_ARGUMENTS_BAD);
+
+	/* Overlap at different places. */
+	memcpy(out, text, 64);
+	IS(kcfaes_ctr(key, iv, out, 48, out + 1), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_seal(key, iv, 12, NULL, 0, out + 16, 48, out, tag, 16), KCFAES_ARGUMENTS_BAD);
+	CHECK(memcmp(out, text, 64) == 0);
+
+	IS(kcfaes_gcm_seal_init(NULL, key, iv, 12, NULL, 0), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_seal_init(ctx, key, iv, 0, NULL, 0), KCFAES_MECHANISM_PARAM_INVALID);
+	IS(kcfaes_ctr_init(ctx, key, NULL), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_update(ctx, text, 16, out, 16, &written), KCFAES_OPERATION_NOT_INITIALIZED);
+	OK(kcfaes_ctr_init(ctx, key, iv));
+	IS(kcfaes_update(ctx, text, 16, out, 16, NULL), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_update(ctx, NULL, 16, out, 16, &written), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_update(ctx, text, 16, NULL, 16, &written), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_update(NULL, text, 16, out, 16, &written), KCFAES_ARGUMENTS_BAD);
+	OK(kcfaes_update(ctx, NULL, 0, NULL, 0, &written));
+	CHECK(written == 0);
+	OK(kcfaes_gcm_seal_init(ctx, key, iv, 12, NULL, 0));
+	OK(kcfaes_update(ctx, text, 5, NULL, 0, &written));
+	IS(kcfaes_gcm_seal_final(ctx, out, 16, NULL, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_seal_final(ctx, NULL, 16, &written, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_seal_final(ctx, out, 16, &written, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_gcm_seal_final(ctx, out, 16, &written, tag, 7), KCFAES_MECHANISM_PARAM_INVALID);
+	OK(kcfaes_gcm_seal_final(ctx, out, 16, &written, tag, 16));
+	CHECK(written == 5);
+	IS(kcfaes_final(NULL), KCFAES_ARGUMENTS_BAD);
+
+	kcfaes_key_free(key);
+	kcfaes_key_free(NULL);
+	kcfaes_key_wipe(NULL);
+	kcfaes_ctx_free(ctx);
+	kcfaes_ctx_free(NULL);
+	kcfaes_ctx_wipe(NULL);
+}
+
+/* Keys and contexts in memory of the caller's, at every alignment. */
+static void
+test_own_memory(void)
+{
+	static uint8_t memory[KCFAES_KEY_SIZE + 64], room[KCFAES_CTX_SIZE + 64], moved[KCFAES_KEY_SIZE];
+	uint8_t bytes[32], iv[16] = { 0 }, tag[16], tag2[16];
+	size_t key_size = kcfaes_key_size(), ctx_size = kcfaes_ctx_size(), written, left;
+	kcfaes_key *key, *heap = new_key(32);
+	kcfaes_ctx *ctx;
+
+	CHECK(key_size <= KCFAES_KEY_SIZE && ctx_size <= KCFAES_CTX_SIZE);
+	hex(KAT_GCM_KEY, bytes);
+	OK(kcfaes_gcm_seal(heap, iv, 12, NULL, 0, text, 100, ref, tag, 16));
+	for (size_t shift = 0; shift < 64; shift++) {
+		memset(memory, 0xee, sizeof (memory));
+		memset(room, 0xee, sizeof (room));
+		OK(kcfaes_key_init(memory + shift, key_size, bytes, 32, &key));
+		OK(kcfaes_ctx_init(room + shift, ctx_size, &ctx));
+		OK(kcfaes_gcm_seal(key, iv, 12, NULL, 0, text, 100, out, tag2, 16));
+		CHECK(memcmp(out, ref, 100) == 0 && memcmp(tag, tag2, 16) == 0);
+		OK(kcfaes_gcm_seal_init(ctx, key, iv, 12, NULL, 0));
+		OK(kcfaes_update(ctx, text, 100, out, 100, &written));
+		OK(kcfaes_gcm_seal_final(ctx, out + written, 100 - written, &left, tag2, 16));
+		CHECK(memcmp(out, ref, 100) == 0 && memcmp(tag, tag2, 16) == 0);
+		/* Nothing beside the memory was touched. */
+		for (size_t i = 0; i < 64; i++) {
+			size_t at = i < shift ? i : key_size + i, bt = i < shift ? i : ctx_size + i;
+
+			CHECK(memory[at] == 0xee && room[bt] == 0xee);
+		}
+
+		/* A message in work refuses an erased key; so does everything else. */
+		OK(kcfaes_gcm_seal_init(ctx, key, iv, 12, NULL, 0));
+		kcfaes_key_wipe(key);
+		IS(kcfaes_update(ctx, text, 16, out, 16, &written), KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_gcm_seal(key, iv, 12, NULL, 0, text, 16, out, tag2, 16),
+		    KCFAES_ARGUMENTS_BAD);
+		for (size_t i = 0; i + 16 <= key_size; i++)
+			CHECK(memcmp(memory + shift + i, bytes, 16) != 0);
+		kcfaes_ctx_wipe(ctx);
+		IS(kcfaes_final(ctx), KCFAES_ARGUMENTS_BAD);
+		kcfaes_ctx_wipe(ctx);
+		kcfaes_key_free(key);
+		kcfaes_ctx_free(ctx);
+	}
+	IS(kcfaes_key_init(memory, key_size - 1, bytes, 32, &key), KCFAES_BUFFER_TOO_SMALL);
+	IS(kcfaes_ctx_init(room, ctx_size - 1, &ctx), KCFAES_BUFFER_TOO_SMALL);
+	IS(kcfaes_key_init(NULL, key_size, bytes, 32, &key), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_key_init(memory, key_size, bytes, 31, &key), KCFAES_KEY_SIZE_RANGE);
+
+	/* A copy elsewhere is not a key, aligned or not. */
+	OK(kcfaes_key_init(memory, sizeof (memory), bytes, 32, &key));
+	memcpy(moved, key, key_size - 63);
+	IS(kcfaes_ecb_encrypt((const kcfaes_key *)(const void *)moved, text, 16, out),
+	    KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ecb_encrypt((const kcfaes_key *)(const void *)(moved + 1), text, 16, out),
+	    KCFAES_ARGUMENTS_BAD);
+	/* A context is no key. */
+	OK(kcfaes_ctx_init(room, sizeof (room), &ctx));
+	IS(kcfaes_ecb_encrypt((const kcfaes_key *)(const void *)ctx, text, 16, out),
+	    KCFAES_ARGUMENTS_BAD);
+	/* A heap key that was erased is still freed (valgrind sees it). */
+	kcfaes_key_wipe(heap);
+	kcfaes_key_free(heap);
+}
+
+static void
+test_library(void)
+{
+	static const int codes[] = { 0, 2, 4, 5, 12, 17, 19, 29, 32, 66, 68, 72 };
+	kcfaes_fault fault = { "x", "x", 1 };
+	char version[32];
+
+	CHECK(strcmp(kcfaes_version(), KCFAES_VERSION) == 0);
+	(void) snprintf(version, sizeof (version), "%d.%d.%d", KCFAES_VERSION_MAJOR,
+	    KCFAES_VERSION_MINOR, KCFAES_VERSION_PATCH);
+	CHECK(strcmp(version, KCFAES_VERSION) == 0);
+	for (size_t i = 0; i < COUNT(codes); i++) {
+		const char *message = kcfaes_strerror(codes[i]);
+
+		CHECK(strlen(message) > 0 && strcmp(message, kcfaes_strerror(12345)) != 0);
+		for (size_t j = 0; j < i; j++)
+			CHECK(strcmp(message, kcfaes_strerror(codes[j])) != 0);
+	}
+	CHECK(strcmp(kcfaes_strerror(-1), "unknown error") == 0);
+	CHECK(strcmp(kcfaes_table_name(), table) == 0);
+	IS(kcfaes_table_force("no such table"), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_table_force("aesn"), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_table_force("aesnii"), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_table_force(""), KCFAES_ARGUMENTS_BAD);
+	CHECK(strcmp(kcfaes_table_name(), table) == 0);
+	OK(kcfaes_selftest(&fault));
+	CHECK(fault.table == NULL && fault.mode == NULL && fault.key_bits == 0);
+	OK(kcfaes_selftest(NULL));
+	CHECK(strcmp(kcfaes_table_name(), table) == 0);
+}
+
+int
+main(void)
+{
+	static const char *const tables[] = { "portable", "aesni" };
+	static const size_t long_ones[] = { 511, 512, 1024, 2049, 4096, 4199 };
+
+	fill(text, sizeof (text));
+	for (size_t t = 0; t < COUNT(tables); t++) {
+		kcfaes_rc rc = kcfaes_table_force(tables[t]);
+
+		table = tables[t];
+		if (rc == KCFAES_NOT_SUPPORTED) {
+			printf("%s: this CPU lacks it\n", table);
+			continue;
+		}
+		OK(rc);
+		test_library();
+		test_known_answers();
+		test_arguments();
+		test_own_memory();
+		for (size_t key_len = 16; key_len <= 32; key_len += 8) {
+			kcfaes_key *key = new_key(key_len);
+
+			for (size_t len = 0; len <= 300; len++)
+				test_pieces(key, len);
+			for (size_t i = 0; i < COUNT(long_ones); i++)
+				test_pieces(key, long_ones[i]);
+			for (int mode = 0; mode < MODES; mode++) {
+				for (size_t len = 0; len <= 200; len += 23)
+					test_parts(key, (enum mode)mode, len);
+				test_parts(key, (enum mode)mode, 1024);
+				if (mode != GMAC)
+					test_parts_in_place(key, (enum mode)mode);
+				test_order(key, (enum mode)mode);
+				if (mode >= CBC_E)
+					test_ragged_end(key, (enum mode)mode);
+			}
+			test_forgery(key, 0);
+			test_forgery(key, 77);
+			test_forgery(key, 400);
+			kcfaes_key_free(key);
+		}
+	}
+	OK(kcfaes_table_force(NULL));
+	printf("%lu passed, %lu failed\n", passed, failed);
+	return (failed == 0 ? 0 : 1);
+}
