@@ -179,9 +179,10 @@ impl Gcm {
     /// Encrypts a whole message; returns the bytes produced, the tag's included.
     pub(super) fn encrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
         let len = io.src.len();
-        self.text_len = self.grown(len, 0)?;
+        let text_len = self.grown(len, 0)?;
         let produced = len.saturating_add(self.attached);
         let mut pair = io.pair(produced)?;
+        self.text_len = text_len;
         self.step(Direction::Encrypt, key, fpu, &mut pair, len);
         self.tag = self.hash.tag(key, fpu, self.text_len);
         pair.scatter(self.tag.0.get(..self.attached).unwrap_or_default());
@@ -193,8 +194,9 @@ impl Gcm {
     pub(super) fn decrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
         let all = io.src.len();
         let len = all.checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
-        self.text_len = self.grown(len, 0)?;
+        let text_len = self.grown(len, 0)?;
         let pair = io.pair(len)?;
+        self.text_len = text_len;
         let mut received = self.tag.0;
         let mut tag_at = pair.clone();
         tag_at.src().advance(len);
@@ -285,11 +287,11 @@ impl Gcm {
         if self.attached == 0 {
             return self.text_update(Direction::Decrypt, key, fpu, io);
         }
+        let text_len = self.grown(io.src.len(), self.tag_len)?;
+        let mut src = io.src.input()?;
         if io.src.is_empty() {
             return Ok(0);
         }
-        let text_len = self.grown(io.src.len(), self.tag_len)?;
-        let mut src = io.src.input()?;
         let release = match self.release {
             Release::Undecided => self.decide(io, &src),
             decided => decided,
@@ -307,11 +309,15 @@ impl Gcm {
     }
 
     /// Whether the first part can stream: its output is elsewhere, and has room for all that could
-    /// be plaintext.
+    /// be plaintext. Where there is room for the tag too, that must be elsewhere as well: a first
+    /// part no longer than the tag says by it alone that the message is decrypted in place.
     fn decide(&self, io: &Io<'_>, src: &Segments<'_>) -> Release {
-        let plain = io.src.len().saturating_sub(self.tag_len);
-        let apart =
-            |dst: Data<'_>| dst.output(plain).is_ok_and(|dst| src.overlap(&dst) == Overlap::None);
+        let all = io.src.len();
+        let plain = all.saturating_sub(self.tag_len);
+        let apart = |dst: Data<'_>| {
+            let room = dst.output(all.min(dst.len()).max(plain)).or_else(|_| dst.output(plain));
+            room.is_ok_and(|room| src.overlap(&room) == Overlap::None)
+        };
         if STREAM.load(Ordering::Relaxed) && io.dst.is_some_and(apart) {
             Release::Streaming
         } else {

@@ -18,11 +18,13 @@ pub(super) struct Gmac {
     /// A partial block and, when verifying, the last 16 bytes seen: they may be the tag.
     carry: Carry,
     keep: usize,
+    /// Bytes of the message, without the parameter's AAD.
+    message_len: u64,
 }
 
 impl Gmac {
     pub(super) const fn new() -> Self {
-        Self { hash: Ghash::new(), carry: Carry::new(), keep: 0 }
+        Self { hash: Ghash::new(), carry: Carry::new(), keep: 0, message_len: 0 }
     }
 
     /// Begins a message with the parameter's AAD.
@@ -57,6 +59,7 @@ impl Gmac {
             hold.ghash(&key.powers, y, run.source());
         });
         self.hash.aad_len = total;
+        self.message_len = self.message_len.saturating_add(src.len() as u64);
         Ok(())
     }
 
@@ -69,6 +72,9 @@ impl Gmac {
 
     /// Verifies the last 16 bytes of the message as the tag of those before.
     pub(super) fn verify(&mut self, key: &Key, fpu: &mut Fpu) -> Result<()> {
+        if self.message_len < 16 {
+            return Err(Error::ENCRYPTED_DATA_LEN_RANGE);
+        }
         let received = self.carry.pop(16).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         self.hash.aad_len = self.hash.aad_len.saturating_sub(16);
         let tag = self.tag(key, fpu);
