@@ -13,7 +13,8 @@ use crate::kernel::{
     CallReq, Context, TemplatePtr, crypto_create_ctx_template, crypto_decrypt,
     crypto_decrypt_final, crypto_decrypt_init, crypto_decrypt_single, crypto_decrypt_update,
     crypto_destroy_ctx_template, crypto_encrypt, crypto_encrypt_final, crypto_encrypt_init,
-    crypto_encrypt_single, crypto_encrypt_update, crypto_mech2id, load,
+    crypto_encrypt_single, crypto_encrypt_update, crypto_mac, crypto_mac_final, crypto_mac_init,
+    crypto_mac_single, crypto_mac_update, crypto_mac_verify, crypto_mech2id, load,
 };
 
 /// Which way a message goes.
@@ -23,6 +24,37 @@ pub enum Way {
     Encrypt,
     /// Decrypt.
     Decrypt,
+    /// Compute a MAC, through the MAC entry points.
+    Mac,
+}
+
+/// The output argument of a call.
+pub enum Out<'a> {
+    /// NULL: in place.
+    Null,
+    /// The input's own struct: in place.
+    Same,
+    /// A struct of its own.
+    Other(&'a mut crypto_data_t),
+}
+
+impl<'a> From<Option<&'a mut crypto_data_t>> for Out<'a> {
+    fn from(output: Option<&'a mut crypto_data_t>) -> Self {
+        output.map_or(Self::Null, Self::Other)
+    }
+}
+
+impl Out<'_> {
+    /// Input and output as the entry points take them.
+    pub fn pointers(self, input: &mut crypto_data_t) -> (*mut crypto_data_t, *mut crypto_data_t) {
+        let input = core::ptr::from_mut(input);
+        let output = match self {
+            Self::Null => core::ptr::null_mut(),
+            Self::Same => input,
+            Self::Other(output) => output,
+        };
+        (input, output)
+    }
 }
 
 /// A mechanism with its parameter, and a key.
@@ -135,19 +167,20 @@ impl Request {
         Template(template)
     }
 
-    /// `crypto_encrypt` or `crypto_decrypt`: a message in one call. Without an output, in place.
-    pub fn atomic(
+    /// `crypto_encrypt`, `crypto_decrypt` or `crypto_mac`: a message in one call.
+    pub fn atomic<'a>(
         &mut self,
         way: Way,
         template: Option<&Template>,
         input: &mut crypto_data_t,
-        output: Option<&mut crypto_data_t>,
+        output: impl Into<Out<'a>>,
     ) -> c_int {
         let call = match way {
             Way::Encrypt => crypto_encrypt,
             Way::Decrypt => crypto_decrypt,
+            Way::Mac => crypto_mac,
         };
-        let output = output.map_or(core::ptr::null_mut(), core::ptr::from_mut);
+        let (input, output) = output.into().pointers(input);
         // SAFETY: the request's pointers are valid, and the buffers behind the data are alive.
         unsafe {
             call(
@@ -161,7 +194,27 @@ impl Request {
         }
     }
 
-    /// `crypto_encrypt_init` or `crypto_decrypt_init`.
+    /// `crypto_mac_verify`
+    pub fn verify(
+        &mut self,
+        template: Option<&Template>,
+        data: &mut crypto_data_t,
+        mac: &mut crypto_data_t,
+    ) -> c_int {
+        // SAFETY: the request's pointers are valid, and the buffers behind the data are alive.
+        unsafe {
+            crypto_mac_verify(
+                &mut self.mechanism,
+                data,
+                &mut self.key,
+                pointer(template),
+                mac,
+                core::ptr::null_mut(),
+            )
+        }
+    }
+
+    /// `crypto_encrypt_init`, `crypto_decrypt_init` or `crypto_mac_init`.
     ///
     /// # Errors
     /// What the framework returned.
@@ -169,6 +222,7 @@ impl Request {
         let call = match way {
             Way::Encrypt => crypto_encrypt_init,
             Way::Decrypt => crypto_decrypt_init,
+            Way::Mac => crypto_mac_init,
         };
         let mut context = core::ptr::null_mut();
         // SAFETY: the request's pointers are valid.
@@ -212,27 +266,27 @@ pub struct Message {
 }
 
 impl Message {
-    /// `crypto_encrypt_update` or `crypto_decrypt_update`.
-    pub fn update(
-        &mut self,
-        input: &mut crypto_data_t,
-        output: Option<&mut crypto_data_t>,
-    ) -> c_int {
-        let call = match self.way {
-            Way::Encrypt => crypto_encrypt_update,
-            Way::Decrypt => crypto_decrypt_update,
-        };
-        let output = output.map_or(core::ptr::null_mut(), core::ptr::from_mut);
+    /// `crypto_encrypt_update`, `crypto_decrypt_update` or `crypto_mac_update`, which has no output.
+    pub fn update<'a>(&mut self, input: &mut crypto_data_t, output: impl Into<Out<'a>>) -> c_int {
+        let (input, output) = output.into().pointers(input);
+        let none = core::ptr::null_mut::<CallReq>();
         // SAFETY: the context is alive, and so are the buffers behind the data.
-        unsafe { call(self.context, input, output, core::ptr::null_mut::<CallReq>()) }
+        unsafe {
+            match self.way {
+                Way::Encrypt => crypto_encrypt_update(self.context, input, output, none),
+                Way::Decrypt => crypto_decrypt_update(self.context, input, output, none),
+                Way::Mac => crypto_mac_update(self.context, input, none),
+            }
+        }
     }
 
-    /// `crypto_encrypt_final` or `crypto_decrypt_final`. Only BUFFER_TOO_SMALL leaves the message
-    /// alive.
+    /// `crypto_encrypt_final`, `crypto_decrypt_final` or `crypto_mac_final`. Only BUFFER_TOO_SMALL
+    /// leaves the message alive.
     pub fn finish(&mut self, output: Option<&mut crypto_data_t>) -> c_int {
         let call = match self.way {
             Way::Encrypt => crypto_encrypt_final,
             Way::Decrypt => crypto_decrypt_final,
+            Way::Mac => crypto_mac_final,
         };
         let output = output.map_or(core::ptr::null_mut(), core::ptr::from_mut);
         // SAFETY: the context is alive, and so are the buffers behind the data.
@@ -240,16 +294,13 @@ impl Message {
     }
 
     /// The whole message on this context; otherwise as [`Message::finish`].
-    pub fn single(
-        &mut self,
-        input: &mut crypto_data_t,
-        output: Option<&mut crypto_data_t>,
-    ) -> c_int {
+    pub fn single<'a>(&mut self, input: &mut crypto_data_t, output: impl Into<Out<'a>>) -> c_int {
         let call = match self.way {
             Way::Encrypt => crypto_encrypt_single,
             Way::Decrypt => crypto_decrypt_single,
+            Way::Mac => crypto_mac_single,
         };
-        let output = output.map_or(core::ptr::null_mut(), core::ptr::from_mut);
+        let (input, output) = output.into().pointers(input);
         // SAFETY: the context is alive, and so are the buffers behind the data.
         unsafe { call(self.context, input, output, core::ptr::null_mut::<CallReq>()) }
     }

@@ -9,9 +9,6 @@ use std::sync::Once;
 use kcfaes_provider::engine::{TableId, force};
 use kcfaes_provider::kcf::{crypto_data_t, crypto_key_t, crypto_mech_type_t, crypto_mechanism_t};
 
-// The ops vector's functions are called from the module's C only.
-use kcfaes_capi as _;
-
 /// A consumer's context.
 pub type Context = *mut c_void;
 /// A consumer's template.
@@ -167,6 +164,44 @@ pub struct Stats {
     pub violations: u64,
 }
 
+/// What KCF knows about a mechanism (`fk_mech_t`).
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+#[allow(missing_docs, reason = "as fk_test.h says")]
+pub struct MechanismEntry {
+    pub provider: *const c_char,
+    pub module: *const c_char,
+    pub provider_number: u64,
+    pub groups: u32,
+    pub min_key: i64,
+    pub max_key: i64,
+    pub flags: u32,
+    pub generation: u32,
+}
+
+impl MechanismEntry {
+    /// What KCF knows now; `None` while the mechanism has no provider.
+    pub fn of(name: &CStr) -> Option<Self> {
+        let mut entry = core::mem::MaybeUninit::uninit();
+        // SAFETY: a C string, and room for the entry, which success fills.
+        unsafe {
+            (fk_kcf_mech(name.as_ptr(), entry.as_mut_ptr()) == 0).then(|| entry.assume_init())
+        }
+    }
+
+    /// The provider's description.
+    pub fn provider(&self) -> String {
+        // SAFETY: a C string that lives as long as the provider is registered.
+        unsafe { text(self.provider) }.unwrap_or_default()
+    }
+
+    /// The module's name.
+    pub fn module(&self) -> String {
+        // SAFETY: as above.
+        unsafe { text(self.module) }.unwrap_or_default()
+    }
+}
+
 #[allow(missing_docs, reason = "as fk_test.h says")]
 unsafe extern "C" {
     pub fn fk_violations(kind: c_int) -> u64;
@@ -205,6 +240,10 @@ unsafe extern "C" {
     pub fn fk_policy_clear();
     pub fn fk_kcf_providers() -> c_uint;
     pub fn fk_kcf_contexts() -> c_uint;
+    pub fn fk_kcf_unregistering() -> c_int;
+    pub fn fk_kcf_mech(name: *const c_char, mech: *mut MechanismEntry) -> c_int;
+    pub fn fk_mod_install_error(error: c_int);
+    pub fn fk_mod_remove_error(error: c_int);
     /// The module's `_init`.
     pub fn kcfaes_module_init() -> c_int;
     /// The module's `_fini`.
@@ -262,6 +301,31 @@ pub fn stats() -> Stats {
     // SAFETY: the struct is `fk_stats_t`.
     unsafe { fk_stats_thread(&mut stats) };
     stats
+}
+
+/// Proof, at its end, that what this thread allocated meanwhile is free again, and that nothing was
+/// done that would panic, hang or corrupt state in a real kernel.
+pub struct Ledger(());
+
+impl Ledger {
+    /// Begins with this thread's counters at zero.
+    pub fn begin() -> Self {
+        load();
+        clear_stats();
+        Self(())
+    }
+
+    /// # Panics
+    /// If a block is left, or the fake kernel caught something.
+    pub fn settle(self) {
+        let stats = stats();
+        assert_eq!(stats.violations, 0, "{:?}", violations());
+        assert_eq!(
+            (stats.allocs, stats.alloc_bytes),
+            (stats.frees, stats.free_bytes),
+            "blocks left"
+        );
+    }
 }
 
 /// Sets this thread's counters to zero.

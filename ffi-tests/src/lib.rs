@@ -3,10 +3,14 @@
 //!
 //! [`kernel`] is the userland KCF (fakekernel/, C), its consumer API and its instruments; [`buffer`]
 //! builds `crypto_data_t` of every format in any pieces; [`consumer`] is a KCF consumer with values
-//! instead of pointers; [`vector`] runs one test vector in one way. The kernel module's own C is
-//! linked in, so that everything goes through `_init()` and `crypto_register_provider()`.
+//! instead of pointers; [`vector`] runs one test vector in one way; [`sample`] has a message of each
+//! mechanism and the memory around a call; [`spi`] calls the ops vector without a framework. The
+//! kernel module's own C is linked in, so that everything else goes through `_init()` and
+//! `crypto_register_provider()`.
 
 pub mod buffer;
 pub mod consumer;
 pub mod kernel;
+pub mod sample;
+pub mod spi;
 pub mod vector;

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ops vector called as KCF calls it, without KCF in between: for what the framework would stop
+//! (NULL pointers, foreign templates) or end (a context after an error). Mechanism numbers are the
+//! provider's own.
+
+use core::ffi::c_int;
+
+use kcfaes_capi::spi::{
+    kcfaes_create_ctx_template, kcfaes_decrypt, kcfaes_decrypt_atomic, kcfaes_decrypt_final,
+    kcfaes_decrypt_init, kcfaes_decrypt_update, kcfaes_encrypt, kcfaes_encrypt_atomic,
+    kcfaes_encrypt_final, kcfaes_encrypt_init, kcfaes_encrypt_update, kcfaes_free_context,
+    kcfaes_mac, kcfaes_mac_atomic, kcfaes_mac_final, kcfaes_mac_init, kcfaes_mac_update,
+    kcfaes_mac_verify_atomic,
+};
+use kcfaes_provider::kcf::{crypto_ctx_t, crypto_data_t, crypto_key_t, crypto_mechanism_t};
+
+use crate::consumer::{Out, Request, Way};
+use crate::kernel::{TemplatePtr, load};
+
+/// A pointer argument: the value's address, or NULL.
+fn at<T>(argument: Option<&mut T>) -> *mut T {
+    argument.map_or(core::ptr::null_mut(), core::ptr::from_mut)
+}
+
+const NONE: *mut core::ffi::c_void = core::ptr::null_mut();
+
+/// A context as the framework hands it to the provider.
+pub struct Spi {
+    ctx: crypto_ctx_t,
+}
+
+impl Default for Spi {
+    fn default() -> Self {
+        load();
+        Self {
+            ctx: crypto_ctx_t {
+                cc_provider: NONE,
+                cc_session: 0,
+                cc_provider_private: NONE,
+                cc_framework_private: NONE,
+                cc_flags: 0,
+                cc_opstate: NONE,
+            },
+        }
+    }
+}
+
+impl Spi {
+    /// A context on which a message has begun.
+    ///
+    /// # Panics
+    /// If the provider refuses.
+    pub fn begun(way: Way, request: &mut Request) -> Self {
+        let mut spi = Self::default();
+        let mut mechanism = request.provider_mechanism();
+        assert_eq!(spi.init(way, Some(&mut mechanism), Some(&mut request.key), NONE), 0, "init");
+        spi
+    }
+
+    /// Whether the provider has state here, which the framework would have it free.
+    pub fn live(&self) -> bool {
+        !self.ctx.cc_provider_private.is_null()
+    }
+
+    /// `encrypt_init`, `decrypt_init` or `mac_init`
+    pub fn init(
+        &mut self,
+        way: Way,
+        mechanism: Option<&mut crypto_mechanism_t>,
+        key: Option<&mut crypto_key_t>,
+        template: TemplatePtr,
+    ) -> c_int {
+        let call = match way {
+            Way::Encrypt => kcfaes_encrypt_init,
+            Way::Decrypt => kcfaes_decrypt_init,
+            Way::Mac => kcfaes_mac_init,
+        };
+        // SAFETY: NULL or references; what they point to is the test's to keep alive.
+        unsafe { call(&mut self.ctx, at(mechanism), at(key), template, NONE) }
+    }
+
+    /// `encrypt_update`, `decrypt_update` or `mac_update`
+    pub fn update(
+        &mut self,
+        way: Way,
+        input: Option<&mut crypto_data_t>,
+        output: Out<'_>,
+    ) -> c_int {
+        let (input, output) = pair(input, output);
+        let ctx = &raw mut self.ctx;
+        // SAFETY: as in `init`.
+        unsafe {
+            match way {
+                Way::Encrypt => kcfaes_encrypt_update(ctx, input, output, NONE),
+                Way::Decrypt => kcfaes_decrypt_update(ctx, input, output, NONE),
+                Way::Mac => kcfaes_mac_update(ctx, input, NONE),
+            }
+        }
+    }
+
+    /// `encrypt`, `decrypt` or `mac`
+    pub fn single(
+        &mut self,
+        way: Way,
+        input: Option<&mut crypto_data_t>,
+        output: Out<'_>,
+    ) -> c_int {
+        let call = match way {
+            Way::Encrypt => kcfaes_encrypt,
+            Way::Decrypt => kcfaes_decrypt,
+            Way::Mac => kcfaes_mac,
+        };
+        let (input, output) = pair(input, output);
+        // SAFETY: as in `init`.
+        unsafe { call(&mut self.ctx, input, output, NONE) }
+    }
+
+    /// `encrypt_final`, `decrypt_final` or `mac_final`
+    pub fn finish(&mut self, way: Way, output: Option<&mut crypto_data_t>) -> c_int {
+        let call = match way {
+            Way::Encrypt => kcfaes_encrypt_final,
+            Way::Decrypt => kcfaes_decrypt_final,
+            Way::Mac => kcfaes_mac_final,
+        };
+        // SAFETY: as in `init`.
+        unsafe { call(&mut self.ctx, at(output), NONE) }
+    }
+
+    /// `free_context`
+    pub fn free(&mut self) -> c_int {
+        // SAFETY: as in `init`.
+        unsafe { kcfaes_free_context(&mut self.ctx) }
+    }
+}
+
+fn pair(
+    input: Option<&mut crypto_data_t>,
+    output: Out<'_>,
+) -> (*mut crypto_data_t, *mut crypto_data_t) {
+    match (input, output) {
+        (Some(input), output) => output.pointers(input),
+        (None, Out::Other(output)) => (core::ptr::null_mut(), output),
+        (None, _) => (core::ptr::null_mut(), core::ptr::null_mut()),
+    }
+}
+
+/// `encrypt_atomic`, `decrypt_atomic` or `mac_atomic`
+pub fn atomic(
+    way: Way,
+    mechanism: Option<&mut crypto_mechanism_t>,
+    key: Option<&mut crypto_key_t>,
+    template: TemplatePtr,
+    input: Option<&mut crypto_data_t>,
+    output: Out<'_>,
+) -> c_int {
+    load();
+    let call = match way {
+        Way::Encrypt => kcfaes_encrypt_atomic,
+        Way::Decrypt => kcfaes_decrypt_atomic,
+        Way::Mac => kcfaes_mac_atomic,
+    };
+    let (input, output) = pair(input, output);
+    // SAFETY: NULL or references; what they point to is the test's to keep alive.
+    unsafe { call(NONE, 0, at(mechanism), at(key), input, output, template, NONE) }
+}
+
+/// `mac_verify_atomic`
+pub fn verify(
+    mechanism: Option<&mut crypto_mechanism_t>,
+    key: Option<&mut crypto_key_t>,
+    template: TemplatePtr,
+    data: Option<&mut crypto_data_t>,
+    mac: Option<&mut crypto_data_t>,
+) -> c_int {
+    load();
+    // SAFETY: as in `atomic`.
+    unsafe {
+        kcfaes_mac_verify_atomic(NONE, 0, at(mechanism), at(key), at(data), at(mac), template, NONE)
+    }
+}
+
+/// `create_ctx_template`
+pub fn create_template(
+    mechanism: Option<&mut crypto_mechanism_t>,
+    key: Option<&mut crypto_key_t>,
+    template: Option<&mut TemplatePtr>,
+    size: Option<&mut usize>,
+) -> c_int {
+    load();
+    // SAFETY: as in `atomic`.
+    unsafe {
+        kcfaes_create_ctx_template(NONE, at(mechanism), at(key), at(template), at(size), NONE)
+    }
+}
+
+/// `free_context` of no context.
+pub fn free_nothing() -> c_int {
+    // SAFETY: the function takes NULL.
+    unsafe { kcfaes_free_context(core::ptr::null_mut()) }
+}
