@@ -1,43 +1,27 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# The verbs that people type. The work is in xtask/, which has more of them: `make help`.
+# The verbs that people type. The work is in xtask/, which says what each does: `make help`.
 
 CARGO ?= cargo
-XTASK = $(CARGO) xtask
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
-PLACE = DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR)
 
-help:
-	@$(XTASK) help
+help demo check audit headers lib examples: toolchain
+	@$(CARGO) xtask $@
 
-# Each of these installs what is missing on the machine (as root), or says how to.
-demo: setup
-	@$(XTASK) demo
+check-full: toolchain
+	@$(CARGO) xtask check --full
 
-check: setup
-	@$(XTASK) check
+bench: toolchain
+	@$(CARGO) xtask bench $(ARGS)
 
-check-full: setup
-	@$(XTASK) check --full
+install uninstall: toolchain
+	@$(CARGO) xtask $@ DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR)
 
-bench: setup
-	@$(XTASK) bench $(ARGS)
-
-audit: setup
-	@$(XTASK) audit
-
-headers lib examples:
-	@$(XTASK) $@
-
-install uninstall:
-	@$(XTASK) $@ $(PLACE)
-
-setup:
-	@command -v $(CARGO) >/dev/null || { \
-	    echo "no Rust toolchain: install rustup (https://rustup.rs), then run make again" >&2; exit 1; }
-	@$(XTASK) setup
-
-clean:
+clean: toolchain
 	@$(CARGO) clean
 
-.PHONY: help demo check check-full bench audit headers lib examples install uninstall setup clean
+toolchain:
+	@command -v $(CARGO) >/dev/null || \
+	    { echo "no Rust toolchain: get one from https://rustup.rs, run make again" >&2; exit 1; }
+
+.PHONY: help demo check check-full bench audit headers lib examples install uninstall clean toolchain

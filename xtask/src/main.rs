@@ -38,7 +38,10 @@ usage: cargo xtask VERB
   examples       compiles examples/*.c against both libraries and runs them
   install        [DESTDIR=dir] [PREFIX=/usr/local] [LIBDIR=PREFIX/lib]; uninstall takes the same
   cstyle         checks the form of kmod/*.c
-  setup          installs what the other verbs need (as root), or prints how to
+  setup          installs all that the verbs need
+
+Each verb first installs, as root, what it needs and the machine lacks (by apt-get and rustup),
+or prints how to.
 ";
 
 /// Where things are.
@@ -74,8 +77,17 @@ fn main() -> ExitCode {
 
 fn run(args: &[&str]) -> Result<()> {
     let tree = Tree::find()?;
+    let needs = match args {
+        ["demo" | "bench", ..] => setup::DEMO,
+        ["rooms" | "audit", ..] => setup::ROOMS,
+        ["lib" | "examples" | "install", ..] => setup::LIBRARY,
+        ["headers", ..] => setup::HEADERS,
+        ["check" | "setup", ..] => setup::CHECK,
+        _ => &[],
+    };
+    setup::setup(needs)?;
     match args {
-        ["setup"] => setup::setup(),
+        ["setup"] => Ok(()),
         ["rooms"] => rooms::build(&tree).map(drop),
         ["audit"] => audit::command(&tree),
         ["headers"] => headers::write(&tree),

@@ -13,51 +13,106 @@ use crate::process::{output, run, works};
 /// The kernel object's target, whose core is built without vector registers.
 const TARGET: &str = "x86_64-unknown-none";
 
-/// A Debian package, and a sign that it is not needed.
-const PACKAGES: [(&str, fn() -> bool); 4] = [
-    ("gcc", || works("cc", &["--version"])),
-    ("g++", || works("c++", &["--version"])),
-    ("binutils", || works("ld", &["--version"]) && works("objcopy", &["--version"])),
-    ("libclang-dev", has_libclang),
-];
+/// Something that a verb cannot do without.
+#[derive(Clone, Copy)]
+pub(crate) enum Need {
+    Compiler,
+    CxxCompiler,
+    Binutils,
+    Libclang,
+    KernelTarget,
+    Clippy,
+    Rustfmt,
+}
 
-pub(crate) fn setup() -> Result<()> {
-    let packages: Vec<&str> =
-        PACKAGES.iter().filter(|(_, present)| !present()).map(|(name, _)| *name).collect();
-    let mut commands = Vec::new();
-    if !packages.is_empty() {
-        commands.push("apt-get update".to_string());
-        commands.push(format!("apt-get install -y --no-install-recommends {}", packages.join(" ")));
-    }
-    if !has_target()? {
-        commands.push(format!("rustup target add {TARGET}"));
-    }
-    for (component, command) in [("clippy", "clippy"), ("rustfmt", "fmt")] {
-        if !works("cargo", &[command, "--version"]) {
-            commands.push(format!("rustup component add {component}"));
+use Need::{Binutils, Clippy, Compiler, CxxCompiler, KernelTarget, Libclang, Rustfmt};
+
+pub(crate) const DEMO: &[Need] = &[Compiler];
+pub(crate) const ROOMS: &[Need] = &[Compiler, Binutils, KernelTarget];
+pub(crate) const LIBRARY: &[Need] = &[Compiler, Binutils];
+pub(crate) const HEADERS: &[Need] = &[Compiler, CxxCompiler];
+pub(crate) const CHECK: &[Need] =
+    &[Compiler, CxxCompiler, Binutils, Libclang, KernelTarget, Clippy, Rustfmt];
+
+impl Need {
+    fn is_met(self) -> bool {
+        match self {
+            Compiler => works("cc", &["--version"]),
+            CxxCompiler => works("c++", &["--version"]),
+            Binutils => ["ld", "ar", "objcopy"].iter().all(|tool| works(tool, &["--version"])),
+            Libclang => has_libclang(),
+            KernelTarget => has_target(),
+            Clippy => works("cargo", &["clippy", "--version"]),
+            Rustfmt => works("cargo", &["fmt", "--version"]),
         }
     }
+
+    /// Debian's package, or what to tell rustup.
+    fn source(self) -> Source {
+        match self {
+            Compiler => Source::Debian("gcc"),
+            CxxCompiler => Source::Debian("g++"),
+            Binutils => Source::Debian("binutils"),
+            Libclang => Source::Debian("libclang-dev"),
+            KernelTarget => Source::Rustup(&["target", "add", TARGET]),
+            Clippy => Source::Rustup(&["component", "add", "clippy"]),
+            Rustfmt => Source::Rustup(&["component", "add", "rustfmt"]),
+        }
+    }
+}
+
+enum Source {
+    Debian(&'static str),
+    Rustup(&'static [&'static str]),
+}
+
+/// The commands that bring what is missing of `needs`, in order.
+fn commands(missing: impl Iterator<Item = Need>) -> Vec<Vec<&'static str>> {
+    let mut packages = Vec::new();
+    let mut rustup = Vec::new();
+    for need in missing {
+        match need.source() {
+            Source::Debian(package) => packages.push(package),
+            Source::Rustup(arguments) => rustup.push([&["rustup"], arguments].concat()),
+        }
+    }
+    let mut commands = Vec::new();
+    if !packages.is_empty() {
+        commands.push(vec!["apt-get", "update"]);
+        let install = ["apt-get", "install", "-y", "--no-install-recommends"];
+        commands.push([&install, &packages[..]].concat());
+    }
+    commands.extend(rustup);
+    commands
+}
+
+pub(crate) fn setup(needs: &[Need]) -> Result<()> {
+    let commands = commands(needs.iter().copied().filter(|need| !need.is_met()));
     if commands.is_empty() {
         return Ok(());
     }
     if output(Command::new("id").arg("-u"))?.trim() != "0" {
+        let lines: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
         return Err(
-            format!("missing on this machine; run as root:\n  {}", commands.join("\n  ")).into()
+            format!("missing on this machine; run as root:\n  {}", lines.join("\n  ")).into()
         );
     }
-    for command in &commands {
-        println!("{command}");
-        let mut words = command.split(' ');
-        let mut command = Command::new(words.next().unwrap_or_default());
-        run(command.args(words).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    for words in &commands {
+        println!("{}", words.join(" "));
+        run(Command::new(words[0]).args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive"))?;
     }
-    Ok(())
+    match needs.iter().find(|need| !need.is_met()) {
+        None => Ok(()),
+        Some(need) => {
+            let left = self::commands([*need].into_iter()).concat().join(" ");
+            Err(format!("still missing after: {left}").into())
+        }
+    }
 }
 
-fn has_target() -> Result<bool> {
-    let libraries =
-        output(Command::new("rustc").args(["--print=target-libdir", "--target", TARGET]))?;
-    Ok(Path::new(libraries.trim()).is_dir())
+fn has_target() -> bool {
+    output(Command::new("rustc").args(["--print=target-libdir", "--target", TARGET]))
+        .is_ok_and(|libraries| Path::new(libraries.trim()).is_dir())
 }
 
 /// bindgen loads libclang at run time, from where the environment says or distributions put it.
@@ -72,6 +127,34 @@ fn has_libclang() -> bool {
     folders.map(fs::read_dir).filter_map(core::result::Result::ok).flatten().flatten().any(|file| {
         let name = file.file_name();
         let name = name.to_string_lossy();
-        name.starts_with("libclang.so") || name.starts_with("libclang-") && name.contains(".so")
+        // Not libclang-cpp.so, which is another library.
+        let version = name.strip_prefix("libclang").map(|rest| rest.trim_start_matches('-'));
+        version.is_some_and(|rest| {
+            rest.starts_with(".so") || rest.starts_with(|c: char| c.is_ascii_digit())
+        })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_come_in_one_command_after_the_lists() {
+        let commands = commands([CxxCompiler, KernelTarget, Libclang].into_iter());
+        let lines: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
+        assert_eq!(
+            lines,
+            [
+                "apt-get update",
+                "apt-get install -y --no-install-recommends g++ libclang-dev",
+                "rustup target add x86_64-unknown-none",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_missing_is_nothing_to_do() {
+        assert!(commands(core::iter::empty()).is_empty());
+    }
 }
