@@ -5,7 +5,7 @@
 use kcfaes_kernels::Block;
 
 use super::gcm::{Ghash, MAX_AAD, same_tag};
-use crate::data::{Data, Pair};
+use crate::data::{Pair, Segments};
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace};
 use crate::kcf::{Error, Result};
@@ -49,17 +49,17 @@ impl Gmac {
     }
 
     /// Absorbs the message, or a part.
-    pub(super) fn update(&mut self, key: &Key, fpu: &mut Fpu, src: &Data<'_>) -> Result<()> {
-        let segments = src.input()?;
-        let total = self.hash.aad_len.checked_add(src.len() as u64);
+    pub(super) fn update(&mut self, key: &Key, fpu: &mut Fpu, src: Segments<'_>) -> Result<()> {
+        let len = src.left() as u64;
+        let total = self.hash.aad_len.checked_add(len);
         let total = total.filter(|&n| n <= MAX_AAD).ok_or(Error::DATA_LEN_RANGE)?;
         let y = &mut self.hash.y;
-        let mut pair = Pair::read_only(segments);
+        let mut pair = Pair::read_only(src);
         self.carry.pump(self.keep, fpu, Pace::Parallel, &mut pair, |hold, run| {
             hold.ghash(&key.powers, y, run.source());
         });
         self.hash.aad_len = total;
-        self.message_len = self.message_len.saturating_add(src.len() as u64);
+        self.message_len = self.message_len.saturating_add(len);
         Ok(())
     }
 

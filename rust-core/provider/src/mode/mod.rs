@@ -167,13 +167,18 @@ impl Operation {
             },
             Mode::Gmac(gmac) => match direction {
                 Direction::Encrypt => {
-                    let mut out = room_for_mac(io.dst_or_src())?;
-                    gmac.update(key, fpu, &io.src)?;
+                    let dst = io.dst_or_src();
+                    if dst.len() < 16 {
+                        return Err(Error::Room(16));
+                    }
+                    let src = io.src.input()?;
+                    let mut out = dst.output(16)?;
+                    gmac.update(key, fpu, src)?;
                     out.scatter(&gmac.tag(key, fpu).0);
                     16
                 }
                 Direction::Decrypt => {
-                    gmac.update(key, fpu, &io.src)?;
+                    gmac.update(key, fpu, io.src.input()?)?;
                     gmac.verify(key, fpu)?;
                     0
                 }
@@ -205,7 +210,7 @@ impl Operation {
                 Direction::Decrypt => gcm.decrypt_update(key, fpu, io, &mut self.buffer, kmflag)?,
             },
             Mode::Gmac(gmac) => {
-                gmac.update(key, fpu, &io.src)?;
+                gmac.update(key, fpu, io.src.input()?)?;
                 0
             }
         };
@@ -243,7 +248,7 @@ impl Operation {
                     if dst.len() < 16 {
                         return Err(Error::DATA_LEN_RANGE);
                     }
-                    let mut out = room_for_mac(dst)?;
+                    let mut out = dst.output(16)?;
                     out.scatter(&gmac.tag(key, fpu).0);
                     16
                 }
@@ -275,11 +280,6 @@ fn ragged(direction: Direction) -> Error {
         Direction::Encrypt => Error::DATA_LEN_RANGE,
         Direction::Decrypt => Error::ENCRYPTED_DATA_LEN_RANGE,
     }
-}
-
-/// Room for a MAC of 16 bytes.
-fn room_for_mac<'a>(dst: &Data<'a>) -> Result<crate::data::Segments<'a>> {
-    dst.output(16)
 }
 
 /// Input and output of a part in a mode that emits whole blocks, and the bytes it will emit.
