@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! FPU holds: how many, how long, never nested, ended on every path, with nothing secret left in the
+//! registers; and in an interrupt, where the registers belong to somebody else.
+
+mod oracle;
+
+use core::ffi::c_int;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kcfaes_ffi_tests::buffer::{Buffer, Cut, Format};
+use kcfaes_ffi_tests::consumer::{Out, Request, Way};
+use kcfaes_ffi_tests::kernel::{
+    self, fk_cr0_ts, fk_fpu_canary, fk_preempt_depth, fk_set_cr0_ts, fk_set_interrupt, fk_set_kfpu,
+    fk_violations_clear,
+};
+use kcfaes_kernels::{Block, Schedule, entry_aesni};
+use kcfaes_provider::engine::env::kcfaes_hold;
+use kcfaes_provider::engine::{HOLD_BYTES, TableId, set_hold_bytes};
+use kcfaes_provider::kcf::{
+    CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_INVALID_MAC, CRYPTO_KEY_SIZE_RANGE,
+    CRYPTO_SUCCESS,
+};
+use kcfaes_vectors::{Mode, Stream};
+use oracle::Message;
+
+/// The table, the budget and the canary are one per process. The registers are watched throughout.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    kernel::load();
+    kernel::use_table(TableId::Aesni);
+    set_hold_bytes(HOLD_BYTES);
+    // SAFETY: no precondition.
+    unsafe { fk_fpu_canary(1) };
+    guard
+}
+
+/// The holds that `f` took; afterwards none is left and preemption is as it was.
+fn holds<T>(f: impl FnOnce() -> T) -> (T, u64) {
+    kernel::clear_stats();
+    let result = f();
+    let stats = kernel::stats();
+    assert_eq!(stats.violations, 0, "{:?}", kernel::violations());
+    // SAFETY: no precondition.
+    assert_eq!(unsafe { fk_preempt_depth() }, 0, "preemption is still off");
+    // A hold that had been left would make the next one nested.
+    (result, stats.holds)
+}
+
+/// Sends a whole message in pieces by `cut`; returns the status and the holds.
+fn send(message: &Message, way: Way, template: bool, cut: Cut) -> (c_int, u64) {
+    let mut random = Stream::new(9);
+    let (input, want) = (message.input(way), message.output(way));
+    let mut request = message.request();
+    let template = template.then(|| request.template());
+    let mut src = Buffer::new(Format::Uio, &input, &cut.lengths(input.len(), &mut random));
+    let mut dst = Buffer::room(Format::Mblk, want.len(), &cut.lengths(want.len(), &mut random));
+    let (mut from, mut to) = (src.data(0, input.len()), dst.data(0, want.len()));
+    let (rv, n) = holds(|| request.atomic(way, template.as_ref(), &mut from, Out::Other(&mut to)));
+    assert_eq!(dst.bytes(), want);
+    (rv, n)
+}
+
+fn sealed(mode: Mode, len: usize) -> Message {
+    let mut message = Message::draw(mode, 16, 0, &mut Stream::new(len as u64));
+    message.text = Stream::new(1).draw(len);
+    message.sealed = message.by_crates().expect("the crates have it");
+    message
+}
+
+const TASKS: [(Mode, Way); 10] = [
+    (Mode::Ecb, Way::Encrypt),
+    (Mode::Ecb, Way::Decrypt),
+    (Mode::Cbc, Way::Encrypt),
+    (Mode::Cbc, Way::Decrypt),
+    (Mode::Ctr, Way::Encrypt),
+    (Mode::Ctr, Way::Decrypt),
+    (Mode::Gcm, Way::Encrypt),
+    (Mode::Gcm, Way::Decrypt),
+    (Mode::Gmac, Way::Mac),
+    (Mode::Gmac, Way::Decrypt),
+];
+
+/// A hold has 32 KiB of text in parallel modes and 8 KiB in CBC encryption; the key's and the tag's
+/// own time may need one hold more, never fewer than the text alone.
+#[test]
+fn holds_are_as_many_as_the_bytes_need() {
+    let _alone = alone();
+    for (mode, way) in TASKS {
+        let serial = (mode, way) == (Mode::Cbc, Way::Encrypt);
+        let budget = if serial { 8 * 1024 } else { 32 * 1024 };
+        for len in [16, 1024, budget - 64, budget, budget + 16, 2 * budget, 128 * 1024] {
+            let message = sealed(mode, len);
+            for template in [true, false] {
+                for cut in [Cut::Whole, Cut::Few] {
+                    let (rv, n) = send(&message, way, template, cut);
+                    assert_eq!(rv, CRYPTO_SUCCESS);
+                    let least = (len.div_ceil(budget) as u64).max(1);
+                    assert!(
+                        (least..=least + 1).contains(&n),
+                        "{mode:?} {way:?} of {len} bytes, {cut:?}, template {template}: {n} holds"
+                    );
+                    if len <= 1024 {
+                        assert_eq!(n, 1, "{mode:?} {way:?}: a small message is one hold");
+                    }
+                }
+            }
+        }
+    }
+    // A hold goes on over pieces: 6 KiB in crumbs of up to 17 bytes, some 700 of them, is one.
+    for (mode, way) in TASKS {
+        let (rv, n) = send(&sealed(mode, 6 * 1024), way, true, Cut::Crumbs);
+        assert_eq!((rv, n), (CRYPTO_SUCCESS, 1), "{mode:?} {way:?} in crumbs");
+    }
+}
+
+/// The budget is what the tunable says, whatever shape the data has; no hold exceeds it.
+#[test]
+fn the_budget_is_tunable_and_kept() {
+    let _alone = alone();
+    for (asked, taken) in
+        [(0, 1024), (1, 1024), (1100, 1088), (4096, 4096), (40_000, 40_000), (usize::MAX, 1 << 20)]
+    {
+        assert_eq!(set_hold_bytes(asked), taken);
+        let len = 16 * 1024;
+        for (mode, way) in TASKS {
+            let budget = if (mode, way) == (Mode::Cbc, Way::Encrypt) { taken / 4 } else { taken };
+            let budget = budget & !15;
+            for cut in [Cut::Whole, Cut::Few, Cut::Crumbs] {
+                let (rv, n) = send(&sealed(mode, len), way, true, cut);
+                assert_eq!(rv, CRYPTO_SUCCESS);
+                let least = len.div_ceil(budget) as u64;
+                assert!(
+                    (least..=least + 1 + least / 32).contains(&n),
+                    "{mode:?} {way:?}, {cut:?}, {budget} bytes a hold: {n} holds, not {least}"
+                );
+            }
+        }
+    }
+    set_hold_bytes(HOLD_BYTES);
+}
+
+/// Long AAD and long IVs count too.
+#[test]
+fn hashing_alone_is_held_in_portions() {
+    let _alone = alone();
+    let aad = Stream::new(2).draw(100_000);
+    for (mode, iv, least) in [(Mode::Gcm, 12, 4), (Mode::Gcm, 70_000, 6), (Mode::Gmac, 12, 4)] {
+        let iv = Stream::new(3).draw(iv);
+        let mut request = Request::new(mode, &[7; 32], &iv, 0, &aad, 16);
+        let template = request.template();
+        let (context, n) = holds(|| request.init(Way::Encrypt, Some(&template)));
+        assert!((least..=least + 1).contains(&n), "{mode:?}: {n} holds of init");
+        context.expect("init").cancel();
+    }
+}
+
+/// Parts that complete no block take no hold at all; those that do take one.
+#[test]
+fn small_parts_take_one_hold_or_none() {
+    let _alone = alone();
+    for (mode, way) in TASKS {
+        let message = sealed(mode, 96);
+        let (input, want) = (message.input(way), message.output(way));
+        let mut request = message.request();
+        let mut context = request.init(way, None).expect("init");
+        let mut src = Buffer::new(Format::Raw, &input, &[]);
+        let mut dst = Buffer::room(Format::Raw, want.len(), &[]);
+        let (mut taken, mut given) = (0, 0);
+        for part in [5, 0, 6, 5, 50, input.len() - 66] {
+            let mut from = src.data(taken, part);
+            let mut to = dst.data(given, want.len() - given);
+            let (rv, n) = holds(|| context.update(&mut from, Out::Other(&mut to)));
+            assert_eq!(rv, CRYPTO_SUCCESS);
+            assert!(n <= 1, "{mode:?} {way:?}: {n} holds of {part} bytes");
+            if part == 0 {
+                assert_eq!(n, 0, "{mode:?} {way:?}: a hold for nothing");
+            }
+            taken += part;
+            if way != Way::Mac {
+                given += to.cd_length;
+            }
+        }
+        let mut to = dst.data(given, want.len() - given);
+        let (rv, n) = holds(|| context.finish(Some(&mut to)));
+        assert_eq!(rv, CRYPTO_SUCCESS);
+        assert!(n <= 1, "{mode:?} {way:?}: {n} holds of final");
+        assert_eq!(dst.bytes(), want);
+    }
+}
+
+/// Errors at every stage leave no hold behind.
+#[test]
+fn errors_end_the_hold() {
+    let _alone = alone();
+    for (mode, way) in TASKS {
+        let message = sealed(mode, 96);
+        let mut request = message.request();
+        let mut src = Buffer::new(Format::Raw, &message.input(way), &[]);
+        let mut dst = Buffer::room(Format::Raw, 200, &[]);
+        let len = message.input(way).len();
+        let mut attempt = |request: &mut Request, room: usize, want: c_int| {
+            let (mut from, mut to) = (src.data(0, len), dst.data(0, room));
+            let (rv, _) = holds(|| request.atomic(way, None, &mut from, Out::Other(&mut to)));
+            assert_eq!(rv, want, "{mode:?} {way:?}");
+        };
+        if !message.output(way).is_empty() {
+            attempt(&mut request, message.output(way).len() - 1, CRYPTO_BUFFER_TOO_SMALL);
+        }
+        let mut wrong = Message { key: vec![1; 17], ..message.clone() }.request();
+        attempt(&mut wrong, 200, CRYPTO_KEY_SIZE_RANGE);
+        if message.tag_len > 0 && way == Way::Decrypt {
+            let mut forged = Message { aad: vec![1], ..message.clone() }.request();
+            attempt(&mut forged, message.output(way).len(), CRYPTO_INVALID_MAC);
+        }
+        // Input and output at different places of the same bytes, behind the key's set-up.
+        if mode != Mode::Gmac {
+            let want = message.output(way).len();
+            let (mut from, mut to) = (dst.data(0, len), dst.data(3, want));
+            let (rv, _) = holds(|| request.atomic(way, None, &mut from, Out::Other(&mut to)));
+            assert_eq!(rv, CRYPTO_ARGUMENTS_BAD, "{mode:?} {way:?}");
+        }
+    }
+}
+
+/// In an interrupt and in a thread's own FPU section: right results, no `kernel_fpu_begin`, CR0.TS as
+/// it was, preemption as it was.
+#[test]
+fn the_fpu_is_borrowed_where_it_cannot_be_taken() {
+    let _alone = alone();
+    for (mode, way) in TASKS {
+        let message = sealed(mode, 40_000 & !15);
+        let (input, want) = (message.input(way), message.output(way));
+        for (interrupt, kfpu, ts) in
+            [(1, 0, 0), (1, 0, 1), (0, 1, 0), (0, 1, 1), (1, 1, 0), (1, 1, 1)]
+        {
+            let mut request = message.request();
+            let mut src = Buffer::new(Format::Raw, &input, &[]);
+            let mut dst = Buffer::room(Format::Raw, want.len(), &[]);
+            // SAFETY: flags of this thread.
+            unsafe {
+                fk_set_interrupt(interrupt);
+                fk_set_kfpu(kfpu);
+                fk_set_cr0_ts(ts);
+            }
+            let (mut from, mut to) = (src.data(0, input.len()), dst.data(0, want.len()));
+            let (rv, n) = holds(|| request.atomic(way, None, &mut from, Out::Other(&mut to)));
+            // SAFETY: as above.
+            let after = unsafe {
+                let after = fk_cr0_ts();
+                fk_set_interrupt(0);
+                fk_set_kfpu(0);
+                fk_set_cr0_ts(0);
+                after
+            };
+            assert_eq!((rv, n), (CRYPTO_SUCCESS, 0), "{mode:?} {way:?}: holds in an interrupt");
+            assert_eq!(after, ts, "{mode:?} {way:?}: CR0.TS");
+            assert_eq!(dst.bytes(), want);
+        }
+    }
+}
+
+unsafe extern "C" {
+    fn kcfaes_env_hold(hold: *mut kcfaes_hold);
+    fn kcfaes_env_release(hold: *mut kcfaes_hold);
+}
+
+/// What a borrowed hold does to the registers of the thread that was interrupted: hold, kernel, wipe
+/// and release as the engine calls them, between two looks at xmm0 to xmm15.
+fn registers_after_a_borrowed_hold(ts: bool) -> [[u8; 16]; 16] {
+    let mut schedule = Schedule::default();
+    let (mut ctr, text) = (Block([9; 16]), [0x5a; 256]);
+    let mut out = [0; 256];
+    let mut hold = core::mem::MaybeUninit::<kcfaes_hold>::zeroed();
+    let mut registers = [[0; 16]; 16];
+    // SAFETY: the CPU has the table (the test forces it). The registers are declared; the calls are
+    // to functions of the C ABI with valid pointers, on a stack aligned for them.
+    kernel::in_interrupt(ts, || unsafe {
+        entry_aesni::kcfaes_key_expand_aesni(&mut schedule, [3; 16].as_ptr(), 16);
+        core::arch::asm!(
+            "push rbx",
+            "mov rbx, rsp",
+            "and rsp, -16",
+            "mov rax, 0x0101010101010101",
+            "xor ecx, ecx",
+            "movq xmm0, rax", "punpcklqdq xmm0, xmm0",
+            "movdqa xmm1, xmm0", "paddb xmm1, xmm0", "movdqa xmm2, xmm1", "paddb xmm2, xmm0",
+            "movdqa xmm3, xmm2", "paddb xmm3, xmm0", "movdqa xmm4, xmm3", "paddb xmm4, xmm0",
+            "movdqa xmm5, xmm4", "paddb xmm5, xmm0", "movdqa xmm6, xmm5", "paddb xmm6, xmm0",
+            "movdqa xmm7, xmm6", "paddb xmm7, xmm0", "movdqa xmm8, xmm7", "paddb xmm8, xmm0",
+            "movdqa xmm9, xmm8", "paddb xmm9, xmm0", "movdqa xmm10, xmm9", "paddb xmm10, xmm0",
+            "movdqa xmm11, xmm10", "paddb xmm11, xmm0", "movdqa xmm12, xmm11", "paddb xmm12, xmm0",
+            "movdqa xmm13, xmm12", "paddb xmm13, xmm0", "movdqa xmm14, xmm13", "paddb xmm14, xmm0",
+            "movdqa xmm15, xmm14", "paddb xmm15, xmm0",
+            "mov rdi, r12",
+            "call {hold}",
+            "mov rdi, r13",
+            "mov rsi, r14",
+            "mov rdx, [r15]",
+            "mov rcx, [r15 + 8]",
+            "mov r8d, 256",
+            "call {ctr32}",
+            "call {wipe}",
+            "mov rdi, r12",
+            "call {release}",
+            "mov rdi, [r15 + 16]",
+            "movdqu [rdi], xmm0", "movdqu [rdi + 16], xmm1", "movdqu [rdi + 32], xmm2",
+            "movdqu [rdi + 48], xmm3", "movdqu [rdi + 64], xmm4", "movdqu [rdi + 80], xmm5",
+            "movdqu [rdi + 96], xmm6", "movdqu [rdi + 112], xmm7", "movdqu [rdi + 128], xmm8",
+            "movdqu [rdi + 144], xmm9", "movdqu [rdi + 160], xmm10", "movdqu [rdi + 176], xmm11",
+            "movdqu [rdi + 192], xmm12", "movdqu [rdi + 208], xmm13", "movdqu [rdi + 224], xmm14",
+            "movdqu [rdi + 240], xmm15",
+            "mov rsp, rbx",
+            "pop rbx",
+            hold = sym kcfaes_env_hold,
+            ctr32 = sym entry_aesni::kcfaes_ctr32_aesni,
+            wipe = sym entry_aesni::kcfaes_wipe_aesni,
+            release = sym kcfaes_env_release,
+            in("r12") hold.as_mut_ptr(),
+            in("r13") &raw const schedule,
+            in("r14") &raw mut ctr,
+            in("r15") [text.as_ptr() as usize, out.as_mut_ptr() as usize, registers.as_mut_ptr() as usize].as_ptr(),
+            clobber_abi("C"),
+        );
+    });
+    assert_ne!(out, text, "the kernel ran");
+    // The interrupted thread's registers do not stay in the hold.
+    // SAFETY: plain bytes, which began as zeros.
+    let saved = unsafe { hold.assume_init() }.xmm;
+    assert_eq!(saved, [[0; 16]; 16], "saved registers are left on the stack");
+    registers
+}
+
+#[test]
+fn an_interrupted_thread_keeps_its_registers() {
+    let _alone = alone();
+    let marks: Vec<[u8; 16]> = (1..=16).map(|n| [n; 16]).collect();
+    assert_eq!(registers_after_a_borrowed_hold(false).as_slice(), marks, "TS clear");
+    assert_eq!(registers_after_a_borrowed_hold(true), [[0; 16]; 16], "TS set");
+}
+
+/// The control: the watch over the registers sees a secret that is left.
+#[test]
+fn a_secret_left_in_a_register_is_seen() {
+    let _alone = alone();
+    let mut hold = core::mem::MaybeUninit::<kcfaes_hold>::zeroed();
+    kernel::clear_stats();
+    // SAFETY: taken and given back by the rules; the register is declared.
+    unsafe {
+        kcfaes_env_hold(hold.as_mut_ptr());
+        core::arch::asm!(
+            "mov rax, 0x5ec3e75ec3e75ec3",
+            "movq xmm7, rax",
+            "call {release}",
+            release = sym kcfaes_env_release,
+            in("rdi") hold.as_mut_ptr(),
+            clobber_abi("C"),
+        );
+    }
+    assert_eq!(kernel::stats().violations, 1, "{:?}", kernel::violations());
+    // SAFETY: no precondition.
+    unsafe { fk_violations_clear() };
+}
