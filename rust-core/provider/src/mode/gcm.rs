@@ -358,7 +358,8 @@ impl Gcm {
             Release::Streaming => self.carry.bytes(),
             _ => buffer.bytes(),
         };
-        let len = waiting.len().checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        let len =
+            waiting.len().checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         let mut out = dst.output(len)?;
         let (text, tag_at) = waiting.split_at_mut_checked(len).unwrap_or_default();
         let mut received = self.tag.0;

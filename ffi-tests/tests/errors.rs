@@ -1,0 +1,914 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which code each wrong argument gets, and which wins when two are wrong at once; templates that
+//! are not ours; contexts in every state. The ops vector is called directly where the framework
+//! would stop or hide the case.
+
+use core::ffi::{c_int, c_void};
+
+use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format};
+use kcfaes_ffi_tests::consumer::{Out, Request, Template, Way, mechanism_id};
+use kcfaes_ffi_tests::kernel::Ledger;
+use kcfaes_ffi_tests::sample::Sample;
+use kcfaes_ffi_tests::spi::{self, Spi};
+use kcfaes_provider::kcf::{
+    CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS, CRYPTO_ARGUMENTS_BAD,
+    CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE, CRYPTO_ENCRYPTED_DATA_LEN_RANGE,
+    CRYPTO_INVALID_MAC, CRYPTO_KEY_ATTR_LIST, CRYPTO_KEY_REFERENCE, CRYPTO_KEY_SIZE_RANGE,
+    CRYPTO_KEY_TYPE_INCONSISTENT, CRYPTO_MECHANISM_INVALID, CRYPTO_MECHANISM_PARAM_INVALID,
+    CRYPTO_OPERATION_NOT_INITIALIZED, CRYPTO_SUCCESS, crypto_data_t, crypto_key_t,
+    crypto_key_value_t, crypto_mechanism_t,
+};
+use kcfaes_vectors::Mode;
+
+const NONE: *mut c_void = core::ptr::null_mut();
+
+/// Everything that one call takes, to be damaged piece by piece.
+struct Call {
+    sample: Sample,
+    request: Request,
+    mechanism: crypto_mechanism_t,
+    key: crypto_key_t,
+    template: *mut c_void,
+    _input: Buffer,
+    output: Buffer,
+    src: crypto_data_t,
+    dst: crypto_data_t,
+}
+
+impl Call {
+    fn new(mode: Mode, way: Way) -> Self {
+        let sample = Sample::new(mode, way, 48);
+        let request = sample.request();
+        let (len, room) = (sample.input.len(), sample.output.len());
+        let mut input = Buffer::new(Format::Uio, &sample.input, &[20, len - 20]);
+        let mut output = Buffer::room(Format::Uio, room, &[room / 2, room - room / 2]);
+        Self {
+            mechanism: request.provider_mechanism(),
+            key: request.key,
+            template: NONE,
+            src: input.data(0, len),
+            dst: output.data(0, room),
+            sample,
+            request,
+            _input: input,
+            output,
+        }
+    }
+
+    fn atomic(&mut self) -> c_int {
+        spi::atomic(
+            self.sample.way,
+            Some(&mut self.mechanism),
+            Some(&mut self.key),
+            self.template,
+            Some(&mut self.src),
+            Out::Other(&mut self.dst),
+        )
+    }
+
+    /// init, and what it leaves is freed again.
+    fn init(&mut self) -> c_int {
+        let mut spi = Spi::default();
+        let rv = spi.init(
+            self.sample.way,
+            Some(&mut self.mechanism),
+            Some(&mut self.key),
+            self.template,
+        );
+        assert_eq!(spi.live(), rv == CRYPTO_SUCCESS, "state behind {rv:#x}");
+        assert_eq!(spi.free(), CRYPTO_SUCCESS);
+        rv
+    }
+
+    fn create_template(&mut self) -> c_int {
+        let (mut template, mut size) = (NONE, 0);
+        let rv = spi::create_template(
+            Some(&mut self.mechanism),
+            Some(&mut self.key),
+            Some(&mut template),
+            Some(&mut size),
+        );
+        if rv == CRYPTO_SUCCESS {
+            Block { at: template, size }.free();
+        } else {
+            assert_eq!((template, size), (NONE, 0), "output behind {rv:#x}");
+        }
+        rv
+    }
+
+    fn key_value(&mut self) -> &mut crypto_key_value_t {
+        // SAFETY: the key is given by value.
+        unsafe { &mut self.key.cku_data.cku_key_value }
+    }
+
+    /// The parameter, to be damaged in the request's own copy.
+    fn parameter<T>(&mut self) -> &mut T {
+        assert_eq!(self.mechanism.cm_param_len, size_of::<T>());
+        // SAFETY: the request owns a parameter of that size, which is the mode's.
+        unsafe { &mut *self.mechanism.cm_param.cast::<T>() }
+    }
+
+    fn untouched(&self) -> bool {
+        self.output.bytes().iter().all(|&b| b == FILL)
+    }
+}
+
+/// A template's block, freed as KCF frees it.
+struct Block {
+    at: *mut c_void,
+    size: usize,
+}
+
+unsafe extern "C" {
+    fn kmem_free(at: *mut c_void, size: usize);
+}
+
+impl Block {
+    fn free(self) {
+        // SAFETY: the block came from the provider, with this size.
+        unsafe {
+            self.at.cast::<u8>().write_bytes(0, self.size);
+            kmem_free(self.at, self.size);
+        }
+    }
+}
+
+const MODES: [Mode; 5] = Mode::ALL;
+const WAYS: [Way; 2] = [Way::Encrypt, Way::Decrypt];
+
+fn every() -> impl Iterator<Item = (Mode, Way)> {
+    let ciphers = MODES.into_iter().flat_map(|mode| WAYS.map(|way| (mode, way)));
+    ciphers.chain([(Mode::Gmac, Way::Mac)])
+}
+
+/// A way to be wrong, in the order in which it is found out.
+struct Fault {
+    name: &'static str,
+    code: fn(Way) -> c_int,
+    applies: fn(Mode, Way) -> bool,
+    damage: fn(&mut Call),
+}
+
+fn always(_: Mode, _: Way) -> bool {
+    true
+}
+
+const KEY_FORMAT: Fault = Fault {
+    name: "key format",
+    code: |_| CRYPTO_KEY_TYPE_INCONSISTENT,
+    applies: always,
+    damage: |call| call.key.ck_format = CRYPTO_KEY_REFERENCE,
+};
+const KEY_SIZE: Fault = Fault {
+    name: "key size",
+    code: |_| CRYPTO_KEY_SIZE_RANGE,
+    applies: always,
+    damage: |call| call.key_value().cku_v_length = 160,
+};
+const NUMBER: Fault = Fault {
+    name: "mechanism number",
+    code: |_| CRYPTO_MECHANISM_INVALID,
+    applies: always,
+    damage: |call| call.mechanism.cm_type = 99,
+};
+const PARAMETER_LENGTH: Fault = Fault {
+    name: "parameter length",
+    code: |_| CRYPTO_MECHANISM_PARAM_INVALID,
+    applies: |mode, _| mode != Mode::Ecb,
+    damage: |call| call.mechanism.cm_param_len += 1,
+};
+const PARAMETER: Fault = Fault {
+    name: "parameter",
+    code: |_| CRYPTO_MECHANISM_PARAM_INVALID,
+    applies: |mode, _| !matches!(mode, Mode::Ecb | Mode::Cbc),
+    damage: |call| {
+        // Where the length is wrong as well the parameter is not looked at.
+        if call.mechanism.cm_param_len % 8 == 0 {
+            match call.sample.mode {
+                Mode::Ctr => call.parameter::<CK_AES_CTR_PARAMS>().ulCounterBits = 129,
+                Mode::Gcm => call.parameter::<CK_AES_GCM_PARAMS>().ulTagBits = 129,
+                _ => call.parameter::<CK_AES_GMAC_PARAMS>().pIv = core::ptr::null_mut(),
+            }
+        }
+    },
+};
+const RAGGED: Fault = Fault {
+    name: "ragged length",
+    code: |way| match way {
+        Way::Decrypt => CRYPTO_ENCRYPTED_DATA_LEN_RANGE,
+        _ => CRYPTO_DATA_LEN_RANGE,
+    },
+    applies: |mode, _| matches!(mode, Mode::Ecb | Mode::Cbc),
+    damage: |call| call.src.cd_length -= 1,
+};
+const SHORTER_THAN_TAG: Fault = Fault {
+    name: "shorter than its tag",
+    code: |_| CRYPTO_ENCRYPTED_DATA_LEN_RANGE,
+    applies: |mode, way| mode == Mode::Gcm && way == Way::Decrypt,
+    damage: |call| call.src.cd_length = 15,
+};
+const ROOM: Fault = Fault {
+    name: "room",
+    code: |_| CRYPTO_BUFFER_TOO_SMALL,
+    applies: |mode, way| !(mode == Mode::Gmac && way == Way::Decrypt),
+    damage: |call| call.dst.cd_length = call.dst.cd_length.min(1).saturating_sub(1),
+};
+const INPUT: Fault = Fault {
+    name: "input list",
+    code: |_| CRYPTO_DATA_LEN_RANGE,
+    applies: always,
+    damage: |call| call.src.cd_offset = 1000,
+};
+const OUTPUT: Fault = Fault {
+    name: "output format",
+    code: |_| CRYPTO_ARGUMENTS_BAD,
+    applies: |mode, way| !(mode == Mode::Gmac && way == Way::Decrypt),
+    damage: |call| call.dst.cd_format = 99,
+};
+
+/// Each fault alone, and each pair, of which the earlier must win.
+fn check_order(faults: &[&Fault], entry: fn(&mut Call) -> c_int) {
+    let ledger = Ledger::begin();
+    let mut pairs = 0;
+    for (mode, way) in every() {
+        assert_eq!(entry(&mut Call::new(mode, way)), CRYPTO_SUCCESS, "{mode:?} {way:?}");
+        let faults: Vec<_> = faults.iter().filter(|fault| (fault.applies)(mode, way)).collect();
+        for (i, first) in faults.iter().enumerate() {
+            for second in &faults[i..] {
+                // A mechanism that is unknown has no rule about lengths to break.
+                if first.name == "ragged length" && second.name == "mechanism number" {
+                    continue;
+                }
+                let mut call = Call::new(mode, way);
+                (first.damage)(&mut call);
+                if first.name != second.name {
+                    (second.damage)(&mut call);
+                    pairs += 1;
+                }
+                let rv = entry(&mut call);
+                let want = (first.code)(way);
+                assert_eq!(rv, want, "{mode:?} {way:?}: {} and {}", first.name, second.name);
+                assert!(call.untouched(), "{mode:?} {way:?}: {} and {}", first.name, second.name);
+            }
+        }
+    }
+    assert!(pairs >= 40, "{pairs} pairs");
+    ledger.settle();
+}
+
+#[test]
+fn atomic_order_of_checks() {
+    check_order(
+        &[
+            &RAGGED,
+            &NUMBER,
+            &PARAMETER_LENGTH,
+            &KEY_FORMAT,
+            &KEY_SIZE,
+            &PARAMETER,
+            &SHORTER_THAN_TAG,
+            &ROOM,
+            &INPUT,
+            &OUTPUT,
+        ],
+        Call::atomic,
+    );
+}
+
+#[test]
+fn init_order_of_checks() {
+    check_order(&[&KEY_FORMAT, &NUMBER, &PARAMETER_LENGTH, &KEY_SIZE, &PARAMETER], Call::init);
+}
+
+/// A single call's faults, on a context of its own.
+#[test]
+fn single_order_of_checks() {
+    check_order(&[&RAGGED, &SHORTER_THAN_TAG, &ROOM, &INPUT, &OUTPUT], |call| {
+        let mut spi = Spi::begun(call.sample.way, &mut call.request);
+        let rv = spi.single(call.sample.way, Some(&mut call.src), Out::Other(&mut call.dst));
+        assert_eq!(spi.live(), rv != CRYPTO_SUCCESS);
+        spi.free();
+        rv
+    });
+}
+
+/// REFERENCE, ATTR_LIST and unknown formats; every length but the three.
+#[test]
+fn keys_refused() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every() {
+        for entry in [Call::atomic, Call::init, Call::create_template] {
+            for format in [0, CRYPTO_KEY_REFERENCE, CRYPTO_KEY_ATTR_LIST, 4, u32::MAX] {
+                let mut call = Call::new(mode, way);
+                call.key.ck_format = format;
+                assert_eq!(entry(&mut call), CRYPTO_KEY_TYPE_INCONSISTENT, "{format}");
+            }
+            for bits in (0..=320).chain([1 << 16, u32::MAX]) {
+                let mut call = Call::new(mode, way);
+                let mut bytes = [7_u8; 40];
+                *call.key_value() = crypto_key_value_t {
+                    cku_v_length: bits,
+                    cku_v_data: bytes.as_mut_ptr().cast(),
+                };
+                let rv = entry(&mut call);
+                match bits {
+                    // The answer is right for another key, so a verification fails.
+                    128 | 192 | 256 => assert_ne!(rv, CRYPTO_KEY_SIZE_RANGE, "{bits}"),
+                    _ => assert_eq!(rv, CRYPTO_KEY_SIZE_RANGE, "{mode:?} {way:?} {bits}"),
+                }
+            }
+            let mut call = Call::new(mode, way);
+            call.key_value().cku_v_data = NONE;
+            assert_eq!(entry(&mut call), CRYPTO_ARGUMENTS_BAD);
+        }
+    }
+    ledger.settle();
+}
+
+/// The parameter has one length, exactly; ECB does not look at it.
+#[test]
+fn parameter_lengths() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every() {
+        let right = Call::new(mode, way).mechanism.cm_param_len;
+        for len in (0..=72).chain([usize::MAX]) {
+            for entry in [Call::atomic, Call::init] {
+                let mut call = Call::new(mode, way);
+                call.mechanism.cm_param_len = len;
+                let want = if len == right || mode == Mode::Ecb {
+                    CRYPTO_SUCCESS
+                } else {
+                    CRYPTO_MECHANISM_PARAM_INVALID
+                };
+                assert_eq!(entry(&mut call), want, "{mode:?} {way:?} {len}");
+            }
+            // A template depends on the key alone; IPsec has no parameter yet when it makes one.
+            let mut call = Call::new(mode, way);
+            call.mechanism.cm_param_len = len;
+            call.mechanism.cm_param = core::ptr::null_mut();
+            assert_eq!(call.create_template(), CRYPTO_SUCCESS);
+        }
+    }
+    ledger.settle();
+}
+
+/// A raw 16-byte IV, as other APIs want it, is no parameter of CTR or GCM.
+#[test]
+fn ctr_raw_iv_refused() {
+    for mode in [Mode::Ctr, Mode::Gcm, Mode::Gmac] {
+        for way in WAYS {
+            let mut iv = [1_u8; 16];
+            let mut call = Call::new(mode, way);
+            call.mechanism.cm_param = iv.as_mut_ptr().cast();
+            call.mechanism.cm_param_len = 16;
+            assert_eq!(call.atomic(), CRYPTO_MECHANISM_PARAM_INVALID);
+            assert_eq!(call.init(), CRYPTO_MECHANISM_PARAM_INVALID);
+        }
+    }
+}
+
+#[test]
+fn null_parameter() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every() {
+        for len in [0, Call::new(mode, way).mechanism.cm_param_len, 99] {
+            for entry in [Call::atomic, Call::init] {
+                let mut call = Call::new(mode, way);
+                call.mechanism.cm_param = core::ptr::null_mut();
+                call.mechanism.cm_param_len = len;
+                let want = match mode {
+                    Mode::Ecb | Mode::Cbc => CRYPTO_SUCCESS,
+                    _ => CRYPTO_MECHANISM_PARAM_INVALID,
+                };
+                assert_eq!(entry(&mut call), want, "{mode:?} {way:?} {len}");
+            }
+        }
+    }
+    ledger.settle();
+}
+
+/// CBC without an IV anywhere runs with the zero IV, as the reference does.
+#[test]
+fn cbc_null_iv_is_zero() {
+    let mut call = Call::new(Mode::Cbc, Way::Encrypt);
+    call.mechanism.cm_param = core::ptr::null_mut();
+    call.mechanism.cm_param_len = 0;
+    assert_eq!(call.atomic(), CRYPTO_SUCCESS);
+    let mut zero = [0_u8; 16];
+    let mut explicit = Call::new(Mode::Cbc, Way::Encrypt);
+    explicit.mechanism.cm_param = zero.as_mut_ptr().cast();
+    assert_eq!(explicit.atomic(), CRYPTO_SUCCESS);
+    assert_eq!(call.output.bytes(), explicit.output.bytes());
+    assert_ne!(call.output.bytes(), call.sample.output);
+}
+
+#[test]
+fn gcm_tag_bits_every_value() {
+    let ledger = Ledger::begin();
+    for bits in (0..=136).chain([256, 1 << 32 | 128, u64::MAX]) {
+        let good = matches!(bits, 32 | 64 | 96 | 104 | 112 | 120 | 128);
+        let want = if good { CRYPTO_SUCCESS } else { CRYPTO_MECHANISM_PARAM_INVALID };
+        for entry in [Call::atomic, Call::init] {
+            let mut call = Call::new(Mode::Gcm, Way::Encrypt);
+            call.parameter::<CK_AES_GCM_PARAMS>().ulTagBits = bits;
+            assert_eq!(entry(&mut call), want, "{bits}");
+        }
+        let mut call = Call::new(Mode::Gcm, Way::Encrypt);
+        let full = call.sample.output.clone();
+        call.parameter::<CK_AES_GCM_PARAMS>().ulTagBits = bits;
+        if call.atomic() == CRYPTO_SUCCESS {
+            // A shorter tag is the beginning of the whole one.
+            let n = 48 + bits as usize / 8;
+            assert_eq!(call.dst.cd_length, n);
+            assert_eq!(call.output.bytes()[..n], full[..n]);
+        }
+        let mut call = Call::new(Mode::Gcm, Way::Decrypt);
+        call.parameter::<CK_AES_GCM_PARAMS>().ulTagBits = bits;
+        assert_eq!(call.init(), want, "{bits}");
+        call.src.cd_length = 48 + (bits as usize / 8).min(16);
+        assert_eq!(call.atomic(), want, "{bits}");
+    }
+    ledger.settle();
+}
+
+#[test]
+fn ctr_counter_bits_every_value() {
+    for bits in (0..=136).chain([1 << 32 | 1, u64::MAX]) {
+        let want = match bits {
+            1..=128 => CRYPTO_SUCCESS,
+            _ => CRYPTO_MECHANISM_PARAM_INVALID,
+        };
+        for entry in [Call::atomic, Call::init] {
+            for way in WAYS {
+                let mut call = Call::new(Mode::Ctr, way);
+                call.parameter::<CK_AES_CTR_PARAMS>().ulCounterBits = bits;
+                assert_eq!(entry(&mut call), want, "{bits}");
+            }
+        }
+    }
+}
+
+/// An IV must have bytes, AAD must where it has a length; both NULL pointers are refused otherwise,
+/// and so are lengths beyond what GCM can hash.
+#[test]
+fn gcm_iv_and_aad() {
+    type Params = CK_AES_GCM_PARAMS;
+    let cases: [(fn(&mut Params), c_int); 7] = [
+        (|p| p.ulIvLen = 0, CRYPTO_MECHANISM_PARAM_INVALID),
+        (|p| p.pIv = core::ptr::null_mut(), CRYPTO_MECHANISM_PARAM_INVALID),
+        (|p| p.ulIvLen = u64::MAX, CRYPTO_MECHANISM_PARAM_INVALID),
+        (|p| p.pAAD = core::ptr::null_mut(), CRYPTO_MECHANISM_PARAM_INVALID),
+        (|p| p.ulAADLen = 1 << 61, CRYPTO_MECHANISM_PARAM_INVALID),
+        (|p| (p.pAAD, p.ulAADLen) = (core::ptr::null_mut(), 0), CRYPTO_SUCCESS),
+        (|p| p.ulIvBits = 1, CRYPTO_SUCCESS),
+    ];
+    for (i, (damage, want)) in cases.into_iter().enumerate() {
+        for entry in [Call::atomic, Call::init] {
+            let mut call = Call::new(Mode::Gcm, Way::Encrypt);
+            damage(call.parameter());
+            assert_eq!(entry(&mut call), want, "case {i}");
+        }
+    }
+    let mut call = Call::new(Mode::Gcm, Way::Encrypt);
+    call.parameter::<Params>().ulIvBits = 0x1234_5678;
+    assert_eq!(call.atomic(), CRYPTO_SUCCESS);
+    assert_eq!(call.output.bytes(), call.sample.output, "ulIvBits is never read");
+}
+
+#[test]
+fn gmac_iv_and_aad() {
+    type Params = CK_AES_GMAC_PARAMS;
+    let cases: [(fn(&mut Params), c_int); 4] = [
+        (|p| p.pIv = core::ptr::null_mut(), CRYPTO_MECHANISM_PARAM_INVALID),
+        (|p| p.pAAD = core::ptr::null_mut(), CRYPTO_MECHANISM_PARAM_INVALID),
+        (|p| p.ulAADLen = 1 << 61, CRYPTO_MECHANISM_PARAM_INVALID),
+        (|p| (p.pAAD, p.ulAADLen) = (core::ptr::null_mut(), 0), CRYPTO_SUCCESS),
+    ];
+    for (i, (damage, want)) in cases.into_iter().enumerate() {
+        for (way, entry) in [
+            (Way::Mac, Call::atomic as fn(&mut Call) -> c_int),
+            (Way::Mac, Call::init),
+            (Way::Encrypt, Call::atomic),
+            (Way::Decrypt, Call::init),
+        ] {
+            let mut call = Call::new(Mode::Gmac, way);
+            damage(call.parameter());
+            assert_eq!(entry(&mut call), want, "case {i} {way:?}");
+        }
+    }
+}
+
+/// Numbers that are nobody's, or not built yet, or of a mechanism that has no MAC group.
+#[test]
+fn mechanism_numbers() {
+    for way in [Way::Encrypt, Way::Decrypt, Way::Mac] {
+        for number in [2, 4, 7, 8, 99, 1 << 32, u64::MAX] {
+            for entry in [Call::atomic, Call::init, Call::create_template] {
+                let mut call = Call::new(Mode::Gmac, way);
+                call.mechanism.cm_type = number;
+                assert_eq!(entry(&mut call), CRYPTO_MECHANISM_INVALID, "{way:?} {number}");
+            }
+        }
+    }
+    for mode in [Mode::Ecb, Mode::Cbc, Mode::Ctr, Mode::Gcm] {
+        for entry in [Call::atomic, Call::init] {
+            let mut call = Call::new(mode, Way::Encrypt);
+            call.sample.way = Way::Mac;
+            assert_eq!(entry(&mut call), CRYPTO_MECHANISM_INVALID, "{mode:?} as a MAC");
+        }
+    }
+}
+
+/// A NULL where a struct must be is ARGUMENTS_BAD, in every call.
+#[test]
+fn null_pointers() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every() {
+        let mut call = Call::new(mode, way);
+        let Call { mechanism, key, src, dst, request, .. } = &mut call;
+        let bad = CRYPTO_ARGUMENTS_BAD;
+        assert_eq!(spi::atomic(way, None, Some(key), NONE, Some(src), Out::Other(dst)), bad);
+        assert_eq!(spi::atomic(way, Some(mechanism), None, NONE, Some(src), Out::Other(dst)), bad);
+        assert_eq!(spi::atomic(way, Some(mechanism), Some(key), NONE, None, Out::Other(dst)), bad);
+        assert_eq!(spi::atomic(way, Some(mechanism), Some(key), NONE, None, Out::Null), bad);
+        let mut spi = Spi::default();
+        assert_eq!(spi.init(way, None, Some(key), NONE), bad);
+        assert_eq!(spi.init(way, Some(mechanism), None, NONE), bad);
+        assert!(!spi.live());
+        let mut spi = Spi::begun(way, request);
+        assert_eq!(spi.update(way, None, Out::Other(dst)), bad);
+        assert_eq!(spi.single(way, None, Out::Other(dst)), bad);
+        assert!(spi.live());
+        assert_eq!(spi.free(), CRYPTO_SUCCESS);
+    }
+    let mut call = Call::new(Mode::Gmac, Way::Mac);
+    let Call { mechanism, key, src, dst, .. } = &mut call;
+    let bad = CRYPTO_ARGUMENTS_BAD;
+    assert_eq!(spi::verify(None, Some(key), NONE, Some(src), Some(dst)), bad);
+    assert_eq!(spi::verify(Some(mechanism), None, NONE, Some(src), Some(dst)), bad);
+    assert_eq!(spi::verify(Some(mechanism), Some(key), NONE, None, Some(dst)), bad);
+    assert_eq!(spi::verify(Some(mechanism), Some(key), NONE, Some(src), None), bad);
+    let (mut template, mut size) = (NONE, 0);
+    let create = spi::create_template;
+    assert_eq!(create(None, Some(key), Some(&mut template), Some(&mut size)), bad);
+    assert_eq!(create(Some(mechanism), None, Some(&mut template), Some(&mut size)), bad);
+    assert_eq!(create(Some(mechanism), Some(key), None, Some(&mut size)), bad);
+    assert_eq!(create(Some(mechanism), Some(key), Some(&mut template), None), bad);
+    assert_eq!((template, size), (NONE, 0));
+    assert_eq!(spi::free_nothing(), CRYPTO_SUCCESS);
+    ledger.settle();
+}
+
+/// With a template an atomic call does not look at the key at all, init still checks its format.
+#[test]
+fn template_replaces_the_key() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every() {
+        let mut call = Call::new(mode, way);
+        let block = template_of(&mut call);
+        let damages: [fn(&mut Call); 4] = [
+            |call| call.key.ck_format = CRYPTO_KEY_REFERENCE,
+            |call| call.key_value().cku_v_length = 13,
+            |call| call.key_value().cku_v_data = NONE,
+            |_| {},
+        ];
+        for damage in damages {
+            let mut call = Call::new(mode, way);
+            call.template = block.at;
+            damage(&mut call);
+            assert_eq!(call.atomic(), CRYPTO_SUCCESS, "{mode:?} {way:?}");
+            assert_eq!(call.output.bytes(), call.sample.output, "{mode:?} {way:?}");
+            let want = match call.key.ck_format {
+                CRYPTO_KEY_REFERENCE => CRYPTO_KEY_TYPE_INCONSISTENT,
+                _ => CRYPTO_SUCCESS,
+            };
+            assert_eq!(call.init(), want, "{mode:?} {way:?}");
+        }
+        let Call { mechanism, src, dst, .. } = &mut call;
+        let rv = spi::atomic(way, Some(mechanism), None, block.at, Some(src), Out::Other(dst));
+        assert_eq!(rv, CRYPTO_SUCCESS, "no key at all");
+        block.free();
+    }
+    ledger.settle();
+}
+
+fn template_of(call: &mut Call) -> Block {
+    let mut block = Block { at: NONE, size: 0 };
+    let rv = spi::create_template(
+        Some(&mut call.mechanism),
+        Some(&mut call.key),
+        Some(&mut block.at),
+        Some(&mut block.size),
+    );
+    assert_eq!(rv, CRYPTO_SUCCESS);
+    block
+}
+
+/// A pointer that is no template, one into a template, and a template that was copied elsewhere:
+/// ARGUMENTS_BAD before a byte is transformed.
+#[test]
+fn template_foreign_misaligned_or_moved_is_refused() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every() {
+        let mut call = Call::new(mode, way);
+        let block = template_of(&mut call);
+        // SAFETY: the block has that many bytes, and the copies are only read.
+        let bytes = unsafe { core::slice::from_raw_parts(block.at.cast::<u8>(), block.size) };
+        let mut moved = vec![0_u64; block.size / 8 + 1];
+        // SAFETY: the vector has room for the block.
+        unsafe { moved.as_mut_ptr().cast::<u8>().copy_from(bytes.as_ptr(), bytes.len()) };
+        let mut zeros = [0_u64; 8];
+        let mut strange = [0x5a5a_5a5a_5a5a_5a5a_u64; 8];
+        let foreign: [*mut c_void; 5] = [
+            zeros.as_mut_ptr().cast(),
+            strange.as_mut_ptr().cast(),
+            moved.as_mut_ptr().cast(),
+            block.at.cast::<u8>().wrapping_add(1).cast(),
+            block.at.cast::<u8>().wrapping_add(8).cast(),
+        ];
+        for (i, template) in foreign.into_iter().enumerate() {
+            let mut call = Call::new(mode, way);
+            call.template = template;
+            assert_eq!(call.atomic(), CRYPTO_ARGUMENTS_BAD, "{mode:?} {way:?} {i}");
+            assert_eq!(call.init(), CRYPTO_ARGUMENTS_BAD, "{mode:?} {way:?} {i}");
+            assert!(call.untouched());
+        }
+        block.free();
+    }
+    ledger.settle();
+}
+
+/// A template needs neither the key nor the mechanism that it was made of, serves every mechanism,
+/// and any number of threads and contexts at once; contexts may die before it in any order.
+#[test]
+fn template_outlives_its_key_and_serves_threads() {
+    let ledger = Ledger::begin();
+    let template: Template = {
+        let mut request = Sample::new(Mode::Ecb, Way::Encrypt, 16).request();
+        let template = request.template();
+        let mut other = Request::new(Mode::Ecb, &[0; 32], &[], 0, &[], 0);
+        // SAFETY: the request owns 16 bytes of key.
+        unsafe { request.key.cku_data.cku_key_value.cku_v_data.write_bytes(0xee, 16) };
+        assert_ne!(other.template().0, template.0);
+        template
+    };
+    // KCF binds a template to the mechanism that it was made for; the provider does not.
+    let mut call = Call::new(Mode::Gcm, Way::Encrypt);
+    call.mechanism = Call::new(Mode::Ecb, Way::Encrypt).mechanism;
+    let block = template_of(&mut call);
+    for (mode, way) in every() {
+        let mut call = Call::new(mode, way);
+        call.template = block.at;
+        assert_eq!(call.atomic(), CRYPTO_SUCCESS, "{mode:?} {way:?}");
+        assert_eq!(call.output.bytes(), call.sample.output, "{mode:?} {way:?}");
+    }
+    block.free();
+    let sample = &Sample::new(Mode::Ecb, Way::Encrypt, 512);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let ledger = Ledger::begin();
+                for _ in 0..200 {
+                    let mut input = Buffer::new(Format::Raw, &sample.input, &[]);
+                    let mut output = Buffer::room(Format::Raw, 512, &[]);
+                    let mut request = sample.request();
+                    let mut first = request.init(Way::Encrypt, Some(&template)).expect("init");
+                    let mut second = request.init(Way::Encrypt, Some(&template)).expect("init");
+                    let mut dst = output.data(0, 512);
+                    assert_eq!(first.single(&mut input.data(0, 512), Some(&mut dst)), 0);
+                    assert_eq!(output.bytes(), sample.output);
+                    let mut dst = output.data(0, 512);
+                    assert_eq!(second.update(&mut input.data(0, 512), Some(&mut dst)), 0);
+                    second.cancel();
+                }
+                ledger.settle();
+            });
+        }
+    });
+    drop(template);
+    ledger.settle();
+}
+
+/// After init the key, the parameter, its IV and its AAD may change.
+#[test]
+fn init_keeps_no_pointer() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every() {
+        let mut call = Call::new(mode, way);
+        let mut spi = Spi::begun(way, &mut call.request);
+        let scribble = |at: *mut u8, len: u64| {
+            // SAFETY: the request owns so many bytes there.
+            unsafe { at.write_bytes(0xee, len as usize) };
+        };
+        scribble(call.key_value().cku_v_data.cast(), 16);
+        match mode {
+            Mode::Gcm => {
+                let p: CK_AES_GCM_PARAMS = *call.parameter();
+                scribble(p.pIv, p.ulIvLen);
+                scribble(p.pAAD, p.ulAADLen);
+            }
+            Mode::Gmac => {
+                let p: CK_AES_GMAC_PARAMS = *call.parameter();
+                scribble(p.pIv, 12);
+                scribble(p.pAAD, p.ulAADLen);
+            }
+            _ => {}
+        }
+        scribble(call.mechanism.cm_param.cast(), call.mechanism.cm_param_len as u64);
+        let rv = spi.single(way, Some(&mut call.src), Out::Other(&mut call.dst));
+        assert_eq!(rv, CRYPTO_SUCCESS, "{mode:?} {way:?}");
+        assert_eq!(call.output.bytes(), call.sample.output, "{mode:?} {way:?}");
+    }
+    ledger.settle();
+}
+
+/// What has ended, or never began, is freed again without harm and takes no more data.
+#[test]
+fn free_context_in_every_state() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every() {
+        let states: [fn(&mut Call, &mut Spi); 7] = [
+            |_, _| {},
+            |call, spi| {
+                let rv =
+                    spi.update(call.sample.way, Some(&mut call.src), Out::Other(&mut call.dst));
+                assert_eq!(rv, CRYPTO_SUCCESS);
+            },
+            // A partial block waits, or GCM decryption has buffered.
+            |call, spi| {
+                call.src.cd_length = 17;
+                call.dst.cd_length = 17;
+                let rv = spi.update(call.sample.way, Some(&mut call.src), Out::Null);
+                assert_eq!(rv, CRYPTO_SUCCESS);
+            },
+            |call, spi| {
+                call.dst.cd_length = 0;
+                let rv =
+                    spi.single(call.sample.way, Some(&mut call.src), Out::Other(&mut call.dst));
+                let verifies = call.sample.output.is_empty();
+                assert_eq!(rv, if verifies { CRYPTO_SUCCESS } else { CRYPTO_BUFFER_TOO_SMALL });
+            },
+            |call, spi| {
+                call.src.cd_offset = 1000;
+                let rv =
+                    spi.update(call.sample.way, Some(&mut call.src), Out::Other(&mut call.dst));
+                assert_eq!(rv, CRYPTO_DATA_LEN_RANGE);
+            },
+            |call, spi| {
+                let rv =
+                    spi.single(call.sample.way, Some(&mut call.src), Out::Other(&mut call.dst));
+                assert_eq!((rv, spi.live()), (CRYPTO_SUCCESS, false));
+            },
+            |call, spi| {
+                call.src.cd_length = 17;
+                spi.update(call.sample.way, Some(&mut call.src), Out::Null);
+                call.dst.cd_length = 0;
+                spi.finish(call.sample.way, Some(&mut call.dst));
+            },
+        ];
+        for state in states {
+            let mut call = Call::new(mode, way);
+            let mut spi = Spi::begun(way, &mut call.request);
+            assert!(spi.live());
+            state(&mut call, &mut spi);
+            for _ in 0..3 {
+                assert_eq!(spi.free(), CRYPTO_SUCCESS);
+                assert!(!spi.live());
+            }
+            let mut call = Call::new(mode, way);
+            let gone = CRYPTO_OPERATION_NOT_INITIALIZED;
+            assert_eq!(spi.update(way, Some(&mut call.src), Out::Other(&mut call.dst)), gone);
+            assert_eq!(spi.single(way, Some(&mut call.src), Out::Other(&mut call.dst)), gone);
+            assert_eq!(spi.finish(way, Some(&mut call.dst)), gone);
+            assert!(call.untouched());
+        }
+    }
+    ledger.settle();
+}
+
+/// The same states, ended by the consumer.
+#[test]
+fn cancel_in_every_state() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every() {
+        for state in 0..4 {
+            let Call { request, src, dst, .. } = &mut Call::new(mode, way);
+            let mut message = request.init(way, None).expect("init");
+            match state {
+                1 => assert_eq!(message.update(src, Some(&mut *dst)), CRYPTO_SUCCESS),
+                2 => {
+                    src.cd_length = 17;
+                    assert_eq!(message.update(src, None), CRYPTO_SUCCESS);
+                }
+                3 => {
+                    src.cd_offset = 1000;
+                    assert_eq!(message.update(src, Some(&mut *dst)), CRYPTO_DATA_LEN_RANGE);
+                }
+                _ => {}
+            }
+            message.cancel();
+        }
+    }
+    ledger.settle();
+}
+
+/// A context goes in one direction.
+#[test]
+fn context_of_the_other_direction() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every().filter(|&(_, way)| way != Way::Mac) {
+        let other = if way == Way::Encrypt { Way::Decrypt } else { Way::Encrypt };
+        let mut call = Call::new(mode, way);
+        let mut spi = Spi::begun(way, &mut call.request);
+        let gone = CRYPTO_OPERATION_NOT_INITIALIZED;
+        assert_eq!(spi.update(other, Some(&mut call.src), Out::Other(&mut call.dst)), gone);
+        assert_eq!(spi.single(other, Some(&mut call.src), Out::Other(&mut call.dst)), gone);
+        assert_eq!(spi.finish(other, Some(&mut call.dst)), gone);
+        assert!(call.untouched());
+        let rv = spi.single(way, Some(&mut call.src), Out::Other(&mut call.dst));
+        assert_eq!(rv, CRYPTO_SUCCESS, "the context is as it was");
+        assert_eq!(call.output.bytes(), call.sample.output);
+    }
+    ledger.settle();
+}
+
+/// After INVALID_MAC in final the framework frees the context; until then nothing comes out of it.
+#[test]
+fn forged_final_gives_nothing_more() {
+    let ledger = Ledger::begin();
+    for buffered in [false, true] {
+        let mut call = Call::new(Mode::Gcm, Way::Decrypt);
+        let forged = [&call.sample.input[..63], &[call.sample.input[63] ^ 1]].concat();
+        let mut input = Buffer::new(Format::Raw, &forged, &[]);
+        let mut spi = Spi::begun(Way::Decrypt, &mut call.request);
+        let out = if buffered { Out::Null } else { Out::Other(&mut call.dst) };
+        assert_eq!(spi.update(Way::Decrypt, Some(&mut input.data(0, 64)), out), CRYPTO_SUCCESS);
+        for _ in 0..3 {
+            let mut room = Buffer::room(Format::Raw, 64, &[]);
+            let mut dst = room.data(0, 64);
+            assert_eq!(spi.finish(Way::Decrypt, Some(&mut dst)), CRYPTO_INVALID_MAC);
+            assert_eq!((dst.cd_length, room.bytes()), (64, vec![FILL; 64]));
+        }
+        assert_eq!(spi.free(), CRYPTO_SUCCESS);
+    }
+    ledger.settle();
+}
+
+/// The MAC to verify: exactly 16 bytes or INVALID_MAC, in any format; what is wrong with the data
+/// is told first.
+#[test]
+fn verify_codes() {
+    let ledger = Ledger::begin();
+    let sample = Sample::new(Mode::Gmac, Way::Mac, 45);
+    let verify = |mac: &mut crypto_data_t, data: &mut crypto_data_t| {
+        let mut request = sample.request();
+        let mut mechanism = request.provider_mechanism();
+        spi::verify(Some(&mut mechanism), Some(&mut request.key), NONE, Some(data), Some(mac))
+    };
+    for format in Format::ALL {
+        let bytes = [&[FILL; 3], sample.output.as_slice(), &[FILL; 9]].concat();
+        let mut mac = Buffer::new(format, &bytes, &[5, 0, 6, 17]);
+        let mut data = Buffer::new(format, &sample.input, &[1, 44]);
+        for len in 0..=20 {
+            let want = if len == 16 { CRYPTO_SUCCESS } else { CRYPTO_INVALID_MAC };
+            let mut tag = mac.data(3, len);
+            assert_eq!(verify(&mut tag, &mut data.data(0, 45)), want, "{len}");
+            assert_eq!((tag.cd_length, tag.cd_offset), (len, 3));
+        }
+        assert_eq!(verify(&mut mac.data(4, 16), &mut data.data(0, 45)), CRYPTO_INVALID_MAC);
+        for bit in 0..128 {
+            let mut forged = sample.output.clone();
+            forged[bit / 8] ^= 1 << (bit % 8);
+            let mut tag = Buffer::new(format, &forged, &[16]);
+            let rv = verify(&mut tag.data(0, 16), &mut data.data(0, 45));
+            assert_eq!(rv, CRYPTO_INVALID_MAC, "bit {bit}");
+        }
+        let short =
+            if format == Format::Raw { CRYPTO_ARGUMENTS_BAD } else { CRYPTO_DATA_LEN_RANGE };
+        assert_eq!(verify(&mut mac.data(20, 16), &mut data.data(0, 45)), short);
+        assert_eq!(verify(&mut mac.data(3, 16), &mut data.data(1, 45)), short);
+        assert_eq!(
+            verify(&mut mac.data(3, 3), &mut data.data(1, 45)),
+            short,
+            "the data's fault first"
+        );
+        assert_eq!(mac.bytes(), bytes);
+    }
+    ledger.settle();
+}
+
+/// What the framework itself refuses: a mechanism without the group, an unknown one.
+#[test]
+fn framework_refuses() {
+    const CRYPTO_MECH_NOT_SUPPORTED: c_int = 73;
+    let mut request = Sample::new(Mode::Ecb, Way::Encrypt, 16).request();
+    let mut data = Buffer::room(Format::Raw, 16, &[]);
+    let (mut src, mut dst) = (data.data(0, 16), data.data(0, 16));
+    let rv = request.atomic(Way::Mac, None, &mut src, Some(&mut dst));
+    assert_eq!(rv, CRYPTO_MECH_NOT_SUPPORTED);
+    assert_eq!(request.init(Way::Mac, None).err(), Some(CRYPTO_MECH_NOT_SUPPORTED));
+    request.mechanism.cm_type = mechanism_id(Mode::Ecb) + 1000;
+    let rv = request.atomic(Way::Encrypt, None, &mut src, Some(&mut dst));
+    assert_eq!(rv, CRYPTO_MECHANISM_INVALID);
+    assert_eq!(data.bytes(), [FILL; 16]);
+}
