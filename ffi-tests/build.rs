@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Compiles the userland KCF and, against its headers, the kernel module's C.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn main() {
     let kernel = Path::new("fakekernel");
@@ -18,6 +18,7 @@ fn main() {
         .extra_warnings(true)
         .warnings_into_errors(true)
         .flag("-ffreestanding")
+        .flag("-mgeneral-regs-only")
         .include(kernel.join("include"))
         .include(kernel)
         .opt_level(2);
@@ -33,8 +34,7 @@ fn main() {
         .define("_info", "kcfaes_module_info")
         .include("../include")
         .include("../kmod")
-        .file("../kmod/kcfaes.c")
-        .file("../kmod/kcfaes_env.c")
+        .files(module_sources())
         .compile("kcfaes_module");
 
     cc::Build::new()
@@ -44,4 +44,16 @@ fn main() {
         .include(kernel)
         .file(kernel.join("fk_port.c"))
         .compile("fakekernel_port");
+}
+
+/// The module's C, which is all of kmod/ but the other module, the one of tests.
+fn module_sources() -> Vec<PathBuf> {
+    let mut sources: Vec<_> = std::fs::read_dir("../kmod")
+        .expect("kmod/ is readable")
+        .map(|entry| entry.expect("kmod/ is readable").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+        .filter(|path| !path.ends_with("kcfaes_test.c"))
+        .collect();
+    sources.sort();
+    sources
 }

@@ -60,6 +60,15 @@
 /* AVX-512DQ. */
 #define KCFAES_FEATURE_AVX512DQ (1 << 12)
 
+/* Tables of kernels that are counted apart. */
+#define KCFAES_TABLES 2
+
+/* Mechanism numbers that are counted apart: KCF's, from 0, some of which are unused. */
+#define KCFAES_MECHANISMS 8
+
+/* Results that are counted apart: KCF's CRYPTO_*, from 0. */
+#define KCFAES_RESULTS 128
+
 /* What the environment keeps while it lends the FPU; lives on the caller's stack. */
 typedef struct KCFAES_ALIGNED(16) kcfaes_hold {
     /* The environment's own: how the FPU was taken. */
@@ -69,6 +78,21 @@ typedef struct KCFAES_ALIGNED(16) kcfaes_hold {
     /* Room for xmm0-15, saved where the FPU is borrowed from an interrupted thread. */
     uint8_t xmm[16][16];
 } kcfaes_hold;
+
+/*
+ * Counters of one CPU. The environment keeps one for each, zero at first, and adds them up; the
+ * provider writes those of the CPU that it runs on, without a lock.
+ */
+typedef struct KCFAES_ALIGNED(64) kcfaes_stats {
+    /* Calls on data (in one call, a part, an end) that succeeded, by mechanism and table. */
+    uint64_t operations[KCFAES_MECHANISMS][KCFAES_TABLES];
+    /* Bytes of their input. */
+    uint64_t bytes[KCFAES_MECHANISMS][KCFAES_TABLES];
+    /* Calls of any kind that failed, by result. */
+    uint64_t failures[KCFAES_RESULTS];
+    /* Most bytes that one FPU hold has processed. */
+    uint64_t longest_hold;
+} kcfaes_stats;
 
 #ifdef __cplusplus
 extern "C" {
@@ -100,6 +124,9 @@ int kcfaes_env_in_interrupt(void);
  * back. Not nested.
  */
 void kcfaes_env_hold(struct kcfaes_hold *hold);
+
+/* The counters of this CPU, or NULL where nothing is counted. */
+struct kcfaes_stats *kcfaes_env_stats(void);
 
 /* Gives back the FPU that kcfaes_env_hold took with this hold. */
 void kcfaes_env_release(struct kcfaes_hold *hold);

@@ -5,6 +5,9 @@
  * All cryptography is behind the kcfaes_* entry points, which have exactly
  * the types of the op vectors' slots.
  *
+ * Nothing is registered before every table of kernels that this CPU has gave
+ * the known answers.
+ *
  * KCF gives the first provider that registers handle 0, so that a flag of
  * our own says whether we are registered, never the handle.
  */
@@ -13,13 +16,27 @@
 #include <sys/errno.h>
 #include <sys/cmn_err.h>
 #include <sys/modctl.h>
+#include <sys/systm.h>
+#include <sys/time.h>
 #include <sys/crypto/common.h>
 #include <sys/crypto/spi.h>
 
 #include "kcfaes_impl.h"
+#include "kcfaes_module.h"
 #include "kcfaes_spi.h"
 
 extern struct mod_ops mod_cryptoops;
+
+/*
+ * Tunables, read once when the module is loaded (set in /etc/system under the
+ * name that it is installed by).  The highest table of kernels that may be
+ * used, by number; the most bytes that one FPU hold may process, a quarter of
+ * it in modes that cannot work on several blocks at once; whether a GCM
+ * decryption in parts may release text before its end.
+ */
+uint_t kcfaes_table_max = KCFAES_TABLES - 1;
+uint_t kcfaes_hold_bytes = 32 * 1024;
+uint_t kcfaes_gcm_stream = 1;
 
 static struct modlcrypto kcfaes_modlcrypto = {
 	&mod_cryptoops,
@@ -114,6 +131,101 @@ static crypto_provider_info_t kcfaes_provider_info = {
 static crypto_kcf_provider_handle_t kcfaes_handle;
 static boolean_t kcfaes_registered = B_FALSE;
 
+uint64_t kcfaes_selftest_ns;
+
+/*
+ * A wrong tunable does not keep AES from a system: it is clamped, loudly.
+ */
+static void
+kcfaes_tune(void)
+{
+	uint_t bytes;
+
+	if (kcfaes_table_max >= KCFAES_TABLES) {
+		cmn_err(CE_WARN, "kcfaes: kcfaes_table_max is %u, now %u",
+		    kcfaes_table_max, KCFAES_TABLES - 1);
+		kcfaes_table_max = KCFAES_TABLES - 1;
+	}
+	(void) kcfaes_module_set_table_max(kcfaes_table_max);
+
+	bytes = (uint_t)kcfaes_module_set_hold_bytes(kcfaes_hold_bytes);
+	if (bytes != kcfaes_hold_bytes) {
+		cmn_err(CE_WARN, "kcfaes: kcfaes_hold_bytes is %u, now %u",
+		    kcfaes_hold_bytes, bytes);
+		kcfaes_hold_bytes = bytes;
+	}
+
+	if (kcfaes_gcm_stream > 1) {
+		cmn_err(CE_WARN, "kcfaes: kcfaes_gcm_stream is %u, now 1",
+		    kcfaes_gcm_stream);
+		kcfaes_gcm_stream = 1;
+	}
+	kcfaes_module_set_gcm_stream((int)kcfaes_gcm_stream);
+}
+
+/*
+ * Table 0 is the portable one: without it there is nothing to fall back on,
+ * and if it is wrong, so is the memory or the module.
+ */
+static int
+kcfaes_selftest(void)
+{
+	struct kcfaes_module_fault fault;
+	hrtime_t start = gethrtime();
+	uint_t table;
+	int right;
+
+	for (table = 0; table < KCFAES_TABLES; table++) {
+		right = kcfaes_module_selftest(table, &fault);
+		if (right == 0 && table == 1) {
+			cmn_err(CE_NOTE, "kcfaes: this CPU lacks AES-NI or "
+			    "PCLMULQDQ: AES runs without them, slowly");
+		}
+		if (right >= 0)
+			continue;
+		if (table == 0) {
+			cmn_err(CE_WARN, "kcfaes: self-test: wrong answer in "
+			    "%s with a key of %u bits: not loaded",
+			    fault.mode, fault.key_bits);
+			return (EIO);
+		}
+		cmn_err(CE_NOTE, "kcfaes: self-test: table %s gave a wrong "
+		    "answer in %s with a key of %u bits: it is not used",
+		    kcfaes_module_table_name(table), fault.mode,
+		    fault.key_bits);
+	}
+	kcfaes_selftest_ns = (uint64_t)(gethrtime() - start);
+	return (0);
+}
+
+static const char *
+kcfaes_refusal(int error)
+{
+	switch (error) {
+	case CRYPTO_ARGUMENTS_BAD:
+		return ("no mechanism is left for it: another AES provider "
+		    "is loaded, or policy disables them");
+	case CRYPTO_VERSION_MISMATCH:
+		return ("this kernel's KCF is older than the module");
+	default:
+		return ("unexpected");
+	}
+}
+
+/*
+ * KCF keeps the modules that it loads itself.  Under any other name than the
+ * one on its list a module may go at any time that memory is short, and the
+ * stock provider would come in its place.
+ */
+static void
+kcfaes_stay_loaded(void)
+{
+	modctl_t *module = mod_getctl(&kcfaes_modlinkage);
+
+	if (module != NULL && strcmp(module->mod_modname, "aes") != 0)
+		module->mod_loadflags |= MOD_NOAUTOUNLOAD;
+}
+
 int
 _init(void)
 {
@@ -125,17 +237,27 @@ _init(void)
 	if (error != 0)
 		return (error);
 
+	error = kcfaes_selftest();
+	if (error != 0) {
+		(void) mod_remove(&kcfaes_modlinkage);
+		return (error);
+	}
+	kcfaes_tune();
+	kcfaes_env_create(kcfaes_module_operation_bytes());
+
 	error = crypto_register_provider(&kcfaes_provider_info,
 	    &kcfaes_handle);
 	if (error != CRYPTO_SUCCESS) {
-		cmn_err(CE_WARN, "kcfaes: KCF refused the provider (0x%x); "
-		    "its own warnings, if any, stand above this line: another "
-		    "AES provider may be loaded, or policy disables every "
-		    "mechanism", error);
+		cmn_err(CE_WARN, "kcfaes: KCF refused the provider (0x%x): "
+		    "%s; see KCF's own warnings above", error,
+		    kcfaes_refusal(error));
+		kcfaes_env_destroy();
 		(void) mod_remove(&kcfaes_modlinkage);
 		return (EACCES);
 	}
 	kcfaes_registered = B_TRUE;
+	kcfaes_kstat_create();
+	kcfaes_stay_loaded();
 	return (0);
 }
 
@@ -143,11 +265,18 @@ _init(void)
 int
 _fini(void)
 {
+	int error;
+
 	if (kcfaes_registered) {
-		if (crypto_unregister_provider(kcfaes_handle) !=
-		    CRYPTO_SUCCESS)
+		error = crypto_unregister_provider(kcfaes_handle);
+		if (error != CRYPTO_SUCCESS) {
+			cmn_err(CE_NOTE, "kcfaes: KCF does not let the "
+			    "provider go (0x%x)", error);
 			return (EBUSY);
+		}
 		kcfaes_registered = B_FALSE;
+		kcfaes_kstat_destroy();
+		kcfaes_env_destroy();
 	}
 	return (mod_remove(&kcfaes_modlinkage));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: CDDL-1.0 OR MIT */
 
 /*
- * What the provider asks of the kernel: memory, CPU features and the FPU.
+ * What the provider asks of the kernel: memory, CPU features, the FPU, and
+ * counters for each CPU.
  *
  * An FPU hold in process context is kernel_fpu_begin() with preemption off.
  * That call saves user state only, so in an interrupt, which may have pinned
@@ -18,6 +19,7 @@
 #include <sys/types.h>
 #include <sys/archsystm.h>
 #include <sys/controlregs.h>
+#include <sys/cpuvar.h>
 #include <sys/disp.h>
 #include <sys/kfpu.h>
 #include <sys/kmem.h>
@@ -34,6 +36,18 @@
 #define	HOLD_TS_CLEARED	2	/* TS was set: nothing to save */
 
 static uint32_t kcfaes_features;
+
+/* Operations in one call without a template: always the same size, often. */
+static kmem_cache_t *kcfaes_operation_cache;
+static size_t kcfaes_operation_bytes;	/* 0 while there is no cache */
+
+/* One for each CPU, by its sequence number, on a cache line of its own. */
+static struct kcfaes_stats *kcfaes_cpu_stats;
+static uint_t kcfaes_nstats;
+static void *kcfaes_stats_block;
+
+#define	STATS_BLOCK_BYTES	\
+	(kcfaes_nstats * sizeof (struct kcfaes_stats) + 63)
 
 static const struct {
 	uint_t		feature;
@@ -69,6 +83,63 @@ kcfaes_env_init(void)
 	kcfaes_features = features;
 }
 
+void
+kcfaes_env_create(size_t operation_bytes)
+{
+	kcfaes_nstats = (uint_t)max_ncpus;
+	kcfaes_stats_block = kmem_zalloc(STATS_BLOCK_BYTES, KM_SLEEP);
+	kcfaes_cpu_stats = (struct kcfaes_stats *)
+	    (((uintptr_t)kcfaes_stats_block + 63) & ~(uintptr_t)63);
+
+	kcfaes_operation_cache = kmem_cache_create("kcfaes_operation",
+	    operation_bytes, 0, NULL, NULL, NULL, NULL, NULL, 0);
+	kcfaes_operation_bytes = operation_bytes;
+}
+
+void
+kcfaes_env_destroy(void)
+{
+	kcfaes_operation_bytes = 0;
+	kmem_cache_destroy(kcfaes_operation_cache);
+
+	kcfaes_cpu_stats = NULL;
+	kmem_free(kcfaes_stats_block, STATS_BLOCK_BYTES);
+	kcfaes_nstats = 0;
+}
+
+/*
+ * The number may be another CPU's by the time that the caller counts: then two
+ * CPUs write one counter, and one addition may be lost.
+ */
+struct kcfaes_stats *
+kcfaes_env_stats(void)
+{
+	uint_t cpu = (uint_t)CPU_SEQID;
+
+	return (cpu < kcfaes_nstats ? &kcfaes_cpu_stats[cpu] : NULL);
+}
+
+void
+kcfaes_env_total(struct kcfaes_stats *total)
+{
+	const size_t words = sizeof (*total) / sizeof (uint64_t);
+	const volatile uint64_t *from;
+	uint64_t *to = (uint64_t *)total;
+	uint64_t longest = 0;
+	size_t i;
+	uint_t cpu;
+
+	bzero(total, sizeof (*total));
+	for (cpu = 0; cpu < kcfaes_nstats; cpu++) {
+		from = (const volatile uint64_t *)&kcfaes_cpu_stats[cpu];
+		for (i = 0; i < words; i++)
+			to[i] += from[i];
+		if (kcfaes_cpu_stats[cpu].longest_hold > longest)
+			longest = kcfaes_cpu_stats[cpu].longest_hold;
+	}
+	total->longest_hold = longest;
+}
+
 uint32_t
 kcfaes_env_features(void)
 {
@@ -79,19 +150,27 @@ kcfaes_env_features(void)
  * KCF's fast path passes no request handle, hence KM_SLEEP, even when its
  * caller is an interrupt: that flag alone is no licence to block.  Nor may a
  * thread block inside an FPU section.
+ *
+ * A block that KCF frees by itself, a template, is larger than an operation,
+ * so that it never comes from the cache.
  */
 void *
 kcfaes_env_alloc(size_t size, int kmflag)
 {
 	if (kcfaes_env_in_interrupt())
 		kmflag = KM_NOSLEEP;
+	if (size == kcfaes_operation_bytes)
+		return (kmem_cache_alloc(kcfaes_operation_cache, kmflag));
 	return (kmem_alloc(size, kmflag));
 }
 
 void
 kcfaes_env_free(void *ptr, size_t size)
 {
-	kmem_free(ptr, size);
+	if (size == kcfaes_operation_bytes)
+		kmem_cache_free(kcfaes_operation_cache, ptr);
+	else
+		kmem_free(ptr, size);
 }
 
 int
@@ -109,8 +188,12 @@ kcfaes_env_in_interrupt(void)
 /*
  * The register lists stand in assembly without clobbers: this file is
  * compiled without vector registers, and xmm0-15 are the caller's to save.
+ * Functions of their own, so that the audit of the object can tell where
+ * vector registers may be.
  */
-static void
+#define	KCFAES_NOINLINE	__attribute__((noinline))
+
+static void KCFAES_NOINLINE
 kcfaes_xmm_save(uint8_t (*xmm)[16])
 {
 	__asm__ volatile(
@@ -133,7 +216,7 @@ kcfaes_xmm_save(uint8_t (*xmm)[16])
 	    : : "r" (xmm) : "memory");
 }
 
-static void
+static void KCFAES_NOINLINE
 kcfaes_xmm_restore(uint8_t (*xmm)[16])
 {
 	__asm__ volatile(
@@ -156,7 +239,7 @@ kcfaes_xmm_restore(uint8_t (*xmm)[16])
 	    : : "r" (xmm) : "memory");
 }
 
-static void
+static void KCFAES_NOINLINE
 kcfaes_xmm_zero(void)
 {
 	__asm__ volatile(
@@ -202,6 +285,7 @@ kcfaes_env_hold(struct kcfaes_hold *h)
 	if (!kcfaes_env_in_interrupt()) {
 		h->mode = HOLD_KERNEL_FPU;
 		kernel_fpu_begin(NULL, KFPU_NO_STATE);
+		KCFAES_PROBE1(kcfaes__hold, uint64_t, h->mode);
 		return;
 	}
 	cr0 = getcr0();
@@ -212,6 +296,7 @@ kcfaes_env_hold(struct kcfaes_hold *h)
 		h->mode = HOLD_BORROWED;
 		kcfaes_xmm_save(h->xmm);
 	}
+	KCFAES_PROBE1(kcfaes__hold, uint64_t, h->mode);
 }
 
 /*
@@ -221,6 +306,7 @@ kcfaes_env_hold(struct kcfaes_hold *h)
 void
 kcfaes_env_release(struct kcfaes_hold *h)
 {
+	KCFAES_PROBE1(kcfaes__release, uint64_t, h->mode);
 	switch (h->mode) {
 	case HOLD_KERNEL_FPU:
 		kernel_fpu_end(NULL, KFPU_NO_STATE);

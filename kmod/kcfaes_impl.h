@@ -19,6 +19,34 @@ extern "C" {
 /* Reads the CPU's features; before anything else of the environment. */
 extern void kcfaes_env_init(void);
 
+/*
+ * Counters for each CPU, and a cache for blocks of the given size.  Between
+ * their creation and destruction no such block may outlive either end.
+ */
+extern void kcfaes_env_create(size_t operation_bytes);
+extern void kcfaes_env_destroy(void);
+
+/* The sum over all CPUs, of longest_hold the maximum. */
+extern void kcfaes_env_total(struct kcfaes_stats *);
+
+/* The kstat kcfaes:0:stats; without memory for it there is none. */
+extern void kcfaes_kstat_create(void);
+extern void kcfaes_kstat_destroy(void);
+
+/* How long the power-on self-tests took. */
+extern uint64_t kcfaes_selftest_ns;
+
+/*
+ * SDT probes are a build option: each costs a call in an object that DTrace
+ * has not yet patched, and a loader that knows them.
+ */
+#ifdef	KCFAES_SDT
+#include <sys/sdt.h>
+#define	KCFAES_PROBE1(name, type, arg)	DTRACE_PROBE1(name, type, arg)
+#else
+#define	KCFAES_PROBE1(name, type, arg)
+#endif
+
 #ifdef	__cplusplus
 }
 #endif

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicI32, Ordering};
 use std::alloc::{alloc, dealloc};
 use std::sync::LazyLock;
 
-use kcfaes_provider::engine::env::{self, kcfaes_hold};
+use kcfaes_provider::engine::env::{self, kcfaes_hold, kcfaes_stats};
 use kcfaes_provider::kcf::{KM_SLEEP, crypto_req_handle_t};
 
 /// The bits of the features that CPUID reports and the system has enabled (XGETBV).
@@ -72,6 +72,12 @@ extern "C" fn kcfaes_env_features() -> u32 {
 #[inline(never)]
 extern "C" fn kcfaes_env_in_interrupt() -> c_int {
     IN_INTERRUPT.load(Ordering::Relaxed)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn kcfaes_env_stats() -> *mut kcfaes_stats {
+    core::ptr::null_mut()
 }
 
 #[unsafe(no_mangle)]

@@ -24,6 +24,7 @@ static fk_port_mutex_t lock;
 static struct {
 	char name[MODMAXNAMELEN];
 	struct modlinkage *linkage;
+	modctl_t ctl;
 } modules[MODULES];
 static int install_error, remove_error;
 
@@ -63,6 +64,27 @@ fk_module_name(const struct modlinkage *linkage)
 	return (i < 0 ? NULL : modules[i].name);
 }
 
+modctl_t *
+mod_getctl(struct modlinkage *linkage)
+{
+	int i = find(linkage);
+
+	return (i < 0 ? NULL : &modules[i].ctl);
+}
+
+int
+fk_module_loadflags(const char *name)
+{
+	int i;
+
+	for (i = 0; i < MODULES; i++) {
+		if (modules[i].linkage != NULL &&
+		    strcmp(modules[i].name, name) == 0)
+			return (modules[i].ctl.mod_loadflags);
+	}
+	return (0);
+}
+
 int
 mod_install(struct modlinkage *linkage)
 {
@@ -89,6 +111,8 @@ mod_install(struct modlinkage *linkage)
 			modules[i].name[n] = name[n];
 		modules[i].name[n] = '\0';
 		modules[i].linkage = linkage;
+		modules[i].ctl.mod_modname = modules[i].name;
+		modules[i].ctl.mod_loadflags = 0;
 	}
 	fk_port_unlock(&lock);
 	return (i < 0 ? EBUSY : 0);

@@ -158,6 +158,24 @@ extern int fk_module_unload(const char *name, int (*fini)(void));
 extern void fk_mod_install_error(int error);
 extern void fk_mod_remove_error(int error);
 
+/* The loadflags of a module that is installed now, 0 if there is none. */
+extern int fk_module_loadflags(const char *name);
+
+/* ---- kstats. ---- */
+
+/* Updates the kstat and gives each statistic; text is NULL for a number. */
+typedef void (*fk_kstat_func_t)(void *arg, const char *name, uint64_t value,
+    const char *text);
+/* ENOENT, or what the update function returned. */
+extern int fk_kstat_read(const char *module, const char *name,
+    fk_kstat_func_t func, void *arg);
+/* One number; UINT64_MAX when there is no such kstat or statistic. */
+extern uint64_t fk_kstat_value(const char *module, const char *name,
+    const char *statistic);
+extern const char *fk_kstat_text(const char *module, const char *name,
+    const char *statistic);
+extern void fk_kstat_create_fails(int on);
+
 /* ---- KCF. ---- */
 
 /* cryptoadm-style policy: honoured silently at the next registration. */

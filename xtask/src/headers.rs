@@ -17,6 +17,8 @@ enum Content {
     KcfTypes,
     /// Functions that Rust exports.
     Exports { types: &'static str },
+    /// Functions that Rust exports to the kernel module alone.
+    Module,
     /// Functions that C provides to Rust.
     Environment,
     /// The layout table.
@@ -43,9 +45,18 @@ const KCF_TYPES: &str = "\
 #endif
 ";
 
+const MODULE_TYPES: &str = "\
+#ifdef _KERNEL
+#include <sys/types.h>
+#else
+#include <stddef.h>
+#include <stdint.h>
+#endif
+";
+
 const FREESTANDING_TYPES: &str = "#include <stddef.h>\n#include <stdint.h>\n";
 
-const HEADERS: [Header; 5] = [
+const HEADERS: [Header; 6] = [
     Header {
         file: "kcfaes_kcf.h",
         source: "provider/src/kcf.rs",
@@ -70,6 +81,12 @@ const HEADERS: [Header; 5] = [
         source: "provider/src/engine/env.rs",
         about: "",
         content: Content::Environment,
+    },
+    Header {
+        file: "kcfaes_module.h",
+        source: "capi/src/module.rs",
+        about: "",
+        content: Content::Module,
     },
     Header {
         file: "kcfaes_abi.h",
@@ -209,6 +226,7 @@ impl Header {
                     config.function.must_use = Some("KCFAES_MUST_USE".to_string());
                 }
             }
+            Content::Module => before.push_str(MODULE_TYPES),
             Content::Environment => {
                 before.push_str(KCF_TYPES);
                 before.push_str(ALIGNED);

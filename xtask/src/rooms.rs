@@ -3,8 +3,9 @@
 //!
 //! `kernels.o`: the kernels crate alone, hard-float, for the host. `provider.o`: provider and capi
 //! with all of core that they use, for x86_64-unknown-none. `kcfaes_rooms.o`: both, with only the
-//! functions of `capi/src/spi.rs` global. The flags are those of a kernel without a GOT: fat LTO and
-//! the default relro level would bring GOTPCREL relocations, which krtld cannot apply.
+//! functions of `capi/src/spi.rs` and `module.rs` global. The flags are those of a kernel without a
+//! GOT: fat LTO and the default relro level would bring GOTPCREL relocations, which krtld cannot
+//! apply.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -55,11 +56,15 @@ pub(crate) struct Rooms {
 
 /// Functions that the kernel shim calls.
 pub(crate) fn spi_exports(tree: &Tree) -> Result<BTreeSet<String>> {
-    let exports = Source::read(&tree.root.join("rust-core/capi/src/spi.rs"))?.exports();
-    if exports.is_empty() {
-        return Err("rust-core/capi/src/spi.rs exports no function".into());
+    let mut all = BTreeSet::new();
+    for file in ["rust-core/capi/src/spi.rs", "rust-core/capi/src/module.rs"] {
+        let exports = Source::read(&tree.root.join(file))?.exports();
+        if exports.is_empty() {
+            return Err(format!("{file} exports no function").into());
+        }
+        all.extend(exports);
     }
-    Ok(exports.into_iter().collect())
+    Ok(all)
 }
 
 pub(crate) fn build(tree: &Tree) -> Result<Rooms> {

@@ -7,6 +7,7 @@
  */
 
 #include <sys/cmn_err.h>
+#include <sys/cpuvar.h>
 #include <sys/disp.h>
 #include <sys/errno.h>
 #include <sys/kfpu.h>
@@ -18,6 +19,7 @@
 #include "check.h"
 #include "xor_provider.h"
 #include "kcfaes_impl.h"
+#include "kcfaes_module.h"
 #include "kcfaes_spi.h"
 
 extern int kcfaes_mod_init(void), kcfaes_mod_fini(void);
@@ -125,6 +127,62 @@ kcfaes_free_context(crypto_ctx_t *ctx)
 	ctx->cc_provider_private = NULL;
 	freed++;
 	return (CRYPTO_SUCCESS);
+}
+
+/* Stand-ins for the rest: results to give, arguments received. */
+#define	OPERATION_BYTES	888
+
+static int selftests[KCFAES_TABLES] = { 1, 1 };
+static uint32_t table_max;
+static size_t hold_bytes;
+static int gcm_stream = -1;
+
+int
+kcfaes_module_selftest(uint32_t table, struct kcfaes_module_fault *fault)
+{
+	fault->mode = "ctr";
+	fault->key_bits = 192;
+	return (selftests[table]);
+}
+
+const char *
+kcfaes_module_table_name(uint32_t table)
+{
+	static const char *const names[KCFAES_TABLES] = { "slow", "fast" };
+
+	return (table < KCFAES_TABLES ? names[table] : NULL);
+}
+
+uint32_t
+kcfaes_module_table(void)
+{
+	return (1);
+}
+
+int
+kcfaes_module_set_table_max(uint32_t table)
+{
+	table_max = table;
+	return (1);
+}
+
+size_t
+kcfaes_module_set_hold_bytes(size_t bytes)
+{
+	hold_bytes = bytes < 1024 ? 1024 : bytes > 1048576 ? 1048576 : bytes;
+	return (hold_bytes);
+}
+
+void
+kcfaes_module_set_gcm_stream(int on)
+{
+	gcm_stream = on;
+}
+
+size_t
+kcfaes_module_operation_bytes(void)
+{
+	return (OPERATION_BYTES);
 }
 
 static void
@@ -251,7 +309,8 @@ test_load(void)
 	fk_log_clear();
 	CHECK_EQ(fk_module_load("kcfaes", kcfaes_mod_init), EACCES);
 	CHECK_EQ(fk_log_find("\"AES stand-in\" will be used instead"), 4);
-	CHECK_EQ(fk_log_find("WARNING: kcfaes: KCF refused the provider"), 1);
+	CHECK_EQ(fk_log_find("WARNING: kcfaes: KCF refused the provider (0x5): "
+	    "no mechanism is left for it"), 1);
 	CHECK_EQ(fk_kcf_providers(), 1);
 	CHECK_EQ(fk_kmem_live_blocks(), 0);
 	fk_policy_clear();
@@ -287,6 +346,171 @@ test_load(void)
 	CHECK_EQ(fk_module_unload("aes", kcfaes_mod_fini), EBUSY);
 	CHECK_EQ(fk_kcf_providers(), 0);
 	CHECK_EQ(fk_module_unload("aes", kcfaes_mod_fini), 0);
+	CHECK_CLEAN();
+}
+
+static int
+load_with(int portable, int fast)
+{
+	selftests[0] = portable;
+	selftests[1] = fast;
+	fk_log_clear();
+	return (fk_module_load("kcfaes", kcfaes_mod_init));
+}
+
+static void
+test_selftest(void)
+{
+	/* A wrong portable table: no registration, nothing left. */
+	CHECK_EQ(load_with(-1, 1), EIO);
+	CHECK_EQ(fk_log_find("WARNING: kcfaes: self-test: wrong answer in "
+	    "ctr with a key of 192 bits: not loaded"), 1);
+	CHECK_EQ(fk_log_count(), 1);
+	CHECK_EQ(fk_kcf_providers(), 0);
+	CHECK_EQ(fk_kmem_live_blocks(), 0);
+	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "selftest_ns"),
+	    UINT64_MAX);
+
+	/* A wrong faster table: it loads without. */
+	CHECK_EQ(load_with(1, -1), 0);
+	CHECK_EQ(fk_log_find("NOTICE: kcfaes: self-test: table fast gave a "
+	    "wrong answer in ctr with a key of 192 bits: it is not used"), 1);
+	CHECK_EQ(fk_log_count(), 1);
+	CHECK_EQ(fk_kcf_providers(), 1);
+	CHECK_EQ(fk_module_unload("kcfaes", kcfaes_mod_fini), 0);
+
+	/* A CPU without the instructions: likewise, and another notice. */
+	CHECK_EQ(load_with(1, 0), 0);
+	CHECK_EQ(fk_log_find("NOTICE: kcfaes: this CPU lacks AES-NI or "
+	    "PCLMULQDQ"), 1);
+	CHECK_EQ(fk_log_count(), 1);
+	CHECK_EQ(fk_module_unload("kcfaes", kcfaes_mod_fini), 0);
+
+	CHECK_EQ(load_with(1, 1), 0);
+	CHECK_EQ(fk_log_count(), 0);
+	CHECK_EQ(fk_module_unload("kcfaes", kcfaes_mod_fini), 0);
+	CHECK_EQ(fk_kmem_live_blocks(), 0);
+	CHECK_CLEAN();
+}
+
+/* Only under the name on KCF's list does KCF itself keep a module. */
+static void
+test_stay_loaded(void)
+{
+	CHECK_EQ(fk_module_load("kcfaes", kcfaes_mod_init), 0);
+	CHECK_EQ(fk_module_loadflags("kcfaes"), MOD_NOAUTOUNLOAD);
+	CHECK_EQ(fk_module_unload("kcfaes", kcfaes_mod_fini), 0);
+	CHECK_EQ(fk_module_load("aes", kcfaes_mod_init), 0);
+	CHECK_EQ(fk_module_loadflags("aes"), 0);
+	CHECK_EQ(fk_module_unload("aes", kcfaes_mod_fini), 0);
+	CHECK_CLEAN();
+}
+
+extern uint_t kcfaes_table_max, kcfaes_hold_bytes, kcfaes_gcm_stream;
+
+static void
+tune(uint_t table, uint_t hold, uint_t stream)
+{
+	kcfaes_table_max = table;
+	kcfaes_hold_bytes = hold;
+	kcfaes_gcm_stream = stream;
+	CHECK_EQ(load_with(1, 1), 0);
+	CHECK_EQ(fk_module_unload("kcfaes", kcfaes_mod_fini), 0);
+}
+
+static void
+test_tunables(void)
+{
+	CHECK_EQ(kcfaes_table_max, KCFAES_TABLES - 1);
+	CHECK_EQ(kcfaes_hold_bytes, 32768);
+	CHECK_EQ(kcfaes_gcm_stream, 1);
+
+	tune(0, 8192, 0);
+	CHECK_EQ(table_max, 0);
+	CHECK_EQ(hold_bytes, 8192);
+	CHECK_EQ(gcm_stream, 0);
+	CHECK_EQ(fk_log_count(), 0);
+
+	tune(KCFAES_TABLES, 12, 2);
+	CHECK_EQ(table_max, KCFAES_TABLES - 1);
+	CHECK_EQ(hold_bytes, 1024);
+	CHECK_EQ(gcm_stream, 1);
+	CHECK_EQ(fk_log_find("WARNING: kcfaes: kcfaes_table_max is 2, now 1"),
+	    1);
+	CHECK_EQ(fk_log_find("WARNING: kcfaes: kcfaes_hold_bytes is 12, now "
+	    "1024"), 1);
+	CHECK_EQ(fk_log_find("WARNING: kcfaes: kcfaes_gcm_stream is 2, now "
+	    "1"), 1);
+	CHECK_EQ(fk_log_count(), 3);
+
+	tune(~0u, ~0u, ~0u);
+	CHECK_EQ(kcfaes_table_max, KCFAES_TABLES - 1);
+	CHECK_EQ(kcfaes_hold_bytes, 1048576);
+	CHECK_EQ(kcfaes_gcm_stream, 1);
+	CHECK_EQ(fk_log_count(), 3);
+
+	tune(KCFAES_TABLES - 1, 32768, 1);
+	CHECK_EQ(fk_log_count(), 0);
+	CHECK_CLEAN();
+}
+
+static void
+sum_names(void *arg, const char *name, uint64_t value, const char *text)
+{
+	(void) name;
+	if (text == NULL)
+		*(uint64_t *)arg += value;
+}
+
+static void
+test_kstat(void)
+{
+	struct kcfaes_stats *mine, *all;
+	uint64_t sum = 0;
+	int i;
+
+	CHECK(kcfaes_env_stats() == NULL);
+	CHECK_EQ(load_with(1, 1), 0);
+	mine = kcfaes_env_stats();
+	CHECK(mine != NULL);
+	CHECK_EQ((uintptr_t)mine % 64, 0);
+	CHECK(fk_kstat_value("kcfaes", "stats", "selftest_ns") < 1000000000);
+	CHECK(strcmp(fk_kstat_text("kcfaes", "stats", "table"), "fast") == 0);
+	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "gmac_slow_ops"), 0);
+
+	/* Every CPU's counters are added, of the hold the most is taken. */
+	all = mine - CPU_SEQID;
+	for (i = 0; i < max_ncpus; i++) {
+		all[i].operations[6][0] = 5;
+		all[i].bytes[5][1] = 1000;
+		all[i].failures[CRYPTO_INVALID_MAC] = 2;
+		all[i].failures[CRYPTO_MECHANISM_INVALID + 1] = 0;
+		all[i].failures[99] = 3;
+		all[i].longest_hold = 100 + i;
+	}
+	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "gmac_slow_ops"),
+	    5 * max_ncpus);
+	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "gcm_fast_bytes"),
+	    1000 * max_ncpus);
+	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "fail_invalid_mac"),
+	    2 * max_ncpus);
+	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "fail_other"),
+	    3 * max_ncpus);
+	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "longest_hold_bytes"),
+	    99 + max_ncpus);
+	CHECK_EQ(fk_kstat_read("kcfaes", "stats", sum_names, &sum), 0);
+	CHECK_EQ(sum - fk_kstat_value("kcfaes", "stats", "selftest_ns"),
+	    1010 * max_ncpus + 99 + max_ncpus);
+	CHECK_EQ(fk_module_unload("kcfaes", kcfaes_mod_fini), 0);
+	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "fail_other"), UINT64_MAX);
+
+	/* No memory for a kstat: no kstat. */
+	fk_kstat_create_fails(1);
+	CHECK_EQ(load_with(1, 1), 0);
+	fk_kstat_create_fails(0);
+	CHECK_EQ(fk_log_find("NOTICE: kcfaes: no kstat kcfaes:0:stats"), 1);
+	CHECK_EQ(fk_module_unload("kcfaes", kcfaes_mod_fini), 0);
+	CHECK_EQ(fk_kmem_live_blocks(), 0);
 	CHECK_CLEAN();
 }
 
@@ -345,6 +569,22 @@ test_memory(void)
 	fk_kmem_fail_nth(1);
 	CHECK(kcfaes_env_alloc(100, KM_SLEEP) == NULL);
 	fk_set_kfpu(0);
+	CHECK_EQ(fk_kmem_live_blocks(), 0);
+
+	/* An operation comes from the cache, and goes back to it. */
+	CHECK_EQ(fk_module_load("kcfaes", kcfaes_mod_init), 0);
+	p = kcfaes_env_alloc(OPERATION_BYTES, KM_SLEEP);
+	kmem_free(p, OPERATION_BYTES);
+	CHECK_VIOLATIONS(FK_V_CACHE, 1);
+	p = kcfaes_env_alloc(OPERATION_BYTES, KM_SLEEP);
+	kcfaes_env_free(p, OPERATION_BYTES);
+	p = kcfaes_env_alloc(OPERATION_BYTES + 16, KM_SLEEP);
+	kmem_free(p, OPERATION_BYTES + 16);
+	fk_set_interrupt(1);
+	fk_kmem_fail_nth(1);
+	CHECK(kcfaes_env_alloc(OPERATION_BYTES, KM_SLEEP) == NULL);
+	fk_set_interrupt(0);
+	CHECK_EQ(fk_module_unload("kcfaes", kcfaes_mod_fini), 0);
 	CHECK_EQ(fk_kmem_live_blocks(), 0);
 	CHECK_CLEAN();
 }
@@ -442,6 +682,10 @@ void
 kmod_test(void)
 {
 	test_load();
+	test_selftest();
+	test_stay_loaded();
+	test_tunables();
+	test_kstat();
 	test_features();
 	test_memory();
 	test_holds();

@@ -913,14 +913,14 @@ unsafe fn report(written: *mut usize, work: impl FnOnce() -> Result<usize>) -> k
     rc(result.map(|_| ()))
 }
 
-fn table_name(id: TableId) -> &'static CStr {
+pub(crate) fn table_name(id: TableId) -> &'static CStr {
     match id {
         TableId::Portable => c"portable",
         TableId::Aesni => c"aesni",
     }
 }
 
-fn mode_name(mechanism: Mechanism) -> &'static CStr {
+pub(crate) fn mode_name(mechanism: Mechanism) -> &'static CStr {
     match mechanism {
         Mechanism::Ecb => c"ecb",
         Mechanism::Cbc => c"cbc",

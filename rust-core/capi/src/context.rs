@@ -20,9 +20,14 @@ struct Block {
 }
 
 impl Block {
+    /// Bytes of a block for `size` bytes at an alignment of 64.
+    const fn bytes(size: usize) -> usize {
+        size + 63
+    }
+
     /// A zeroed block for `size` bytes at an alignment of 64.
     fn new(size: usize, kmflag: c_int) -> Result<Self> {
-        let size = size + 63;
+        let size = Self::bytes(size);
         let at = env::alloc(size, kmflag).ok_or(Error::HOST_MEMORY)?;
         // SAFETY: `size` bytes are ours.
         unsafe { at.write_bytes(0, size) };
@@ -57,6 +62,10 @@ fn aligned(at: NonNull<u8>, offset: usize) -> NonNull<u8> {
 pub(crate) struct HeapKey(Block);
 
 impl HeapKey {
+    /// Bytes of the block.
+    #[cfg(not(kcfaes_artifact = "userland"))]
+    pub(crate) const BYTES: usize = Block::bytes(size_of::<Key>());
+
     /// A key that was never set.
     pub(crate) fn new(kmflag: c_int) -> Result<Self> {
         Block::new(size_of::<Key>(), kmflag).map(Self)

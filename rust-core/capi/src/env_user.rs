@@ -10,7 +10,7 @@ use core::arch::x86_64::{__cpuid, __cpuid_count};
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use kcfaes_provider::engine::env::{self, kcfaes_hold};
+use kcfaes_provider::engine::env::{self, kcfaes_hold, kcfaes_stats};
 use kcfaes_provider::kcf::{KM_SLEEP, crypto_req_handle_t};
 
 unsafe extern "C" {
@@ -38,6 +38,11 @@ extern "C" fn kcfaes_env_kmflag(_req: crypto_req_handle_t) -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn kcfaes_env_in_interrupt() -> c_int {
     0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kcfaes_env_stats() -> *mut kcfaes_stats {
+    core::ptr::null_mut()
 }
 
 #[unsafe(no_mangle)]

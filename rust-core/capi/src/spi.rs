@@ -30,6 +30,7 @@ use kcfaes_provider::kcf::{
 };
 use kcfaes_provider::mode::{Operation, Produced};
 use kcfaes_provider::request::{Direction, Mechanism, check_format, key_bytes};
+use kcfaes_provider::stats;
 use subtle::ConstantTimeEq;
 
 use crate::context::{Context, HeapKey, Template};
@@ -307,7 +308,17 @@ struct Request {
 fn code(result: Result<()>) -> c_int {
     match result {
         Ok(()) => CRYPTO_SUCCESS,
-        Err(error) => error.code(),
+        Err(error) => {
+            stats::failed(error);
+            error.code()
+        }
+    }
+}
+
+/// Counts a call on data, unless it failed: [`code`] counts those.
+fn count(mechanism: Option<Mechanism>, fpu: &Fpu, bytes: usize, result: &Result<Produced>) {
+    if let (Some(mechanism), Ok(_)) = (mechanism, result) {
+        stats::succeeded(mechanism, fpu, bytes);
     }
 }
 
@@ -418,8 +429,10 @@ unsafe fn single(
     // SAFETY: the common contract.
     let (context, io) = unsafe { (context(direction, ctx)?, io(src, output)) };
     let (operation, key) = context.parts();
-    let mac = operation.is_mac();
-    let result = operation.whole(key, &mut Fpu::new(), &io);
+    let (mac, mechanism, mut fpu) = (operation.is_mac(), operation.mechanism(), Fpu::new());
+    let result = operation.whole(key, &mut fpu, &io);
+    count(mechanism, &fpu, io.src.len(), &result);
+    drop(fpu);
     let ended = matches!(result, Ok(_) | Err(Error::INVALID_MAC));
     // In the reference a MAC on a context leaves `cd_length` as it was.
     let result = result.map(|produced| if mac { Produced::Unsaid } else { produced });
@@ -444,7 +457,9 @@ unsafe fn update(
     // SAFETY: the common contract.
     let (context, io) = unsafe { (context(direction, ctx)?, io(src, output)) };
     let (operation, key) = context.parts();
-    let result = operation.update(key, &mut Fpu::new(), &io, env::kmflag(req));
+    let mut fpu = Fpu::new();
+    let result = operation.update(key, &mut fpu, &io, env::kmflag(req));
+    count(operation.mechanism(), &fpu, io.src.len(), &result);
     // SAFETY: the common contract.
     unsafe { report(input, output, result) }
 }
@@ -460,7 +475,10 @@ unsafe fn finish(
     let (context, dst) =
         unsafe { (context(direction, ctx)?, output.as_ref().map(|output| Data::new(output))) };
     let (operation, key) = context.parts();
-    let result = operation.finish(key, &mut Fpu::new(), dst.as_ref());
+    let mut fpu = Fpu::new();
+    let result = operation.finish(key, &mut fpu, dst.as_ref());
+    count(operation.mechanism(), &fpu, 0, &result);
+    drop(fpu);
     // SAFETY: the common contract.
     unsafe {
         if result.is_ok() {
@@ -512,7 +530,9 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
             (Template::key(request.template)?, which.parameter(mechanism)?)
         };
         operation.begin(which, request.direction, &parameter, key, &mut fpu);
-        operation.whole(key, &mut fpu, io)
+        let result = operation.whole(key, &mut fpu, io);
+        count(Some(which), &fpu, io.src.len(), &result);
+        result
     }
 }
 

@@ -21,3 +21,5 @@ pub mod portable;
 #[allow(unsafe_code, reason = "raw mechanisms and keys become values here")]
 pub mod request;
 pub mod selftest;
+#[allow(unsafe_code, reason = "counters that the environment keeps")]
+pub mod stats;

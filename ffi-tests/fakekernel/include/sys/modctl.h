@@ -49,4 +49,15 @@ extern int mod_install(struct modlinkage *);
 extern int mod_remove(struct modlinkage *);
 extern int mod_info(struct modlinkage *, struct modinfo *);
 
+/* A loaded module: the members that modules look at. */
+typedef struct modctl {
+	char	*mod_modname;
+	char	mod_loadflags;
+} modctl_t;
+
+#define	MOD_NOAUTOUNLOAD	0x1
+
+/* Of a module that is loaded, by its linkage; NULL if there is none. */
+extern modctl_t *mod_getctl(struct modlinkage *);
+
 #endif	/* _SYS_MODCTL_H */

@@ -49,6 +49,27 @@ pub struct kcfaes_hold {
     pub xmm: [[u8; 16]; 16],
 }
 
+/// Tables of kernels that are counted apart.
+pub const TABLES: usize = 2;
+/// Mechanism numbers that are counted apart: KCF's, from 0, some of which are unused.
+pub const MECHANISMS: usize = 8;
+/// Results that are counted apart: KCF's `CRYPTO_*`, from 0.
+pub const RESULTS: usize = 128;
+
+/// Counters of one CPU. The environment keeps one for each, zero at first, and adds them up; the
+/// provider writes those of the CPU that it runs on, without a lock.
+#[repr(C, align(64))]
+pub struct kcfaes_stats {
+    /// Calls on data (in one call, a part, an end) that succeeded, by mechanism and table.
+    pub operations: [[u64; TABLES]; MECHANISMS],
+    /// Bytes of their input.
+    pub bytes: [[u64; TABLES]; MECHANISMS],
+    /// Calls of any kind that failed, by result.
+    pub failures: [u64; RESULTS],
+    /// Most bytes that one FPU hold has processed.
+    pub longest_hold: u64,
+}
+
 unsafe extern "C" {
     /// Returns `size` > 0 bytes, aligned to 8 at least, or NULL. With `KM_SLEEP` it may wait for
     /// memory, unless it runs in an interrupt.
@@ -65,6 +86,8 @@ unsafe extern "C" {
     /// Takes the FPU for the calling thread, which neither sleeps nor allocates until it gives it
     /// back. Not nested.
     fn kcfaes_env_hold(hold: *mut kcfaes_hold);
+    /// The counters of this CPU, or NULL where nothing is counted.
+    fn kcfaes_env_stats() -> *mut kcfaes_stats;
     /// Gives back the FPU that `kcfaes_env_hold` took with this `hold`.
     fn kcfaes_env_release(hold: *mut kcfaes_hold);
 }
@@ -102,6 +125,12 @@ pub(crate) fn features() -> u32 {
 pub(crate) fn in_interrupt() -> bool {
     // SAFETY: no precondition.
     unsafe { kcfaes_env_in_interrupt() != 0 }
+}
+
+/// The counters of this CPU, if any are kept: for the whole life of the module.
+pub(crate) fn stats() -> *mut kcfaes_stats {
+    // SAFETY: no precondition.
+    unsafe { kcfaes_env_stats() }
 }
 
 /// Takes the FPU.

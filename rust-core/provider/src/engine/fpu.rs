@@ -44,6 +44,9 @@ pub struct Fpu {
     budget: usize,
     left: usize,
     held: bool,
+    /// Bytes granted in this hold, and most in any before it.
+    granted: usize,
+    longest: usize,
     hold: MaybeUninit<kcfaes_hold>,
 }
 
@@ -72,7 +75,18 @@ impl Fpu {
     /// For a call on a given table.
     pub fn on(table: Table) -> Self {
         let budget = HOLD_LIMIT.load(Ordering::Relaxed);
-        Self { table, budget, left: 0, held: false, hold: MaybeUninit::uninit() }
+        let hold = MaybeUninit::uninit();
+        Self { table, budget, left: 0, held: false, granted: 0, longest: 0, hold }
+    }
+
+    /// The table of this call.
+    pub fn table(&self) -> TableId {
+        self.table.id()
+    }
+
+    /// Most bytes that one hold of this call has processed; 0 where the table needs none.
+    pub fn longest_hold(&self) -> usize {
+        if self.table.id() > TableId::Portable { self.longest.max(self.granted) } else { 0 }
     }
 
     /// Makes sure of a hold and grants the first bytes of `want` for it: all, or as many whole
@@ -90,6 +104,7 @@ impl Fpu {
         }
         let granted = granted.min(want);
         self.left = self.left.saturating_sub(granted << shift);
+        self.granted = self.granted.wrapping_add(granted);
         (Hold { table: self.table.id(), _fpu: PhantomData }, granted)
     }
 
@@ -101,6 +116,8 @@ impl Fpu {
         }
         self.held = true;
         self.left = self.budget;
+        self.longest = self.longest.max(self.granted);
+        self.granted = 0;
     }
 
     /// Wipes what the kernels left behind and gives the FPU back.

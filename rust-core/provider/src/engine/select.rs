@@ -17,7 +17,7 @@ pub enum TableId {
 
 impl TableId {
     /// Every table.
-    pub const ALL: [Self; 2] = [Self::Portable, Self::Aesni];
+    pub const ALL: [Self; env::TABLES] = [Self::Portable, Self::Aesni];
 
     /// Its name, which [`force`] and the statistics use.
     pub const fn name(self) -> &'static str {
@@ -43,10 +43,24 @@ impl TableId {
         }
     }
 
-    /// Whether this CPU can run it.
+    /// Whether this CPU can run it, and it has not been excluded.
     pub fn available(self) -> bool {
         let needed = self.features();
-        env::features() & needed == needed
+        env::features() & needed == needed && EXCLUDED.load(Ordering::Relaxed) & self.bit() == 0
+    }
+
+    /// Takes the table out of the choice of every later call, or back in. `Portable` serves where
+    /// there is no other, whatever is excluded.
+    pub fn exclude(self, excluded: bool) {
+        if excluded {
+            EXCLUDED.fetch_or(self.bit(), Ordering::Relaxed);
+        } else {
+            EXCLUDED.fetch_and(!self.bit(), Ordering::Relaxed);
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
     }
 }
 
@@ -68,6 +82,9 @@ const AUTOMATIC: u8 = u8::MAX;
 /// The forced table's number, or [`AUTOMATIC`].
 static FORCED: AtomicU8 = AtomicU8::new(AUTOMATIC);
 
+/// Tables that gave a wrong answer, a bit for each.
+static EXCLUDED: AtomicU8 = AtomicU8::new(0);
+
 /// Makes every later call use table `id`, or again the best one (`None`). A call in an interrupt
 /// uses it only if it may. Returns whether this CPU has the table; if not, nothing changes.
 pub fn force(id: Option<TableId>) -> bool {
@@ -87,11 +104,10 @@ pub fn probe(id: TableId) -> Option<Table> {
 
 /// The table for a call that begins now, in this context.
 pub fn select() -> Table {
-    let features = env::features();
     let interrupt = env::in_interrupt();
     let forced = FORCED.load(Ordering::Relaxed);
     let usable = |id: TableId| {
-        features & id.features() == id.features()
+        id.available()
             && (!interrupt || id.in_interrupt())
             && (forced == AUTOMATIC || forced >= id as u8)
     };

@@ -74,6 +74,18 @@ impl Operation {
         self.direction
     }
 
+    /// The mechanism of the message in work.
+    pub fn mechanism(&self) -> Option<Mechanism> {
+        match self.mode {
+            Mode::Ended => None,
+            Mode::Ecb(_) => Some(Mechanism::Ecb),
+            Mode::Cbc(_) => Some(Mechanism::Cbc),
+            Mode::Ctr(_) => Some(Mechanism::Ctr),
+            Mode::Gcm(_) => Some(Mechanism::Gcm),
+            Mode::Gmac(_) => Some(Mechanism::Gmac),
+        }
+    }
+
     /// Whether it computes or verifies a MAC, and transforms nothing.
     pub fn is_mac(&self) -> bool {
         matches!(self.mode, Mode::Gmac(_))

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the kernel module asks of the provider beside the ops vector, when it is loaded and when its
+ * statistics are read: self-tests, tunables, names. Not in libkcfaes.
+ *
+ * Tables are numbered from 0, slowest first; KCFAES_TABLES of kcfaes_env.h is their count.
+ *
+ * Generated from rust-core/capi/src/module.rs by cargo xtask headers: do not edit.
+ */
+
+#ifndef _KCFAES_MODULE_H
+#define _KCFAES_MODULE_H
+
+#ifdef _KERNEL
+#include <sys/types.h>
+#else
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+/* Where a self-test found a wrong answer. */
+typedef struct kcfaes_module_fault {
+    /* Name of the mode. */
+    const char *mode;
+    /* Length of the key in bits. */
+    uint32_t key_bits;
+} kcfaes_module_fault;
+
+#ifdef __cplusplus
+extern "C" {
+#endif /* __cplusplus */
+
+/*
+ * Runs the known answers of a table, in every mode and key size, on this CPU. Returns 1 if
+ * all are right, and 0 if this CPU does not have the table, or there is none of that number. At the
+ * first wrong answer it returns -1, fault (writable) says where, and no later call uses the
+ * table, but for 0, which serves where there is no other: then the module may not be loaded.
+ */
+int kcfaes_module_selftest(uint32_t table, struct kcfaes_module_fault *fault);
+
+/* Name of a table, NULL if there is none of that number. */
+const char *kcfaes_module_table_name(uint32_t table);
+
+/* Number of the table that a call from here and now would use. */
+uint32_t kcfaes_module_table(void);
+
+/*
+ * Makes later calls use no table above this one; returns 0 if there is none of that number, and
+ * changes nothing.
+ */
+int kcfaes_module_set_table_max(uint32_t table);
+
+/*
+ * Sets the most bytes of an FPU hold in later calls; returns the value taken, which is a multiple
+ * of 64 from 1 KiB to 1 MiB.
+ */
+size_t kcfaes_module_set_hold_bytes(size_t bytes);
+
+/* Whether GCM decryptions in parts that begin later may release text before their end. */
+void kcfaes_module_set_gcm_stream(int on);
+
+/*
+ * Bytes of the block that an operation in one call without a template takes for its length: the
+ * one size for which a cache is worth while. A template, which KCF itself frees, is larger.
+ */
+size_t kcfaes_module_operation_bytes(void);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif /* __cplusplus */
+
+#endif  /* _KCFAES_MODULE_H */

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the kernel module asks of the provider beside the ops vector, when it is loaded and when its
+//! statistics are read: self-tests, tunables, names. Not in libkcfaes.
+//!
+//! Tables are numbered from 0, slowest first; `KCFAES_TABLES` of kcfaes_env.h is their count.
+#![allow(clippy::missing_safety_doc, reason = "one pointer, documented as writable")]
+
+use core::ffi::{c_char, c_int};
+
+use kcfaes_provider::engine::{Fpu, TableId, force, probe, select, set_hold_bytes};
+use kcfaes_provider::mode::set_gcm_stream;
+use kcfaes_provider::selftest;
+
+use crate::api::{mode_name, table_name};
+use crate::context::HeapKey;
+
+/// Where a self-test found a wrong answer.
+#[repr(C)]
+pub struct kcfaes_module_fault {
+    /// Name of the mode.
+    pub mode: *const c_char,
+    /// Length of the key in bits.
+    pub key_bits: u32,
+}
+
+/// Runs the known answers of a table, in every mode and key size, on this CPU. Returns 1 if
+/// all are right, and 0 if this CPU does not have the table, or there is none of that number. At the
+/// first wrong answer it returns -1, `fault` (writable) says where, and no later call uses the
+/// table, but for 0, which serves where there is no other: then the module may not be loaded.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_module_selftest(
+    table: u32,
+    fault: *mut kcfaes_module_fault,
+) -> c_int {
+    let Some(id) = numbered(table) else { return 0 };
+    id.exclude(false);
+    let Some(table) = probe(id) else { return 0 };
+    let Err(found) = selftest::test(table) else { return 1 };
+    id.exclude(true);
+    let mode = mode_name(found.mechanism).as_ptr();
+    let key_bits = (found.key_len as u32) << 3;
+    // SAFETY: the caller's contract.
+    unsafe { fault.write(kcfaes_module_fault { mode, key_bits }) };
+    -1
+}
+
+/// Name of a table, NULL if there is none of that number.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_module_table_name(table: u32) -> *const c_char {
+    numbered(table).map_or(core::ptr::null(), |id| table_name(id).as_ptr())
+}
+
+/// Number of the table that a call from here and now would use.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_module_table() -> u32 {
+    Fpu::on(select()).table() as u32
+}
+
+/// Makes later calls use no table above this one; returns 0 if there is none of that number, and
+/// changes nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_module_set_table_max(table: u32) -> c_int {
+    let best = numbered(table)
+        .and_then(|max| TableId::ALL.into_iter().rfind(|&id| id <= max && id.available()));
+    c_int::from(best.is_some_and(|id| force(Some(id))))
+}
+
+/// Sets the most bytes of an FPU hold in later calls; returns the value taken, which is a multiple
+/// of 64 from 1 KiB to 1 MiB.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_module_set_hold_bytes(bytes: usize) -> usize {
+    set_hold_bytes(bytes)
+}
+
+/// Whether GCM decryptions in parts that begin later may release text before their end.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_module_set_gcm_stream(on: c_int) {
+    set_gcm_stream(on != 0);
+}
+
+/// Bytes of the block that an operation in one call without a template takes for its length: the
+/// one size for which a cache is worth while. A template, which KCF itself frees, is larger.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_module_operation_bytes() -> usize {
+    HeapKey::BYTES
+}
+
+fn numbered(table: u32) -> Option<TableId> {
+    TableId::ALL.into_iter().find(|&id| id as u32 == table)
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Statistics: what a call did, added to the counters of the CPU that it ends on.
+//!
+//! A counter has one writer as long as its thread stays on the CPU, so an addition is a plain load
+//! and store, never a locked instruction, and no other CPU's cache line is touched. What that gives
+//! up: if the thread is preempted between finding the counters and adding, and goes on elsewhere,
+//! one addition can be lost. An interrupt on the same CPU cannot cause that where the compiler adds
+//! to memory in one instruction, which it does. They are statistics.
+
+use core::ffi::c_int;
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::engine::env::{self, MECHANISMS, RESULTS, TABLES, kcfaes_stats};
+use crate::engine::{Fpu, TableId};
+use crate::kcf::{
+    AES_CBC_MECH_INFO_TYPE, AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
+    AES_GMAC_MECH_INFO_TYPE, Error,
+};
+use crate::request::Mechanism;
+
+/// [`kcfaes_stats`] as memory that others read meanwhile.
+#[repr(C, align(64))]
+struct Counters {
+    operations: [[AtomicU64; TABLES]; MECHANISMS],
+    bytes: [[AtomicU64; TABLES]; MECHANISMS],
+    failures: [AtomicU64; RESULTS],
+    longest_hold: AtomicU64,
+}
+
+const _: () = {
+    assert!(size_of::<Counters>() == size_of::<kcfaes_stats>());
+    assert!(offset_of!(Counters, bytes) == offset_of!(kcfaes_stats, bytes));
+    assert!(offset_of!(Counters, failures) == offset_of!(kcfaes_stats, failures));
+    assert!(offset_of!(Counters, longest_hold) == offset_of!(kcfaes_stats, longest_hold));
+    assert!(TableId::ALL.len() == TABLES);
+};
+
+/// The counters of this CPU.
+fn here() -> Option<&'static Counters> {
+    // SAFETY: NULL or, for the life of the module, counters in this layout, which everybody who
+    // writes them accesses by atomic instructions.
+    unsafe { env::stats().cast::<Counters>().as_ref() }
+}
+
+fn add(counter: Option<&AtomicU64>, n: u64) {
+    if let Some(counter) = counter {
+        counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+}
+
+/// KCF's number of a mechanism.
+const fn number(mechanism: Mechanism) -> usize {
+    (match mechanism {
+        Mechanism::Ecb => AES_ECB_MECH_INFO_TYPE,
+        Mechanism::Cbc => AES_CBC_MECH_INFO_TYPE,
+        Mechanism::Ctr => AES_CTR_MECH_INFO_TYPE,
+        Mechanism::Gcm => AES_GCM_MECH_INFO_TYPE,
+        Mechanism::Gmac => AES_GMAC_MECH_INFO_TYPE,
+    }) as usize
+}
+
+/// Counts a call on `bytes` bytes of input that succeeded on `fpu`.
+pub fn succeeded(mechanism: Mechanism, fpu: &Fpu, bytes: usize) {
+    let Some(counters) = here() else { return };
+    let (mechanism, table) = (number(mechanism), fpu.table() as usize);
+    add(counters.operations.get(mechanism).and_then(|tables| tables.get(table)), 1);
+    add(counters.bytes.get(mechanism).and_then(|tables| tables.get(table)), bytes as u64);
+    let held = fpu.longest_hold() as u64;
+    if held > counters.longest_hold.load(Ordering::Relaxed) {
+        counters.longest_hold.store(held, Ordering::Relaxed);
+    }
+}
+
+/// Counts a call that failed.
+pub fn failed(error: Error) {
+    let code: c_int = error.code();
+    add(here().and_then(|counters| counters.failures.get(code as usize)), 1);
+}
