@@ -31,6 +31,8 @@ pub enum Probe {
     Gcm10Rounds,
     /// Fourteen AESENC and three PCLMULQDQ, independent: cycles for one such block.
     Gcm14Rounds,
+    /// Independent ADD: cycles for one. It bounds no mode; see [`Limits::shared`].
+    AddThroughput,
 }
 
 /// Runs the same instructions in a loop of [`TURNS`] turns, over all of xmm0–15.
@@ -83,14 +85,35 @@ macro_rules! gcm {
     };
 }
 
+/// Eight chains of additions, in a loop of [`TURNS`] turns.
+fn adds() {
+    // SAFETY: touches its operands and the flags only.
+    unsafe {
+        asm!(
+            "2:",
+            ".rept 24",
+            ".irp r, rax,rcx,rdx,rsi,rdi,r8,r9,r10\n add \\r, r11\n .endr",
+            ".endr",
+            "sub {turns:e}, 1",
+            "jnz 2b",
+            turns = inout(reg) TURNS => _,
+            out("rax") _, out("rcx") _, out("rdx") _, out("rsi") _,
+            out("rdi") _, out("r8") _, out("r9") _, out("r10") _,
+            in("r11") 1,
+            options(nomem, nostack),
+        );
+    }
+}
+
 impl Probe {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::AesencLatency,
         Self::AesencThroughput,
         Self::PclmulqdqThroughput,
         Self::Gcm10Rounds,
         Self::Gcm14Rounds,
+        Self::AddThroughput,
     ];
 
     /// What it is, for people.
@@ -101,6 +124,7 @@ impl Probe {
             Self::PclmulqdqThroughput => "PCLMULQDQ xmm, throughput",
             Self::Gcm10Rounds => "10 AESENC + 3 PCLMULQDQ",
             Self::Gcm14Rounds => "14 AESENC + 3 PCLMULQDQ",
+            Self::AddThroughput => "ADD r64, throughput",
         }
     }
 
@@ -110,6 +134,7 @@ impl Probe {
             Self::AesencLatency => 64,
             Self::AesencThroughput | Self::PclmulqdqThroughput => 96,
             Self::Gcm10Rounds | Self::Gcm14Rounds => 8,
+            Self::AddThroughput => 192,
         }
     }
 
@@ -128,6 +153,7 @@ impl Probe {
             ),
             Self::Gcm10Rounds => gcm!(".rept 2"),
             Self::Gcm14Rounds => gcm!(".rept 6"),
+            Self::AddThroughput => adds(),
         }
     }
 
@@ -162,6 +188,21 @@ impl Limits {
         at.map_or(f64::NAN, |at| median(&self.samples[at]))
     }
 
+    /// The share of rounds in which another thread ran on this core, if it has two, and took
+    /// issue slots: those in which additions were slower than the fastest by a fifth. Code that is
+    /// bound by latency hardly suffers, code of many short steps, such as a request's checks, does.
+    pub fn shared(&self) -> f64 {
+        let Some(at) = Probe::ALL.iter().position(|&p| p == Probe::AddThroughput) else {
+            return f64::NAN;
+        };
+        let mut sorted = self.samples[at].clone();
+        sorted.sort_by(f64::total_cmp);
+        // Not the very fastest: that may be an error of its clock.
+        let Some(alone) = sorted.get(sorted.len() / 20) else { return f64::NAN };
+        let slow = sorted.iter().filter(|&cycles| cycles / alone > 1.2).count();
+        slow as f64 / sorted.len() as f64
+    }
+
     /// The least cycles that a block of an operation can take with a key of `key_bits`.
     pub fn cycles_per_block(&self, operation: Operation, key_bits: usize) -> f64 {
         let rounds = (key_bits / 32 + 6) as f64;
@@ -188,7 +229,7 @@ mod tests {
     #[test]
     fn limits_follow_from_the_probes() {
         let mut limits = Limits::default();
-        for (probe, cycles) in Probe::ALL.into_iter().zip([4.0, 0.5, 1.0, 5.5, 7.25]) {
+        for (probe, cycles) in Probe::ALL.into_iter().zip([4.0, 0.5, 1.0, 5.5, 7.25, 0.2]) {
             let at = Probe::ALL.iter().position(|&p| p == probe).unwrap();
             limits.samples[at] = vec![cycles];
         }
@@ -197,5 +238,14 @@ mod tests {
         assert_eq!(limits.cycles_per_block(Operation::CbcEncrypt, 256), 56.0);
         assert_eq!(limits.cycles_per_block(Operation::GcmSeal, 128), 5.5);
         assert_eq!(limits.cycles_per_block(Operation::GcmOpen, 256), 7.25);
+    }
+
+    #[test]
+    fn a_shared_core_is_seen() {
+        let at = Probe::ALL.iter().position(|&p| p == Probe::AddThroughput).unwrap();
+        let mut limits = Limits::default();
+        assert!(limits.shared().is_nan());
+        limits.samples[at] = [vec![0.2; 75], vec![0.35; 25]].concat();
+        assert_eq!(limits.shared(), 0.25);
     }
 }

@@ -32,6 +32,8 @@ pub struct Report {
     pub missing: Vec<Missing>,
     /// Cycles of the instructions that bound the modes.
     pub limits: Vec<Limit>,
+    /// The share of rounds in which another thread took part of the core.
+    pub shared_core: Option<f64>,
     /// The figures.
     pub cells: Vec<CellReport>,
     /// The bars.
@@ -232,6 +234,7 @@ impl Report {
             limits: Probe::ALL
                 .map(|probe| Limit { probe, cycles: known(comparison.limits.cycles(probe)) })
                 .into(),
+            shared_core: known(comparison.limits.shared()),
             cells: cells.collect(),
             bars: bars(comparison),
         }
@@ -264,6 +267,14 @@ impl Report {
             self.rounds,
             self.cell_table()
         );
+        if let Some(share) = self.shared_core.filter(|&share| share > 0.05) {
+            let _ = writeln!(
+                text,
+                "\nNOT ALONE: in {:.0} % of the rounds another thread took part of the core; short \
+                 messages and the ops vector look slower than they are",
+                100.0 * share
+            );
+        }
         let _ = writeln!(text, "\nBars, AES-128\n{}", self.bar_table());
         text
     }
