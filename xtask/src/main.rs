@@ -14,6 +14,7 @@ mod install;
 mod layout;
 mod library;
 mod process;
+mod ring0;
 mod rooms;
 mod rust_source;
 mod setup;
@@ -32,6 +33,7 @@ usage: cargo xtask VERB
   bench          measures this library, the machine's limit and OpenSSL in one interleaved run
   rooms          builds the two rooms of the kernel object: target/rooms/{kernels,provider,kcfaes_rooms}.o
   audit          builds the rooms and proves their contracts on the objects
+  ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
                  (headers --check: fails where a committed one is stale or does not compile)
   lib            builds target/lib/libkcfaes.{a,so} and kcfaes.pc
@@ -90,6 +92,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["setup"] => Ok(()),
         ["rooms"] => rooms::build(&tree).map(drop),
         ["audit"] => audit::command(&tree),
+        ["ring0"] => ring0::command(&tree),
         ["headers"] => headers::write(&tree),
         ["headers", "--check"] => headers::check(&tree),
         ["lib"] => library::build(&tree).map(drop),

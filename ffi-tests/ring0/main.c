@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+
+/*
+ * The run: the module is registered through its _init, once for each table
+ * that this processor has, and serves the vector table from the thread while
+ * the timer's interrupts call it too, wherever they fall: inside a hold of the
+ * code they interrupt (TS clear) or outside one (TS set).  Around each call in
+ * an interrupt the vector state and TS are compared.
+ */
+
+#include <sys/disp.h>
+#include <sys/kfpu.h>
+#include <sys/kmem.h>
+#include <sys/modctl.h>
+#include <sys/systm.h>
+#include <sys/crypto/api.h>
+
+#include "fk_impl.h"
+#include "kcfaes_impl.h"
+#include "ring0.h"
+
+#define	SHOWN		10	/* failures */
+#define	THREADS_VALUE	0x1122334455667788ull
+#define	NOBODYS_VALUE	0x99aabbccddeeff00ull
+
+/* Of the ticks inside and outside holds, one in so many calls the provider. */
+#define	EVERY_INSIDE	16
+#define	EVERY_OUTSIDE	256
+
+/*
+ * A table is chosen by what is_x86_feature() says while _init runs.  Slowest
+ * first, each with all that it needs.  Without holds and wide loops, long
+ * texts would show nothing that costs an emulator less.
+ */
+static const struct table {
+	const char *name;
+	uint64_t features;
+	int holds;		/* it needs the FPU */
+	size_t longest;		/* bytes of text */
+} tables[] = {
+	{ "portable", 0, 0, 4096 },
+	{ "aesni", FK_F_AES | FK_F_PCLMULQDQ | FK_F_SSSE3 | FK_F_SSE4_1, 1,
+	    SIZE_MAX },
+};
+
+extern void fk_xmm_fill(uint64_t);
+
+static const struct table *now;
+static uint64_t passes, failures;
+static int loaded;
+
+/* By TS: 0 clear, the interrupted code holds the FPU; 1 set. */
+static uint64_t seen[2], called[2];
+static uint64_t nested;
+
+void
+check(int ok, const char *fmt, ...)
+{
+	char text[160];
+	va_list ap;
+
+	if (ok) {
+		(void) __atomic_add_fetch(&passes, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	if (__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED) > SHOWN)
+		return;
+	va_start(ap, fmt);
+	(void) fk_vsnprintf(text, sizeof (text), fmt, ap);
+	va_end(ap);
+	fk_printf("FAILED: %s\n", text);
+}
+
+uint64_t
+failed(void)
+{
+	return (failures);
+}
+
+static int
+all_zero(const uint8_t *at, size_t len)
+{
+	while (len > 0 && *at == 0) {
+		at++;
+		len--;
+	}
+	return (len == 0);
+}
+
+/*
+ * Calls func in an interrupt, as at entry with interrupts off; the first level
+ * turns them on.  With TS clear the registers are somebody's: every bit must
+ * come back.  With TS set they are nobody's, and xmm0-15 may be zero instead.
+ */
+static void
+guarded(void (*func)(void *), void *arg)
+{
+	static image_t before[LEVELS], after[LEVELS];
+	image_t *b = &before[level], *a = &after[level];
+	int ts = fpu_ts();
+
+	if (ts)
+		fpu_fill(NOBODYS_VALUE);
+	fpu_image(b);
+	fk_set_interrupt(1);
+	if (level == 1) {
+		timer_arm();
+		interrupts_on();
+	}
+	func(arg);
+	interrupts_off();
+	check(fpu_ts() == ts, "an interrupt found TS %d and left it %d", ts,
+	    !ts);
+	fpu_image(a);
+	if (ts && all_zero(a->bytes + IMAGE_XMM, IMAGE_XMM_BYTES))
+		bzero(b->bytes + IMAGE_XMM, IMAGE_XMM_BYTES);
+	check(bcmp(b, a, sizeof (*b)) == 0,
+	    "an interrupt with TS %d changed vector registers", ts);
+	called[ts]++;
+	nested += level > 1;
+}
+
+/* What a thread, or an interrupt, wants to be called in its next interrupt. */
+static void (*volatile job)(void *);
+static void *volatile job_arg;
+static volatile unsigned job_level;
+
+static void
+in_interrupt(void (*func)(void *), void *arg)
+{
+	job_arg = arg;
+	job_level = level + 1;
+	job = func;
+	while (job != NULL)
+		continue;
+}
+
+void
+tick(void)
+{
+	void (*wanted)(void *) = job;
+	int ts = fpu_ts();
+
+	seen[ts]++;
+	if (wanted != NULL && level == job_level) {
+		job = NULL;
+		guarded(wanted, job_arg);
+	} else if (loaded && seen[ts] % (ts ? EVERY_OUTSIDE : EVERY_INSIDE) ==
+	    0) {
+		guarded(vectors_short, NULL);
+	}
+}
+
+/* A message that thread and interrupt work on together. */
+#define	TEXT		40001	/* longer than a hold may be */
+#define	TAG		16
+
+static struct message {
+	crypto_mechanism_t mech;
+	crypto_key_t key;
+	CK_AES_GCM_PARAMS param;
+	crypto_ctx_template_t template;
+	crypto_context_t ctx;
+	size_t from, to, written;
+	int rv;
+} message;
+
+static uint8_t text[TEXT], sealed[TEXT + TAG], again[TEXT + TAG];
+static uint8_t secret[32], iv[12];
+
+static crypto_data_t
+raw(uint8_t *at, size_t offset, size_t len)
+{
+	crypto_data_t d;
+
+	bzero(&d, sizeof (d));
+	d.cd_format = CRYPTO_DATA_RAW;
+	d.cd_offset = (off_t)offset;
+	d.cd_length = len;
+	d.cd_raw.iov_base = (caddr_t)at;
+	d.cd_raw.iov_len = offset + len;
+	return (d);
+}
+
+static void
+seal_again(void *arg)
+{
+	struct message *m = arg;
+	crypto_data_t in = raw(text, 0, TEXT);
+	crypto_data_t out = raw(again, 0, TEXT + TAG);
+
+	(void) memset(again, 0, sizeof (again));
+	m->rv = crypto_encrypt(&m->mech, &in, &m->key, m->template, &out,
+	    NULL);
+}
+
+static void
+right_again(const char *where)
+{
+	check(message.rv == CRYPTO_SUCCESS &&
+	    bcmp(sealed, again, sizeof (sealed)) == 0,
+	    "%s: %s: 0x%x", now->name, where, message.rv);
+}
+
+static void
+seal_part(void *arg)
+{
+	struct message *m = arg;
+	crypto_data_t in = raw(text, m->from, m->to - m->from);
+	crypto_data_t out = raw(again, m->written, TEXT + TAG - m->written);
+
+	m->rv |= crypto_encrypt_update(m->ctx, &in, &out, NULL);
+	m->written += out.cd_length;
+	m->from = m->to;
+}
+
+/* Calls func in an interrupt of a thread that holds the FPU. */
+static void
+in_hold(void (*func)(void *), void *arg)
+{
+	kpreempt_disable();
+	kernel_fpu_begin(NULL, KFPU_NO_STATE);
+	fpu_fill(THREADS_VALUE);
+	in_interrupt(func, arg);
+	fpu_fill(0);
+	kernel_fpu_end(NULL, KFPU_NO_STATE);
+	kpreempt_enable();
+}
+
+/*
+ * An interrupt of this interrupt: outside a hold, and inside one that this
+ * interrupt has borrowed from the provider's environment.
+ */
+static void
+nest(void *arg)
+{
+	struct kcfaes_hold hold;
+	struct message *m = arg;
+
+	in_interrupt(seal_again, m);
+	right_again("nested, outside a hold");
+	if (!now->holds)
+		return;
+	kcfaes_env_hold(&hold);
+	fk_xmm_fill(THREADS_VALUE);	/* a borrower has no more than xmm */
+	in_interrupt(seal_again, m);
+	right_again("nested, inside a hold");
+	kcfaes_env_release(&hold);
+}
+
+/* Calls func from a thread that is inside an FPU section of its own. */
+static void
+in_own_section(void (*func)(void *), void *arg)
+{
+	static image_t before, after;
+
+	fpu_set_ts(0);
+	fk_set_kfpu(1);
+	fpu_fill(THREADS_VALUE);
+	fpu_image(&before);
+	func(arg);
+	check(!fpu_ts(), "a thread in its own FPU section lost it");
+	fpu_image(&after);
+	check(bcmp(&before, &after, sizeof (before)) == 0,
+	    "a thread in its own FPU section lost vector registers");
+	fpu_fill(0);
+	fk_set_kfpu(0);
+	fpu_set_ts(1);
+}
+
+/* Every context that a call can come from, with one template. */
+static void
+contexts(void)
+{
+	struct message *m = &message;
+	crypto_data_t out;
+	size_t i;
+
+	for (i = 0; i < TEXT; i++)
+		text[i] = (uint8_t)(i * 7 + (i >> 8));
+	for (i = 0; i < sizeof (secret); i++)
+		secret[i] = (uint8_t)(i * 11 + 1);
+	bzero(m, sizeof (*m));
+	m->param.pIv = iv;
+	m->param.ulIvLen = sizeof (iv);
+	m->param.ulTagBits = TAG * 8;
+	m->mech.cm_type = crypto_mech2id(SUN_CKM_AES_GCM);
+	m->mech.cm_param = (caddr_t)&m->param;
+	m->mech.cm_param_len = sizeof (m->param);
+	m->key.ck_format = CRYPTO_KEY_RAW;
+	m->key.ck_length = sizeof (secret) * 8;
+	m->key.ck_data = secret;
+	m->rv = crypto_create_ctx_template(&m->mech, &m->key, &m->template,
+	    KM_SLEEP);
+	check(m->rv == CRYPTO_SUCCESS, "%s: template: 0x%x", now->name, m->rv);
+
+	seal_again(m);
+	(void) memcpy(sealed, again, sizeof (sealed));
+	right_again("in the thread");
+	in_interrupt(seal_again, m);
+	right_again("in an interrupt outside a hold");
+	in_hold(seal_again, m);
+	right_again("in an interrupt inside a hold");
+	in_own_section(seal_again, m);
+	right_again("in a thread inside its own FPU section");
+	in_interrupt(nest, m);
+	in_hold(nest, m);
+
+	/* One message begun, continued and ended in different contexts. */
+	m->rv = crypto_encrypt_init(&m->mech, &m->key, m->template, &m->ctx,
+	    NULL);
+	(void) memset(again, 0, sizeof (again));
+	m->to = TEXT / 4;
+	seal_part(m);
+	m->to = TEXT / 2;
+	in_interrupt(seal_part, m);
+	m->to = TEXT / 4 * 3;
+	in_hold(seal_part, m);
+	m->to = TEXT;
+	seal_part(m);
+	out = raw(again, m->written, TEXT + TAG - m->written);
+	m->rv |= crypto_encrypt_final(m->ctx, &out, NULL);
+	right_again("in parts from thread and interrupts");
+	crypto_destroy_ctx_template(m->template);
+}
+
+static uint64_t
+holds(void)
+{
+	fk_stats_t stats;
+
+	fk_stats_global(&stats);
+	return (stats.holds);
+}
+
+static void
+run_table(const struct table *t)
+{
+	uint64_t begin = passes, held = holds(), inside, time;
+	unsigned vectors;
+	int error;
+
+	now = t;
+	fk_set_features(t->features);
+	time = cycles();
+	error = fk_module_load("kcfaes", _init);
+	time = cycles() - time;
+	check(error == 0, "%s: _init: %d", t->name, error);
+	if (error != 0)
+		return;
+	check(fk_kcf_providers() == 1, "%s: not registered", t->name);
+
+	inside = seen[0];
+	loaded = 1;
+	vectors = vectors_all(t->name, t->longest);
+	loaded = 0;
+	inside = seen[0] - inside;
+	held = holds() - held;
+	contexts();
+
+	check(fk_kcf_contexts() == 0, "%s: contexts are left", t->name);
+	error = fk_module_unload("kcfaes", _fini);
+	check(error == 0, "%s: _fini: %d", t->name, error);
+	check(fk_kmem_live_bytes() == 0, "%s: %lu bytes live after _fini",
+	    t->name, fk_kmem_live_bytes());
+	(void) fk_kmem_print_live();
+	check((held > 0) == t->holds, "%s: %lu holds", t->name, held);
+	check(inside > 0 || !t->holds, "%s: no tick in a hold", t->name);
+	fk_printf("%s: %u vectors, %lu checks, %lu holds; _init %lu cycles\n",
+	    t->name, vectors, passes - begin, held, time);
+}
+
+/* The least of many, each way of holding the FPU. */
+static void
+measure(void)
+{
+	static const struct {
+		const char *name;
+		int interrupt, ts;
+	} ways[] = {
+		{ "in the thread", 0, 1 },
+		{ "in an interrupt, TS set", 1, 1 },
+		{ "in an interrupt, TS clear", 1, 0 },
+	};
+	struct kcfaes_hold hold;
+	unsigned way, i;
+
+	interrupts_off();
+	fk_fpu_canary(0);
+	for (way = 0; way < 3; way++) {
+		uint64_t begin = UINT64_MAX, end = UINT64_MAX, t0, t1, t2;
+
+		fk_set_interrupt(ways[way].interrupt);
+		fpu_set_ts(ways[way].ts);
+		for (i = 0; i < 64; i++) {
+			t0 = cycles();
+			kcfaes_env_hold(&hold);
+			t1 = cycles();
+			kcfaes_env_release(&hold);
+			t2 = cycles();
+			begin = t1 - t0 < begin ? t1 - t0 : begin;
+			end = t2 - t1 < end ? t2 - t1 : end;
+		}
+		fk_printf("hold %s: begin %lu, end %lu cycles (emulated)\n",
+		    ways[way].name, begin, end);
+	}
+	fk_set_interrupt(0);
+	fpu_set_ts(1);
+	interrupts_on();
+}
+
+void
+ring0_main(void)
+{
+	uint64_t host;
+	unsigned i;
+
+	machine_init();
+	fpu_report();
+	fk_log_echo(1);
+	fk_fpu_canary(1);
+	host = fk_host_features();
+
+	check(probe_locals_survive(&ticks), "an interrupt overwrote the "
+	    "locals of a leaf function");
+	check(probe_copy(), "a copy is wrong");
+
+	for (i = 0; i < sizeof (tables) / sizeof (tables[0]); i++) {
+		if ((host & tables[i].features) == tables[i].features)
+			run_table(&tables[i]);
+		else
+			fk_printf("%s: not on this processor\n",
+			    tables[i].name);
+	}
+	measure();
+
+	check(called[1] > 0 && nested > 0, "no call outside a hold, or none "
+	    "in an interrupt of an interrupt");
+	check(fpu_ts(), "TS is clear at the end");
+	check(fk_violations(FK_V_KINDS) == 0, "%lu violations, the first: %s",
+	    fk_violations(FK_V_KINDS), fk_violation_text(0));
+	fk_printf("%lu interrupts: %lu inside a hold, %lu of them called the "
+	    "provider; %lu outside, %lu called; %lu nested calls\n", ticks,
+	    seen[0], called[0], seen[1], called[1], nested);
+	fk_printf("0 #NM, %lu violations, %lu bytes live\n",
+	    fk_violations(FK_V_KINDS), fk_kmem_live_bytes());
+	fk_printf("ring 0: %lu passed, %lu failed\n", passes, failures);
+	machine_exit(failures == 0);
+}

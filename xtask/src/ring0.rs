@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Boots the rooms and the module's C in ring 0, under emulators that need no privilege.
+//!
+//! `ffi-tests/ring0` is the kernel around them; it is linked from the very object that the audit
+//! looks at, kmod's sources compiled with the kernel's flags, and the fake kernel's. It must pass on
+//! a processor with AES-NI and one without (QEMU) and on one with AVX-512 (Bochs); and each control,
+//! the same kernel with one source compiled wrongly, must fail for the reason that was planted.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use object::read::elf::ElfFile64;
+use object::{LittleEndian, Object as _, ObjectSymbol as _, SymbolKind};
+
+use crate::process::{cargo, compiler, joined, output, run};
+use crate::{Result, Tree, rooms};
+
+/// Constant data of the vector table; 777 cases, the widest of 32 KiB.
+const TABLE_BYTES: &str = "131072";
+
+/// Seconds after which an emulator is stopped.
+const LIMIT: &str = "120";
+
+/// How kernel code is compiled: no red zone, no vector or x87 register, 32-bit relocations.
+const KERNEL_FLAGS: [&str; 24] = [
+    "-std=gnu99",
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-D_KERNEL",
+    "-DDEBUG",
+    "-nostdinc",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-mno-red-zone",
+    "-mcmodel=kernel",
+    "-fno-pic",
+    "-fno-pie",
+    "-mno-sse",
+    "-mno-mmx",
+    "-mno-avx",
+    "-msoft-float",
+    "-fno-stack-protector",
+    "-fcf-protection=none",
+    "-fno-omit-frame-pointer",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-common",
+    "-fno-tree-loop-distribute-patterns",
+];
+
+/// The fake kernel's simulation of what `fpu.c` does for real; the latter calls the former.
+const SIMULATED: [&str; 4] = [
+    "-Dgetcr0=fk_simulated_getcr0",
+    "-Dsetcr0=fk_simulated_setcr0",
+    "-Dkernel_fpu_begin=fk_simulated_fpu_begin",
+    "-Dkernel_fpu_end=fk_simulated_fpu_end",
+];
+
+/// A fault that the run must notice.
+struct Control {
+    name: &'static str,
+    /// The source that is compiled wrongly, and how.
+    source: &'static str,
+    flags: &'static [&'static str],
+    /// What the run must say.
+    sign: &'static str,
+}
+
+const CONTROLS: [Control; 5] = [
+    Control {
+        name: "an SSE instruction outside a hold",
+        source: "ffi-tests/ring0/probe.c",
+        flags: &["-msse2"],
+        sign: "#NM at",
+    },
+    Control {
+        name: "a user of the red zone",
+        source: "ffi-tests/ring0/probe.c",
+        flags: &["-mred-zone"],
+        sign: "an interrupt overwrote the locals",
+    },
+    Control {
+        name: "a shim without a hold",
+        source: "kmod/kcfaes_env.c",
+        flags: &["-Dkernel_fpu_begin=no_fpu_begin", "-Dkernel_fpu_end=no_fpu_end"],
+        sign: "#NM at",
+    },
+    Control {
+        name: "an interrupt path without clts",
+        source: "kmod/kcfaes_env.c",
+        flags: &["-Dsetcr0=no_setcr0"],
+        sign: "#NM at",
+    },
+    Control {
+        name: "a shim that takes a thread's hold in an interrupt",
+        source: "kmod/kcfaes_env.c",
+        flags: &["-Dservicing_interrupt=no_interrupt"],
+        sign: "kernel_fpu_begin with TS clear",
+    },
+];
+
+/// What `make ring0` needs beside a compiler: a Debian package, and a sign that it is there.
+const PACKAGES: [(&str, &str); 9] = [
+    ("qemu-system-x86", "qemu-system-x86_64"),
+    ("bochs", "bochs"),
+    ("bochs-term", "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so"),
+    ("bochsbios", "/usr/share/bochs/BIOS-bochs-latest"),
+    ("vgabios", "/usr/share/vgabios/vgabios.bin"),
+    ("grub-pc-bin", "/usr/lib/grub/i386-pc/boot.img"),
+    ("grub-common", "grub-mkrescue"),
+    ("xorriso", "xorriso"),
+    ("mtools", "mformat"),
+];
+
+/// The packages that are not installed. A sign is a path, or the name of a program.
+fn missing_packages() -> Vec<&'static str> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found =
+        |sign: &str| env::split_paths(&path).any(|directory| directory.join(sign).is_file());
+    PACKAGES.iter().filter(|(_, sign)| !found(sign)).map(|(name, _)| *name).collect()
+}
+
+pub(crate) fn command(tree: &Tree) -> Result<()> {
+    let missing = missing_packages();
+    if !missing.is_empty() {
+        return Err(format!(
+            "ring0: Debian packages are missing; as root: \
+             apt-get install --no-install-recommends {}",
+            missing.join(" ")
+        )
+        .into());
+    }
+    let begin = Instant::now();
+    let build = Build::new(tree)?;
+    let kernel = build.link("ring0", &build.objects)?;
+    println!("kernel built in {:.1} s", begin.elapsed().as_secs_f32());
+
+    for cpu in ["max", "qemu64"] {
+        expect_pass(&format!("QEMU, cpu {cpu}"), &kernel, |kernel| qemu(kernel, cpu))?;
+    }
+    expect_pass("Bochs, cpu corei7_icelake_u", &kernel, |kernel| bochs(tree, kernel))?;
+    for control in &CONTROLS {
+        expect_failure(&build, control)?;
+    }
+    println!("ring 0: passed under QEMU and Bochs, {} controls caught", CONTROLS.len());
+    Ok(())
+}
+
+/// The compiled sources.
+struct Build<'a> {
+    tree: &'a Tree,
+    directory: PathBuf,
+    /// The compiler's own headers, which are all that is not ours.
+    freestanding: PathBuf,
+    objects: Vec<PathBuf>,
+}
+
+impl<'a> Build<'a> {
+    fn new(tree: &'a Tree) -> Result<Self> {
+        let directory = tree.target.join("ring0");
+        fs::create_dir_all(&directory)?;
+        let freestanding = output(compiler("CC", "cc").arg("-print-file-name=include"))?;
+        let freestanding = PathBuf::from(freestanding.trim());
+        let table = output(cargo(tree).args([
+            "run",
+            "--quiet",
+            "--package=kcfaes-vectors",
+            "--",
+            "emit-c",
+            "vectors",
+            TABLE_BYTES,
+        ]))?;
+        fs::write(directory.join("vectors_table.h"), table)?;
+        let rooms = rooms::build(tree)?;
+
+        let mut build = Self { tree, directory, freestanding, objects: vec![rooms.joined] };
+        for source in sources(tree)? {
+            let simulated = source == "ffi-tests/fakekernel/fk_thread.c";
+            let object = build.compile(&source, if simulated { &SIMULATED } else { &[] }, "o")?;
+            build.objects.push(object);
+        }
+        Ok(build)
+    }
+
+    /// Compiles a source into an object with this extension.
+    fn compile(&self, source: &str, flags: &[&str], extension: &str) -> Result<PathBuf> {
+        let source = self.tree.root.join(source);
+        let object = self.object(&source, extension);
+        let mut cc = compiler("CC", "cc");
+        cc.args(KERNEL_FLAGS).arg("-isystem").arg(&self.freestanding);
+        for folder in ["ffi-tests/fakekernel/include", "ffi-tests/fakekernel", "kmod", "include"] {
+            cc.arg(joined("-I", &self.tree.root.join(folder)));
+        }
+        cc.arg(joined("-I", &self.directory));
+        run(cc.args(flags).arg("-c").arg(source).arg("-o").arg(&object))?;
+        Ok(object)
+    }
+
+    fn object(&self, source: &Path, extension: &str) -> PathBuf {
+        self.directory.join(source.file_name().unwrap_or_default()).with_extension(extension)
+    }
+
+    /// Links a kernel: an ELF64 for its symbols, and beside it the ELF32 that is booted.
+    fn link(&self, name: &str, objects: &[PathBuf]) -> Result<PathBuf> {
+        let kernel = self.directory.join(name).with_extension("elf");
+        let script = self.tree.root.join("ffi-tests/ring0/ring0.ld");
+        run(Command::new("ld")
+            .args(["-n", "-z", "max-page-size=4096", "-z", "noexecstack"])
+            .args(["--no-warn-rwx-segments", "-T"])
+            .arg(script)
+            .arg("-o")
+            .arg(&kernel)
+            .args(objects))?;
+        run(Command::new("objcopy")
+            .args(["--strip-all", "-O", "elf32-i386"])
+            .arg(&kernel)
+            .arg(bootable(&kernel)))?;
+        Ok(kernel)
+    }
+
+    /// The kernel with a control's source in place of the right one.
+    fn faulty(&self, control: &Control) -> Result<PathBuf> {
+        let right = self.object(Path::new(control.source), "o");
+        let mut objects = vec![
+            self.compile(control.source, control.flags, "faulty.o")?,
+            self.compile("ffi-tests/ring0/faults.c", &[], "o")?,
+        ];
+        objects.extend(self.objects.iter().filter(|object| **object != right).cloned());
+        self.link("control", &objects)
+    }
+}
+
+/// The sources of a right kernel, from the repository's root.
+fn sources(tree: &Tree) -> Result<Vec<String>> {
+    let fake = "ffi-tests/fakekernel";
+    let list = fs::read_to_string(tree.root.join(fake).join("sources.txt"))?;
+    let mut sources: Vec<String> =
+        list.split_whitespace().map(|file| format!("{fake}/{file}")).collect();
+    for folder in ["kmod", "ffi-tests/ring0"] {
+        for entry in fs::read_dir(tree.root.join(folder))? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let source = name.ends_with(".c") || name.ends_with(".S");
+            // Modules of their own, and the controls'.
+            if source && !name.ends_with("_test.c") && name != "faults.c" {
+                sources.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    sources.sort();
+    Ok(sources)
+}
+
+fn bootable(kernel: &Path) -> PathBuf {
+    kernel.with_extension("elf32")
+}
+
+/// What a run said, and whether it ended as a passed one does.
+struct Outcome {
+    console: String,
+    passed: bool,
+}
+
+/// The debug port's exit status says which way the run ended.
+fn qemu(kernel: &Path, cpu: &str) -> Result<Outcome> {
+    let output = Command::new("timeout")
+        .args(["--kill-after=5", LIMIT, "qemu-system-x86_64", "-machine", "accel=tcg", "-cpu"])
+        .args([cpu, "-m", "64", "-display", "none", "-nodefaults", "-no-reboot"])
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-serial", "stdio", "-kernel"])
+        .arg(bootable(kernel))
+        .stdin(Stdio::null())
+        .output()?;
+    let mut console = String::from_utf8_lossy(&output.stdout).into_owned();
+    console.push_str(&String::from_utf8_lossy(&output.stderr));
+    console.push_str(&format!("qemu: {}\n", output.status));
+    Ok(Outcome { passed: output.status.code() == Some(33), console })
+}
+
+/// Bochs boots from a CD and has no exit status of ours: the last line of its serial port counts.
+///
+/// Debian's build has the debugger, which must be told to go on, and its only display without a
+/// window wants a terminal.
+fn bochs(tree: &Tree, kernel: &Path) -> Result<Outcome> {
+    let directory = kernel.with_extension("bochs");
+    let grub = directory.join("iso/boot/grub");
+    fs::create_dir_all(&grub)?;
+    fs::write(grub.join("grub.cfg"), "set timeout=0\nmultiboot /boot/ring0\nboot\n")?;
+    fs::copy(bootable(kernel), directory.join("iso/boot/ring0"))?;
+    fs::copy(tree.root.join("ffi-tests/ring0/bochsrc"), directory.join("bochsrc"))?;
+    fs::write(directory.join("commands"), "c\n")?;
+    let image = Command::new("grub-mkrescue")
+        .args(["--install-modules=normal iso9660 biosdisk multiboot", "--locales=", "--fonts="])
+        .args(["--themes=", "-o", "ring0.iso", "iso"])
+        .current_dir(&directory)
+        .output()?;
+    if !image.status.success() {
+        return Err(format!("grub-mkrescue: {}", String::from_utf8_lossy(&image.stderr)).into());
+    }
+
+    let serial = directory.join("serial.log");
+    fs::write(&serial, "")?;
+    let status = Command::new("timeout")
+        .args(["--kill-after=5", LIMIT, "script", "-qc", "bochs -q -f bochsrc -rc commands"])
+        .arg("/dev/null")
+        .current_dir(&directory)
+        .env("TERM", "vt100")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    let mut console = String::from_utf8_lossy(&fs::read(&serial)?).into_owned();
+    let last = console.trim_end().lines().last().unwrap_or_default();
+    let passed = last.starts_with("ring 0: ") && last.ends_with(" passed, 0 failed");
+    if !passed {
+        console.push_str(&format!("bochs: {status}, {}\n", directory.join("bochs.log").display()));
+    }
+    Ok(Outcome { console, passed })
+}
+
+fn expect_pass(
+    name: &str,
+    kernel: &Path,
+    boot: impl FnOnce(&Path) -> Result<Outcome>,
+) -> Result<()> {
+    let begin = Instant::now();
+    let outcome = boot(kernel)?;
+    println!("{name}, {:.1} s:", begin.elapsed().as_secs_f32());
+    for line in outcome.console.lines().filter(|line| !line.trim().is_empty()) {
+        println!("  {}", with_function(kernel, line)?);
+    }
+    if outcome.passed { Ok(()) } else { Err(format!("ring0: {name}: failed").into()) }
+}
+
+fn expect_failure(build: &Build<'_>, control: &Control) -> Result<()> {
+    let kernel = build.faulty(control)?;
+    let outcome = qemu(&kernel, "max")?;
+    let sign = outcome.console.lines().find(|line| line.contains(control.sign));
+    match sign {
+        Some(line) if !outcome.passed => {
+            println!("control, {}: caught: {}", control.name, with_function(&kernel, line)?);
+            Ok(())
+        }
+        _ => {
+            Err(format!("ring0: control not caught: {}\n{}", control.name, outcome.console).into())
+        }
+    }
+}
+
+/// A line with the function's name behind the first address of code in it.
+fn with_function(kernel: &Path, line: &str) -> Result<String> {
+    let Some((before, rest)) = line.split_once(" at 0x") else { return Ok(line.to_string()) };
+    let digits = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
+    let (digits, after) = rest.split_at(digits);
+    let address = u64::from_str_radix(digits, 16)?;
+    let bytes = fs::read(kernel)?;
+    let elf = ElfFile64::<LittleEndian>::parse(&*bytes)?;
+    let function = elf
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.address() <= address)
+        .max_by_key(|symbol| symbol.address());
+    let name = function.and_then(|symbol| symbol.name().ok()).unwrap_or("?");
+    Ok(format!("{before} at 0x{digits} ({name}){after}"))
+}
