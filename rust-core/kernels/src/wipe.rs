@@ -9,9 +9,7 @@ use core::{
     mem::MaybeUninit,
 };
 
-/// Bytes of stack cleared below the wiping function's own saved registers: at least the deepest
-/// frame of any kernel in the object, which a test of the object compares with this.
-pub const WIPED_STACK: usize = 256;
+pub use crate::WIPED_STACK;
 
 /// Zeros the dead stack, then xmm0–15 with legacy-SSE encodings, so that the upper halves keep
 /// their (caller's) values.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Erasing state so that the compiler cannot leave it out.
+//! Erasing state so that the compiler cannot leave it out, and what calls have left on the stack.
 
+use core::arch::asm;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 /// A type of which all-zero bytes are a value and which owns nothing.
@@ -43,6 +44,58 @@ pub unsafe fn wipe_raw(at: *mut u8, len: usize) {
         unsafe { at.add(i).write_volatile(0) };
     }
     compiler_fence(Ordering::SeqCst);
+}
+
+/// The stack pointer of the function that this is inlined into.
+#[inline(always)]
+pub(super) fn stack_pointer() -> usize {
+    let here;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags)) };
+    here
+}
+
+/// Zeros the dead stack below its caller's frame, down to `below` bytes under `low`, a stack pointer
+/// from which a call was made; nothing if none was (`usize::MAX`).
+#[inline(never)]
+pub(super) fn dead_stack(low: usize, below: usize) {
+    let low = low.saturating_sub(below) & !15;
+    // SAFETY: what lies below the stack pointer is no longer anybody's; an interrupt or a signal puts
+    // its frame there, and has left when the stores go on. The compiler has nothing there either: it
+    // must assume that assembly without `nostack` pushes.
+    unsafe {
+        asm!(
+            "mov rcx, rsp",
+            "sub rcx, rdi",
+            "jbe 2f",
+            "shr rcx, 3",
+            "rep stosq",
+            "2:",
+            inout("rdi") low => _,
+            in("rax") 0_u64,
+            out("rcx") _,
+        );
+    }
+}
+
+/// Zeros the vector registers that this room's own code uses where it is compiled with any: in the
+/// kernel object it is not.
+pub(super) fn registers() {
+    #[cfg(target_feature = "sse2")]
+    // SAFETY: touches the named registers only, all of which are declared.
+    unsafe {
+        asm!(
+            "pxor xmm0, xmm0", "pxor xmm1, xmm1", "pxor xmm2, xmm2", "pxor xmm3, xmm3",
+            "pxor xmm4, xmm4", "pxor xmm5, xmm5", "pxor xmm6, xmm6", "pxor xmm7, xmm7",
+            "pxor xmm8, xmm8", "pxor xmm9, xmm9", "pxor xmm10, xmm10", "pxor xmm11, xmm11",
+            "pxor xmm12, xmm12", "pxor xmm13, xmm13", "pxor xmm14, xmm14", "pxor xmm15, xmm15",
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+            out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+            out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
 }
 
 /// Eight bytes at any address.

@@ -17,7 +17,6 @@ use crate::data::Run;
 use aes::BATCH;
 use ghash::Power;
 use kcfaes_kernels::{Block, Powers, Schedule};
-use zeroize::Zeroize;
 
 /// Expands a key of 16, 24 or 32 bytes into `schedule` (both directions).
 #[inline(never)]
@@ -176,14 +175,10 @@ pub fn gcm_tag(
     add(&mut y.0, &pad);
 }
 
-/// Clears the dead stack that the functions of this table used, when called from the frame that
-/// called them. Their deepest chain, GCM down to the field multiplication, takes 640 bytes; they
-/// are never inlined, so that none of it can move into the caller's own frame.
-#[inline(never)]
-pub fn wipe() {
-    let mut stack = [0u64; 112];
-    stack.zeroize();
-}
+/// Bytes of stack below its caller's that a function of this table may have used. Their deepest
+/// chain, GCM down to the field multiplication, takes 640; they are never inlined, so that none of
+/// it can move into the caller's own frame.
+pub const WIPED_STACK: usize = 1024;
 
 /// Adds the keystream of `ctr` to `text`, and to `ctr` the blocks that its first `len` bytes begin.
 #[inline(always)]
