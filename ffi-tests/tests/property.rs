@@ -3,7 +3,7 @@
 //! they have the parameters, and a composition over single blocks, which has all. A failure shrinks to
 //! the shortest message, the fewest pieces and the plainest layout that still fails.
 
-mod lists;
+mod layout;
 mod oracle;
 
 use kcfaes_ffi_tests::buffer::Format;
@@ -12,7 +12,7 @@ use kcfaes_ffi_tests::kernel;
 use kcfaes_provider::engine::{TableId, force};
 use kcfaes_provider::kcf::CRYPTO_INVALID_MAC;
 use kcfaes_vectors::{Mode, Stream};
-use lists::{Calls, Memory, Place, REFUSED, Shape, Side, Verdict};
+use layout::{Calls, Memory, Place, REFUSED, Shape, Side, Verdict};
 use oracle::Message;
 use proptest::prelude::*;
 use proptest::sample::select;

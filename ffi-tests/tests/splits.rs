@@ -5,7 +5,7 @@
 //! The tests here run every cut and spread formats, places, offsets and tables over the cuts by turns
 //! of coprime lengths; the ignored ones run the full product.
 
-mod lists;
+mod layout;
 mod oracle;
 
 use kcfaes_ffi_tests::buffer::Format;
@@ -13,7 +13,7 @@ use kcfaes_ffi_tests::consumer::{Request, Template, Way};
 use kcfaes_ffi_tests::kernel;
 use kcfaes_provider::engine::{TableId, force};
 use kcfaes_vectors::{Mode, Stream};
-use lists::{Calls, Memory, Place, REFUSED, Shape, Side};
+use layout::{Calls, Memory, Place, REFUSED, Shape, Side};
 use oracle::Message;
 
 const OFFSETS: [usize; 5] = [0, 1, 15, 16, 17];

@@ -3,7 +3,7 @@
 //! both tables. Each is INVALID_MAC, and no plaintext is left: output of its own becomes zero, bytes
 //! that were the input too become the ciphertext again, and a decryption in parts writes nothing more.
 
-mod lists;
+mod layout;
 mod oracle;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use kcfaes_provider::kcf::{
 };
 use kcfaes_provider::mode::set_gcm_stream;
 use kcfaes_vectors::{Mode, Stream};
-use lists::{Calls, Memory, Place, Shape, Side, Verdict};
+use layout::{Calls, Memory, Place, Shape, Side, Verdict};
 use oracle::Message;
 
 const TAGS: [usize; 7] = [4, 8, 12, 13, 14, 15, 16];
