@@ -448,12 +448,15 @@ fn ctr_counter_bits_every_value() {
     }
 }
 
+/// Changes a parameter.
+type Edit<T> = fn(&mut T);
+
 /// An IV must have bytes, AAD must where it has a length; both NULL pointers are refused otherwise,
 /// and so are lengths beyond what GCM can hash.
 #[test]
 fn gcm_iv_and_aad() {
     type Params = CK_AES_GCM_PARAMS;
-    let cases: [(fn(&mut Params), c_int); 7] = [
+    let cases: [(Edit<Params>, c_int); 7] = [
         (|p| p.ulIvLen = 0, CRYPTO_MECHANISM_PARAM_INVALID),
         (|p| p.pIv = core::ptr::null_mut(), CRYPTO_MECHANISM_PARAM_INVALID),
         (|p| p.ulIvLen = u64::MAX, CRYPTO_MECHANISM_PARAM_INVALID),
@@ -478,7 +481,7 @@ fn gcm_iv_and_aad() {
 #[test]
 fn gmac_iv_and_aad() {
     type Params = CK_AES_GMAC_PARAMS;
-    let cases: [(fn(&mut Params), c_int); 4] = [
+    let cases: [(Edit<Params>, c_int); 4] = [
         (|p| p.pIv = core::ptr::null_mut(), CRYPTO_MECHANISM_PARAM_INVALID),
         (|p| p.pAAD = core::ptr::null_mut(), CRYPTO_MECHANISM_PARAM_INVALID),
         (|p| p.ulAADLen = 1 << 61, CRYPTO_MECHANISM_PARAM_INVALID),
@@ -633,6 +636,18 @@ fn template_foreign_misaligned_or_moved_is_refused() {
             assert_eq!(call.init(), CRYPTO_ARGUMENTS_BAD, "{mode:?} {way:?} {i}");
             assert!(call.untouched());
         }
+        // At an odd address, though its header says that it belongs there.
+        let odd = moved.as_mut_ptr().cast::<u8>().wrapping_add(1);
+        let magic = u64::from_ne_bytes(bytes[..8].try_into().expect("8 bytes"));
+        let magic = magic ^ block.at as u64 ^ odd as u64;
+        // SAFETY: the vector has room for the block and 8 bytes more.
+        unsafe {
+            odd.copy_from(bytes.as_ptr(), bytes.len());
+            odd.copy_from(magic.to_ne_bytes().as_ptr(), 8);
+        }
+        call.template = odd.cast();
+        assert_eq!(call.atomic(), CRYPTO_ARGUMENTS_BAD, "{mode:?} {way:?} odd");
+        assert_eq!(call.init(), CRYPTO_ARGUMENTS_BAD, "{mode:?} {way:?} odd");
         block.free();
     }
     ledger.settle();
@@ -892,6 +907,10 @@ fn verify_codes() {
             short,
             "the data's fault first"
         );
+        let mut nowhere = mac.data(3, 16);
+        nowhere.cd_format = 0;
+        assert_eq!(verify(&mut nowhere, &mut data.data(0, 45)), CRYPTO_ARGUMENTS_BAD);
+        assert_eq!(verify(&mut nowhere, &mut data.data(1, 45)), short, "the data's fault first");
         assert_eq!(mac.bytes(), bytes);
     }
     ledger.settle();

@@ -476,6 +476,13 @@ fn empty_pieces() {
             let rv = Entry::Atomic.call(&sample, &mut input.data(0, 40), &mut output.data(0, 56));
             assert_eq!((rv, output.bytes()), (want, left), "{format:?} {empty}");
         }
+        // The bound is on those in a row.
+        let row = || core::iter::repeat_n(0, MAX_EMPTY_PIECES);
+        let lengths: Vec<usize> = row().chain([1]).chain(row()).chain([39]).collect();
+        let mut input = Buffer::new(format, &sample.input, &lengths);
+        let mut output = Buffer::room(Format::Raw, 56, &[]);
+        let rv = Entry::Atomic.call(&sample, &mut input.data(0, 40), &mut output.data(0, 56));
+        assert_eq!((rv, output.bytes()), (CRYPTO_SUCCESS, sample.output.clone()), "{format:?}");
     }
     ledger.settle();
 }

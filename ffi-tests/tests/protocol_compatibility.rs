@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! COMPATIBILITY.md names tests that exist, and has a row for each fault of the stock module.
+
+use std::collections::HashMap;
+use std::fs::read_to_string;
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let document = read_to_string("../COMPATIBILITY.md").expect("COMPATIBILITY.md is readable");
+    let mut files: HashMap<&str, String> = HashMap::new();
+    let mut named = 0;
+    for quoted in document.split('`').skip(1).step_by(2) {
+        let Some((file, test)) = quoted.split_once("::") else { continue };
+        if file == "file" {
+            continue;
+        }
+        let source = files.entry(file).or_insert_with(|| {
+            let path = format!("tests/{file}.rs");
+            read_to_string(&path).unwrap_or_else(|e| panic!("{path}, of `{quoted}`: {e}"))
+        });
+        assert!(source.contains(&format!("fn {test}()")), "no test `{quoted}`");
+        named += 1;
+    }
+    assert!(named > 100, "{named} names: is the document's form another?");
+    for fault in 1..=24 {
+        assert!(document.contains(&format!("\n| B{fault} |")), "no row of B{fault}");
+    }
+}
