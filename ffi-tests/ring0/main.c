@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * The run: the module is registered through its _init, once for each table
- * that this processor has, and serves the vector table from the thread while
+ * The run: the module is registered through its _init, once for each table as
+ * the highest that it may use, and serves the vector table from the thread while
  * the timer's interrupts call it too, wherever they fall: inside a hold of the
  * code they interrupt (TS clear) or outside one (TS set).  Around each call in
  * an interrupt the vector state and TS are compared.
  */
 
+#include <sys/cmn_err.h>
 #include <sys/disp.h>
 #include <sys/kfpu.h>
 #include <sys/kmem.h>
@@ -17,6 +18,7 @@
 
 #include "fk_impl.h"
 #include "kcfaes_impl.h"
+#include "kcfaes_module.h"
 #include "ring0.h"
 
 #define	SHOWN		10	/* failures */
@@ -28,24 +30,17 @@
 #define	EVERY_OUTSIDE	256
 
 /*
- * A table is chosen by what is_x86_feature() says while _init runs.  Slowest
- * first, each with all that it needs.  Without holds and wide loops, long
- * texts would show nothing that costs an emulator less.
+ * Bytes of text up to which the portable table runs the vectors: without holds
+ * and wide loops, longer ones would only take an emulator's time.
  */
-static const struct table {
-	const char *name;
-	uint64_t features;
-	int holds;		/* it needs the FPU */
-	size_t longest;		/* bytes of text */
-} tables[] = {
-	{ "portable", 0, 0, 4096 },
-	{ "aesni", FK_F_AES | FK_F_PCLMULQDQ | FK_F_SSSE3 | FK_F_SSE4_1, 1,
-	    SIZE_MAX },
-};
+#define	PORTABLE	0
+#define	PORTABLE_TEXT	4096
 
+extern uint_t kcfaes_table_max, kcfaes_hold_bytes;
 extern void fk_xmm_fill(uint64_t);
 
-static const struct table *now;
+static uint_t now;		/* the table */
+static const char *name;	/* its */
 static uint64_t passes, failures;
 static int loaded;
 
@@ -199,7 +194,7 @@ right_again(const char *where)
 {
 	check(message.rv == CRYPTO_SUCCESS &&
 	    bcmp(sealed, again, sizeof (sealed)) == 0,
-	    "%s: %s: 0x%x", now->name, where, message.rv);
+	    "%s: %s: 0x%x", name, where, message.rv);
 }
 
 static void
@@ -239,7 +234,7 @@ nest(void *arg)
 
 	in_interrupt(seal_again, m);
 	right_again("nested, outside a hold");
-	if (!now->holds)
+	if (now == PORTABLE)
 		return;
 	kcfaes_env_hold(&hold);
 	fk_xmm_fill(THREADS_VALUE);	/* a borrower has no more than xmm */
@@ -292,7 +287,7 @@ contexts(void)
 	m->key.ck_data = secret;
 	m->rv = crypto_create_ctx_template(&m->mech, &m->key, &m->template,
 	    KM_SLEEP);
-	check(m->rv == CRYPTO_SUCCESS, "%s: template: 0x%x", now->name, m->rv);
+	check(m->rv == CRYPTO_SUCCESS, "%s: template: 0x%x", name, m->rv);
 
 	seal_again(m);
 	(void) memcpy(sealed, again, sizeof (sealed));
@@ -324,50 +319,76 @@ contexts(void)
 	crypto_destroy_ctx_template(m->template);
 }
 
-static uint64_t
-holds(void)
+/* Each mechanism was served, in the thread, by the table and no higher one. */
+static void
+check_served(void)
 {
-	fk_stats_t stats;
+	static const char *const mechs[] = { "ecb", "cbc", "ctr", "gcm",
+	    "gmac" };
+	char statistic[32];
+	uint64_t calls;
+	uint_t i, table;
 
-	fk_stats_global(&stats);
-	return (stats.holds);
+	for (i = 0; i < sizeof (mechs) / sizeof (mechs[0]); i++) {
+		for (table = now; table < KCFAES_TABLES; table++) {
+			(void) snprintf(statistic, sizeof (statistic),
+			    "%s_%s_ops", mechs[i],
+			    kcfaes_module_table_name(table));
+			calls = fk_kstat_value("kcfaes", "stats", statistic);
+			check((calls > 0) == (table == now), "%s: %s is %lu",
+			    name, statistic, calls);
+		}
+	}
 }
 
 static void
-run_table(const struct table *t)
+run_table(uint_t table)
 {
-	uint64_t begin = passes, held = holds(), inside, time;
+	uint64_t begin = passes, inside = seen[0], time, longest;
+	fk_stats_t stats[2];
 	unsigned vectors;
 	int error;
 
-	now = t;
-	fk_set_features(t->features);
+	now = kcfaes_table_max = table;
+	name = kcfaes_module_table_name(table);
 	time = cycles();
 	error = fk_module_load("kcfaes", _init);
 	time = cycles() - time;
-	check(error == 0, "%s: _init: %d", t->name, error);
+	check(error == 0, "%s: _init: %d", name, error);
 	if (error != 0)
 		return;
-	check(fk_kcf_providers() == 1, "%s: not registered", t->name);
+	if (kcfaes_module_table() != table) {
+		fk_printf("%s: not on this processor\n", name);
+		goto unload;
+	}
 
-	inside = seen[0];
+	fk_stats_global(&stats[0]);
 	loaded = 1;
-	vectors = vectors_all(t->name, t->longest);
+	vectors = vectors_all(name, table == PORTABLE ? PORTABLE_TEXT :
+	    SIZE_MAX);
 	loaded = 0;
+	fk_stats_global(&stats[1]);
 	inside = seen[0] - inside;
-	held = holds() - held;
 	contexts();
 
-	check(fk_kcf_contexts() == 0, "%s: contexts are left", t->name);
+	check_served();
+	longest = fk_kstat_value("kcfaes", "stats", "longest_hold_bytes");
+	check(longest <= kcfaes_hold_bytes, "%s: a hold of %lu bytes", name,
+	    longest);
+	stats[1].holds -= stats[0].holds;
+	check((stats[1].holds == 0) == (table == PORTABLE), "%s: %lu holds",
+	    name, stats[1].holds);
+	check(inside > 0 || table == PORTABLE, "%s: no tick in a hold", name);
+	fk_printf("%s: %u vectors, %lu checks, %lu holds, the longest of %lu "
+	    "bytes; _init %lu cycles\n", name, vectors, passes - begin,
+	    stats[1].holds, longest, time);
+	check(fk_kcf_contexts() == 0, "%s: contexts are left", name);
+unload:
 	error = fk_module_unload("kcfaes", _fini);
-	check(error == 0, "%s: _fini: %d", t->name, error);
+	check(error == 0, "%s: _fini: %d", name, error);
 	check(fk_kmem_live_bytes() == 0, "%s: %lu bytes live after _fini",
-	    t->name, fk_kmem_live_bytes());
+	    name, fk_kmem_live_bytes());
 	(void) fk_kmem_print_live();
-	check((held > 0) == t->holds, "%s: %lu holds", t->name, held);
-	check(inside > 0 || !t->holds, "%s: no tick in a hold", t->name);
-	fk_printf("%s: %u vectors, %lu checks, %lu holds; _init %lu cycles\n",
-	    t->name, vectors, passes - begin, held, time);
 }
 
 /* The least of many, each way of holding the FPU. */
@@ -412,26 +433,20 @@ measure(void)
 void
 ring0_main(void)
 {
-	uint64_t host;
-	unsigned i;
+	uint_t i;
 
 	machine_init();
 	fpu_report();
 	fk_log_echo(1);
 	fk_fpu_canary(1);
-	host = fk_host_features();
 
 	check(probe_locals_survive(&ticks), "an interrupt overwrote the "
 	    "locals of a leaf function");
 	check(probe_copy(), "a copy is wrong");
 
-	for (i = 0; i < sizeof (tables) / sizeof (tables[0]); i++) {
-		if ((host & tables[i].features) == tables[i].features)
-			run_table(&tables[i]);
-		else
-			fk_printf("%s: not on this processor\n",
-			    tables[i].name);
-	}
+	for (i = 0; i < KCFAES_TABLES; i++)
+		run_table(i);
+	check(fk_log_find("self-test") == 0, "a self-test failed");
 	measure();
 
 	check(called[1] > 0 && nested > 0, "no call outside a hold, or none "
