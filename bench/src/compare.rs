@@ -3,7 +3,8 @@
 //!
 //! Before anything is timed every output of a cell is checked against `portable`'s. A sample is as
 //! many calls as fill its time; the samples of a round follow each other, and behind them those of
-//! the limit's instructions.
+//! the limit's instructions. The rounds of a cell are spread over the whole run: what disturbs the
+//! machine for a second spoils a round of many cells, and no median.
 
 use core::time::Duration;
 
@@ -35,7 +36,7 @@ impl Plan {
         Self {
             sizes: vec![16, 64, 256, 1024, 1420, 4096, 16384, 131_072],
             key_bits: vec![128, 256],
-            rounds: 21,
+            rounds: 31,
             sample: Duration::from_micros(400),
         }
     }
@@ -44,7 +45,7 @@ impl Plan {
     pub fn quick() -> Self {
         Self {
             sizes: vec![16, 64, 1420, 16384],
-            rounds: 11,
+            rounds: 21,
             sample: Duration::from_micros(200),
             ..Self::full()
         }
@@ -119,7 +120,18 @@ impl Comparison {
     }
 }
 
-/// Measures a plan. `begin` hears of each cell.
+/// Steps of a run, of which `compare` tells each.
+pub fn steps(plan: &Plan) -> usize {
+    plan.cells() * (plan.rounds + 1)
+}
+
+/// A cell whose contenders are ready.
+struct Ready<'m> {
+    cell: Cell,
+    runners: Vec<Prepared<'m>>,
+}
+
+/// Measures a plan. `step` hears what is done next.
 ///
 /// # Errors
 /// Somebody's output is wrong: who, and in which cell.
@@ -127,37 +139,56 @@ pub fn compare(
     plan: &Plan,
     field: &[Box<dyn Contender>],
     clock: &Clock,
-    mut begin: impl FnMut(&str),
+    mut step: impl FnMut(&str),
 ) -> Result<Comparison, String> {
-    let mut limits = Limits::default();
-    let mut cells = Vec::with_capacity(plan.cells());
+    let mut messages = Vec::with_capacity(plan.cells());
     for operation in Operation::ALL {
         for &key_bits in &plan.key_bits {
             for &size in &plan.sizes {
-                let bytes = operation.text_len(size);
-                let title = format!("{} AES-{key_bits}, {bytes} bytes", operation.name());
-                begin(&title);
-                let message = Message::new(operation, key_bits, bytes);
-                let cell = measure(plan, field, clock, &message, &mut limits)
-                    .map_err(|problem| format!("{title}: {problem}"))?;
-                cells.push(cell);
+                messages.push(Message::new(operation, key_bits, operation.text_len(size)));
             }
         }
     }
-    Ok(Comparison { cells, limits })
+    let mut cells = Vec::with_capacity(messages.len());
+    for message in &messages {
+        let title = title(message.operation, message.key.len() * 8, message.len);
+        step(&title);
+        let ready = check(plan, field, clock, message);
+        cells.push(ready.map_err(|problem| format!("{title}: {problem}"))?);
+    }
+    let mut limits = Limits::default();
+    for _ in 0..plan.rounds {
+        for Ready { cell, runners } in &mut cells {
+            step(&title(cell.operation, cell.key_bits, cell.bytes));
+            for (prepared, figure) in runners.iter().zip(&mut cell.figures) {
+                prepared.once(); // the other cells have taken the caches
+                let span = clock.measure(|| repeat(prepared, cell.isolated, figure.calls));
+                figure.cycles.push(span.cycles / figure.calls as f64);
+                figure.seconds.push(span.seconds / figure.calls as f64);
+            }
+            if Limits::measurable() {
+                limits.sample(clock);
+            }
+        }
+    }
+    Ok(Comparison { cells: cells.into_iter().map(|ready| ready.cell).collect(), limits })
 }
 
-fn measure(
+fn title(operation: Operation, key_bits: usize, bytes: usize) -> String {
+    format!("{} AES-{key_bits}, {bytes} bytes", operation.name())
+}
+
+/// Checks everyone's output, and finds how many calls make a sample.
+fn check<'m>(
     plan: &Plan,
     field: &[Box<dyn Contender>],
     clock: &Clock,
-    message: &Message,
-    limits: &mut Limits,
-) -> Result<Cell, String> {
+    message: &'m Message,
+) -> Result<Ready<'m>, String> {
     make_genuine(message);
     let expected = output(message, PORTABLE, Portable.prepare(message).as_ref())?;
     let isolated = message.len <= ISOLATED;
-    let mut runners = Vec::new();
+    let (mut figures, mut runners) = (Vec::new(), Vec::new());
     for contender in field {
         let name = contender.name();
         let prepared = contender.prepare(message);
@@ -166,27 +197,13 @@ fn measure(
         }
         if let Some(prepared) = prepared {
             let calls = calls_for(plan.sample, clock, isolated, &prepared);
-            let figure = Figure { contender: name, calls, cycles: vec![], seconds: vec![] };
-            runners.push((prepared, figure));
+            figures.push(Figure { contender: name, calls, cycles: vec![], seconds: vec![] });
+            runners.push(prepared);
         }
     }
-    for _ in 0..plan.rounds {
-        for (prepared, figure) in &mut runners {
-            let span = clock.measure(|| repeat(prepared, isolated, figure.calls));
-            figure.cycles.push(span.cycles / figure.calls as f64);
-            figure.seconds.push(span.seconds / figure.calls as f64);
-        }
-        if Limits::measurable() {
-            limits.sample(clock);
-        }
-    }
-    Ok(Cell {
-        operation: message.operation,
-        key_bits: message.key.len() * 8,
-        bytes: message.len,
-        isolated,
-        figures: runners.into_iter().map(|(_, figure)| figure).collect(),
-    })
+    let (operation, key_bits) = (message.operation, message.key.len() * 8);
+    let cell = Cell { operation, key_bits, bytes: message.len, isolated, figures };
+    Ok(Ready { cell, runners })
 }
 
 fn output(
@@ -206,12 +223,13 @@ fn repeat(prepared: &Prepared<'_>, isolated: bool, calls: u64) {
     if isolated { prepared.isolated(calls) } else { prepared.back_to_back(calls) }
 }
 
-/// Calls that take about `sample`: doubles until they take a quarter of it, which also warms up.
+/// Calls that take about `sample`: doubles until they take a quarter of it, undisturbed.
 fn calls_for(sample: Duration, clock: &Clock, isolated: bool, prepared: &Prepared<'_>) -> u64 {
     let sample = sample.as_secs_f64();
     let mut calls = 1;
     loop {
-        let took = clock.measure(|| repeat(prepared, isolated, calls)).seconds;
+        let measure = |_| clock.measure(|| repeat(prepared, isolated, calls)).seconds;
+        let took = [(); 3].map(measure).into_iter().fold(f64::INFINITY, f64::min);
         if took >= sample / 4.0 {
             return ((calls as f64 * sample / took).round() as u64).max(1);
         }
@@ -221,7 +239,7 @@ fn calls_for(sample: Duration, clock: &Clock, isolated: bool, prepared: &Prepare
 
 #[cfg(test)]
 mod tests {
-    use super::{Plan, compare};
+    use super::{Plan, compare, steps};
     use crate::clock::Clock;
     use crate::contender::{Contender, PORTABLE, Portable, Prepared};
     use crate::message::{Job, Message, Operation};
@@ -254,9 +272,9 @@ mod tests {
     #[test]
     fn every_cell_has_every_round() {
         let field: Vec<Box<dyn Contender>> = vec![Box::new(Portable)];
-        let mut begun = 0;
-        let found = compare(&plan(), &field, &Clock::new(), |_| begun += 1).unwrap();
-        assert_eq!((begun, found.cells.len()), (plan().cells(), plan().cells()));
+        let mut done = 0;
+        let found = compare(&plan(), &field, &Clock::new(), |_| done += 1).unwrap();
+        assert_eq!((done, found.cells.len()), (steps(&plan()), plan().cells()));
         for cell in &found.cells {
             let figure = cell.figure(PORTABLE).unwrap();
             assert_eq!(cell.bytes, cell.operation.text_len(20));

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use kcfaes_bench::clock::Clock;
-use kcfaes_bench::compare::{Plan, compare};
+use kcfaes_bench::compare::{Plan, compare, steps};
 use kcfaes_bench::{chart, contender, report::Report};
 
 /// Measures kcfaes, the processor's own limit and OpenSSL in one interleaved run
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (field, missing) = contender::field();
     let clock = Clock::new();
 
-    let bar = ProgressBar::new(plan.cells() as u64);
+    let bar = ProgressBar::new(steps(&plan) as u64);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}")?);
     let comparison = compare(&plan, &field, &clock, |title| {
         bar.inc(1);
