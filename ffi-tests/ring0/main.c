@@ -2,10 +2,10 @@
 
 /*
  * The run: the module is registered through its _init, once for each table as
- * the highest that it may use, and serves the vector table from the thread while
- * the timer's interrupts call it too, wherever they fall: inside a hold of the
- * code they interrupt (TS clear) or outside one (TS set).  Around each call in
- * an interrupt the vector state and TS are compared.
+ * the highest that it may use, and serves the vector table from the thread
+ * while the timer's interrupts call it too, wherever they fall: inside a hold
+ * of the code they interrupt (TS clear) or outside one (TS set).  Around each
+ * call in an interrupt the vector state and TS are compared.
  */
 
 #include <sys/cmn_err.h>

@@ -64,7 +64,7 @@ extern int probe_copy(void);
 
 /* ---- vectors.c: the vector table through KCF. ---- */
 
-/* Runs each case up to a length of text in every manner; how many there were. */
+/* Runs each case up to a length of text in every manner; how many. */
 extern unsigned vectors_all(const char *table, size_t longest);
 /* The next short case, in an interrupt. */
 extern void vectors_short(void *);
