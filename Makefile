@@ -5,7 +5,10 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 
-help demo check audit ring0 headers lib examples: toolchain
+help demo check audit ring0 kmod: setup
+	@$(XTASK) kmod
+
+headers lib examples: toolchain
 	@$(CARGO) xtask $@
 
 check-full: toolchain

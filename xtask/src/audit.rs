@@ -7,6 +7,7 @@
 //! ARCHITECTURE.md, "Two rooms". The tests below plant a violation of each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use iced_x86::{
     CpuidFeature, Decoder, DecoderOptions, EncodingKind, FlowControl, Instruction,
@@ -25,11 +26,15 @@ const MAX_FRAME: i64 = 1024;
 /// What the kernel gives a module beside our own environment.
 const MEMORY_FUNCTIONS: [&str; 5] = ["bcmp", "memcmp", "memcpy", "memmove", "memset"];
 
+/// Bytes of text that a module may have.
+const MAX_TEXT: u64 = 128 * 1024;
+
 /// What an object may contain.
-struct Rules<'a> {
-    vector_registers: bool,
-    writable_data: bool,
-    may_import: &'a dyn Fn(&str) -> bool,
+pub(crate) struct Rules<'a> {
+    /// Whether a function of this name may use vector registers.
+    pub(crate) vector_registers: &'a dyn Fn(&str) -> bool,
+    pub(crate) writable_data: bool,
+    pub(crate) may_import: &'a dyn Fn(&str) -> bool,
 }
 
 /// What the audit found in an object.
@@ -54,43 +59,46 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
     let objects = [
         (
             &rooms.kernels,
-            Rules { vector_registers: true, writable_data: false, may_import: &|_| false },
+            Rules { vector_registers: &|_| true, writable_data: false, may_import: &|_| false },
         ),
         (
             &rooms.provider,
-            Rules { vector_registers: false, writable_data: true, may_import: &from_room },
+            Rules { vector_registers: &|_| false, writable_data: true, may_import: &from_room },
         ),
         (
             &rooms.joined,
-            Rules { vector_registers: true, writable_data: true, may_import: &from_kernel },
+            Rules { vector_registers: &|_| true, writable_data: true, may_import: &from_kernel },
         ),
     ];
     let mut violations = 0;
     for (path, rules) in &objects {
-        let audit = audit(&Object::read(path)?, rules);
-        let name = path.file_name().unwrap_or_default().display();
-        println!(
-            "{name}: {} functions, {} bytes of text, {} of data",
-            audit.functions, audit.text_bytes, audit.data_bytes
-        );
-        println!("  biggest frame: {} bytes, {}", audit.biggest_frame.0, audit.biggest_frame.1);
-        println!(
-            "  deepest chain: {} bytes, from {}",
-            audit.deepest_chain.0, audit.deepest_chain.1
-        );
-        println!("  imports:       {}", join(&audit.imports));
-        let relocations = audit.relocations.iter().map(|(kind, count)| format!("{count} {kind}"));
-        println!("  relocations:   {}", relocations.collect::<Vec<_>>().join(", "));
-        for violation in &audit.violations {
-            println!("  VIOLATION: {violation}");
-        }
-        violations += audit.violations.len();
+        violations += report(path, rules)?;
     }
     check_exports(&rooms)?;
+    violations += crate::kmod::audit(tree, &rooms)?;
     match violations {
         0 => Ok(()),
         n => Err(format!("audit: {n} violations").into()),
     }
+}
+
+/// Audits an object and prints the figures and each violation; returns their number.
+pub(crate) fn report(path: &Path, rules: &Rules<'_>) -> Result<usize> {
+    let audit = audit(&Object::read(path)?, rules);
+    let name = path.file_name().unwrap_or_default().display();
+    println!(
+        "{name}: {} functions, {} bytes of text, {} of data",
+        audit.functions, audit.text_bytes, audit.data_bytes
+    );
+    println!("  biggest frame: {} bytes, {}", audit.biggest_frame.0, audit.biggest_frame.1);
+    println!("  deepest chain: {} bytes, from {}", audit.deepest_chain.0, audit.deepest_chain.1);
+    println!("  imports:       {}", join(&audit.imports));
+    let relocations = audit.relocations.iter().map(|(kind, count)| format!("{count} {kind}"));
+    println!("  relocations:   {}", relocations.collect::<Vec<_>>().join(", "));
+    for violation in &audit.violations {
+        println!("  VIOLATION: {violation}");
+    }
+    Ok(audit.violations.len())
 }
 
 /// The joined object must define what the shim calls.
@@ -127,6 +135,9 @@ fn audit(object: &Object, rules: &Rules<'_>) -> Audit {
         } else {
             audit.data_bytes += section.size;
         }
+    }
+    if audit.text_bytes > MAX_TEXT {
+        audit.violation(format!("{} bytes of text, more than {MAX_TEXT}", audit.text_bytes));
     }
     if audit.functions == 0 {
         audit.violation("no function symbol: nothing was audited");
@@ -204,8 +215,9 @@ impl Audit {
             let name = demangled(&function.name);
             let code = decode(section, function.start, function.start + function.size);
             let mut factory = InstructionInfoFactory::new();
+            let vector_registers = (rules.vector_registers)(&name);
             for instruction in code.values() {
-                let what = forbidden(instruction, rules, &mut factory);
+                let what = forbidden(instruction, vector_registers, &mut factory);
                 for what in what {
                     let offset = instruction.ip() - function.start;
                     self.violation(format!("{name}+{offset:#x}: {what}"));
@@ -333,7 +345,7 @@ fn decode(section: &Section, start: u64, end: u64) -> BTreeMap<u64, Instruction>
 /// What about `instruction` may not be.
 fn forbidden(
     instruction: &Instruction,
-    rules: &Rules<'_>,
+    vector_registers: bool,
     factory: &mut InstructionInfoFactory,
 ) -> Vec<String> {
     let mut faults = Vec::new();
@@ -392,7 +404,7 @@ fn forbidden(
     if mmx {
         faults.push(format!("x87 or MMX instruction: {}", text(instruction)));
     }
-    if vector && !rules.vector_registers {
+    if vector && !vector_registers {
         faults.push(format!("vector register: {}", text(instruction)));
     }
     faults
@@ -449,13 +461,23 @@ mod tests {
     use crate::process;
 
     const STRICT: Rules<'_> = Rules {
-        vector_registers: false,
+        vector_registers: &|_| false,
         writable_data: false,
         may_import: &|name| name == "allowed",
     };
 
     /// The audit of what the C compiler makes of `source` with the rooms' code generation.
     fn audit_of(name: &str, extension: &str, source: &str, options: &[&str]) -> Audit {
+        audit_under(&STRICT, name, extension, source, options)
+    }
+
+    fn audit_under(
+        rules: &Rules<'_>,
+        name: &str,
+        extension: &str,
+        source: &str,
+        options: &[&str],
+    ) -> Audit {
         let dir = std::env::temp_dir().join(format!("kcfaes-audit-{}", std::process::id()));
         fs::create_dir_all(&dir).expect("a folder");
         let (text, object): (PathBuf, PathBuf) =
@@ -472,7 +494,7 @@ mod tests {
                 .arg(&text),
         )
         .expect("cc works");
-        audit(&Object::read(&object).expect("an object"), &STRICT)
+        audit(&Object::read(&object).expect("an object"), rules)
     }
 
     /// The violations of a function of `instructions`.
@@ -512,6 +534,19 @@ mod tests {
         assert!(audit.imports.contains("allowed") && audit.text_bytes > 20);
         assert!(audit.biggest_frame.0 >= 64 && audit.biggest_frame.1 == "g", "{audit:?}");
         assert!(audit.deepest_chain.0 > audit.biggest_frame.0 && audit.deepest_chain.1 == "f");
+    }
+
+    #[test]
+    fn text_has_a_bound() {
+        one(&asm("long", "jmp 1f\n.skip 131072, 0x90\n1: ret"), "bytes of text, more than");
+    }
+
+    #[test]
+    fn vector_registers_only_where_they_may_be() {
+        let names = ["kernel", "other"].map(|name| function(name, "pxor xmm0, xmm0; ret"));
+        let text = format!(".intel_syntax noprefix\n{}", names.concat());
+        let rules = Rules { vector_registers: &|name| name == "kernel", ..STRICT };
+        one(&audit_under(&rules, "kernel", "s", &text, &[]).violations, "other+0x0: vector");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod elf;
 mod flow;
 mod headers;
 mod install;
+mod kmod;
 mod layout;
 mod library;
 mod process;
@@ -33,6 +34,7 @@ usage: cargo xtask VERB
   bench          measures this library, the machine's limit and OpenSSL in one interleaved run
   rooms          builds the two rooms of the kernel object: target/rooms/{kernels,provider,kcfaes_rooms}.o
   audit          builds the rooms and proves their contracts on the objects
+  kmod           builds and audits target/kmod/{kcfaes,kcfaes_test} and runs both in the userland KCF
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
                  (headers --check: fails where a committed one is stale or does not compile)
@@ -92,6 +94,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["setup"] => Ok(()),
         ["rooms"] => rooms::build(&tree).map(drop),
         ["audit"] => audit::command(&tree),
+        ["kmod"] => kmod::command(&tree),
         ["ring0"] => ring0::command(&tree),
         ["headers"] => headers::write(&tree),
         ["headers", "--check"] => headers::check(&tree),

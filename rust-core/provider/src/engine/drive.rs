@@ -8,6 +8,7 @@ use crate::data::{Pair, Run};
 /// Feeds the next `len` bytes of `pair` to `step`, in order: runs of whole blocks, as long as the
 /// pieces and the budget of a hold allow, and at the very end, where `len` is no multiple of 16, a
 /// ragged one. A block that straddles pieces is gathered, stepped in place and scattered.
+#[inline(never)]
 pub(crate) fn drive(
     fpu: &mut Fpu,
     pace: Pace,

@@ -142,8 +142,8 @@ fn transpose(state: &mut State) {
     const M2: u64 = 0x3333_3333_3333_3333;
     const M1: u64 = 0x5555_5555_5555_5555;
     for (distance, mask) in [(4, M4), (2, M2), (1, M1)] {
-        for words in state.chunks_exact_mut(2 * distance) {
-            let (low, high) = words.split_at_mut(distance);
+        for words in state.chunks_exact_mut((2 * distance).max(1)) {
+            let (low, high) = words.split_at_mut_checked(distance).unwrap_or_default();
             for (low, high) in low.iter_mut().zip(high) {
                 let differ = ((*low >> distance) ^ *high) & mask;
                 *high ^= differ;

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Builds the kernel modules: target/kmod/kcfaes, the provider, and target/kmod/kcfaes_test, its
+//! vector test; audits them, and runs both in the userland KCF.
+//!
+//! The rooms are what an illumos machine would load. The C around them is compiled against the
+//! fake kernel's headers here, which stand in for illumos': where illumos has an inline function or
+//! a macro ([`STAND_INS`]), these objects have a call.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use std::process::Command;
+
+use crate::audit::{Rules, report};
+use crate::process::{cargo, compiler, joined, output, run};
+use crate::rooms::{self, Rooms, link_relocatable};
+use crate::{Result, Tree};
+
+/// Constant data of the test module's vector table.
+const TABLE_BYTES: &str = "262144";
+
+/// How the module's C is compiled: the kernel's code model, no red zone, no vector or x87 register.
+const FLAGS: [&str; 26] = [
+    "-std=gnu99",
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-D_KERNEL",
+    "-nostdinc",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-mno-red-zone",
+    "-mcmodel=kernel",
+    "-fno-pic",
+    "-fno-pie",
+    "-mno-sse",
+    "-mno-mmx",
+    "-mno-avx",
+    "-msoft-float",
+    "-fno-stack-protector",
+    "-fcf-protection=none",
+    "-fno-omit-frame-pointer",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-common",
+    "-fno-jump-tables",
+    "-fno-reorder-blocks-and-partition",
+    "-fno-strict-aliasing",
+    "-fno-optimize-sibling-calls",
+];
+
+/// What every module exports.
+const ENTRIES: [&str; 3] = ["_init", "_fini", "_info"];
+
+/// Set from /etc/system, so they stay in the symbol table as well.
+const TUNABLES: [&str; 3] = ["kcfaes_table_max", "kcfaes_hold_bytes", "kcfaes_gcm_stream"];
+const TEST_TUNABLES: [&str; 1] = ["kcfaes_test_speed_ms"];
+
+/// What the provider's module takes from the kernel and from misc/kcf.
+const IMPORTS: [&str; 27] = [
+    "bzero",
+    "cmn_err",
+    "crypto_kmflag",
+    "crypto_register_provider",
+    "crypto_unregister_provider",
+    "gethrtime",
+    "is_x86_feature",
+    "kernel_fpu_begin",
+    "kernel_fpu_end",
+    "kmem_alloc",
+    "kmem_cache_alloc",
+    "kmem_cache_create",
+    "kmem_cache_destroy",
+    "kmem_cache_free",
+    "kmem_free",
+    "kmem_zalloc",
+    "kstat_create",
+    "kstat_delete",
+    "kstat_install",
+    "kstat_named_init",
+    "max_ncpus",
+    "mod_cryptoops",
+    "mod_getctl",
+    "servicing_interrupt",
+    "snprintf",
+    "strcmp",
+    "x86_featureset",
+];
+
+/// What every module takes.
+const COMMON_IMPORTS: [&str; 6] =
+    ["memcpy", "memset", "mod_info", "mod_install", "mod_remove", "kpreempt"];
+
+/// Functions here, inline or a macro on illumos: the current thread and CPU, and control register 0.
+const STAND_INS: [&str; 4] = ["curcpup", "getcr0", "setcr0", "threadp"];
+
+/// What the test module takes, of KCF only what every consumer does.
+const TEST_IMPORTS: [&str; 23] = [
+    "bcopy",
+    "bzero",
+    "cmn_err",
+    "crypto_cancel_ctx",
+    "crypto_create_ctx_template",
+    "crypto_decrypt",
+    "crypto_decrypt_final",
+    "crypto_decrypt_init",
+    "crypto_decrypt_update",
+    "crypto_destroy_ctx_template",
+    "crypto_encrypt",
+    "crypto_encrypt_final",
+    "crypto_encrypt_init",
+    "crypto_encrypt_update",
+    "crypto_mac",
+    "crypto_mac_final",
+    "crypto_mac_init",
+    "crypto_mac_update",
+    "crypto_mac_verify",
+    "crypto_mech2id",
+    "gethrtime",
+    "kmem_free",
+    "kmem_zalloc",
+];
+const TEST_ONLY_IMPORTS: [&str; 2] = ["memcmp", "mod_miscops"];
+
+/// The built modules.
+pub(crate) struct Modules {
+    pub(crate) kcfaes: PathBuf,
+    pub(crate) test: PathBuf,
+}
+
+/// Builds, audits and runs.
+pub(crate) fn command(tree: &Tree) -> Result<()> {
+    let rooms = rooms::build(tree)?;
+    let violations = audit(tree, &rooms)?;
+    if violations != 0 {
+        return Err(format!("kmod: {violations} violations of the kernel's rules").into());
+    }
+    run_userland(tree, &modules(tree, &rooms)?)
+}
+
+/// Builds both modules.
+pub(crate) fn modules(tree: &Tree, rooms: &Rooms) -> Result<Modules> {
+    let dir = tree.target.join("kmod");
+    let objects = dir.join("objects");
+    fs::create_dir_all(&objects)?;
+    write_vector_table(tree, &objects)?;
+
+    let mut inputs = vec![rooms.joined.clone()];
+    for source in sources(tree)? {
+        inputs.push(compile(tree, &source, &objects)?);
+    }
+    let kcfaes = dir.join("kcfaes");
+    link_module(&inputs, &TUNABLES, &kcfaes)?;
+    let test = dir.join("kcfaes_test");
+    let source = tree.root.join("kmod/kcfaes_test.c");
+    link_module(&[compile(tree, &source, &objects)?], &TEST_TUNABLES, &test)?;
+    Ok(Modules { kcfaes, test })
+}
+
+/// Builds both and proves the kernel's rules on them; returns the number of violations.
+pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
+    let modules = modules(tree, rooms)?;
+    let has = |lists: &[&[&str]], name: &str| lists.concat().contains(&name);
+    let kcfaes = Rules {
+        vector_registers: &|name| {
+            rooms.kernel_entries.contains(name) || name.starts_with("kcfaes_xmm_")
+        },
+        writable_data: true,
+        may_import: &|name| has(&[&IMPORTS, &COMMON_IMPORTS, &STAND_INS], name),
+    };
+    let test = Rules {
+        vector_registers: &|_| false,
+        writable_data: true,
+        may_import: &|name| has(&[&TEST_IMPORTS, &COMMON_IMPORTS, &TEST_ONLY_IMPORTS], name),
+    };
+    let violations = report(&modules.kcfaes, &kcfaes)? + report(&modules.test, &test)?;
+    println!("  (calls here, inline on illumos: {})", STAND_INS.join(" "));
+    Ok(violations)
+}
+
+/// The C of the provider's module.
+pub(crate) fn sources(tree: &Tree) -> Result<Vec<PathBuf>> {
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(tree.root.join("kmod"))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".c") && !name.ends_with("_test.c") {
+            sources.push(path);
+        }
+    }
+    sources.sort();
+    Ok(sources)
+}
+
+fn write_vector_table(tree: &Tree, dir: &Path) -> Result<()> {
+    let emit = ["run", "--quiet", "--package=kcfaes-vectors", "--", "emit-c", "vectors"];
+    Ok(fs::write(dir.join("vectors_table.h"), output(cargo(tree).args(emit).arg(TABLE_BYTES))?)?)
+}
+
+fn compile(tree: &Tree, source: &Path, dir: &Path) -> Result<PathBuf> {
+    let object = dir.join(source.file_name().unwrap_or_default()).with_extension("o");
+    let freestanding = output(compiler("CC", "cc").arg("-print-file-name=include"))?;
+    run(compiler("CC", "cc")
+        .args(FLAGS)
+        .args(["-isystem", freestanding.trim()])
+        .arg(joined("-I", &tree.root.join("ffi-tests/fakekernel/include")))
+        .arg(joined("-I", &tree.root.join("ffi-tests/fakekernel")))
+        .arg(joined("-I", &tree.root.join("include")))
+        .arg(joined("-I", dir))
+        .args(["-c", "-o"])
+        .arg(&object)
+        .arg(source))?;
+    Ok(object)
+}
+
+fn link_module(inputs: &[PathBuf], tunables: &[&str], output: &Path) -> Result<()> {
+    let globals: BTreeSet<String> =
+        ENTRIES.iter().chain(tunables).map(ToString::to_string).collect();
+    link_relocatable(inputs, &globals, output)
+}
+
+/// A copy of a module for a program that has its own `_init`: `_init` becomes `NAME_module_init`,
+/// and so on; every other byte is the module's.
+pub(crate) fn renamed(module: &Path) -> Result<PathBuf> {
+    let copy = module.with_extension("userland.o");
+    let name = module.file_name().unwrap_or_default().to_string_lossy();
+    run(Command::new("objcopy")
+        .args(ENTRIES.map(|entry| format!("--redefine-sym={entry}={name}_module{entry}")))
+        .arg(module)
+        .arg(&copy))?;
+    Ok(copy)
+}
+
+/// Links the modules themselves with the userland KCF, at addresses below 2 GiB as their
+/// relocations presume, and runs every vector.
+fn run_userland(tree: &Tree, modules: &Modules) -> Result<()> {
+    let fake = tree.root.join("ffi-tests/fakekernel");
+    let dir = tree.target.join("kmod/objects");
+    let program = tree.target.join("kmod/userland");
+    let list = fs::read_to_string(fake.join("sources.txt"))?;
+    let mut objects = vec![renamed(&modules.kcfaes)?, renamed(&modules.test)?];
+    for source in list.split_whitespace() {
+        objects.push(compile(tree, &fake.join(source), &dir)?);
+    }
+    objects.push(compile(tree, &fake.join("test/object_main.c"), &dir)?);
+    run(compiler("CC", "cc")
+        .args(["-no-pie", "-Wall", "-Wextra", "-Werror", "-O2", "-z", "noexecstack", "-o"])
+        .arg(&program)
+        .arg(fake.join("fk_port.c"))
+        .args(objects)
+        .arg("-lpthread"))?;
+    run(&mut Command::new(program))
+}
