@@ -5,10 +5,7 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 
-help demo check audit ring0 kmod: setup
-	@$(XTASK) kmod
-
-headers lib examples: toolchain
+help demo check audit ring0 kmod headers lib examples: toolchain
 	@$(CARGO) xtask $@
 
 check-full: toolchain
@@ -27,4 +24,4 @@ toolchain:
 	@command -v $(CARGO) >/dev/null || \
 	    { echo "no Rust toolchain: get one from https://rustup.rs, run make again" >&2; exit 1; }
 
-.PHONY: help demo check check-full bench audit ring0 headers lib examples install uninstall clean toolchain
+.PHONY: help demo check check-full bench audit ring0 kmod headers lib examples install uninstall clean toolchain
