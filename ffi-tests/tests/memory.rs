@@ -6,8 +6,8 @@
 
 mod oracle;
 
+use core::cell::RefCell;
 use core::ffi::{c_int, c_void};
-use std::cell::RefCell;
 
 use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Out, Request, Way, pointer};
@@ -457,6 +457,9 @@ unsafe extern "C" fn look(_: *mut c_void, block: *const c_void, size: usize) {
     });
 }
 
+/// An operation to be looked at.
+type Run<'a> = &'a mut dyn FnMut(&mut Sample);
+
 /// Every block that goes back is wiped, after success and after each failure.
 #[test]
 fn freed_blocks_are_wiped() {
@@ -472,13 +475,13 @@ fn freed_blocks_are_wiped() {
             ("plaintext", message.text[..16].to_vec()),
             ("plaintext", message.text[6000..6016].to_vec()),
         ];
-        let freed = |f: &mut dyn FnMut(&mut Sample), sample: &mut Sample| {
+        let freed = |f: Run<'_>, sample: &mut Sample| {
             SECRETS.set(secrets.clone());
             f(sample);
             SECRETS.set(vec![]);
             FREED.take()
         };
-        let runs: [(&str, &mut dyn FnMut(&mut Sample)); 6] = [
+        let runs: [(&str, Run<'_>); 6] = [
             ("atomic", &mut |sample| {
                 let (mut src, mut dst) = sample.data();
                 let out = Out::Other(&mut dst);

@@ -141,7 +141,7 @@ fn updates(most: usize, full: bool) {
                             output: Side::new(to, &pieces[1..], turns.pick(&OFFSETS, 11)),
                             place,
                         };
-                        match task.send(&mut memory, turns.0 % 4 == 0, &shape) {
+                        match task.send(&mut memory, turns.0.is_multiple_of(4), &shape) {
                             Sent::Through => through += 1,
                             Sent::Refused => {
                                 assert!((a | b) % 16 != 0, "{shape:?} has no partial block");
@@ -205,14 +205,15 @@ fn cuts(most: usize, full: bool) {
                             1 => ([a, b], other),
                             _ => (other, [a, b]),
                         };
-                        let calls = if turns.0 % 16 == 0 { Calls::Single } else { Calls::Atomic };
+                        let calls =
+                            if turns.0.is_multiple_of(16) { Calls::Single } else { Calls::Atomic };
                         let shape = Shape {
                             calls,
                             input: Side::new(from, &one, turns.pick(&OFFSETS, 2)),
                             output: Side::new(to, &two, turns.pick(&OFFSETS, 11)),
                             place,
                         };
-                        let sent = task.send(&mut memory, turns.0 % 8 != 0, &shape);
+                        let sent = task.send(&mut memory, !turns.0.is_multiple_of(8), &shape);
                         assert!(sent == Sent::Through);
                     }
                 }
@@ -355,7 +356,7 @@ fn even_pieces_at_every_offset() {
                             ),
                             place: turns.pick(&places, 1),
                         };
-                        let sent = task.send(&mut memory, turns.0 % 2 == 0, &shape);
+                        let sent = task.send(&mut memory, turns.0.is_multiple_of(2), &shape);
                         assert!(sent == Sent::Through);
                     }
                 }

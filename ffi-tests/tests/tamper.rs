@@ -88,7 +88,7 @@ fn every_bit(message: &Message, memory: &mut Memory, turn: &mut usize) -> u64 {
         *turn += 1;
         refused += u64::from(verdict == FORGED);
         let shape = shape(*turn, input.len());
-        let template = (*turn % 3 == 0).then_some(&template);
+        let template = turn.is_multiple_of(3).then_some(&template);
         let passed =
             memory.pass(message, Way::Decrypt, request, template, &shape, verdict, (input, &want));
         if let Err(why) = passed {

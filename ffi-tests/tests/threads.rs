@@ -5,7 +5,7 @@
 mod oracle;
 
 use core::ffi::c_void;
-use std::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use kcfaes_ffi_tests::buffer::{Buffer, Cut, Format, below};
 use kcfaes_ffi_tests::consumer::{Out, Request, Way};
