@@ -3,10 +3,11 @@
 //! every vector through the registered ops vector in all three data formats, and prints what came
 //! of it. Exit status: 0, 1 if a case failed, 2 if the vectors could not be read.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Parser;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
