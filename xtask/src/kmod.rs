@@ -3,14 +3,17 @@
 //! vector test; audits them, and runs both in the userland KCF.
 //!
 //! The rooms are what an illumos machine would load. The C around them is compiled against the
-//! fake kernel's headers here, which stand in for illumos': where illumos has an inline function or
-//! a macro ([`STAND_INS`]), these objects have a call.
+//! fake kernel's headers here, which stand in for illumos': where illumos has an inline function
+//! ([`STAND_INS`]), these objects have a call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-
 use std::process::Command;
+
+use iced_x86::{Decoder, DecoderOptions, Mnemonic, OpKind};
+use object::read::elf::ElfFile64;
+use object::{LittleEndian, Object as _, ObjectSection as _, ObjectSymbol, SymbolKind};
 
 use crate::audit::{Rules, report};
 use crate::process::{cargo, compiler, joined, output, run};
@@ -58,12 +61,13 @@ const TUNABLES: [&str; 3] = ["kcfaes_table_max", "kcfaes_hold_bytes", "kcfaes_gc
 const TEST_TUNABLES: [&str; 1] = ["kcfaes_test_speed_ms"];
 
 /// What the provider's module takes from the kernel and from misc/kcf.
-const IMPORTS: [&str; 27] = [
+const IMPORTS: [&str; 29] = [
     "bzero",
     "cmn_err",
     "crypto_kmflag",
     "crypto_register_provider",
     "crypto_unregister_provider",
+    "getcr0",
     "gethrtime",
     "is_x86_feature",
     "kernel_fpu_begin",
@@ -83,6 +87,7 @@ const IMPORTS: [&str; 27] = [
     "mod_cryptoops",
     "mod_getctl",
     "servicing_interrupt",
+    "setcr0",
     "snprintf",
     "strcmp",
     "x86_featureset",
@@ -92,8 +97,8 @@ const IMPORTS: [&str; 27] = [
 const COMMON_IMPORTS: [&str; 6] =
     ["memcpy", "memset", "mod_info", "mod_install", "mod_remove", "kpreempt"];
 
-/// Functions here, inline or a macro on illumos: the current thread and CPU, and control register 0.
-const STAND_INS: [&str; 4] = ["curcpup", "getcr0", "setcr0", "threadp"];
+/// Functions here, inline on illumos: the current CPU and thread, loads from the %gs segment.
+const STAND_INS: [&str; 2] = ["curcpup", "threadp"];
 
 /// What the test module takes, of KCF only what every consumer does.
 const TEST_IMPORTS: [&str; 23] = [
@@ -136,7 +141,9 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
     if violations != 0 {
         return Err(format!("kmod: {violations} violations of the kernel's rules").into());
     }
-    run_userland(tree, &modules(tree, &rooms)?)
+    let program = link_userland(tree, &modules(tree, &rooms)?)?;
+    run(&mut Command::new(&program))?;
+    plant_faults(&program, &rooms)
 }
 
 /// Builds both modules.
@@ -175,7 +182,7 @@ pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
         may_import: &|name| has(&[&TEST_IMPORTS, &COMMON_IMPORTS, &TEST_ONLY_IMPORTS], name),
     };
     let violations = report(&modules.kcfaes, &kcfaes)? + report(&modules.test, &test)?;
-    println!("  (calls here, inline on illumos: {})", STAND_INS.join(" "));
+    println!("  of these imports, inline on illumos: {}", STAND_INS.join(" "));
     Ok(violations)
 }
 
@@ -233,8 +240,8 @@ pub(crate) fn renamed(module: &Path) -> Result<PathBuf> {
 }
 
 /// Links the modules themselves with the userland KCF, at addresses below 2 GiB as their
-/// relocations presume, and runs every vector.
-fn run_userland(tree: &Tree, modules: &Modules) -> Result<()> {
+/// relocations presume.
+fn link_userland(tree: &Tree, modules: &Modules) -> Result<PathBuf> {
     let fake = tree.root.join("ffi-tests/fakekernel");
     let dir = tree.target.join("kmod/objects");
     let program = tree.target.join("kmod/userland");
@@ -250,5 +257,70 @@ fn run_userland(tree: &Tree, modules: &Modules) -> Result<()> {
         .arg(fake.join("fk_port.c"))
         .args(objects)
         .arg("-lpthread"))?;
-    run(&mut Command::new(program))
+    Ok(program)
+}
+
+/// The test of the self-tests: for each constant of each kernel, turns over one of its bits in the
+/// running program and loads the module, whose self-tests must see it.
+///
+/// Not every bit of a constant matters (a selector's unused ones, a mask's for lanes that hold
+/// nothing), nor is every copy of it in a kernel used for every length, so the next is tried until
+/// one is seen; a constant without such a bit is missed.
+fn plant_faults(program: &Path, rooms: &Rooms) -> Result<()> {
+    let bytes = fs::read(program)?;
+    let elf = ElfFile64::<LittleEndian>::parse(&*bytes)?;
+    let mut constants = BTreeMap::new();
+    for symbol in elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
+        let name = symbol.name()?;
+        if rooms.kernel_entries.contains(name) || name.contains("portable") {
+            add_constants(&elf, &symbol, &mut constants)?;
+        }
+    }
+    let list = program.with_extension("constants");
+    let words: Vec<u64> = (0..)
+        .zip(constants.into_values())
+        .flat_map(|(number, copies)| copies.into_iter().map(move |at| (number, at)))
+        .flat_map(|(number, (at, size))| [number, at, size])
+        .collect();
+    fs::write(&list, words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>())?;
+    run(Command::new(program).arg(list))
+}
+
+/// Where the copies of each constant are, and their size in bytes; by kernel and value.
+type Constants = BTreeMap<(String, Vec<u8>), BTreeSet<(u64, u64)>>;
+
+/// Adds the constants of a function: what a vector instruction reads at
+/// a fixed address, the immediate of one that multiplies or makes round keys, masks of 64 bits.
+fn add_constants<'a>(
+    elf: &ElfFile64<'a, LittleEndian>,
+    symbol: &impl ObjectSymbol<'a>,
+    constants: &mut Constants,
+) -> Result<()> {
+    let bytes = |at: u64, size: u64| -> Result<&'a [u8]> {
+        for section in elf.sections() {
+            if let Ok(Some(bytes)) = section.data_range(at, size) {
+                return Ok(bytes);
+            }
+        }
+        Err(format!("nothing at {at:#x}").into())
+    };
+    let code = bytes(symbol.address(), symbol.size())?;
+    let mut decoder = Decoder::with_ip(64, code, symbol.address(), DecoderOptions::NONE);
+    while decoder.can_decode() {
+        let instruction = decoder.decode();
+        let end = instruction.next_ip();
+        let (at, size) = match instruction.mnemonic() {
+            Mnemonic::Pclmulqdq | Mnemonic::Vpclmulqdq | Mnemonic::Aeskeygenassist => (end - 1, 1),
+            Mnemonic::Mov if instruction.op1_kind() == OpKind::Immediate64 => (end - 8, 8),
+            _ if instruction.is_ip_rel_memory_operand()
+                && instruction.op0_register().is_vector_register() =>
+            {
+                (instruction.ip_rel_memory_address(), instruction.memory_size().size() as u64)
+            }
+            _ => continue,
+        };
+        let constant = (symbol.name()?.to_string(), bytes(at, size)?.to_vec());
+        constants.entry(constant).or_default().insert((at, size));
+    }
+    Ok(())
 }

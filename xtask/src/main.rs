@@ -83,7 +83,7 @@ fn run(args: &[&str]) -> Result<()> {
     let tree = Tree::find()?;
     let needs = match args {
         ["demo" | "bench", ..] => setup::DEMO,
-        ["rooms" | "audit", ..] => setup::ROOMS,
+        ["rooms" | "audit" | "kmod", ..] => setup::ROOMS,
         ["lib" | "examples" | "install", ..] => setup::LIBRARY,
         ["headers", ..] => setup::HEADERS,
         ["check" | "setup", ..] => setup::CHECK,

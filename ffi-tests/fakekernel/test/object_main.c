@@ -5,6 +5,10 @@
  * KCF: the provider is registered by its _init, the vector test runs all of
  * its table through KCF, and after _fini nothing may be left.  An argument is
  * the time of each measurement of speed, in milliseconds.
+ *
+ * Or it is a file of three words for each copy of a constant: its number, its
+ * address and its size in bytes.  Turns over one bit of a copy, loads the
+ * module, and puts it back, until a load has noticed.
  */
 
 #include <sys/errno.h>
@@ -41,12 +45,77 @@ statistic(void *arg, const char *name, uint64_t value, const char *text)
 		fk_printf("  %-32s %lu\n", name, (ulong_t)value);
 }
 
+/* Of the host's C library. */
+extern int mprotect(void *, size_t, int);
+extern int open(const char *, int, ...);
+extern ssize_t read(int, void *, size_t);
+#define	PAGE	4096ul
+
+/* Does a load say that an answer was wrong? */
+static int
+noticed(void)
+{
+	int loaded = fk_module_load("kcfaes", kcfaes_module_init) == 0;
+	int wrong = fk_log_find("kcfaes: self-test:") != 0;
+
+	if (loaded)
+		(void) fk_module_unload("kcfaes", kcfaes_module_fini);
+	fk_log_clear();
+	return (wrong);
+}
+
+static int
+noticed_in(uint64_t at, uint64_t size)
+{
+	volatile uint8_t *byte = (volatile uint8_t *)at;
+	uint64_t bit;
+	int seen = 0;
+
+	(void) mprotect((void *)(at & ~(PAGE - 1)), 2 * PAGE, 7);
+	for (bit = 0; bit < 8 * size && !seen; bit++) {
+		byte[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		seen = noticed();
+		byte[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	return (seen);
+}
+
+static int
+plant(const char *path)
+{
+	uint64_t copy[3], constants = 0, missed = 0, at = 0;
+	int fd = open(path, 0), seen = 1;
+
+	while (read(fd, copy, sizeof (copy)) == sizeof (copy)) {
+		if (copy[0] == constants) {
+			if (!seen) {
+				fk_printf("constant at %lx: a fault in it "
+				    "was not noticed\n", at);
+				missed++;
+			}
+			constants++;
+			seen = 0;
+		}
+		at = copy[1];
+		seen = seen || noticed_in(copy[1], copy[2]);
+	}
+	if (!seen || constants == 0 || noticed()) {
+		fk_printf("no fault noticed, or one where none is\n");
+		missed++;
+	}
+	fk_printf("self-tests: a one-bit fault planted in each of %lu "
+	    "constants, %lu not noticed\n", constants, missed);
+	return (missed != 0);
+}
+
 int
 main(int argc, char **argv)
 {
 	int error, failed = 0;
 	const char *c;
 
+	if (argc > 1 && argv[1][0] == '/')
+		return (plant(argv[1]));
 	for (c = argc > 1 ? argv[1] : ""; *c >= '0' && *c <= '9'; c++) {
 		kcfaes_test_speed_ms = kcfaes_test_speed_ms * 10 +
 		    (uint_t)(*c - '0');
