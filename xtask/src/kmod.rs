@@ -324,3 +324,192 @@ fn add_constants<'a>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> Tree {
+        Tree::find().expect("the repository")
+    }
+
+    fn text(file: &str) -> String {
+        let path = tree().root.join(file);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("kcfaes-kmod-{name}-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a folder");
+        dir
+    }
+
+    /// Every size, offset, width and number of the generated header stands in kcfaes_abi.c.
+    #[test]
+    fn the_layout_assertions_are_complete() {
+        let source = text("kmod/kcfaes_abi.c");
+        let header = text("include/kcfaes_abi.h");
+        let names = header.lines().filter_map(|line| line.strip_prefix("#define KCFAES_"));
+        let mut types = Vec::new();
+        let mut asserted = 0;
+        for name in names.filter_map(|line| line.split(' ').next()) {
+            let (kind, name) = name.split_once('_').expect("a kind and a name");
+            let wanted = match kind {
+                "SIZEOF" => {
+                    types.push(name);
+                    format!("SIZE({name});")
+                }
+                "VALUE" => format!("VALUE({name});"),
+                _ => {
+                    let field = types
+                        .iter()
+                        .filter_map(|of| Some((of, name.strip_prefix(of)?.strip_prefix('_')?)));
+                    let (of, field) = field.last().expect("a field of a type");
+                    format!("FIELD({of}, {field});")
+                }
+            };
+            assert!(source.lines().any(|line| line == wanted), "kcfaes_abi.c lacks {wanted}");
+            asserted += 1;
+        }
+        assert!(asserted > 150, "{asserted}");
+    }
+
+    /// A header whose numbers are not the system's does not compile.
+    #[test]
+    fn a_wrong_layout_does_not_compile() {
+        let dir = scratch("abi");
+        let source = tree().root.join("kmod/kcfaes_abi.c");
+        compile(&tree(), &source, &dir).expect("it compiles as it is");
+        let copy = dir.join("kcfaes_abi.c");
+        fs::copy(source, &copy).expect("a copy");
+        let header = text("include/kcfaes_abi.h");
+        for (from, to) in [
+            ("crypto_data_t_cd_length 16", "crypto_data_t_cd_length 24"),
+            ("FIELDSIZE_crypto_key_t_ck_format 4", "FIELDSIZE_crypto_key_t_ck_format 8"),
+            ("SIZEOF_crypto_ctx_t 48", "SIZEOF_crypto_ctx_t 40"),
+            ("VALUE_CRYPTO_INVALID_MAC 72", "VALUE_CRYPTO_INVALID_MAC 73"),
+        ] {
+            assert!(header.contains(from), "{from}");
+            // Found before the right one: beside the source.
+            fs::write(dir.join("kcfaes_abi.h"), header.replacen(from, to, 1)).expect("a file");
+            assert!(compile(&tree(), &copy, &dir).is_err(), "{to}");
+        }
+    }
+
+    /// Undefined symbols of `kmod/kcfaes_env.c`, compiled with `options`.
+    fn undefined(options: &str) -> Vec<String> {
+        let dir = scratch("sdt");
+        let copy = dir.join(if options.is_empty() { "without.c" } else { "with.c" });
+        let source = format!("{options}\n{}", text("kmod/kcfaes_env.c"));
+        fs::write(&copy, source).expect("a file");
+        fs::write(dir.join("kcfaes_impl.h"), text("kmod/kcfaes_impl.h")).expect("a file");
+        let object = compile(&tree(), &copy, &dir).expect("it compiles");
+        let symbols = output(Command::new("nm").arg("-u").arg(object)).expect("nm");
+        symbols.split_whitespace().filter(|word| *word != "U").map(str::to_string).collect()
+    }
+
+    #[test]
+    fn probes_are_an_option() {
+        let probes = |names: Vec<String>| -> Vec<String> {
+            names.into_iter().filter(|name| name.starts_with("__dtrace_probe_")).collect()
+        };
+        assert!(probes(undefined("")).is_empty());
+        let with = probes(undefined("#define KCFAES_SDT"));
+        assert_eq!(with, ["__dtrace_probe_kcfaes__hold", "__dtrace_probe_kcfaes__release"]);
+    }
+
+    fn make(arguments: &[&str], dir: &Path) -> Result<String> {
+        output(Command::new("make").arg("-n").args(arguments).current_dir(dir))
+    }
+
+    #[test]
+    fn the_makefile_outside_the_gate_expands() {
+        let rooms = scratch("make").join("kcfaes_rooms.o");
+        fs::write(&rooms, "").expect("a file");
+        let rooms = format!("ROOMS={}", rooms.display());
+        let kmod = tree().root.join("kmod");
+        let plain = make(&["GATE=/gate", &rooms, "install"], &kmod).expect("make -n");
+        let linked = "/usr/bin/ld -ztype=kmod -dy -Nmisc/kcf -o kcfaes kcfaes.o";
+        for part in [linked, "-o kcfaes_test kcfaes_test.o", "-mcmodel=kernel", "-mno-red-zone"] {
+            assert!(plain.contains(part), "{part}: {plain}");
+        }
+        for source in sources(&tree()).expect("sources") {
+            let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            assert!(plain.contains(&format!(" {name}\n")), "{name} is not compiled: {plain}");
+        }
+        assert!(plain.contains("-f /kernel/crypto/amd64 -m 0755 -g sys kcfaes"), "{plain}");
+        assert!(!plain.contains("platform") && !plain.contains("KCFAES_SDT"));
+        let probes = make(&["GATE=/gate", &rooms, "SDT=1"], &kmod).expect("make -n");
+        assert!(probes.contains("-DKCFAES_SDT"));
+    }
+
+    /// The gate's own makefiles are not here: small ones with their variables stand in.
+    #[test]
+    fn the_makefiles_for_the_gate_expand() {
+        let dir = scratch("gate");
+        let intel = dir.join("intel");
+        fs::create_dir_all(intel.join("kcfaes")).expect("a folder");
+        fs::write(
+            intel.join("Makefile.intel"),
+            "include $(UTSBASE)/../Makefile.files\nOBJS_DIR = obj64\nBINARY = $(OBJS_DIR)/$(MODULE)\n\
+             ALL_DEPS = $(ALL_TARGET)\nINSTALL_DEPS = $(INSTALL_TARGET)\nCP = cp\n\
+             ROOT_CRYPTO_DIR = /root/kernel/crypto/amd64\nROOT_MISC_DIR = /root/kernel/misc/amd64\n",
+        )
+        .expect("a file");
+        fs::write(
+            intel.join("Makefile.targ"),
+            "include $(UTSBASE)/../Makefile.rules\nCOMPILE.c = cc $(CPPFLAGS) -c\n\
+             $(BINARY): $(OBJECTS)\n\tld $(LDFLAGS) -o $@ $(OBJECTS)\n\
+             $(ROOTMODULE): $(BINARY)\n\tinstall $(BINARY) $@\n",
+        )
+        .expect("a file");
+        for part in ["files", "rules"] {
+            let name = format!("Makefile.{part}");
+            let fragment = text(&format!("kmod/gate/{name}")).replace("$(UTSBASE)/common", "../..");
+            fs::write(dir.join(name), fragment).expect("a file");
+        }
+        let here = intel.join("kcfaes");
+        fs::write(here.join("kcfaes_rooms.o"), "").expect("a file");
+        let sources = dir.join("crypto/kcfaes");
+        fs::create_dir_all(&sources).expect("a folder");
+        for module in ["kcfaes", "kcfaes_test"] {
+            let makefile = text(&format!("kmod/gate/Makefile.{module}"))
+                .replace("UTSBASE =\t../..", "UTSBASE =\t../../uts");
+            fs::create_dir_all(dir.join("uts")).expect("a folder");
+            let makefile = makefile.replace("$(UTSBASE)/intel", "..");
+            fs::write(here.join("Makefile"), makefile).expect("a file");
+            for object in ["kcfaes", "kcfaes_env", "kcfaes_kstat", "kcfaes_abi", "kcfaes_test"] {
+                fs::write(sources.join(format!("{object}.c")), "").expect("a file");
+            }
+            let plan = make(&["install"], &here).expect("make -n");
+            assert!(plan.contains("ld -Nmisc/kcf -o obj64/kcfaes"), "{plan}");
+            assert!(plan.contains(&format!("amd64/{module}\n")), "{plan}");
+            assert_eq!(plan.contains("cp kcfaes_rooms.o obj64/kcfaes_rooms.o"), module == "kcfaes");
+        }
+    }
+
+    /// Until CCM and CMAC are registered the package may not deliver the drop-in.
+    #[test]
+    fn the_drop_in_is_gated_off() {
+        let module = text("kmod/kcfaes.c");
+        let complete = ["SUN_CKM_AES_CCM", "SUN_CKM_AES_CMAC"].iter().all(|m| module.contains(m));
+        let manifest = text("kmod/kcfaes.p5m");
+        let delivers = |line: &&str| line.starts_with("file") && line.contains("amd64/aes ");
+        assert_eq!(manifest.lines().any(|line| delivers(&line)), complete, "kcfaes.p5m");
+        assert!(complete || text("kmod/INSTALL.md").contains("**It is gated off"));
+        assert!(
+            manifest.contains("file kcfaes path=kernel/crypto/amd64/kcfaes group=sys mode=0755")
+        );
+    }
+
+    #[test]
+    fn the_manual_page_is_clean() {
+        if !crate::process::works("mandoc", &["-Tlint", "/dev/null"]) {
+            eprintln!("no mandoc here: not checked");
+            return;
+        }
+        let page = tree().root.join("kmod/kcfaes.4");
+        let lint = output(Command::new("mandoc").args(["-Tlint", "-Wwarning"]).arg(page));
+        assert_eq!(lint.expect("mandoc"), "");
+    }
+}
