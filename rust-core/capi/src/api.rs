@@ -20,6 +20,7 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::NonNull;
 
+use kcfaes_kernels::Block;
 use kcfaes_provider::data::{Data, Io};
 use kcfaes_provider::engine::{Fpu, TableId, env, force, select, wipe, wipe_raw};
 use kcfaes_provider::kcf::{
@@ -1200,12 +1201,12 @@ unsafe fn slice<'a>(at: *const u8, len: usize) -> Result<&'a [u8]> {
 }
 
 /// The 16 bytes of an IV or counter.
-unsafe fn block(at: *const u8) -> Result<[u8; 16]> {
+unsafe fn block(at: *const u8) -> Result<Block> {
     if at.is_null() {
         return Err(Error::ARGUMENTS_BAD);
     }
     // SAFETY: the common contract; not NULL, and bytes need no alignment.
-    Ok(unsafe { at.cast::<[u8; 16]>().read() })
+    Ok(Block(unsafe { at.cast::<[u8; 16]>().read() }))
 }
 
 /// Parameter of GCM and GMAC. Its tag is always computed in full: the caller's length is looked at

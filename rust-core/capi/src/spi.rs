@@ -519,15 +519,20 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
     let mut fpu = Fpu::new();
     // SAFETY: the common contract; the mechanism was checked.
     unsafe {
-        let (key, parameter) = if request.template.is_null() {
-            let bytes = key_bytes(deref(request.key)?)?;
-            let parameter = which.parameter(mechanism)?;
-            own = HeapKey::new(env::kmflag(request.req))?;
-            let key = own.get();
-            key.set(&mut fpu, bytes, which.hashes());
-            (&*key, parameter)
+        let (shared, bytes) = if request.template.is_null() {
+            (None, key_bytes(deref(request.key)?)?)
         } else {
-            (Template::key(request.template)?, which.parameter(mechanism)?)
+            (Some(Template::key(request.template)?), [].as_slice())
+        };
+        let parameter = which.parameter(mechanism)?;
+        let key = match shared {
+            Some(key) => key,
+            None => {
+                own = HeapKey::new(env::kmflag(request.req))?;
+                let key = own.get();
+                key.set(&mut fpu, bytes, which.hashes());
+                key
+            }
         };
         operation.begin(which, request.direction, &parameter, key, &mut fpu);
         let result = operation.whole(key, &mut fpu, io);

@@ -3,6 +3,8 @@
 
 use core::ffi::c_void;
 
+use kcfaes_kernels::Block;
+
 use crate::kcf::{
     AES_CBC_MECH_INFO_TYPE, AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
     AES_GMAC_MECH_INFO_TYPE, CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS,
@@ -42,14 +44,14 @@ pub enum Parameter<'a> {
     /// CBC: the IV, zero where the request has none (the input's `cd_miscdata` may follow).
     Cbc {
         /// The IV.
-        iv: [u8; 16],
+        iv: Block,
     },
     /// CTR (SP 800-38A section 6.5).
     Ctr {
         /// Width of the counter, 1..=128: the low bits of `cb`, which wrap within themselves.
         bits: u32,
         /// The first counter block.
-        cb: [u8; 16],
+        cb: Block,
     },
     /// GCM (SP 800-38D section 7), and GMAC with a tag of 16 bytes.
     Gcm {
@@ -129,22 +131,23 @@ impl Mechanism {
     /// # Safety
     /// [`Mechanism::of`] has passed `mechanism`; `cm_param` is NULL or readable for that length, and
     /// so are the IV and AAD that it names, for `'a`.
+    #[inline(always)]
     pub unsafe fn parameter<'a>(self, mechanism: &crypto_mechanism_t) -> Result<Parameter<'a>> {
         let param = mechanism.cm_param.cast_const();
         let missing = param.is_null();
         match self {
             Self::Ecb => Ok(Parameter::Ecb),
-            Self::Cbc if missing => Ok(Parameter::Cbc { iv: [0; 16] }),
+            Self::Cbc if missing => Ok(Parameter::Cbc { iv: Block([0; 16]) }),
             _ if missing => Err(Error::MECHANISM_PARAM_INVALID),
             Self::Cbc => {
                 // SAFETY: 16 bytes, by `of`.
-                Ok(Parameter::Cbc { iv: unsafe { param.cast::<[u8; 16]>().read() } })
+                Ok(Parameter::Cbc { iv: Block(unsafe { param.cast::<[u8; 16]>().read() }) })
             }
             Self::Ctr => {
                 // SAFETY: of that length, by `of`; no alignment is presumed.
                 let p = unsafe { param.cast::<CK_AES_CTR_PARAMS>().read_unaligned() };
                 match u32::try_from(p.ulCounterBits) {
-                    Ok(bits @ 1..=128) => Ok(Parameter::Ctr { bits, cb: p.cb }),
+                    Ok(bits @ 1..=128) => Ok(Parameter::Ctr { bits, cb: Block(p.cb) }),
                     _ => Err(Error::MECHANISM_PARAM_INVALID),
                 }
             }

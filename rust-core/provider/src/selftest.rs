@@ -252,9 +252,8 @@ mod tests {
 
         let gcm = <AesGcm<C, U16> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
         let mut sealed = text.clone();
-        let tag = gcm
-            .encrypt_in_place_detached((&GCM_IV).into(), &text[..AAD_LEN], &mut sealed)
-            .unwrap();
+        let tag =
+            gcm.encrypt_in_place_detached((&GCM_IV).into(), &text[..AAD_LEN], &mut sealed).unwrap();
         let gmac = <AesGcm<C, U12> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
         let nonce = aes_gcm::aead::generic_array::GenericArray::from_slice(&IV[..12]);
         let authenticated = [&text[..AAD_LEN], &text].concat();

@@ -51,6 +51,7 @@ impl<'a> Data<'a> {
     ///
     /// # Errors
     /// As [`Segments::input`].
+    #[inline(always)]
     pub fn input(&self) -> Result<Segments<'a>> {
         // SAFETY: vouched for.
         unsafe { Segments::input(&self.data) }
@@ -60,6 +61,7 @@ impl<'a> Data<'a> {
     ///
     /// # Errors
     /// As [`Segments::output`].
+    #[inline(always)]
     pub fn output(&self, needed: usize) -> Result<Segments<'a>> {
         // SAFETY: vouched for.
         unsafe { Segments::output(&self.data, needed) }
@@ -93,6 +95,7 @@ impl<'a> Io<'a> {
     /// # Errors
     /// First `Room(needed)` by `cd_length`, then what is wrong with the input, then with the output,
     /// then `ARGUMENTS_BAD` where they overlap at different places.
+    #[inline(always)]
     pub fn pair(&self, needed: usize) -> Result<Pair<'a>> {
         if self.dst_or_src().len() < needed {
             return Err(Error::Room(needed));

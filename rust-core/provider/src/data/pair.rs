@@ -29,6 +29,7 @@ impl<'a> Pair<'a> {
     /// # Errors
     /// `ARGUMENTS_BAD` where they overlap at different places: the result would depend on the order
     /// of the bytes.
+    #[inline(always)]
     pub fn new(src: Segments<'a>, dst: Segments<'a>) -> Result<Self> {
         match src.overlap(&dst) {
             Overlap::None => Ok(Self { src, dst: Sink::Apart(dst) }),
@@ -38,6 +39,7 @@ impl<'a> Pair<'a> {
     }
 
     /// Reads and writes the same bytes.
+    #[inline(always)]
     pub fn in_place(src: Segments<'a>) -> Self {
         Self { dst: Sink::Aliased(src.clone()), src }
     }
@@ -57,12 +59,19 @@ impl<'a> Pair<'a> {
         &mut self.src
     }
 
+    /// A cursor of its own over the source.
+    #[inline(always)]
+    pub fn source(&self) -> Segments<'a> {
+        self.src.clone()
+    }
+
     /// Cuts the source down to its first `len` bytes.
     pub fn limit(self, len: usize) -> Self {
         Self { src: self.src.limit(len), ..self }
     }
 
     /// Bytes that are contiguous on both sides.
+    #[inline(always)]
     pub fn contiguous(&self) -> usize {
         let (_, n) = self.src.contiguous();
         match &self.dst {
@@ -72,6 +81,7 @@ impl<'a> Pair<'a> {
     }
 
     /// The next `len` bytes, or as many as are contiguous, as a run; advances past them.
+    #[inline(always)]
     pub fn run(&mut self, len: usize) -> Run<'a> {
         let len = len.min(self.contiguous());
         let (src, _) = self.src.contiguous();

@@ -82,6 +82,7 @@ impl<'a> Segments<'a> {
         Self::raw(bytes.as_mut_ptr(), bytes.len())
     }
 
+    #[inline(always)]
     fn raw(base: *mut u8, len: usize) -> Self {
         Self { current: base, current_len: len, left: len, rest: Rest::None, _borrow: PhantomData }
     }
@@ -95,6 +96,7 @@ impl<'a> Segments<'a> {
     ///
     /// # Safety
     /// The list and the bytes it names are readable for `'a`.
+    #[inline(always)]
     pub unsafe fn input(data: &crypto_data_t) -> Result<Self> {
         // SAFETY: the caller's contract.
         match unsafe { Self::open(data, data.cd_length) }? {
@@ -112,6 +114,7 @@ impl<'a> Segments<'a> {
     ///
     /// # Safety
     /// The list is readable and the bytes it names are writable for `'a`.
+    #[inline(always)]
     pub unsafe fn output(data: &crypto_data_t, needed: usize) -> Result<Self> {
         if data.cd_length < needed {
             return Err(Error::Room(needed));
@@ -127,6 +130,7 @@ impl<'a> Segments<'a> {
     ///
     /// # Safety
     /// The list is readable.
+    #[inline(always)]
     unsafe fn open(data: &crypto_data_t, len: usize) -> Result<Option<Self>> {
         let offset = usize::try_from(data.cd_offset).map_err(|_| Error::ARGUMENTS_BAD)?;
         let end = offset.checked_add(len).ok_or(Error::ARGUMENTS_BAD)?;
@@ -176,6 +180,7 @@ impl<'a> Segments<'a> {
     ///
     /// # Safety
     /// The list is readable.
+    #[inline(never)]
     unsafe fn walk(mut rest: Rest, offset: usize, len: usize) -> Result<Option<Self>> {
         let (mut skip, mut missing, mut empty) = (offset, len, 0);
         let mut window = None;
@@ -229,7 +234,19 @@ impl<'a> Segments<'a> {
     }
 
     /// Drops the first `n` bytes (all when there are fewer).
-    pub fn advance(&mut self, mut n: usize) {
+    #[inline(always)]
+    pub fn advance(&mut self, n: usize) {
+        if n < self.current_len || (n == self.current_len && n == self.left) {
+            self.current = self.current.wrapping_add(n);
+            self.current_len -= n;
+            self.left -= n;
+        } else {
+            self.advance_over_pieces(n);
+        }
+    }
+
+    #[inline(never)]
+    fn advance_over_pieces(&mut self, mut n: usize) {
         loop {
             let here = self.current_len.min(n);
             self.current = self.current.wrapping_add(here);
@@ -268,8 +285,14 @@ impl<'a> Segments<'a> {
             if n == 0 {
                 return copied;
             }
-            // SAFETY: `n` bytes are valid at `current`, and `to` is a buffer of our own.
-            unsafe { core::ptr::copy_nonoverlapping(self.current, to.as_mut_ptr(), n) };
+            // SAFETY: `n` bytes are valid at `current`, and `to` is a buffer of our own; as in
+            // `scatter`.
+            unsafe {
+                match n {
+                    16 => core::ptr::copy_nonoverlapping(self.current, to.as_mut_ptr(), 16),
+                    _ => core::ptr::copy_nonoverlapping(self.current, to.as_mut_ptr(), n),
+                }
+            }
             to = to.get_mut(n..).unwrap_or_default();
             copied += n;
             self.advance(n);
@@ -283,14 +306,21 @@ impl<'a> Segments<'a> {
             if n == 0 {
                 return;
             }
-            // SAFETY: `n` bytes are writable at `current`, and `from` is a buffer of our own.
-            unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), self.current, n) };
+            // SAFETY: `n` bytes are writable at `current`, and `from` is a buffer of our own. Of a
+            // block or a full tag the length is a constant, and the copy no call.
+            unsafe {
+                match n {
+                    16 => core::ptr::copy_nonoverlapping(from.as_ptr(), self.current, 16),
+                    _ => core::ptr::copy_nonoverlapping(from.as_ptr(), self.current, n),
+                }
+            }
             from = from.get(n..).unwrap_or_default();
             self.advance(n);
         }
     }
 
     /// How the bytes left here and those of `other` share memory.
+    #[inline(always)]
     pub fn overlap(&self, other: &Self) -> Overlap {
         let piece = |s: &Self| (s.current as usize, s.current_len);
         if self.left == 0 || other.left == 0 {
@@ -300,6 +330,13 @@ impl<'a> Segments<'a> {
             let ((a, n), (b, m)) = (piece(self), piece(other));
             return Overlap::of(a, n, b, m, 0, 0);
         }
+        self.overlap_of_lists(other)
+    }
+
+    /// [`overlap`](Self::overlap) where a side has several pieces.
+    #[inline(never)]
+    fn overlap_of_lists(&self, other: &Self) -> Overlap {
+        let piece = |s: &Self| (s.current as usize, s.current_len);
         let (mut a, mut b) = (self.clone(), other.clone());
         let mut same = true;
         while a.current_len > 0 && b.current_len > 0 {

@@ -19,8 +19,8 @@ pub(super) struct Cbc {
 }
 
 impl Cbc {
-    pub(super) const fn new(iv: [u8; 16]) -> Self {
-        Self { iv: Block(iv), carry: Carry::new() }
+    pub(super) const fn new(iv: Block) -> Self {
+        Self { iv, carry: Carry::new() }
     }
 
     /// Transforms every block that is complete; returns the bytes produced. An IV that comes with

@@ -22,8 +22,8 @@ pub(super) struct Ctr {
 }
 
 impl Ctr {
-    pub(super) const fn new(bits: u32, cb: [u8; 16]) -> Self {
-        Self { counter: Block(cb), bits, keystream: Block([0; 16]), used: 16 }
+    pub(super) const fn new(bits: u32, cb: Block) -> Self {
+        Self { counter: cb, bits, keystream: Block([0; 16]), used: 16 }
     }
 
     /// Transforms every byte; returns how many. A whole message may end with a ragged run, in a

@@ -48,8 +48,10 @@ impl Ghash {
     /// Step 2: J0 of an IV.
     pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8]) {
         if let Ok(iv) = <&[u8; 12]>::try_from(iv) {
-            let [a, b, c, d, e, f, g, h, i, j, k, l] = *iv;
-            self.j0 = Block([a, b, c, d, e, f, g, h, i, j, k, l, 0, 0, 0, 1]);
+            let [a, b, c, d, e, f, g, h, low @ ..] = *iv;
+            let high = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+            let low = u64::from(u32::from_be_bytes(low)) << 32 | 1;
+            self.j0 = Block((u128::from(high) << 64 | u128::from(low)).to_be_bytes());
         } else {
             self.absorb(key, fpu, iv);
             let bits = (iv.len() as u128) << 3;
@@ -198,15 +200,15 @@ impl Gcm {
         let pair = io.pair(len)?;
         self.text_len = text_len;
         let mut received = self.tag.0;
-        let mut tag_at = pair.clone();
-        tag_at.src().advance(len);
+        let mut tag_at = pair.source();
+        tag_at.advance(len);
         tag_at.gather(received.get_mut(..self.attached).unwrap_or_default());
         self.step(Direction::Decrypt, key, fpu, &mut pair.clone(), len);
         let tag = self.hash.tag(key, fpu, self.text_len);
         same_tag(&tag, &received, self.tag_len).map(|()| len).inspect_err(|_| {
             let pair = pair.limit(len);
             if pair.aliased() {
-                let mut ctr = Ctr::new(32, self.hash.first_counter().0);
+                let mut ctr = Ctr::new(32, self.hash.first_counter());
                 ctr.apply(key, fpu, &mut pair.clone(), len, true);
             }
             pair.zero_destination();

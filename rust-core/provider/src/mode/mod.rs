@@ -34,7 +34,7 @@ pub struct Operation {
 }
 
 /// State of each mode, in one form for all tables. All-zero is [`Mode::Ended`].
-#[repr(u32)]
+#[repr(u64)]
 enum Mode {
     /// Not begun, or ended.
     Ended = 0,
@@ -299,6 +299,7 @@ fn ragged(direction: Direction) -> Error {
 /// # Errors
 /// `DATA_LEN_RANGE` for a part that arrives, in place, behind a partial block: the output would
 /// have to go where the block began, in the caller's earlier buffer.
+#[inline(always)]
 fn begin_blocks<'a>(carry: &Carry, io: &Io<'a>) -> Result<(Pair<'a>, usize)> {
     let behind = carry.len() > 0 && !io.src.is_empty();
     let produced = carry.ready(io.src.len(), 0).ok_or(Error::DATA_LEN_RANGE)?;
