@@ -21,7 +21,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::NonNull;
 
 use kcfaes_kernels::Block;
-use kcfaes_provider::data::{Data, Io};
+use kcfaes_provider::data::{Data, Flat, Io};
 use kcfaes_provider::engine::{Fpu, TableId, env, force, select, wipe, wipe_raw};
 use kcfaes_provider::kcf::{
     self, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, KM_SLEEP, Result, UIO_SYSSPACE,
@@ -1179,13 +1179,10 @@ unsafe fn with_io<R>(src: Bytes, dst: Bytes, work: impl FnOnce(&Io<'_>) -> Resul
         Bytes::Pieces(..) => usize::MAX,
     };
     // SAFETY: the common contract; the lists outlive the work.
-    let io = unsafe {
-        Io {
-            src: Data::new(&src.data(&src_list, src.len()?)),
-            dst: Some(Data::new(&dst.data(&dst_list, room))),
-        }
-    };
-    work(&io)
+    unsafe {
+        let (src, dst) = (src.data(&src_list, src.len()?), dst.data(&dst_list, room));
+        work(&Io { src: Data::new(&src), dst: Some(Data::new(&dst)) })
+    }
 }
 
 /// `len` bytes to read.
@@ -1469,8 +1466,9 @@ unsafe fn rest(ctx: &mut kcfaes_ctx, key: &Key, dst: *mut u8, room: usize) -> Re
     if room < ctx.waiting {
         return Err(Error::Room(ctx.waiting));
     }
+    let dst = Bytes::Buffer(dst, room).data(&NO_PIECES, room);
     // SAFETY: the common contract.
-    let dst = unsafe { Data::new(&Bytes::Buffer(dst, room).data(&NO_PIECES, room)) };
+    let dst = unsafe { Data::new(&dst) };
     let produced = ctx.operation.finish(key, &mut Fpu::new(), Some(&dst))?;
     Ok(if let Produced::Bytes(n) = produced { n } else { 0 })
 }
@@ -1520,8 +1518,8 @@ unsafe fn gmac_final(ctx: *mut kcfaes_ctx, tag: Tag, tag_len: usize) -> Result<(
         let (ctx, key) = in_role(ctx, |role| role == Role::Mac)?;
         tag.check(tag_len)?;
         let mut computed = [0; 16];
-        let dst = Data::from_mut(&mut computed);
-        ctx.operation.finish(key, &mut Fpu::new(), Some(&dst))?;
+        let mut dst = Flat::new(&mut computed);
+        ctx.operation.finish(key, &mut Fpu::new(), Some(&dst.data()))?;
         ctx.operation.end();
         let settled = tag.settle(tag_len, &computed);
         wipe(&mut computed);

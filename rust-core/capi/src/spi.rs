@@ -20,13 +20,12 @@
 use core::ffi::{c_int, c_uint, c_void};
 use core::ptr::NonNull;
 
-use kcfaes_provider::data::{Data, Io};
+use kcfaes_provider::data::{Data, Flat, Io};
 use kcfaes_provider::engine::{Fpu, env, wipe};
 use kcfaes_provider::kcf::{
-    CRYPTO_DATA_RAW, CRYPTO_INVALID_MAC, CRYPTO_PROVIDER_READY, CRYPTO_SUCCESS, Error, Result,
-    crypto_ctx_t, crypto_data_cdu_t, crypto_data_t, crypto_key_t, crypto_mechanism_t,
-    crypto_provider_handle_t, crypto_req_handle_t, crypto_session_id_t, crypto_spi_ctx_template_t,
-    iovec_t,
+    CRYPTO_INVALID_MAC, CRYPTO_PROVIDER_READY, CRYPTO_SUCCESS, Error, Result, crypto_ctx_t,
+    crypto_data_t, crypto_key_t, crypto_mechanism_t, crypto_provider_handle_t, crypto_req_handle_t,
+    crypto_session_id_t, crypto_spi_ctx_template_t,
 };
 use kcfaes_provider::mode::{Operation, Produced};
 use kcfaes_provider::request::{Direction, Mechanism, check_format, key_bytes};
@@ -338,7 +337,7 @@ fn mechanism_in(group: Group, mechanism: &crypto_mechanism_t) -> Result<Mechanis
     Ok(which)
 }
 
-unsafe fn io<'a>(src: &crypto_data_t, output: *mut crypto_data_t) -> Io<'a> {
+unsafe fn io<'a>(src: &'a crypto_data_t, output: *mut crypto_data_t) -> Io<'a> {
     let in_place = output.is_null() || core::ptr::eq(output.cast_const(), src);
     // SAFETY: the common contract.
     unsafe {
@@ -549,20 +548,9 @@ unsafe fn verify(
     // SAFETY: the common contract.
     let (src, mac) = unsafe { (&*deref(data)?, &*deref(mac)?) };
     let mut computed = [0; 16];
-    let out = crypto_data_t {
-        cd_format: CRYPTO_DATA_RAW,
-        cd_offset: 0,
-        cd_length: 16,
-        cd_miscdata: core::ptr::null_mut(),
-        cdu: crypto_data_cdu_t {
-            cdu_raw: iovec_t { iov_base: computed.as_mut_ptr().cast(), iov_len: 16 },
-        },
-    };
-    // SAFETY: the common contract; the local output outlives the call.
-    unsafe {
-        let io = Io { src: Data::new(src), dst: Some(Data::new(&out)) };
-        whole(request, Group::Mac, &io)?;
-    }
+    let mut out = Flat::new(&mut computed);
+    // SAFETY: the common contract.
+    unsafe { whole(request, Group::Mac, &Io { src: Data::new(src), dst: Some(out.data()) })? };
     let mut received = [0; 16];
     if mac.cd_length == 16 {
         // SAFETY: the common contract.

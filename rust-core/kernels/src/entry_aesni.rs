@@ -77,19 +77,38 @@ entries! {
     /// GCTR encryption and GHASH of the ciphertext in one pass; `ctr` as in CTR, a last partial
     /// block is zero-padded into `y`.
     fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
-        gcm::gcm::<Xmm, true>(schedule, powers, ctr, y, src, dst, len)
+        gcm_aesni::<true>(schedule, powers, ctr, y, src, dst, len);
+        wipe::stack()
     }
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
     fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
-        gcm::gcm::<Xmm, false>(schedule, powers, ctr, y, src, dst, len)
+        gcm_aesni::<false>(schedule, powers, ctr, y, src, dst, len);
+        wipe::stack()
     }
     /// Turns `y` into the full 16-byte tag: absorbs the length block of `aad_len` and `text_len`
     /// bytes, then adds E(K, `j0`) (SP 800-38D 7.1 steps 5 and 6).
     fn kcfaes_gcm_tag_aesni(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, text_len: u64) {
         gcm::tag(schedule, powers, j0, y, aad_len, text_len)
     }
-    /// Clears xmm0–15 and the stack that the kernels of this table used.
+    /// Clears xmm0–15. On the stack an entry point leaves nothing of keys or text.
     fn kcfaes_wipe_aesni() {
-        wipe::stack_and_xmm()
+        wipe::xmm()
     }
+}
+
+/// GCM, which spills blocks, in a frame of its own.
+#[cfg(not(target_os = "none"))]
+#[inline(never)]
+#[target_feature(enable = "aes,pclmulqdq,ssse3,sse4.1")]
+unsafe fn gcm_aesni<const ENCRYPT: bool>(
+    schedule: *const Schedule,
+    powers: *const Powers,
+    ctr: *mut Block,
+    y: *mut Block,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) {
+    // SAFETY: the entry points' contract; the features are enabled here.
+    unsafe { gcm::gcm::<Xmm, ENCRYPT>(schedule, powers, ctr, y, src, dst, len) }
 }

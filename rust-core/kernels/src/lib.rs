@@ -16,7 +16,7 @@
 #![no_std]
 
 mod types;
-pub use types::{Block, MAX_ROUNDS, POWERS, Powers, Schedule, WIPED_STACK};
+pub use types::{Block, MAX_ROUNDS, POWERS, Powers, Schedule};
 
 #[cfg(not(target_os = "none"))]
 mod body;

@@ -7,10 +7,6 @@ pub const MAX_ROUNDS: usize = 14;
 /// Powers of the hash subkey that are always present.
 pub const POWERS: usize = 8;
 
-/// Bytes of stack cleared below the wiping function's own saved registers: at least the deepest
-/// frame of any kernel in the object, which a test of the object compares with this.
-pub const WIPED_STACK: usize = 256;
-
 /// One 16-byte block in the byte order of the standards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(16))]

@@ -1,29 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Wiping of what a kernel leaves behind: registers, and the stack that it used below its caller.
+//! Wiping of what a kernel leaves behind: registers, and the stack below its caller.
 //!
-//! A kernel's frame may hold spilled blocks and round keys. The wiping frame stands where the
-//! kernel's frame stood, since both are called by the same caller, and covers at least as much.
+//! A kernel that spills blocks is a function of its own below its entry point, which then calls
+//! [`stack`]: the wiping frame stands where the kernel's frame stood and covers at least as much.
 
 use core::{
     arch::x86_64::{__m128i, _mm_setzero_si128},
     mem::MaybeUninit,
 };
 
-pub use crate::WIPED_STACK;
+/// Bytes of stack that are cleared. The deepest kernel has 112 below its return address and saved
+/// frame pointer; a test looks for what would be left if it grew.
+const WIPED_STACK: usize = 192;
 
-/// Zeros the dead stack, then xmm0–15 with legacy-SSE encodings, so that the upper halves keep
-/// their (caller's) values.
-///
-/// # Safety
-/// The caller owns the vector registers.
-#[inline(always)]
-pub(crate) unsafe fn stack_and_xmm() {
+/// Zeros the dead stack in which the last called kernel had its frame.
+#[inline(never)]
+pub(crate) fn stack() {
     let mut dead = MaybeUninit::<[__m128i; WIPED_STACK / 16]>::uninit();
     let first = dead.as_mut_ptr().cast::<__m128i>();
     for i in 0..WIPED_STACK / 16 {
         // SAFETY: within the array. Volatile, because nothing reads it again.
         unsafe { first.add(i).write_volatile(_mm_setzero_si128()) };
     }
+}
+
+/// Zeros xmm0–15 with legacy-SSE encodings, so that the upper halves keep their (caller's) values.
+///
+/// # Safety
+/// The caller owns the vector registers.
+#[inline(always)]
+pub(crate) unsafe fn xmm() {
     // SAFETY: touches the named registers only, all of which are declared.
     unsafe {
         core::arch::asm!(

@@ -12,7 +12,7 @@
 
 use kcfaes_kernels::Block;
 
-use crate::data::{Data, Io};
+use crate::data::{Flat, Io};
 use crate::engine::{Fpu, Table, TableId, probe};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
@@ -188,11 +188,12 @@ fn transform(
     operation.begin(mechanism, direction, &parameter, key, &mut fpu);
     operation.detach_tag();
     if mechanism == Mechanism::Gmac {
-        let io = Io { src: Data::from_mut(text), dst: Some(Data::from_mut(tag)) };
+        let (mut text, mut tag) = (Flat::new(text), Flat::new(tag));
+        let io = Io { src: text.data(), dst: Some(tag.data()) };
         return operation.whole(key, &mut fpu, &io).map(|_| ());
     }
     operation.expect_tag(tag);
-    operation.whole(key, &mut fpu, &Io { src: Data::from_mut(text), dst: None })?;
+    operation.whole(key, &mut fpu, &Io { src: Flat::new(text).data(), dst: None })?;
     if let Some(computed) = operation.computed_tag() {
         *tag = *computed;
     }

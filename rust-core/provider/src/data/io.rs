@@ -6,26 +6,21 @@ use core::marker::PhantomData;
 use super::{Pair, Segments};
 use crate::kcf::{CRYPTO_DATA_RAW, Error, Result, crypto_data_cdu_t, crypto_data_t, iovec_t};
 
-/// A `crypto_data_t` whose pointers the caller has vouched for. It is a copy: the provider never
-/// writes the caller's struct through it.
+/// A `crypto_data_t` whose pointers the caller has vouched for; only read.
 #[derive(Clone, Copy)]
 pub struct Data<'a> {
+    data: &'a crypto_data_t,
+}
+
+/// Bytes of our own, described as KCF would.
+pub struct Flat<'a> {
     data: crypto_data_t,
     _borrow: PhantomData<&'a mut [u8]>,
 }
 
-impl<'a> Data<'a> {
-    /// Vouches for `data`.
-    ///
-    /// # Safety
-    /// For `'a` its list is readable, the bytes that it names are readable (and writable if it is
-    /// an output or transformed in place), and `cd_miscdata` is NULL or readable for 16 bytes.
-    pub unsafe fn new(data: &crypto_data_t) -> Self {
-        Self { data: *data, _borrow: PhantomData }
-    }
-
+impl<'a> Flat<'a> {
     /// All of `bytes`.
-    pub fn from_mut(bytes: &'a mut [u8]) -> Self {
+    pub fn new(bytes: &'a mut [u8]) -> Self {
         let raw = iovec_t { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
         let data = crypto_data_t {
             cd_format: CRYPTO_DATA_RAW,
@@ -35,6 +30,22 @@ impl<'a> Data<'a> {
             cdu: crypto_data_cdu_t { cdu_raw: raw },
         };
         Self { data, _borrow: PhantomData }
+    }
+
+    /// As input or output.
+    pub fn data(&mut self) -> Data<'_> {
+        Data { data: &self.data }
+    }
+}
+
+impl<'a> Data<'a> {
+    /// Vouches for `data`.
+    ///
+    /// # Safety
+    /// For `'a` its list is readable, the bytes that it names are readable (and writable if it is
+    /// an output or transformed in place), and `cd_miscdata` is NULL or readable for 16 bytes.
+    pub unsafe fn new(data: &'a crypto_data_t) -> Self {
+        Self { data }
     }
 
     /// Bytes to process, or room: `cd_length`.
@@ -54,7 +65,7 @@ impl<'a> Data<'a> {
     #[inline(always)]
     pub fn input(&self) -> Result<Segments<'a>> {
         // SAFETY: vouched for.
-        unsafe { Segments::input(&self.data) }
+        unsafe { Segments::input(self.data) }
     }
 
     /// Room for `needed` bytes of output.
@@ -64,7 +75,7 @@ impl<'a> Data<'a> {
     #[inline(always)]
     pub fn output(&self, needed: usize) -> Result<Segments<'a>> {
         // SAFETY: vouched for.
-        unsafe { Segments::output(&self.data, needed) }
+        unsafe { Segments::output(self.data, needed) }
     }
 
     /// The IV that came with the input, if any.

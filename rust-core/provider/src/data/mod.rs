@@ -9,7 +9,7 @@ mod pair;
 mod run;
 mod segments;
 
-pub use io::{Data, Io};
+pub use io::{Data, Flat, Io};
 pub use pair::Pair;
 pub use run::Run;
 pub use segments::{MAX_EMPTY_PIECES, Overlap, Segments};

@@ -5,7 +5,7 @@ use core::cell::Cell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use kcfaes_kernels::{WIPED_STACK, entry_aesni::kcfaes_wipe_aesni};
+use kcfaes_kernels::entry_aesni::kcfaes_wipe_aesni;
 
 use super::env::{self, kcfaes_hold};
 use super::select::{Table, TableId, select};
@@ -18,9 +18,6 @@ pub const HOLD_BYTES: usize = 32 * 1024;
 
 /// Serial modes get a quarter of it (8 KiB by default): each of their bytes counts `1 << 2`.
 const SERIAL_SHIFT: u32 = 2;
-
-/// What a kernel pushes before its frame begins: an argument, the return address, six registers.
-const SAVED: usize = 64;
 
 static HOLD_LIMIT: AtomicUsize = AtomicUsize::new(HOLD_BYTES);
 
@@ -48,7 +45,7 @@ pub struct Fpu {
     budget: usize,
     left: usize,
     held: bool,
-    /// Lowest stack pointer from which a kernel was called in this hold.
+    /// Lowest stack pointer from which a kernel of `portable` was called in this hold.
     low: Cell<usize>,
     /// Bytes granted in this hold, and most in any before it.
     granted: usize,
@@ -69,7 +66,9 @@ impl Hold<'_> {
     /// seen here is the one below which the kernel's frame will lie.
     #[inline(always)]
     pub(super) fn table(&self) -> TableId {
-        self.low.set(self.low.get().min(wipe::stack_pointer()));
+        if self.table == TableId::Portable {
+            self.low.set(self.low.get().min(wipe::stack_pointer()));
+        }
         self.table
     }
 }
@@ -148,16 +147,16 @@ impl Fpu {
             return;
         }
         self.held = false;
-        // A kernel is called from deeper down than this is: its frame, which may hold round keys and
-        // text, ends some way below the caller's stack pointer.
-        let low = self.low.replace(usize::MAX);
         match self.table.id() {
             TableId::Portable => {
+                // A kernel is called from deeper down than this is: its frame, which may hold round
+                // keys and text, ends some way below the caller's stack pointer. The other tables'
+                // entry points leave nothing on the stack.
+                let low = self.low.replace(usize::MAX);
                 wipe::dead_stack(low, portable::WIPED_STACK);
                 wipe::registers();
             }
             TableId::Aesni => {
-                wipe::dead_stack(low, WIPED_STACK + SAVED);
                 // SAFETY: the table was selected for this CPU, and the FPU is held.
                 unsafe { kcfaes_wipe_aesni() };
                 // SAFETY: `acquire` took it.
