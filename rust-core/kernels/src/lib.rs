@@ -24,4 +24,4 @@ pub mod entry_aesni;
 #[cfg(not(target_os = "none"))]
 mod lanes;
 #[cfg(not(target_os = "none"))]
-pub mod wipe;
+mod wipe;
