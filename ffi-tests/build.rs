@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// Constant data of the vector test module's table.
+const TABLE_BYTES: usize = 262_144;
+
 fn main() {
     let kernel = Path::new("fakekernel");
     let list = kernel.join("sources.txt");
@@ -27,8 +30,9 @@ fn main() {
     freestanding.compile("fakekernel");
 
     // `_init`, `_fini` and `_info` are names of the C start-up files of a program.
+    module.define("_KERNEL", None);
+    let mut test_module = module.clone();
     module
-        .define("_KERNEL", None)
         .define("_init", "kcfaes_module_init")
         .define("_fini", "kcfaes_module_fini")
         .define("_info", "kcfaes_module_info")
@@ -36,6 +40,20 @@ fn main() {
         .include("../kmod")
         .files(module_sources())
         .compile("kcfaes_module");
+
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    println!("cargo::rerun-if-changed=../vectors");
+    let files = kcfaes_vectors::load_all("../vectors".as_ref()).expect("the vectors are readable");
+    let mut table = String::new();
+    kcfaes_vectors::emit_c(&files, TABLE_BYTES, &mut table).expect("a string takes any text");
+    std::fs::write(out.join("vectors_table.h"), table).expect("OUT_DIR is writable");
+    test_module
+        .define("_init", "kcfaes_test_module_init")
+        .define("_fini", "kcfaes_test_module_fini")
+        .define("_info", "kcfaes_test_module_info")
+        .include(out)
+        .file("../kmod/kcfaes_test.c")
+        .compile("kcfaes_test_module");
 
     cc::Build::new()
         .std("gnu99")

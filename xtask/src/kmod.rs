@@ -170,9 +170,7 @@ pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
     let modules = modules(tree, rooms)?;
     let has = |lists: &[&[&str]], name: &str| lists.concat().contains(&name);
     let kcfaes = Rules {
-        vector_registers: &|name| {
-            rooms.kernel_entries.contains(name) || name.starts_with("kcfaes_xmm_")
-        },
+        vector_registers: &|name| in_kernels_room(rooms, name) || name.starts_with("kcfaes_xmm_"),
         writable_data: true,
         may_import: &|name| has(&[&IMPORTS, &COMMON_IMPORTS, &STAND_INS], name),
     };
@@ -184,6 +182,11 @@ pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
     let violations = report(&modules.kcfaes, &kcfaes)? + report(&modules.test, &test)?;
     println!("  of these imports, inline on illumos: {}", STAND_INS.join(" "));
     Ok(violations)
+}
+
+/// Whether a function, its name mangled or not, is of the kernels room.
+fn in_kernels_room(rooms: &Rooms, name: &str) -> bool {
+    rooms.kernel_entries.contains(name) || name.contains("kcfaes_kernels")
 }
 
 /// The C of the provider's module.
@@ -272,7 +275,7 @@ fn plant_faults(program: &Path, rooms: &Rooms) -> Result<()> {
     let mut constants = BTreeMap::new();
     for symbol in elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
         let name = symbol.name()?;
-        if rooms.kernel_entries.contains(name) || name.contains("portable") {
+        if in_kernels_room(rooms, name) || name.contains("portable") {
             add_constants(&elf, &symbol, &mut constants)?;
         }
     }
@@ -361,10 +364,9 @@ mod tests {
                 }
                 "VALUE" => format!("VALUE({name});"),
                 _ => {
-                    let field = types
-                        .iter()
-                        .filter_map(|of| Some((of, name.strip_prefix(of)?.strip_prefix('_')?)));
-                    let (of, field) = field.last().expect("a field of a type");
+                    let field = |of: &&str| name.strip_prefix(*of)?.strip_prefix('_');
+                    let found = types.iter().rev().find_map(|of| Some((of, field(of)?)));
+                    let (of, field) = found.expect("a field of a type");
                     format!("FIELD({of}, {field});")
                 }
             };
