@@ -1087,7 +1087,7 @@ unsafe fn make_key(at: NonNull<kcfaes_key>, bytes: *const u8, len: usize) -> Res
 /// Fills a context.
 unsafe fn make_ctx(at: NonNull<kcfaes_ctx>) -> Result<()> {
     let head = Head { seal: 0, heap: core::ptr::null_mut() };
-    let (key, operation) = (core::ptr::null(), Operation::ENDED);
+    let (key, operation) = (core::ptr::null(), Operation::idle());
     // SAFETY: memory for a context, with nothing in it.
     unsafe { at.write(kcfaes_ctx { head, key, role: Role::Cipher, waiting: 0, operation }) };
     Ok(())
@@ -1273,7 +1273,7 @@ fn whole(
     io: &Io<'_>,
 ) -> Result<[u8; 16]> {
     let mut fpu = Fpu::new();
-    let mut operation = Operation::ENDED;
+    let mut operation = Operation::idle();
     operation.begin(mechanism, direction, parameter, key, &mut fpu);
     operation.detach_tag();
     operation.expect_tag(received);

@@ -169,7 +169,7 @@ impl Context {
         let at = at.cast::<Self>();
         // SAFETY: aligned, large enough and ours. The context ends with `free` only.
         unsafe {
-            at.write(Self { operation: Operation::ENDED, key, block });
+            at.write(Self { operation: Operation::idle(), key, block });
             Ok(&mut *at.as_ptr())
         }
     }

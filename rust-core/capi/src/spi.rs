@@ -514,7 +514,7 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
     }
     let which = mechanism_in(group, mechanism)?;
     let mut own;
-    let mut operation = Operation::ENDED;
+    let mut operation = Operation::idle();
     let mut fpu = Fpu::new();
     // SAFETY: the common contract; the mechanism was checked.
     unsafe {

@@ -184,7 +184,7 @@ fn transform(
         Mechanism::Gmac => Parameter::Gcm { iv, aad: &aad, tag_len: 16 },
     };
     let mut fpu = Fpu::on(table);
-    let mut operation = Operation::ENDED;
+    let mut operation = Operation::idle();
     operation.begin(mechanism, direction, &parameter, key, &mut fpu);
     operation.detach_tag();
     if mechanism == Mechanism::Gmac {

@@ -3,7 +3,8 @@
 
 use core::marker::PhantomData;
 
-use super::{Pair, Segments};
+use super::Segments;
+use super::pair::{Pair, Sink};
 use crate::kcf::{CRYPTO_DATA_RAW, Error, Result, crypto_data_cdu_t, crypto_data_t, iovec_t};
 
 /// A `crypto_data_t` whose pointers the caller has vouched for; only read.
@@ -61,21 +62,45 @@ impl<'a> Data<'a> {
     /// The bytes as an input.
     ///
     /// # Errors
-    /// As [`Segments::input`].
-    #[inline(always)]
+    /// As [`Io::pair`].
     pub fn input(&self) -> Result<Segments<'a>> {
-        // SAFETY: vouched for.
-        unsafe { Segments::input(self.data) }
+        let mut window = Segments::empty();
+        self.open_input(&mut window)?;
+        Ok(window)
     }
 
-    /// Room for `needed` bytes of output.
+    /// Room for `needed` bytes of output. Its list may be shorter than `cd_length`: what counts is
+    /// what will be written.
     ///
     /// # Errors
-    /// As [`Segments::output`].
-    #[inline(always)]
+    /// As [`Io::pair`].
     pub fn output(&self, needed: usize) -> Result<Segments<'a>> {
+        let mut window = Segments::empty();
+        self.open_output(&mut window, needed)?;
+        Ok(window)
+    }
+
+    #[inline(always)]
+    fn open_input(&self, window: &mut Segments<'a>) -> Result<()> {
+        let short = match self.data.cd_format {
+            CRYPTO_DATA_RAW => Error::ARGUMENTS_BAD,
+            _ => Error::DATA_LEN_RANGE,
+        };
         // SAFETY: vouched for.
-        unsafe { Segments::output(self.data, needed) }
+        unsafe { window.open(self.data, self.len(), short) }
+    }
+
+    #[inline(always)]
+    fn open_output(&self, window: &mut Segments<'a>, needed: usize) -> Result<()> {
+        if self.len() < needed {
+            return Err(Error::Room(needed));
+        }
+        if needed == 0 {
+            *window = Segments::empty();
+            return Ok(());
+        }
+        // SAFETY: vouched for.
+        unsafe { window.open(self.data, needed, Error::Room(needed)) }
     }
 
     /// The IV that came with the input, if any.
@@ -101,20 +126,31 @@ impl<'a> Io<'a> {
         self.dst.as_ref().unwrap_or(&self.src)
     }
 
-    /// The whole input, and `needed` bytes of output.
+    /// Makes `pair` the whole input, and `needed` bytes of output.
     ///
     /// # Errors
-    /// First `Room(needed)` by `cd_length`, then what is wrong with the input, then with the output,
-    /// then `ARGUMENTS_BAD` where they overlap at different places.
-    #[inline(always)]
-    pub fn pair(&self, needed: usize) -> Result<Pair<'a>> {
+    /// First `Room(needed)` by `cd_length`. Then what is wrong with the input: `ARGUMENTS_BAD` for
+    /// an unknown format, a negative offset, an offset and length that overflow, a raw buffer that is
+    /// too short, a uio in user space, a malformed piece, a chain that loops; `DATA_LEN_RANGE` for a
+    /// list that ends early. Then with the output, likewise, but `Room(needed)` where it ends early.
+    /// Then `ARGUMENTS_BAD` where they overlap at different places.
+    #[inline(never)]
+    pub fn pair(&self, needed: usize, pair: &mut Pair<'a>) -> Result<()> {
         if self.dst_or_src().len() < needed {
             return Err(Error::Room(needed));
         }
-        let src = self.src.input()?;
-        match &self.dst {
-            None => Ok(Pair::in_place(src)),
-            Some(dst) => Pair::new(src, dst.output(needed)?),
-        }
+        let Pair { src, dst, sink } = pair;
+        self.src.open_input(src)?;
+        *sink = match &self.dst {
+            None => {
+                dst.clone_from(src);
+                Sink::Aliased
+            }
+            Some(data) => {
+                data.open_output(dst, needed)?;
+                Sink::of(src.overlap(dst))?
+            }
+        };
+        Ok(())
     }
 }

@@ -9,49 +9,59 @@ use crate::kcf::{Error, Result};
 /// Invariant: the two share no byte, or only bytes at the same place of both.
 #[derive(Clone)]
 pub struct Pair<'a> {
-    src: Segments<'a>,
-    dst: Sink<'a>,
+    pub(super) src: Segments<'a>,
+    /// Empty where nothing is written.
+    pub(super) dst: Segments<'a>,
+    pub(super) sink: Sink,
 }
 
-#[derive(Clone)]
-enum Sink<'a> {
+/// What the destination is to the source.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sink {
     /// Nothing is written: the source is only hashed.
     None,
     /// Shares no byte with the source.
-    Apart(Segments<'a>),
+    Apart,
     /// Shares bytes with the source, at the same places.
-    Aliased(Segments<'a>),
+    Aliased,
 }
 
-impl<'a> Pair<'a> {
-    /// Reads `src`, writes `dst`.
-    ///
+impl Sink {
     /// # Errors
-    /// `ARGUMENTS_BAD` where they overlap at different places: the result would depend on the order
-    /// of the bytes.
+    /// `ARGUMENTS_BAD` where the two overlap at different places: the result would depend on the
+    /// order of the bytes.
     #[inline(always)]
-    pub fn new(src: Segments<'a>, dst: Segments<'a>) -> Result<Self> {
-        match src.overlap(&dst) {
-            Overlap::None => Ok(Self { src, dst: Sink::Apart(dst) }),
-            Overlap::Exact => Ok(Self { src, dst: Sink::Aliased(dst) }),
+    pub(super) fn of(overlap: Overlap) -> Result<Self> {
+        match overlap {
+            Overlap::None => Ok(Self::Apart),
+            Overlap::Exact => Ok(Self::Aliased),
             Overlap::Partial => Err(Error::ARGUMENTS_BAD),
         }
     }
+}
+
+impl<'a> Pair<'a> {
+    /// Nothing to read or write, until [`Io::pair`](super::Io::pair).
+    #[inline]
+    pub fn empty() -> Self {
+        Self::read_only(Segments::empty())
+    }
 
     /// Reads and writes the same bytes.
-    #[inline(always)]
+    #[inline]
     pub fn in_place(src: Segments<'a>) -> Self {
-        Self { dst: Sink::Aliased(src.clone()), src }
+        Self { dst: src.clone(), src, sink: Sink::Aliased }
     }
 
     /// Reads only.
+    #[inline]
     pub fn read_only(src: Segments<'a>) -> Self {
-        Self { src, dst: Sink::None }
+        Self { src, dst: Segments::empty(), sink: Sink::None }
     }
 
     /// Whether a byte is both read and written.
     pub fn aliased(&self) -> bool {
-        matches!(self.dst, Sink::Aliased(_))
+        self.sink == Sink::Aliased
     }
 
     /// The source.
@@ -59,24 +69,18 @@ impl<'a> Pair<'a> {
         &mut self.src
     }
 
-    /// A cursor of its own over the source.
-    #[inline(always)]
-    pub fn source(&self) -> Segments<'a> {
-        self.src.clone()
-    }
-
     /// Cuts the source down to its first `len` bytes.
-    pub fn limit(self, len: usize) -> Self {
-        Self { src: self.src.limit(len), ..self }
+    pub fn limit(&mut self, len: usize) {
+        self.src.limit(len);
     }
 
     /// Bytes that are contiguous on both sides.
     #[inline(always)]
     pub fn contiguous(&self) -> usize {
         let (_, n) = self.src.contiguous();
-        match &self.dst {
+        match self.sink {
             Sink::None => n,
-            Sink::Apart(dst) | Sink::Aliased(dst) => n.min(dst.contiguous().1),
+            Sink::Apart | Sink::Aliased => n.min(self.dst.contiguous().1),
         }
     }
 
@@ -85,14 +89,11 @@ impl<'a> Pair<'a> {
     pub fn run(&mut self, len: usize) -> Run<'a> {
         let len = len.min(self.contiguous());
         let (src, _) = self.src.contiguous();
-        let dst = match &mut self.dst {
+        let dst = match self.sink {
             Sink::None => src,
-            Sink::Apart(dst) | Sink::Aliased(dst) => {
-                let (at, _) = dst.contiguous();
-                dst.advance(len);
-                at
-            }
+            Sink::Apart | Sink::Aliased => self.dst.contiguous().0,
         };
+        self.dst.advance(len);
         self.src.advance(len);
         // SAFETY: `len` bytes are contiguous at both, valid for `'a`. They share no byte or, by the
         // invariant and since both sides have advanced alike, they are the same bytes. A caller who
@@ -107,9 +108,7 @@ impl<'a> Pair<'a> {
 
     /// Copies bytes into the destination; see [`Segments::scatter`].
     pub fn scatter(&mut self, from: &[u8]) {
-        if let Sink::Apart(dst) | Sink::Aliased(dst) = &mut self.dst {
-            dst.scatter(from);
-        }
+        self.dst.scatter(from);
     }
 
     /// Overwrites with zeros whatever part of the destination is not the source itself.

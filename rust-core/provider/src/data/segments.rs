@@ -19,7 +19,7 @@ pub const MAX_EMPTY_PIECES: usize = 65_536;
 #[derive(Clone, Copy)]
 enum Rest {
     None,
-    Iov { next: *const iovec_t, count: usize },
+    Iov { next: *const iovec_t, count: u32 },
     Mblk { next: *const mblk_t },
 }
 
@@ -60,13 +60,14 @@ impl Rest {
 
 /// The bytes `cd_offset .. cd_offset + length` of a list, read or written from the front.
 ///
-/// Invariant: `current` is valid for `current_len` bytes, which is 0 only at the end.
+/// Invariant: `current` is valid for `here` bytes, which is 0 only at the end.
 #[derive(Clone)]
 pub struct Segments<'a> {
     current: *mut u8,
-    current_len: usize,
-    /// Bytes of the window that are left, those of the current piece included.
-    left: usize,
+    /// Bytes of the window in the current piece.
+    here: usize,
+    /// Bytes of the window in the pieces behind it.
+    behind: usize,
     rest: Rest,
     _borrow: PhantomData<&'a mut [u8]>,
 }
@@ -84,68 +85,52 @@ impl<'a> Segments<'a> {
 
     #[inline(always)]
     fn raw(base: *mut u8, len: usize) -> Self {
-        Self { current: base, current_len: len, left: len, rest: Rest::None, _borrow: PhantomData }
+        Self { current: base, here: len, behind: 0, rest: Rest::None, _borrow: PhantomData }
     }
 
-    /// The `cd_length` bytes of an input.
+    /// Becomes the window of `len` bytes behind `cd_offset`. In place, because a window that is
+    /// returned is copied, word by word, more than once.
     ///
     /// # Errors
-    /// `ARGUMENTS_BAD`: unknown format, negative offset, offset and length that overflow, a raw
-    /// buffer that is too short, a uio in user space, a malformed piece, a chain that loops.
-    /// `DATA_LEN_RANGE`: a list that ends early.
+    /// `ARGUMENTS_BAD`: unknown format, negative offset, offset and length that overflow, a uio in
+    /// user space, a malformed piece, a chain that loops. `short`: the buffer or list ends before.
     ///
     /// # Safety
-    /// The list and the bytes it names are readable for `'a`.
+    /// The list is readable for `'a`, and the bytes it names are readable or writable.
     #[inline(always)]
-    pub unsafe fn input(data: &crypto_data_t) -> Result<Self> {
-        // SAFETY: the caller's contract.
-        match unsafe { Self::open(data, data.cd_length) }? {
-            Some(window) => Ok(window),
-            None if data.cd_format == CRYPTO_DATA_RAW => Err(Error::ARGUMENTS_BAD),
-            None => Err(Error::DATA_LEN_RANGE),
-        }
-    }
-
-    /// The first `needed` bytes of an output. Its list may be shorter than `cd_length`: what counts
-    /// is what will be written.
-    ///
-    /// # Errors
-    /// `Room(needed)` where `cd_length` or the list has less; otherwise as [`Segments::input`].
-    ///
-    /// # Safety
-    /// The list is readable and the bytes it names are writable for `'a`.
-    #[inline(always)]
-    pub unsafe fn output(data: &crypto_data_t, needed: usize) -> Result<Self> {
-        if data.cd_length < needed {
-            return Err(Error::Room(needed));
-        }
-        if needed == 0 {
-            return Ok(Self::empty());
-        }
-        // SAFETY: the caller's contract.
-        unsafe { Self::open(data, needed) }?.ok_or(Error::Room(needed))
-    }
-
-    /// The window of `len` bytes behind `cd_offset`; `None` where the list ends before.
-    ///
-    /// # Safety
-    /// The list is readable.
-    #[inline(always)]
-    unsafe fn open(data: &crypto_data_t, len: usize) -> Result<Option<Self>> {
+    pub(super) unsafe fn open(
+        &mut self,
+        data: &crypto_data_t,
+        len: usize,
+        short: Error,
+    ) -> Result<()> {
         let offset = usize::try_from(data.cd_offset).map_err(|_| Error::ARGUMENTS_BAD)?;
         let end = offset.checked_add(len).ok_or(Error::ARGUMENTS_BAD)?;
-        let rest = match data.cd_format {
-            CRYPTO_DATA_RAW => {
-                // SAFETY: the format says which member is set.
-                let iov = unsafe { data.cdu.cdu_raw };
-                if end > iov.iov_len {
-                    return Ok(None);
-                }
-                if iov.iov_base.is_null() && len > 0 {
-                    return Err(Error::ARGUMENTS_BAD);
-                }
-                return Ok(Some(Self::raw(iov.iov_base.cast::<u8>().wrapping_add(offset), len)));
-            }
+        if data.cd_format != CRYPTO_DATA_RAW {
+            // SAFETY: the caller's contract.
+            return unsafe { self.open_list(data, len, short) };
+        }
+        // SAFETY: the format says which member is set.
+        let iov = unsafe { data.cdu.cdu_raw };
+        if end > iov.iov_len {
+            return Err(short);
+        }
+        if iov.iov_base.is_null() && len > 0 {
+            return Err(Error::ARGUMENTS_BAD);
+        }
+        *self = Self::raw(iov.iov_base.cast::<u8>().wrapping_add(offset), len);
+        Ok(())
+    }
+
+    /// [`open`](Self::open) of a uio or mblk, whose offset is not negative: walks the list until
+    /// `len` bytes behind the offset are seen. With `len` 0 the offset itself must still be inside
+    /// an mblk, as it must in the reference.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(never)]
+    unsafe fn open_list(&mut self, data: &crypto_data_t, len: usize, short: Error) -> Result<()> {
+        let mut rest = match data.cd_format {
             CRYPTO_DATA_UIO => {
                 // SAFETY: the format says which member is set; a uio that is not NULL is readable.
                 let uio = unsafe { data.cdu.cdu_uio.as_ref() }.ok_or(Error::ARGUMENTS_BAD)?;
@@ -153,9 +138,10 @@ impl<'a> Segments<'a> {
                     return Err(Error::ARGUMENTS_BAD);
                 }
                 if len == 0 {
-                    return Ok(Some(Self::empty()));
+                    *self = Self::empty();
+                    return Ok(());
                 }
-                let count = usize::try_from(uio.uio_iovcnt).map_err(|_| Error::ARGUMENTS_BAD)?;
+                let count = u32::try_from(uio.uio_iovcnt).map_err(|_| Error::ARGUMENTS_BAD)?;
                 if uio.uio_iov.is_null() && count > 0 {
                     return Err(Error::ARGUMENTS_BAD);
                 }
@@ -171,19 +157,8 @@ impl<'a> Segments<'a> {
             }
             _ => return Err(Error::ARGUMENTS_BAD),
         };
-        // SAFETY: the caller's contract.
-        unsafe { Self::walk(rest, offset, len) }
-    }
-
-    /// Walks a list until `len` bytes behind `offset` are seen. With `len` 0 the offset itself must
-    /// still be inside the list, as it must in the reference for mblk.
-    ///
-    /// # Safety
-    /// The list is readable.
-    #[inline(never)]
-    unsafe fn walk(mut rest: Rest, offset: usize, len: usize) -> Result<Option<Self>> {
-        let (mut skip, mut missing, mut empty) = (offset, len, 0);
-        let mut window = None;
+        let (mut skip, mut missing, mut empty) = (data.cd_offset as usize, len, 0);
+        let mut first = None;
         // SAFETY: the caller's contract.
         while let Some(piece) = unsafe { rest.piece() } {
             let (base, n) = piece?;
@@ -199,47 +174,49 @@ impl<'a> Segments<'a> {
                 skip -= n;
                 continue;
             }
-            let here = n - skip;
-            window.get_or_insert(Self {
+            let bytes = n - skip;
+            let here = bytes.min(len);
+            let window = first.get_or_insert(Self {
                 current: base.wrapping_add(skip),
-                current_len: here.min(len),
-                left: len,
+                here,
+                behind: len - here,
                 rest,
                 _borrow: PhantomData,
             });
-            if here >= missing {
-                return Ok(window);
+            if bytes >= missing {
+                self.clone_from(window);
+                return Ok(());
             }
-            missing -= here;
+            missing -= bytes;
             skip = 0;
         }
-        Ok(None)
+        Err(short)
     }
 
     /// Bytes left.
     pub fn left(&self) -> usize {
-        self.left
+        self.here + self.behind
     }
 
     /// The bytes at the front that are contiguous.
     pub(super) fn contiguous(&self) -> (*mut u8, usize) {
-        (self.current, self.current_len)
+        (self.current, self.here)
     }
 
     /// Cuts the window down to its first `len` bytes.
-    pub fn limit(mut self, len: usize) -> Self {
-        self.left = self.left.min(len);
-        self.current_len = self.current_len.min(len);
-        self
+    pub(super) fn limit(&mut self, len: usize) {
+        let left = self.left().min(len);
+        self.here = self.here.min(len);
+        self.behind = left - self.here;
     }
 
     /// Drops the first `n` bytes (all when there are fewer).
     #[inline(always)]
     pub fn advance(&mut self, n: usize) {
-        if n < self.current_len || (n == self.current_len && n == self.left) {
+        if n < self.here || self.behind == 0 {
+            let n = n.min(self.here);
             self.current = self.current.wrapping_add(n);
-            self.current_len -= n;
-            self.left -= n;
+            self.here -= n;
         } else {
             self.advance_over_pieces(n);
         }
@@ -248,18 +225,17 @@ impl<'a> Segments<'a> {
     #[inline(never)]
     fn advance_over_pieces(&mut self, mut n: usize) {
         loop {
-            let here = self.current_len.min(n);
+            let here = self.here.min(n);
             self.current = self.current.wrapping_add(here);
-            self.current_len -= here;
-            self.left -= here;
+            self.here -= here;
             n -= here;
-            if self.current_len > 0 || self.left == 0 {
+            if self.here > 0 || self.behind == 0 {
                 return;
             }
             self.load();
-            if self.current_len == 0 {
+            if self.here == 0 {
                 // The list was valid when it was opened: somebody cut it meanwhile.
-                self.left = 0;
+                self.behind = 0;
                 return;
             }
         }
@@ -271,7 +247,8 @@ impl<'a> Segments<'a> {
         while let Some(Ok((base, n))) = unsafe { self.rest.piece() } {
             if n > 0 {
                 self.current = base;
-                self.current_len = n.min(self.left);
+                self.here = n.min(self.behind);
+                self.behind -= self.here;
                 return;
             }
         }
@@ -281,18 +258,12 @@ impl<'a> Segments<'a> {
     pub fn gather(&mut self, mut to: &mut [u8]) -> usize {
         let mut copied = 0;
         loop {
-            let n = to.len().min(self.current_len);
+            let n = to.len().min(self.here);
             if n == 0 {
                 return copied;
             }
-            // SAFETY: `n` bytes are valid at `current`, and `to` is a buffer of our own; as in
-            // `scatter`.
-            unsafe {
-                match n {
-                    16 => core::ptr::copy_nonoverlapping(self.current, to.as_mut_ptr(), 16),
-                    _ => core::ptr::copy_nonoverlapping(self.current, to.as_mut_ptr(), n),
-                }
-            }
+            // SAFETY: `n` bytes are valid at `current`, and `to` is a buffer of our own.
+            unsafe { core::ptr::copy_nonoverlapping(self.current, to.as_mut_ptr(), n) };
             to = to.get_mut(n..).unwrap_or_default();
             copied += n;
             self.advance(n);
@@ -302,18 +273,12 @@ impl<'a> Segments<'a> {
     /// Copies bytes in, as many as there is room for, and advances past them.
     pub fn scatter(&mut self, mut from: &[u8]) {
         loop {
-            let n = from.len().min(self.current_len);
+            let n = from.len().min(self.here);
             if n == 0 {
                 return;
             }
-            // SAFETY: `n` bytes are writable at `current`, and `from` is a buffer of our own. Of a
-            // block or a full tag the length is a constant, and the copy no call.
-            unsafe {
-                match n {
-                    16 => core::ptr::copy_nonoverlapping(from.as_ptr(), self.current, 16),
-                    _ => core::ptr::copy_nonoverlapping(from.as_ptr(), self.current, n),
-                }
-            }
+            // SAFETY: `n` bytes are writable at `current`, and `from` is a buffer of our own.
+            unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), self.current, n) };
             from = from.get(n..).unwrap_or_default();
             self.advance(n);
         }
@@ -322,11 +287,11 @@ impl<'a> Segments<'a> {
     /// How the bytes left here and those of `other` share memory.
     #[inline(always)]
     pub fn overlap(&self, other: &Self) -> Overlap {
-        let piece = |s: &Self| (s.current as usize, s.current_len);
-        if self.left == 0 || other.left == 0 {
+        let piece = |s: &Self| (s.current as usize, s.here);
+        if self.here == 0 || other.here == 0 {
             return Overlap::None;
         }
-        if self.current_len == self.left && other.current_len == other.left {
+        if self.behind == 0 && other.behind == 0 {
             let ((a, n), (b, m)) = (piece(self), piece(other));
             return Overlap::of(a, n, b, m, 0, 0);
         }
@@ -336,12 +301,12 @@ impl<'a> Segments<'a> {
     /// [`overlap`](Self::overlap) where a side has several pieces.
     #[inline(never)]
     fn overlap_of_lists(&self, other: &Self) -> Overlap {
-        let piece = |s: &Self| (s.current as usize, s.current_len);
+        let piece = |s: &Self| (s.current as usize, s.here);
         let (mut a, mut b) = (self.clone(), other.clone());
         let mut same = true;
-        while a.current_len > 0 && b.current_len > 0 {
+        while a.here > 0 && b.here > 0 {
             same &= a.current == b.current;
-            let n = a.current_len.min(b.current_len);
+            let n = a.here.min(b.here);
             a.advance(n);
             b.advance(n);
         }
@@ -355,12 +320,12 @@ impl<'a> Segments<'a> {
         }
         let mut found = Overlap::None;
         let mut a = self.clone();
-        while a.current_len > 0 {
+        while a.here > 0 {
             let (at, n) = piece(&a);
             let mut b = other.clone();
-            while b.current_len > 0 {
+            while b.here > 0 {
                 let (bt, m) = piece(&b);
-                match Overlap::of(at, n, bt, m, self.left - a.left, other.left - b.left) {
+                match Overlap::of(at, n, bt, m, self.left() - a.left(), other.left() - b.left()) {
                     Overlap::None => {}
                     Overlap::Exact => found = Overlap::Exact,
                     Overlap::Partial => return Overlap::Partial,
@@ -376,10 +341,10 @@ impl<'a> Segments<'a> {
     fn bounds(&self) -> (usize, usize) {
         let (mut low, mut high) = (usize::MAX, 0);
         let mut at = self.clone();
-        while at.current_len > 0 {
+        while at.here > 0 {
             low = low.min(at.current as usize);
-            high = high.max(at.current as usize + at.current_len);
-            at.advance(at.current_len);
+            high = high.max(at.current as usize + at.here);
+            at.advance(at.here);
         }
         (low, high)
     }

@@ -60,14 +60,20 @@ impl Buffer {
         *self = grown;
         Ok(())
     }
+
+    #[inline(never)]
+    fn give_back(&mut self) {
+        super::wipe::wipe_bytes(self.bytes());
+        // SAFETY: it came from `alloc` with this size, and nothing refers to it any more.
+        unsafe { env::free(self.at, self.capacity) };
+    }
 }
 
 impl Drop for Buffer {
+    #[inline]
     fn drop(&mut self) {
         if self.capacity > 0 {
-            super::wipe::wipe_bytes(self.bytes());
-            // SAFETY: it came from `alloc` with this size, and nothing refers to it any more.
-            unsafe { env::free(self.at, self.capacity) };
+            self.give_back();
         }
     }
 }

@@ -99,16 +99,15 @@ pub fn force(id: Option<TableId>) -> bool {
 /// Table `id`, whatever is forced, if this CPU has it and this context may run it: for the
 /// self-test, which must see every one.
 pub fn probe(id: TableId) -> Option<Table> {
-    (id.available() && (!env::in_interrupt() || id.in_interrupt())).then_some(Table(id))
+    (id.available() && (id.in_interrupt() || !env::in_interrupt())).then_some(Table(id))
 }
 
 /// The table for a call that begins now, in this context.
 pub fn select() -> Table {
-    let interrupt = env::in_interrupt();
     let forced = FORCED.load(Ordering::Relaxed);
     let usable = |id: TableId| {
         id.available()
-            && (!interrupt || id.in_interrupt())
+            && (id.in_interrupt() || !env::in_interrupt())
             && (forced == AUTOMATIC || forced >= id as u8)
     };
     Table(if usable(TableId::Aesni) { TableId::Aesni } else { TableId::Portable })

@@ -18,8 +18,16 @@ unsafe impl Wipe for kcfaes_kernels::Block {}
 /// Overwrites `value` with zeros, for good.
 #[inline]
 pub fn wipe<T: Wipe>(value: &mut T) {
-    // SAFETY: the type may be all-zero and owns nothing.
-    unsafe { wipe_raw(core::ptr::from_mut(value).cast(), size_of::<T>()) }
+    let at = core::ptr::from_mut(value);
+    // SAFETY: the type may be all-zero and owns nothing; where it is aligned to words, so is its size.
+    unsafe {
+        if align_of::<T>() >= align_of::<u64>() {
+            zero(at.cast::<u64>(), size_of::<T>() / size_of::<u64>());
+        } else {
+            wipe_raw(at.cast(), size_of::<T>());
+        }
+    }
+    compiler_fence(Ordering::SeqCst);
 }
 
 /// Overwrites `bytes` with zeros, for good.
@@ -34,16 +42,27 @@ pub fn wipe_bytes(bytes: &mut [u8]) {
 /// They are writable, and nobody minds.
 #[inline]
 pub unsafe fn wipe_raw(at: *mut u8, len: usize) {
-    let words = at.cast::<Word>();
-    for i in 0..len / 8 {
-        // SAFETY: within the bytes; `Word` presumes no alignment.
-        unsafe { words.add(i).write_volatile(Word(0)) };
-    }
-    for i in len & !7..len {
-        // SAFETY: within the bytes.
-        unsafe { at.add(i).write_volatile(0) };
+    let head = (at.addr().wrapping_neg() & 7).min(len);
+    let words = (len - head) / 8;
+    // SAFETY: within the bytes; `head` brings the words to their alignment.
+    unsafe {
+        zero(at, head);
+        zero(at.add(head).cast::<u64>(), words);
+        zero(at.add(head + words * 8), len - head - words * 8);
     }
     compiler_fence(Ordering::SeqCst);
+}
+
+/// Zeros `count` integers, one store each.
+///
+/// # Safety
+/// They are writable and aligned.
+#[inline]
+unsafe fn zero<T: From<u8>>(at: *mut T, count: usize) {
+    for i in 0..count {
+        // SAFETY: within the integers.
+        unsafe { at.add(i).write_volatile(T::from(0)) };
+    }
 }
 
 /// The stack pointer of the function that this is inlined into.
@@ -97,7 +116,3 @@ pub(super) fn registers() {
         );
     }
 }
-
-/// Eight bytes at any address.
-#[repr(C, packed)]
-struct Word(u64);

@@ -4,7 +4,7 @@
 use kcfaes_kernels::Block;
 
 use super::begin_blocks;
-use crate::data::Io;
+use crate::data::{Io, Pair};
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace};
 use crate::kcf::Result;
@@ -32,7 +32,8 @@ impl Cbc {
         fpu: &mut Fpu,
         io: &Io<'_>,
     ) -> Result<usize> {
-        let (mut pair, produced) = begin_blocks(&self.carry, io)?;
+        let mut pair = Pair::empty();
+        let produced = begin_blocks(&self.carry, io, &mut pair)?;
         if let Some(iv) = io.src.miscdata() {
             self.iv = Block(iv);
         }

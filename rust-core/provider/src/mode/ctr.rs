@@ -36,7 +36,8 @@ impl Ctr {
         whole: bool,
     ) -> Result<usize> {
         let len = io.src.len();
-        let mut pair = io.pair(len)?;
+        let mut pair = Pair::empty();
+        io.pair(len, &mut pair)?;
         self.apply(key, fpu, &mut pair, len, whole);
         Ok(len)
     }

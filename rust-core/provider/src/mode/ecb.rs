@@ -2,7 +2,7 @@
 //! ECB, SP 800-38A section 6.1.
 
 use super::begin_blocks;
-use crate::data::Io;
+use crate::data::{Io, Pair};
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace};
 use crate::kcf::Result;
@@ -27,7 +27,8 @@ impl Ecb {
         fpu: &mut Fpu,
         io: &Io<'_>,
     ) -> Result<usize> {
-        let (mut pair, produced) = begin_blocks(&self.carry, io)?;
+        let mut pair = Pair::empty();
+        let produced = begin_blocks(&self.carry, io, &mut pair)?;
         let schedule = &key.schedule;
         self.carry.pump(0, fpu, Pace::Parallel, &mut pair, |hold, run| match direction {
             Direction::Encrypt => hold.ecb_encrypt(schedule, run),

@@ -183,7 +183,8 @@ impl Gcm {
         let len = io.src.len();
         let text_len = self.grown(len, 0)?;
         let produced = len.saturating_add(self.attached);
-        let mut pair = io.pair(produced)?;
+        let mut pair = Pair::empty();
+        io.pair(produced, &mut pair)?;
         self.text_len = text_len;
         self.step(Direction::Encrypt, key, fpu, &mut pair, len);
         self.tag = self.hash.tag(key, fpu, self.text_len);
@@ -197,21 +198,21 @@ impl Gcm {
         let all = io.src.len();
         let len = all.checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         let text_len = self.grown(len, 0)?;
-        let pair = io.pair(len)?;
+        let mut pair = Pair::empty();
+        io.pair(len, &mut pair)?;
         self.text_len = text_len;
+        let mut message = pair.clone();
+        self.step(Direction::Decrypt, key, fpu, &mut pair, len);
         let mut received = self.tag.0;
-        let mut tag_at = pair.source();
-        tag_at.advance(len);
-        tag_at.gather(received.get_mut(..self.attached).unwrap_or_default());
-        self.step(Direction::Decrypt, key, fpu, &mut pair.clone(), len);
+        pair.gather(received.get_mut(..self.attached).unwrap_or_default());
         let tag = self.hash.tag(key, fpu, self.text_len);
         same_tag(&tag, &received, self.tag_len).map(|()| len).inspect_err(|_| {
-            let pair = pair.limit(len);
-            if pair.aliased() {
+            message.limit(len);
+            if message.aliased() {
                 let mut ctr = Ctr::new(32, self.hash.first_counter());
-                ctr.apply(key, fpu, &mut pair.clone(), len, true);
+                ctr.apply(key, fpu, &mut message.clone(), len, true);
             }
-            pair.zero_destination();
+            message.zero_destination();
         })
     }
 
@@ -241,7 +242,8 @@ impl Gcm {
         io: &Io<'_>,
     ) -> Result<usize> {
         let text_len = self.grown(io.src.len(), 0)?;
-        let (mut pair, produced) = begin_blocks(&self.carry, io)?;
+        let mut pair = Pair::empty();
+        let produced = begin_blocks(&self.carry, io, &mut pair)?;
         let (schedule, powers) = (&key.schedule, &key.powers);
         let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
         self.carry.pump(0, fpu, Pace::Parallel, &mut pair, |hold, run| match direction {
@@ -333,7 +335,8 @@ impl Gcm {
             return Err(Error::ARGUMENTS_BAD);
         }
         let produced = self.carry.ready(io.src.len(), self.tag_len).ok_or(Error::DATA_LEN_RANGE)?;
-        let mut pair = io.pair(produced)?;
+        let mut pair = Pair::empty();
+        io.pair(produced, &mut pair)?;
         if pair.aliased() {
             return Err(Error::ARGUMENTS_BAD);
         }

@@ -60,9 +60,11 @@ pub enum Produced {
 }
 
 impl Operation {
-    /// An operation that has not begun.
-    pub const ENDED: Self =
-        Self { direction: Direction::Encrypt, mode: Mode::Ended, buffer: Buffer::new() };
+    /// An operation that has not begun. Not a constant, which would be copied, padding and all.
+    #[inline]
+    pub const fn idle() -> Self {
+        Self { direction: Direction::Encrypt, mode: Mode::Ended, buffer: Buffer::new() }
+    }
 
     /// Whether it has not begun, or has ended.
     pub fn ended(&self) -> bool {
@@ -282,7 +284,7 @@ impl Operation {
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        self.end();
+        wipe(&mut self.mode);
     }
 }
 
@@ -300,15 +302,15 @@ fn ragged(direction: Direction) -> Error {
 /// `DATA_LEN_RANGE` for a part that arrives, in place, behind a partial block: the output would
 /// have to go where the block began, in the caller's earlier buffer.
 #[inline(always)]
-fn begin_blocks<'a>(carry: &Carry, io: &Io<'a>) -> Result<(Pair<'a>, usize)> {
+fn begin_blocks<'a>(carry: &Carry, io: &Io<'a>, pair: &mut Pair<'a>) -> Result<usize> {
     let behind = carry.len() > 0 && !io.src.is_empty();
     let produced = carry.ready(io.src.len(), 0).ok_or(Error::DATA_LEN_RANGE)?;
     if behind && io.dst.is_none() {
         return Err(Error::DATA_LEN_RANGE);
     }
-    let pair = io.pair(produced)?;
+    io.pair(produced, pair)?;
     if behind && pair.aliased() {
         return Err(Error::DATA_LEN_RANGE);
     }
-    Ok((pair, produced))
+    Ok(produced)
 }
