@@ -5,12 +5,12 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::process::{cargo, run};
-use crate::{Result, Tree, audit, cstyle, headers, library};
+use crate::{Result, Tree, audit, cstyle, headers, kmod, library};
 
 /// A check's name and what it does.
 type Step = (&'static str, fn(&Tree) -> Result<()>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 11] = [
     ("rustfmt", |tree| run(cargo(tree).args(["fmt", "--all", "--check"]))),
     ("C style", cstyle::command),
     ("vector checksums", |tree| {
@@ -21,7 +21,14 @@ const STEPS: [Step; 8] = [
     ("headers", headers::check),
     ("clippy", clippy),
     ("rooms and their audit", audit::command),
+    ("modules, run in userland", kmod::command),
     ("library and examples", library::run_examples),
+    ("plain C API", library::test_api),
+    ("userland KCF", |tree| {
+        run(Command::new("make")
+            .args(["-C", "ffi-tests/fakekernel", "check"])
+            .current_dir(&tree.root))
+    }),
     ("tests", |tree| run(cargo(tree).args(["test", "--quiet", "--workspace"]))),
 ];
 

@@ -118,37 +118,50 @@ pub(crate) fn run_examples(tree: &Tree) -> Result<()> {
     let library = build(tree)?;
     let dir = tree.target.join("examples");
     fs::create_dir_all(&dir)?;
-    let mut count = 0;
     let mut sources: Vec<PathBuf> = fs::read_dir(tree.root.join("examples"))?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_>>()?;
-    sources.sort();
-    for source in sources.iter().filter(|path| path.extension().is_some_and(|ext| ext == "c")) {
-        let name = source.file_stem().unwrap_or_default();
-        for kind in ["static", "shared"] {
-            let program = dir.join(name).with_extension(kind);
-            let mut cc = compiler("CC", "cc");
-            cc.args(["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror", "-I"])
-                .arg(tree.root.join("include"))
-                .arg("-o")
-                .arg(&program)
-                .arg(source);
-            if kind == "static" {
-                cc.arg(&library.archive);
-            } else {
-                cc.arg(joined("-L", &library.dir)).arg("-lkcfaes");
-                cc.arg(joined("-Wl,-rpath,", &library.dir));
-            }
-            run(&mut cc)?;
-            run(&mut Command::new(&program))
-                .map_err(|error| format!("example {}: {error}", program.display()))?;
-            count += 1;
-        }
-    }
-    if count == 0 {
+    sources.retain(|path| path.extension().is_some_and(|ext| ext == "c"));
+    if sources.is_empty() {
         return Err("examples/ has no C program".into());
     }
-    println!("{count} example programs ran");
+    sources.sort();
+    for source in &sources {
+        run_linked(tree, &library, source, &dir)?;
+    }
+    println!("{} example programs ran", 2 * sources.len());
+    Ok(())
+}
+
+/// Runs the test of the plain C API against both libraries.
+pub(crate) fn test_api(tree: &Tree) -> Result<()> {
+    let library = build(tree)?;
+    let dir = tree.target.join("c-tests");
+    fs::create_dir_all(&dir)?;
+    run_linked(tree, &library, &tree.root.join("ffi-tests/c/api_test.c"), &dir)
+}
+
+/// Compiles a C program against the static and the shared library and runs both.
+fn run_linked(tree: &Tree, library: &Library, source: &Path, dir: &Path) -> Result<()> {
+    let name = source.file_stem().unwrap_or_default();
+    for kind in ["static", "shared"] {
+        let program = dir.join(name).with_extension(kind);
+        let mut cc = compiler("CC", "cc");
+        cc.args(["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror", "-I"])
+            .arg(tree.root.join("include"))
+            .arg("-o")
+            .arg(&program)
+            .arg(source);
+        if kind == "static" {
+            cc.arg(&library.archive);
+        } else {
+            cc.arg(joined("-L", &library.dir)).arg("-lkcfaes");
+            cc.arg(joined("-Wl,-rpath,", &library.dir));
+        }
+        run(&mut cc)?;
+        run(&mut Command::new(&program))
+            .map_err(|error| format!("{}: {error}", program.display()))?;
+    }
     Ok(())
 }
 

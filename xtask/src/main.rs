@@ -84,6 +84,7 @@ fn run(args: &[&str]) -> Result<()> {
     let needs = match args {
         ["demo" | "bench", ..] => setup::DEMO,
         ["rooms" | "audit" | "kmod", ..] => setup::ROOMS,
+        ["ring0", ..] => setup::RING0,
         ["lib" | "examples" | "install", ..] => setup::LIBRARY,
         ["headers", ..] => setup::HEADERS,
         ["check" | "setup", ..] => setup::CHECK,

@@ -6,7 +6,6 @@
 //! a processor with AES-NI and one without (QEMU) and on one with AVX-512 (Bochs); and each control,
 //! the same kernel with one source compiled wrongly, must fail for the reason that was planted.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -108,37 +107,7 @@ const CONTROLS: [Control; 5] = [
     },
 ];
 
-/// What `make ring0` needs beside a compiler: a Debian package, and a sign that it is there.
-const PACKAGES: [(&str, &str); 9] = [
-    ("qemu-system-x86", "qemu-system-x86_64"),
-    ("bochs", "bochs"),
-    ("bochs-term", "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so"),
-    ("bochsbios", "/usr/share/bochs/BIOS-bochs-latest"),
-    ("vgabios", "/usr/share/vgabios/vgabios.bin"),
-    ("grub-pc-bin", "/usr/lib/grub/i386-pc/boot.img"),
-    ("grub-common", "grub-mkrescue"),
-    ("xorriso", "xorriso"),
-    ("mtools", "mformat"),
-];
-
-/// The packages that are not installed. A sign is a path, or the name of a program.
-fn missing_packages() -> Vec<&'static str> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found =
-        |sign: &str| env::split_paths(&path).any(|directory| directory.join(sign).is_file());
-    PACKAGES.iter().filter(|(_, sign)| !found(sign)).map(|(name, _)| *name).collect()
-}
-
 pub(crate) fn command(tree: &Tree) -> Result<()> {
-    let missing = missing_packages();
-    if !missing.is_empty() {
-        return Err(format!(
-            "ring0: Debian packages are missing; as root: \
-             apt-get install --no-install-recommends {}",
-            missing.join(" ")
-        )
-        .into());
-    }
     let begin = Instant::now();
     let build = Build::new(tree)?;
     let kernel = build.link("ring0", &build.objects)?;

@@ -23,9 +23,11 @@ pub(crate) enum Need {
     KernelTarget,
     Clippy,
     Rustfmt,
+    /// A Debian package, and a sign that it is there: a path, or the name of a program.
+    Package(&'static str, &'static str),
 }
 
-use Need::{Binutils, Clippy, Compiler, CxxCompiler, KernelTarget, Libclang, Rustfmt};
+use Need::{Binutils, Clippy, Compiler, CxxCompiler, KernelTarget, Libclang, Package, Rustfmt};
 
 pub(crate) const DEMO: &[Need] = &[Compiler];
 pub(crate) const ROOMS: &[Need] = &[Compiler, Binutils, KernelTarget];
@@ -33,6 +35,20 @@ pub(crate) const LIBRARY: &[Need] = &[Compiler, Binutils];
 pub(crate) const HEADERS: &[Need] = &[Compiler, CxxCompiler];
 pub(crate) const CHECK: &[Need] =
     &[Compiler, CxxCompiler, Binutils, Libclang, KernelTarget, Clippy, Rustfmt];
+pub(crate) const RING0: &[Need] = &[
+    Compiler,
+    Binutils,
+    KernelTarget,
+    Package("qemu-system-x86", "qemu-system-x86_64"),
+    Package("bochs", "bochs"),
+    Package("bochs-term", "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so"),
+    Package("bochsbios", "/usr/share/bochs/BIOS-bochs-latest"),
+    Package("vgabios", "/usr/share/vgabios/vgabios.bin"),
+    Package("grub-pc-bin", "/usr/lib/grub/i386-pc/boot.img"),
+    Package("grub-common", "grub-mkrescue"),
+    Package("xorriso", "xorriso"),
+    Package("mtools", "mformat"),
+];
 
 impl Need {
     fn is_met(self) -> bool {
@@ -44,6 +60,7 @@ impl Need {
             KernelTarget => has_target(),
             Clippy => works("cargo", &["clippy", "--version"]),
             Rustfmt => works("cargo", &["fmt", "--version"]),
+            Package(_, sign) => is_found(sign),
         }
     }
 
@@ -57,6 +74,7 @@ impl Need {
             KernelTarget => Source::Rustup(&["target", "add", TARGET]),
             Clippy => Source::Rustup(&["component", "add", "clippy"]),
             Rustfmt => Source::Rustup(&["component", "add", "rustfmt"]),
+            Package(name, _) => Source::Debian(name),
         }
     }
 }
@@ -108,6 +126,11 @@ pub(crate) fn setup(needs: &[Need]) -> Result<()> {
             Err(format!("still missing after: {left}").into())
         }
     }
+}
+
+fn is_found(sign: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(sign).is_file())
 }
 
 fn has_target() -> bool {
