@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The loop between data and modes: the only place that knows about time.
 
+use kcfaes_kernels::Block;
+
 use super::fpu::{Fpu, Hold, Pace};
 use super::wipe;
 use crate::data::{Pair, Run};
@@ -14,22 +16,22 @@ pub(crate) fn drive(
     pace: Pace,
     pair: &mut Pair<'_>,
     mut len: usize,
-    mut step: impl FnMut(&Hold<'_>, Run<'_>),
+    mut step: impl FnMut(Hold<'_>, Run<'_>),
 ) {
     while len > 0 {
         let here = pair.contiguous().min(len);
         let whole = if here == len { here } else { here & !15 };
         if whole > 0 {
             let (hold, granted) = fpu.hold(pace, whole);
-            step(&hold, pair.run(granted));
+            step(hold, pair.run(granted));
             len -= granted;
         } else {
             let n = len.min(16);
-            let mut block = [0; 16];
-            let bytes = block.get_mut(..n).unwrap_or_default();
+            let mut block = Block([0; 16]);
+            let bytes = block.0.get_mut(..n).unwrap_or_default();
             pair.gather(bytes);
             let (hold, _) = fpu.hold(pace, n);
-            step(&hold, Run::in_place(bytes));
+            step(hold, Run::in_place(bytes));
             pair.scatter(bytes);
             wipe(&mut block);
             len -= n;
@@ -95,7 +97,7 @@ impl Carry {
         fpu: &mut Fpu,
         pace: Pace,
         pair: &mut Pair<'_>,
-        mut step: impl FnMut(&Hold<'_>, Run<'_>),
+        mut step: impl FnMut(Hold<'_>, Run<'_>),
     ) {
         let mut ready = self.ready(pair.src().left(), keep).unwrap_or_default();
         while ready > 0 && self.len > 0 {
@@ -105,7 +107,7 @@ impl Carry {
                 self.len = 16;
             }
             let (hold, _) = fpu.hold(pace, 16);
-            step(&hold, Run::in_place(first));
+            step(hold, Run::in_place(first));
             pair.scatter(first);
             *first = *second;
             wipe(second);

@@ -58,7 +58,7 @@ impl Ctr {
             self.keystream = Block([0; 16]);
             let (hold, _) = fpu.hold(Pace::Parallel, 16);
             let mut block = self.keystream;
-            self.blocks(&hold, key, Run::in_place(&mut block.0));
+            self.blocks(hold, key, Run::in_place(&mut block.0));
             self.keystream = block;
             crate::engine::wipe(&mut block);
             self.used = 0;
@@ -83,7 +83,7 @@ impl Ctr {
 
     /// Whole blocks (the last may be ragged). The kernels count in 32 bits, so a run is cut where
     /// those wrap or the counter's own bits do.
-    fn blocks(&mut self, hold: &Hold<'_>, key: &Key, mut run: Run<'_>) {
+    fn blocks(&mut self, hold: Hold<'_>, key: &Key, mut run: Run<'_>) {
         let mask = u128::MAX >> (128 - self.bits.clamp(1, 128));
         while !run.is_empty() {
             let counter = u128::from_be_bytes(self.counter.0);

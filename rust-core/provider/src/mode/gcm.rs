@@ -13,9 +13,9 @@ use subtle::ConstantTimeEq;
 
 use super::begin_blocks;
 use super::ctr::Ctr;
-use crate::data::{Data, Io, Overlap, Pair, Segments};
+use crate::data::{Data, Io, Overlap, Pair, Run, Segments};
 use crate::engine::drive::{Carry, drive};
-use crate::engine::{Buffer, Fpu, Pace};
+use crate::engine::{Buffer, Fpu, Hold, Pace};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -111,10 +111,41 @@ enum Release {
     Buffered,
 }
 
-/// State between the parts of a message.
-pub(super) struct Gcm {
+/// GCTR of the text, and the hash.
+struct Text {
     hash: Ghash,
     ctr: Block,
+}
+
+impl Text {
+    /// Steps 3 and 5 for a run of text.
+    #[inline(always)]
+    fn step(&mut self, direction: Direction, key: &Key, hold: Hold<'_>, run: Run<'_>) {
+        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
+        match direction {
+            Direction::Encrypt => hold.gcm_encrypt(&key.schedule, &key.powers, ctr, y, run),
+            Direction::Decrypt => hold.gcm_decrypt(&key.schedule, &key.powers, ctr, y, run),
+        }
+    }
+
+    /// [`step`](Self::step) over the next `len` bytes.
+    fn drive(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) {
+        drive(fpu, Pace::Parallel, pair, len, move |hold, run| {
+            self.step(direction, key, hold, run);
+        });
+    }
+}
+
+/// State between the parts of a message.
+pub(super) struct Gcm {
+    text: Text,
     tag_len: usize,
     /// Bytes of the tag that follow the ciphertext: `tag_len`, or 0 where it is passed apart.
     attached: usize,
@@ -128,8 +159,7 @@ pub(super) struct Gcm {
 impl Gcm {
     pub(super) const fn new(tag_len: usize) -> Self {
         Self {
-            hash: Ghash::new(),
-            ctr: Block([0; 16]),
+            text: Text { hash: Ghash::new(), ctr: Block([0; 16]) },
             tag_len,
             attached: tag_len,
             tag: Block([0; 16]),
@@ -141,10 +171,10 @@ impl Gcm {
 
     /// Begins a message: its IV and AAD.
     pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8], aad: &[u8]) {
-        self.hash.begin(key, fpu, iv);
-        self.ctr = self.hash.first_counter();
-        self.hash.absorb(key, fpu, aad);
-        self.hash.aad_len = aad.len() as u64;
+        self.text.hash.begin(key, fpu, iv);
+        self.text.ctr = self.text.hash.first_counter();
+        self.text.hash.absorb(key, fpu, aad);
+        self.text.hash.aad_len = aad.len() as u64;
     }
 
     /// The tag is no part of the ciphertext. So a decryption in parts need hold nothing back, and
@@ -186,8 +216,8 @@ impl Gcm {
         let mut pair = Pair::empty();
         io.pair(produced, &mut pair)?;
         self.text_len = text_len;
-        self.step(Direction::Encrypt, key, fpu, &mut pair, len);
-        self.tag = self.hash.tag(key, fpu, self.text_len);
+        self.text.drive(Direction::Encrypt, key, fpu, &mut pair, len);
+        self.tag = self.text.hash.tag(key, fpu, self.text_len);
         pair.scatter(self.tag.0.get(..self.attached).unwrap_or_default());
         Ok(produced)
     }
@@ -202,34 +232,32 @@ impl Gcm {
         io.pair(len, &mut pair)?;
         self.text_len = text_len;
         let mut message = pair.clone();
-        self.step(Direction::Decrypt, key, fpu, &mut pair, len);
+        self.text.drive(Direction::Decrypt, key, fpu, &mut pair, len);
         let mut received = self.tag.0;
         pair.gather(received.get_mut(..self.attached).unwrap_or_default());
-        let tag = self.hash.tag(key, fpu, self.text_len);
+        let tag = self.text.hash.tag(key, fpu, self.text_len);
         same_tag(&tag, &received, self.tag_len).map(|()| len).inspect_err(|_| {
             message.limit(len);
             if message.aliased() {
-                let mut ctr = Ctr::new(32, self.hash.first_counter());
+                let mut ctr = Ctr::new(32, self.text.hash.first_counter());
                 ctr.apply(key, fpu, &mut message.clone(), len, true);
             }
             message.zero_destination();
         })
     }
 
-    /// GCTR and GHASH over the next `len` bytes.
-    fn step(
+    /// Transforms every block that is complete when the last `keep` bytes stay.
+    fn pump(
         &mut self,
         direction: Direction,
+        keep: usize,
         key: &Key,
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
-        len: usize,
     ) {
-        let (schedule, powers) = (&key.schedule, &key.powers);
-        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
-        drive(fpu, Pace::Parallel, pair, len, |hold, run| match direction {
-            Direction::Encrypt => hold.gcm_encrypt(schedule, powers, ctr, y, run),
-            Direction::Decrypt => hold.gcm_decrypt(schedule, powers, ctr, y, run),
+        let text = &mut self.text;
+        self.carry.pump(keep, fpu, Pace::Parallel, pair, move |hold, run| {
+            text.step(direction, key, hold, run);
         });
     }
 
@@ -244,12 +272,7 @@ impl Gcm {
         let text_len = self.grown(io.src.len(), 0)?;
         let mut pair = Pair::empty();
         let produced = begin_blocks(&self.carry, io, &mut pair)?;
-        let (schedule, powers) = (&key.schedule, &key.powers);
-        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
-        self.carry.pump(0, fpu, Pace::Parallel, &mut pair, |hold, run| match direction {
-            Direction::Encrypt => hold.gcm_encrypt(schedule, powers, ctr, y, run),
-            Direction::Decrypt => hold.gcm_decrypt(schedule, powers, ctr, y, run),
-        });
+        self.pump(direction, 0, key, fpu, &mut pair);
         self.text_len = text_len;
         Ok(produced)
     }
@@ -268,12 +291,8 @@ impl Gcm {
         let mut out = dst.output(produced)?;
         let mut tail = Pair::in_place(Segments::from_mut(self.carry.bytes()));
         let len = tail.src().left();
-        let (schedule, powers) = (&key.schedule, &key.powers);
-        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
-        drive(fpu, Pace::Parallel, &mut tail, len, |hold, run| {
-            hold.gcm_encrypt(schedule, powers, ctr, y, run);
-        });
-        self.tag = self.hash.tag(key, fpu, self.text_len);
+        self.text.drive(Direction::Encrypt, key, fpu, &mut tail, len);
+        self.tag = self.text.hash.tag(key, fpu, self.text_len);
         out.scatter(self.carry.bytes());
         out.scatter(self.tag.0.get(..self.attached).unwrap_or_default());
         Ok(produced)
@@ -340,11 +359,7 @@ impl Gcm {
         if pair.aliased() {
             return Err(Error::ARGUMENTS_BAD);
         }
-        let (schedule, powers) = (&key.schedule, &key.powers);
-        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
-        self.carry.pump(self.tag_len, fpu, Pace::Parallel, &mut pair, |hold, run| {
-            hold.gcm_decrypt(schedule, powers, ctr, y, run);
-        });
+        self.pump(Direction::Decrypt, self.tag_len, key, fpu, &mut pair);
         Ok(produced)
     }
 
@@ -372,13 +387,9 @@ impl Gcm {
             *to = *from;
         }
         let mut pair = Pair::in_place(Segments::from_mut(text));
-        let (schedule, powers) = (&key.schedule, &key.powers);
-        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
-        drive(fpu, Pace::Parallel, &mut pair, len, |hold, run| {
-            hold.gcm_decrypt(schedule, powers, ctr, y, run);
-        });
+        self.text.drive(Direction::Decrypt, key, fpu, &mut pair, len);
         let text_len = self.text_len.saturating_sub(self.attached as u64);
-        let tag = self.hash.tag(key, fpu, text_len);
+        let tag = self.text.hash.tag(key, fpu, text_len);
         same_tag(&tag, &received, self.tag_len)?;
         let waiting = match self.release {
             Release::Streaming => self.carry.bytes(),
