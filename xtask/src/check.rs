@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The list of checks that a change must pass, and the programs that show what the library does.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
+use std::{fs, io};
 
 use crate::process::{cargo, run};
+use crate::rust_source::Source;
 use crate::{Result, Tree, audit, cstyle, headers, kmod, library};
 
 /// A check's name and what it does.
 type Step = (&'static str, fn(&Tree) -> Result<()>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("rustfmt", |tree| run(cargo(tree).args(["fmt", "--all", "--check"]))),
     ("C style", cstyle::command),
+    ("manual pages", manual_pages),
     ("vector checksums", |tree| {
         run(Command::new("sha256sum")
             .args(["--check", "--quiet", "--strict", "SHA256SUMS"])
@@ -59,6 +63,25 @@ fn timed(name: &str, step: impl FnOnce() -> Result<()>) -> Result<()> {
     let begin = Instant::now();
     step().map_err(|error| format!("{name}: {error}"))?;
     println!("== {name}: passed, {:.1} s", begin.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// Every page passes mandoc's checks, and every function of the plain C API stands in one.
+fn manual_pages(tree: &Tree) -> Result<()> {
+    let mut pages: Vec<PathBuf> = fs::read_dir(tree.root.join("man"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    pages.push(tree.root.join("kmod/kcfaes.4"));
+    run(Command::new("mandoc").args(["-Tlint", "-Wwarning"]).args(&pages))?;
+    let texts: Vec<String> = pages.iter().map(fs::read_to_string).collect::<io::Result<_>>()?;
+    for name in Source::read(&tree.root.join("rust-core/capi/src/api.rs"))?.exports() {
+        let named = |text: &String| {
+            text.split(|c: char| c != '_' && !c.is_alphanumeric()).any(|word| word == name)
+        };
+        if !texts.iter().any(named) {
+            return Err(format!("{name} is in no manual page").into());
+        }
+    }
     Ok(())
 }
 

@@ -503,15 +503,4 @@ mod tests {
             manifest.contains("file kcfaes path=kernel/crypto/amd64/kcfaes group=sys mode=0755")
         );
     }
-
-    #[test]
-    fn the_manual_page_is_clean() {
-        if !crate::process::works("mandoc", &["-Tlint", "/dev/null"]) {
-            eprintln!("no mandoc here: not checked");
-            return;
-        }
-        let page = tree().root.join("kmod/kcfaes.4");
-        let lint = output(Command::new("mandoc").args(["-Tlint", "-Wwarning"]).arg(page));
-        assert_eq!(lint.expect("mandoc"), "");
-    }
 }

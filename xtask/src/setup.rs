@@ -33,8 +33,16 @@ pub(crate) const DEMO: &[Need] = &[Compiler];
 pub(crate) const ROOMS: &[Need] = &[Compiler, Binutils, KernelTarget];
 pub(crate) const LIBRARY: &[Need] = &[Compiler, Binutils];
 pub(crate) const HEADERS: &[Need] = &[Compiler, CxxCompiler];
-pub(crate) const CHECK: &[Need] =
-    &[Compiler, CxxCompiler, Binutils, Libclang, KernelTarget, Clippy, Rustfmt];
+pub(crate) const CHECK: &[Need] = &[
+    Compiler,
+    CxxCompiler,
+    Binutils,
+    Libclang,
+    KernelTarget,
+    Clippy,
+    Rustfmt,
+    Package("mandoc", "mandoc"),
+];
 pub(crate) const RING0: &[Need] = &[
     Compiler,
     Binutils,
