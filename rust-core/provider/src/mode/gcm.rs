@@ -46,6 +46,7 @@ impl Ghash {
     }
 
     /// Step 2: J0 of an IV.
+    #[inline]
     pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8]) {
         if let Ok(iv) = <&[u8; 12]>::try_from(iv) {
             let [a, b, c, d, e, f, g, h, low @ ..] = *iv;
@@ -53,12 +54,17 @@ impl Ghash {
             let low = u64::from(u32::from_be_bytes(low)) << 32 | 1;
             self.j0 = Block((u128::from(high) << 64 | u128::from(low)).to_be_bytes());
         } else {
-            self.absorb(key, fpu, iv);
-            let bits = (iv.len() as u128) << 3;
-            self.absorb(key, fpu, &bits.to_be_bytes());
-            self.j0 = self.y;
-            self.y = Block([0; 16]);
+            self.hash_iv(key, fpu, iv);
         }
+    }
+
+    #[inline(never)]
+    fn hash_iv(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8]) {
+        self.absorb(key, fpu, iv);
+        let bits = (iv.len() as u128) << 3;
+        self.absorb(key, fpu, &bits.to_be_bytes());
+        self.j0 = self.y;
+        self.y = Block([0; 16]);
     }
 
     /// Step 5 for data that is only hashed; a partial block ends with zeros.
@@ -78,11 +84,11 @@ impl Ghash {
         Block((j0 & !u128::from(u32::MAX) | u128::from(low)).to_be_bytes())
     }
 
-    /// Steps 5 and 6: the tag, in full.
-    pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu, text_len: u64) -> Block {
+    /// Steps 5 and 6: the hash becomes the tag, in full.
+    pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu, text_len: u64) -> &Block {
         let (hold, _) = fpu.hold(Pace::Parallel, 0);
         hold.gcm_tag(&key.schedule, &key.powers, &self.j0, &mut self.y, self.aad_len, text_len);
-        self.y
+        &self.y
     }
 }
 
@@ -149,8 +155,8 @@ pub(super) struct Gcm {
     tag_len: usize,
     /// Bytes of the tag that follow the ciphertext: `tag_len`, or 0 where it is passed apart.
     attached: usize,
-    /// The tag that was computed (encryption) or, passed apart, received (decryption).
-    tag: Block,
+    /// The tag that a decryption has received, passed apart.
+    received: Block,
     text_len: u64,
     carry: Carry,
     release: Release,
@@ -162,7 +168,7 @@ impl Gcm {
             text: Text { hash: Ghash::new(), ctr: Block([0; 16]) },
             tag_len,
             attached: tag_len,
-            tag: Block([0; 16]),
+            received: Block([0; 16]),
             text_len: 0,
             carry: Carry::new(),
             release: Release::Undecided,
@@ -187,14 +193,14 @@ impl Gcm {
     /// The received tag, passed apart.
     pub(super) fn expect_tag(&mut self, tag: &[u8]) {
         self.tag_len = tag.len().min(16);
-        for (to, from) in self.tag.0.iter_mut().zip(tag) {
+        for (to, from) in self.received.0.iter_mut().zip(tag) {
             *to = *from;
         }
     }
 
     /// The computed tag, in full.
     pub(super) fn computed_tag(&self) -> &[u8; 16] {
-        &self.tag.0
+        &self.text.hash.y.0
     }
 
     /// Whether no text has come yet.
@@ -217,8 +223,8 @@ impl Gcm {
         io.pair(produced, &mut pair)?;
         self.text_len = text_len;
         self.text.drive(Direction::Encrypt, key, fpu, &mut pair, len);
-        self.tag = self.text.hash.tag(key, fpu, self.text_len);
-        pair.scatter(self.tag.0.get(..self.attached).unwrap_or_default());
+        let tag = self.text.hash.tag(key, fpu, self.text_len);
+        pair.scatter(tag.0.get(..self.attached).unwrap_or_default());
         Ok(produced)
     }
 
@@ -233,10 +239,10 @@ impl Gcm {
         self.text_len = text_len;
         let mut message = pair.clone();
         self.text.drive(Direction::Decrypt, key, fpu, &mut pair, len);
-        let mut received = self.tag.0;
+        let mut received = self.received.0;
         pair.gather(received.get_mut(..self.attached).unwrap_or_default());
         let tag = self.text.hash.tag(key, fpu, self.text_len);
-        same_tag(&tag, &received, self.tag_len).map(|()| len).inspect_err(|_| {
+        same_tag(tag, &received, self.tag_len).map(|()| len).inspect_err(|_| {
             message.limit(len);
             if message.aliased() {
                 let mut ctr = Ctr::new(32, self.text.hash.first_counter());
@@ -292,9 +298,9 @@ impl Gcm {
         let mut tail = Pair::in_place(Segments::from_mut(self.carry.bytes()));
         let len = tail.src().left();
         self.text.drive(Direction::Encrypt, key, fpu, &mut tail, len);
-        self.tag = self.text.hash.tag(key, fpu, self.text_len);
+        let tag = self.text.hash.tag(key, fpu, self.text_len);
         out.scatter(self.carry.bytes());
-        out.scatter(self.tag.0.get(..self.attached).unwrap_or_default());
+        out.scatter(tag.0.get(..self.attached).unwrap_or_default());
         Ok(produced)
     }
 
@@ -382,7 +388,7 @@ impl Gcm {
             waiting.len().checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         let mut out = dst.output(len)?;
         let (text, tag_at) = waiting.split_at_mut_checked(len).unwrap_or_default();
-        let mut received = self.tag.0;
+        let mut received = self.received.0;
         for (to, from) in received.iter_mut().zip(tag_at) {
             *to = *from;
         }
@@ -390,7 +396,7 @@ impl Gcm {
         self.text.drive(Direction::Decrypt, key, fpu, &mut pair, len);
         let text_len = self.text_len.saturating_sub(self.attached as u64);
         let tag = self.text.hash.tag(key, fpu, text_len);
-        same_tag(&tag, &received, self.tag_len)?;
+        same_tag(tag, &received, self.tag_len)?;
         let waiting = match self.release {
             Release::Streaming => self.carry.bytes(),
             _ => buffer.bytes(),

@@ -64,7 +64,7 @@ impl Gmac {
     }
 
     /// The tag.
-    pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> Block {
+    pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
         let (hold, _) = fpu.hold(Pace::Parallel, 16);
         hold.ghash(&key.powers, &mut self.hash.y, self.carry.bytes());
         self.hash.tag(key, fpu, 0)
@@ -78,6 +78,6 @@ impl Gmac {
         let received = self.carry.pop(16).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         self.hash.aad_len = self.hash.aad_len.saturating_sub(16);
         let tag = self.tag(key, fpu);
-        same_tag(&tag, &received, 16)
+        same_tag(tag, &received, 16)
     }
 }

@@ -94,6 +94,7 @@ impl Operation {
     }
 
     /// Begins a message.
+    #[inline(always)]
     pub fn begin(
         &mut self,
         mechanism: Mechanism,
