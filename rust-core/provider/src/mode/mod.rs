@@ -93,8 +93,10 @@ impl Operation {
         matches!(self.mode, Mode::Gmac(_))
     }
 
-    /// Begins a message.
-    #[inline(always)]
+    /// Begins a message. Never inlined: a key that was just set has begun a hold, and a caller that
+    /// built the state itself would copy it in with a memcpy, which in userland uses registers that
+    /// nobody wipes.
+    #[inline(never)]
     pub fn begin(
         &mut self,
         mechanism: Mechanism,
