@@ -12,7 +12,7 @@ use core::ffi::c_int;
 use kcfaes_ffi_tests::buffer::{FILL, Format};
 use kcfaes_ffi_tests::consumer::{Out, Request, Template, Way};
 use kcfaes_provider::kcf::{
-    CRYPTO_ARGUMENTS_BAD, CRYPTO_DATA_LEN_RANGE, CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW,
+    CRYPTO_DATA_LEN_RANGE, CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW,
     CRYPTO_DATA_UIO, CRYPTO_SUCCESS, UIO_SYSSPACE, crypto_data_cdu_t, crypto_data_t, iovec_t,
     mblk_t, uio_t,
 };
@@ -492,7 +492,7 @@ impl Memory {
                 let refusal = match shape.place {
                     Place::Apart => None,
                     Place::Null => Some(CRYPTO_DATA_LEN_RANGE),
-                    Place::Twin => (waits + n >= 16).then_some(CRYPTO_ARGUMENTS_BAD),
+                    Place::Twin => (waits + n >= 16).then_some(CRYPTO_DATA_LEN_RANGE),
                 };
                 if let Some(refusal) = refusal {
                     context.cancel();

@@ -3,8 +3,8 @@
 
 use core::marker::PhantomData;
 
-use super::Segments;
 use super::pair::{Pair, Sink};
+use super::{Overlap, Segments};
 use crate::kcf::{CRYPTO_DATA_RAW, Error, Result, crypto_data_cdu_t, crypto_data_t, iovec_t};
 
 /// A `crypto_data_t` whose pointers the caller has vouched for; only read.
@@ -134,23 +134,47 @@ impl<'a> Io<'a> {
     /// too short, a uio in user space, a malformed piece, a chain that loops; `DATA_LEN_RANGE` for a
     /// list that ends early. Then with the output, likewise, but `Room(needed)` where it ends early.
     /// Then `ARGUMENTS_BAD` where they overlap at different places.
-    #[inline(never)]
+    #[inline]
     pub fn pair(&self, needed: usize, pair: &mut Pair<'a>) -> Result<()> {
+        pair.sink = Sink::of(self.open(needed, pair)?)?;
+        Ok(())
+    }
+
+    /// As [`pair`](Self::pair), for an output that may share no byte with the input.
+    ///
+    /// # Errors
+    /// As [`pair`](Self::pair), but `shared` where they overlap anywhere, or in place.
+    #[inline]
+    pub fn pair_apart(&self, needed: usize, pair: &mut Pair<'a>, shared: Error) -> Result<()> {
+        if self.dst.is_none() {
+            return Err(shared);
+        }
+        match self.open(needed, pair)? {
+            Overlap::None => {
+                pair.sink = Sink::Apart;
+                Ok(())
+            }
+            _ => Err(shared),
+        }
+    }
+
+    /// Opens both windows of `pair`; returns how they overlap.
+    #[inline(never)]
+    fn open(&self, needed: usize, pair: &mut Pair<'a>) -> Result<Overlap> {
         if self.dst_or_src().len() < needed {
             return Err(Error::Room(needed));
         }
-        let Pair { src, dst, sink } = pair;
+        let Pair { src, dst, .. } = pair;
         self.src.open_input(src)?;
-        *sink = match &self.dst {
+        match &self.dst {
             None => {
                 dst.clone_from(src);
-                Sink::Aliased
+                Ok(Overlap::Exact)
             }
             Some(data) => {
                 data.open_output(dst, needed)?;
-                Sink::of(src.overlap(dst))?
+                Ok(src.overlap(dst))
             }
-        };
-        Ok(())
+        }
     }
 }

@@ -356,15 +356,9 @@ impl Gcm {
 
     /// Decrypts every block that cannot be part of the tag.
     fn stream(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
-        if io.dst.is_none() {
-            return Err(Error::ARGUMENTS_BAD);
-        }
         let produced = self.carry.ready(io.src.len(), self.tag_len).ok_or(Error::DATA_LEN_RANGE)?;
         let mut pair = Pair::empty();
-        io.pair(produced, &mut pair)?;
-        if pair.aliased() {
-            return Err(Error::ARGUMENTS_BAD);
-        }
+        io.pair_apart(produced, &mut pair, Error::ARGUMENTS_BAD)?;
         self.pump(Direction::Decrypt, self.tag_len, key, fpu, &mut pair);
         Ok(produced)
     }

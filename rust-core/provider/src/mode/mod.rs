@@ -302,18 +302,16 @@ fn ragged(direction: Direction) -> Error {
 /// Input and output of a part in a mode that emits whole blocks, and the bytes it will emit.
 ///
 /// # Errors
-/// `DATA_LEN_RANGE` for a part that arrives, in place, behind a partial block: the output would
-/// have to go where the block began, in the caller's earlier buffer.
+/// `DATA_LEN_RANGE` for a part that arrives, in place or over its own bytes, behind a partial block:
+/// the output would have to go where the block began, in the caller's earlier buffer.
 #[inline(always)]
 fn begin_blocks<'a>(carry: &Carry, io: &Io<'a>, pair: &mut Pair<'a>) -> Result<usize> {
     let behind = carry.len() > 0 && !io.src.is_empty();
     let produced = carry.ready(io.src.len(), 0).ok_or(Error::DATA_LEN_RANGE)?;
-    if behind && io.dst.is_none() {
-        return Err(Error::DATA_LEN_RANGE);
-    }
-    io.pair(produced, pair)?;
-    if behind && pair.aliased() {
-        return Err(Error::DATA_LEN_RANGE);
+    if behind {
+        io.pair_apart(produced, pair, Error::DATA_LEN_RANGE)?;
+    } else {
+        io.pair(produced, pair)?;
     }
     Ok(produced)
 }
