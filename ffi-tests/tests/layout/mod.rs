@@ -12,9 +12,8 @@ use core::ffi::c_int;
 use kcfaes_ffi_tests::buffer::{FILL, Format};
 use kcfaes_ffi_tests::consumer::{Out, Request, Template, Way};
 use kcfaes_provider::kcf::{
-    CRYPTO_DATA_LEN_RANGE, CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW,
-    CRYPTO_DATA_UIO, CRYPTO_SUCCESS, UIO_SYSSPACE, crypto_data_cdu_t, crypto_data_t, iovec_t,
-    mblk_t, uio_t,
+    CRYPTO_DATA_LEN_RANGE, CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, CRYPTO_SUCCESS,
+    UIO_SYSSPACE, crypto_data_cdu_t, crypto_data_t, iovec_t, mblk_t, uio_t,
 };
 use kcfaes_vectors::Mode;
 
