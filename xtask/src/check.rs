@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The list of checks that a change must pass, and the programs that show what the library does.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 use std::{fs, io};
 
 use crate::process::{cargo, run};
 use crate::rust_source::Source;
-use crate::{Result, Tree, audit, cstyle, headers, kmod, library};
+use crate::{Result, Tree, audit, cstyle, headers, install, kmod, library};
 
 /// A check's name and what it does.
 type Step = (&'static str, fn(&Tree) -> Result<()>);
@@ -68,9 +67,7 @@ fn timed(name: &str, step: impl FnOnce() -> Result<()>) -> Result<()> {
 
 /// Every page passes mandoc's checks, and every function of the plain C API stands in one.
 fn manual_pages(tree: &Tree) -> Result<()> {
-    let mut pages: Vec<PathBuf> = fs::read_dir(tree.root.join("man"))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
+    let mut pages = install::manual(tree)?;
     pages.push(tree.root.join("kmod/kcfaes.4"));
     run(Command::new("mandoc").args(["-Tlint", "-Wwarning"]).args(&pages))?;
     let texts: Vec<String> = pages.iter().map(fs::read_to_string).collect::<io::Result<_>>()?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Installs libkcfaes: headers, archive, shared library with its two links, pkg-config file.
+//! Installs libkcfaes: headers, archive, shared library with its two links, pkg-config file, manual.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -38,6 +38,11 @@ impl Place {
         PathBuf::from(format!("{}{}/include", self.destdir, self.prefix)).join(name)
     }
 
+    fn man(&self, page: &Path) -> PathBuf {
+        let name = page.file_name().unwrap_or_default();
+        PathBuf::from(format!("{}{}/share/man/man3", self.destdir, self.prefix)).join(name)
+    }
+
     fn lib(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("{}{}", self.destdir, self.libdir)).join(name)
     }
@@ -48,6 +53,9 @@ pub(crate) fn install(tree: &Tree, settings: &[&str]) -> Result<()> {
     let library = library::build(tree)?;
     for header in headers::installed(tree) {
         put(&fs::read(&header)?, &place.include(&header), 0o644)?;
+    }
+    for page in manual(tree)? {
+        put(&fs::read(&page)?, &place.man(&page), 0o644)?;
     }
     put(&fs::read(&library.archive)?, &place.lib("libkcfaes.a"), 0o644)?;
     put(&fs::read(&library.shared)?, &place.lib(&shared_name()), 0o755)?;
@@ -60,12 +68,18 @@ pub(crate) fn uninstall(tree: &Tree, settings: &[&str]) -> Result<()> {
     let place = Place::parse(settings)?;
     let names = ["libkcfaes.a", "libkcfaes.so", SONAME, &shared_name(), "pkgconfig/kcfaes.pc"];
     let files = headers::installed(tree).map(|header| place.include(&header));
-    for file in files.chain(names.map(|name| place.lib(name))) {
+    let pages = manual(tree)?.into_iter().map(|page| place.man(&page));
+    for file in files.chain(names.map(|name| place.lib(name))).chain(pages) {
         if file.symlink_metadata().is_ok() {
             fs::remove_file(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         }
     }
     Ok(())
+}
+
+/// The library's manual pages.
+pub(crate) fn manual(tree: &Tree) -> Result<Vec<PathBuf>> {
+    fs::read_dir(tree.root.join("man"))?.map(|entry| Ok(entry?.path())).collect()
 }
 
 fn put(bytes: &[u8], to: &Path, mode: u32) -> Result<()> {
