@@ -24,7 +24,7 @@ use crate::{Result, Tree};
 const TABLE_BYTES: &str = "262144";
 
 /// How the module's C is compiled: the kernel's code model, no red zone, no vector or x87 register.
-const FLAGS: [&str; 26] = [
+pub(crate) const FLAGS: [&str; 26] = [
     "-std=gnu99",
     "-O2",
     "-Wall",
