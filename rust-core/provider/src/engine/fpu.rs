@@ -159,7 +159,7 @@ impl Fpu {
             TableId::Aesni => {
                 // SAFETY: the table was selected for this CPU, and the FPU is held.
                 unsafe { kcfaes_wipe_aesni() };
-                // SAFETY: `acquire` took it.
+                // SAFETY: `renew` took it.
                 unsafe { env::release(&mut self.hold) };
             }
         }

@@ -228,8 +228,9 @@ impl Gcm {
         Ok(produced)
     }
 
-    /// Decrypts a whole message, ciphertext and (if attached) tag; returns the bytes produced. If the tag is
-    /// wrong, output that is not also input becomes zero, and what is becomes ciphertext again.
+    /// Decrypts a whole message, ciphertext and (if attached) tag; returns the bytes produced. If the
+    /// tag is wrong, output that is not also input becomes zero, and what is becomes ciphertext
+    /// again. The tag is read last: `io.pair` has seen that no output lies over it.
     pub(super) fn decrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
         let all = io.src.len();
         let len = all.checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
