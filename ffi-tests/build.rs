@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Compiles the userland KCF and, against its headers, the kernel module's C.
+//! Compiles the userland KCF and, against its headers, the kernel modules' C.
+//!
+//! Or takes the modules as `cargo xtask kmod` has built them, from the folder that KCFAES_OBJECTS
+//! names: then all that is called is in those objects, of the provider's crates only types and
+//! constants are used, and `cfg(kcfaes_object)` leaves out what would call them.
 
+use std::env;
 use std::path::{Path, PathBuf};
+
+/// The folder of the built modules, renamed for userland.
+const OBJECTS: &str = "KCFAES_OBJECTS";
 
 /// Constant data of the vector test module's table.
 const TABLE_BYTES: usize = 262_144;
@@ -25,35 +33,16 @@ fn main() {
         .include(kernel.join("include"))
         .include(kernel)
         .opt_level(2);
-    let mut module = freestanding.clone();
+    let module = freestanding.clone();
     freestanding.files(sources.split_whitespace().map(|file| kernel.join(file)));
     freestanding.compile("fakekernel");
 
-    // `_init`, `_fini` and `_info` are names of the C start-up files of a program.
-    module.define("_KERNEL", None);
-    let mut test_module = module.clone();
-    module
-        .define("_init", "kcfaes_module_init")
-        .define("_fini", "kcfaes_module_fini")
-        .define("_info", "kcfaes_module_info")
-        .include("../include")
-        .include("../kmod")
-        .files(module_sources())
-        .compile("kcfaes_module");
-
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    println!("cargo::rerun-if-changed=../vectors");
-    let files = kcfaes_vectors::load_all("../vectors".as_ref()).expect("the vectors are readable");
-    let mut table = String::new();
-    kcfaes_vectors::emit_c(&files, TABLE_BYTES, &mut table).expect("a string takes any text");
-    std::fs::write(out.join("vectors_table.h"), table).expect("OUT_DIR is writable");
-    test_module
-        .define("_init", "kcfaes_test_module_init")
-        .define("_fini", "kcfaes_test_module_fini")
-        .define("_info", "kcfaes_test_module_info")
-        .include(out)
-        .file("../kmod/kcfaes_test.c")
-        .compile("kcfaes_test_module");
+    println!("cargo::rustc-check-cfg=cfg(kcfaes_object)");
+    println!("cargo::rerun-if-env-changed={OBJECTS}");
+    match env::var_os(OBJECTS) {
+        Some(folder) => link_objects(folder.as_ref()),
+        None => compile_modules(&module),
+    }
 
     cc::Build::new()
         .std("gnu99")
@@ -62,6 +51,42 @@ fn main() {
         .include(kernel)
         .file(kernel.join("fk_port.c"))
         .compile("fakekernel_port");
+}
+
+/// The C of both modules; what they call of the provider is its crates'.
+fn compile_modules(freestanding: &cc::Build) {
+    // `_init`, `_fini` and `_info` are names of the C start-up files of a program.
+    let compile = |name: &str, files: Vec<PathBuf>| {
+        let mut module = freestanding.clone();
+        for entry in ["_init", "_fini", "_info"] {
+            module.define(entry, format!("{name}_module{entry}").as_str());
+        }
+        module.define("_KERNEL", None).include("../include").include("../kmod").include(out());
+        module.files(files).compile(&format!("{name}_module"));
+    };
+    compile("kcfaes", module_sources());
+
+    println!("cargo::rerun-if-changed=../vectors");
+    let files = kcfaes_vectors::load_all("../vectors".as_ref()).expect("the vectors are readable");
+    let mut table = String::new();
+    kcfaes_vectors::emit_c(&files, TABLE_BYTES, &mut table).expect("a string takes any text");
+    std::fs::write(out().join("vectors_table.h"), table).expect("OUT_DIR is writable");
+    compile("kcfaes_test", vec!["../kmod/kcfaes_test.c".into()]);
+}
+
+/// The built modules, whose relocations presume addresses below 2 GiB.
+fn link_objects(folder: &Path) {
+    for name in ["kcfaes", "kcfaes_test"] {
+        let object = folder.join(name).with_extension("userland.o");
+        println!("cargo::rerun-if-changed={}", object.display());
+        cc::Build::new().object(object).compile(&format!("{name}_module"));
+    }
+    println!("cargo::rustc-link-arg=-no-pie");
+    println!("cargo::rustc-cfg=kcfaes_object");
+}
+
+fn out() -> PathBuf {
+    PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"))
 }
 
 /// The module's C, which is all of kmod/ but the other module, the one of tests.

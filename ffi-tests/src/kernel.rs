@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 use std::sync::Once;
 
-use kcfaes_provider::engine::{TableId, force};
+use kcfaes_provider::engine::TableId;
 use kcfaes_provider::kcf::{crypto_data_t, crypto_key_t, crypto_mech_type_t, crypto_mechanism_t};
 
 /// A consumer's context.
@@ -244,6 +244,20 @@ unsafe extern "C" {
     pub fn fk_kcf_mech(name: *const c_char, mech: *mut MechanismEntry) -> c_int;
     pub fn fk_mod_install_error(error: c_int);
     pub fn fk_mod_remove_error(error: c_int);
+    pub fn fk_kstat_value(
+        module: *const c_char,
+        name: *const c_char,
+        statistic: *const c_char,
+    ) -> u64;
+    pub fn fk_kstat_text(
+        module: *const c_char,
+        name: *const c_char,
+        statistic: *const c_char,
+    ) -> *const c_char;
+    /// The module's tunables, which its `_init` reads.
+    pub static mut kcfaes_table_max: c_uint;
+    pub static mut kcfaes_hold_bytes: c_uint;
+    pub static mut kcfaes_gcm_stream: c_uint;
     /// The module's `_init`.
     pub fn kcfaes_module_init() -> c_int;
     /// The module's `_fini`.
@@ -349,16 +363,61 @@ pub fn in_interrupt<T>(ts: bool, f: impl FnOnce() -> T) -> T {
     }
 }
 
+/// The table that a call would use now, by the module's kstat.
+pub fn table_in_use() -> String {
+    // SAFETY: C strings; the result is NULL or stays while the module is loaded.
+    unsafe { text(fk_kstat_text(c"kcfaes".as_ptr(), c"stats".as_ptr(), c"table".as_ptr())) }
+        .expect("kstat kcfaes:0:stats")
+}
+
+/// Loads the module anew with `table` as the highest it may use; returns whether it uses that one,
+/// which it does if the CPU has it.
+///
+/// # Panics
+/// If the module cannot be unloaded or loaded.
+pub fn reload(table: TableId) -> bool {
+    load();
+    assert_eq!(unload(), 0, "_fini: {:?}", log());
+    // SAFETY: a tunable, read by `_init` only; the name is a C string and `_init` is the module's.
+    let error = unsafe {
+        kcfaes_table_max = table as c_uint;
+        fk_module_load(c"kcfaes".as_ptr(), kcfaes_module_init)
+    };
+    assert_eq!(error, 0, "_init: {:?}", log());
+    table_in_use() == table.name()
+}
+
 /// The tables of this CPU. Tests that need all say so when one is missing.
 pub fn tables() -> Vec<TableId> {
     load();
-    TableId::ALL.into_iter().filter(|table| table.available()).collect()
+    TableId::ALL.into_iter().filter(|&table| chosen::has(table)).collect()
 }
 
-/// Makes every later call of the process use `table`.
+/// Makes every later call of the process use `table`. Of a built module nothing may be alive: it
+/// is loaded anew.
 ///
 /// # Panics
 /// If this CPU does not have it.
 pub fn use_table(table: TableId) {
-    assert!(force(Some(table)), "no {} here", table.name());
+    assert!(chosen::set(table), "no {} here", table.name());
+}
+
+#[cfg(not(kcfaes_object))]
+mod chosen {
+    use kcfaes_provider::engine::{TableId, force};
+
+    pub(super) fn has(table: TableId) -> bool {
+        table.available()
+    }
+
+    pub(super) fn set(table: TableId) -> bool {
+        force(Some(table))
+    }
+}
+
+/// A built module can be told by its tunable only.
+#[cfg(kcfaes_object)]
+mod chosen {
+    pub(super) use super::reload as has;
+    pub(super) use super::reload as set;
 }

@@ -6,11 +6,29 @@
 //! instead of pointers; [`vector`] runs one test vector in one way; [`sample`] has a message of each
 //! mechanism and the memory around a call; [`spi`] calls the ops vector without a framework. The
 //! kernel module's own C is linked in, so that everything else goes through `_init()` and
-//! `crypto_register_provider()`.
+//! `crypto_register_provider()`. Under `cfg(kcfaes_object)` (build.rs) it is the built kernel object.
 
 pub mod buffer;
 pub mod consumer;
 pub mod kernel;
 pub mod sample;
+#[cfg(not(kcfaes_object))]
 pub mod spi;
 pub mod vector;
+
+/// Makes tests of these functions, and a list of them for a program without the test harness
+/// (`bin/module_tests.rs`). A function that is not in the list is one that nobody uses, which does
+/// not compile.
+#[macro_export]
+macro_rules! tests {
+    ($($name:ident)*) => {
+        /// By name.
+        #[allow(dead_code, reason = "of the program only")]
+        pub const TESTS: &[(&str, fn())] = &[$((stringify!($name), $name)),*];
+
+        #[cfg(test)]
+        mod tests {
+            $(#[test] fn $name() { super::$name(); })*
+        }
+    };
+}

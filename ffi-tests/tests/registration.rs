@@ -253,7 +253,6 @@ fn template() -> TemplatePtr {
 
 /// Names, numbers, groups and key sizes; numbers and sizes are the stock module's as intended, the
 /// groups are those that have entry points.
-#[test]
 fn mechanism_table() {
     let machine = Machine::boot();
     assert_eq!(load(c"aes"), 0);
@@ -284,7 +283,6 @@ fn mechanism_table() {
 
 /// First come, first served: ours stays, the later provider gets what is left, and nothing passes
 /// to it when ours goes.
-#[test]
 fn first_registrant() {
     let machine = Machine::boot();
     assert_eq!(load(c"kcfaes"), 0);
@@ -308,7 +306,6 @@ fn first_registrant() {
 }
 
 /// Second: loaded for what the other has not, with one warning a mechanism.
-#[test]
 fn second_registrant() {
     let machine = Machine::boot();
     let rival = Rival::register(&[Mode::Ecb, Mode::Gcm]);
@@ -332,7 +329,6 @@ fn second_registrant() {
 }
 
 /// Not one mechanism free: `_init` is EACCES, says why, and leaves nothing; it can be tried again.
-#[test]
 fn all_mechanisms_taken() {
     let machine = Machine::boot();
     let rival = Rival::register(&Mode::ALL);
@@ -351,7 +347,6 @@ fn all_mechanisms_taken() {
 
 /// What policy disables under the module's name is not registered, silently; under another name it
 /// does not count; all of it is as if all were taken.
-#[test]
 fn disabled_by_policy() {
     let machine = Machine::boot();
     // SAFETY: C strings.
@@ -378,7 +373,6 @@ fn disabled_by_policy() {
 
 /// A new registration is a new generation: an old template is refused by the framework, and freed
 /// without the provider.
-#[test]
 fn template_of_an_earlier_registration() {
     let machine = Machine::boot();
     assert_eq!(load(c"aes"), 0);
@@ -404,7 +398,6 @@ fn template_of_an_earlier_registration() {
 
 /// `_fini` waits for a live context; meanwhile the context works, new requests find nobody, and a
 /// second `_fini` is EBUSY.
-#[test]
 fn unload_waits_for_a_context() {
     let machine = Machine::boot();
     assert_eq!(load(c"kcfaes"), 0);
@@ -439,7 +432,6 @@ fn unload_waits_for_a_context() {
 }
 
 /// KCF's first handle is 0: load and unload work with it and with others, again and again.
-#[test]
 fn handle_zero() {
     let machine = Machine::boot();
     for _ in 0..3 {
@@ -458,7 +450,6 @@ fn handle_zero() {
 }
 
 /// Errors of the module framework come back as they are, and leave what can be retried.
-#[test]
 fn module_framework_errors() {
     let machine = Machine::boot();
     // SAFETY: no precondition.
@@ -472,4 +463,16 @@ fn module_framework_errors() {
     assert_eq!(owner(Mode::Ecb), None);
     assert_eq!(unload(c"aes"), 0);
     machine.halt();
+}
+
+kcfaes_ffi_tests::tests! {
+    mechanism_table
+    first_registrant
+    second_registrant
+    all_mechanisms_taken
+    disabled_by_policy
+    template_of_an_earlier_registration
+    unload_waits_for_a_context
+    handle_zero
+    module_framework_errors
 }

@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use crate::process::{cargo, run};
 use crate::rust_source::Source;
-use crate::{Result, Tree, audit, cstyle, headers, install, kmod, library};
+use crate::{Result, Tree, audit, cstyle, headers, install, kmod, library, setup};
 
 /// A check's name and what it does.
 type Step = (&'static str, fn(&Tree) -> Result<()>);
@@ -105,15 +105,31 @@ fn clippy(tree: &Tree) -> Result<()> {
     Ok(())
 }
 
-/// Runs every vector through the registered ops vector of the userland KCF.
-pub(crate) fn demo(tree: &Tree) -> Result<()> {
-    run(cargo(tree).args([
+/// Runs every vector through the registered ops vector of the userland KCF: that of the kernel object
+/// itself or, where it cannot be built for want of a tool, of a userland build, which says so.
+pub(crate) fn demo(tree: &Tree, arguments: &[&str]) -> Result<()> {
+    let mut demo = program(tree, "demo");
+    match setup::missing(setup::ROOMS) {
+        None => demo.env("KCFAES_OBJECTS", kmod::userland_objects(tree)?),
+        Some(missing) => demo.env("KCFAES_NO_OBJECT", format!("missing here: {missing}")),
+    };
+    run(demo.args(arguments))
+}
+
+/// A program of ffi-tests, optimised; without the modules' objects unless they are given to it.
+pub(crate) fn program(tree: &Tree, name: &str) -> Command {
+    let mut program = cargo(tree);
+    program.env_remove("KCFAES_OBJECTS");
+    program.args([
         "run",
         "--quiet",
         "--release",
         "--package=kcfaes-ffi-tests",
-        "--bin=demo",
-    ]))
+        "--bin",
+        name,
+        "--",
+    ]);
+    program
 }
 
 /// The interleaved measurement; arguments are the program's own.

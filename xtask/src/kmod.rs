@@ -18,7 +18,7 @@ use object::{LittleEndian, Object as _, ObjectSection as _, ObjectSymbol, Symbol
 use crate::audit::{Rules, report};
 use crate::process::{cargo, compiler, joined, output, run};
 use crate::rooms::{self, Rooms, link_relocatable};
-use crate::{Result, Tree};
+use crate::{Result, Tree, check};
 
 /// Constant data of the test module's vector table.
 const TABLE_BYTES: &str = "262144";
@@ -143,7 +143,8 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
     }
     let program = link_userland(tree, &modules(tree, &rooms)?)?;
     run(&mut Command::new(&program))?;
-    plant_faults(&program, &rooms)
+    plant_faults(&program, &rooms)?;
+    run(check::program(tree, "module_tests").env("KCFAES_OBJECTS", tree.target.join("kmod")))
 }
 
 /// Builds both modules.
@@ -163,6 +164,15 @@ pub(crate) fn modules(tree: &Tree, rooms: &Rooms) -> Result<Modules> {
     let source = tree.root.join("kmod/kcfaes_test.c");
     link_module(&[compile(tree, &source, &objects)?], &TEST_TUNABLES, &test)?;
     Ok(Modules { kcfaes, test })
+}
+
+/// Builds both for programs that run them in userland; returns the folder of their copies.
+pub(crate) fn userland_objects(tree: &Tree) -> Result<PathBuf> {
+    let modules = modules(tree, &rooms::build(tree)?)?;
+    for module in [&modules.kcfaes, &modules.test] {
+        renamed(module)?;
+    }
+    Ok(tree.target.join("kmod"))
 }
 
 /// Builds both and proves the kernel's rules on them; returns the number of violations.
@@ -231,14 +241,20 @@ fn link_module(inputs: &[PathBuf], tunables: &[&str], output: &Path) -> Result<(
 }
 
 /// A copy of a module for a program that has its own `_init`: `_init` becomes `NAME_module_init`,
-/// and so on; every other byte is the module's.
-pub(crate) fn renamed(module: &Path) -> Result<PathBuf> {
-    let copy = module.with_extension("userland.o");
+/// and so on; every other byte is the module's. An equal copy is left as it is, so that nobody
+/// builds anew for its date.
+fn renamed(module: &Path) -> Result<PathBuf> {
+    let (copy, new) = (module.with_extension("userland.o"), module.with_extension("new.o"));
     let name = module.file_name().unwrap_or_default().to_string_lossy();
     run(Command::new("objcopy")
         .args(ENTRIES.map(|entry| format!("--redefine-sym={entry}={name}_module{entry}")))
         .arg(module)
-        .arg(&copy))?;
+        .arg(&new))?;
+    if fs::read(&copy).is_ok_and(|old| fs::read(&new).is_ok_and(|new| old == new)) {
+        fs::remove_file(new)?;
+    } else {
+        fs::rename(new, &copy)?;
+    }
     Ok(copy)
 }
 

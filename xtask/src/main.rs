@@ -29,7 +29,8 @@ type Result<T> = core::result::Result<T, Box<dyn core::error::Error>>;
 const USAGE: &str = "\
 usage: cargo xtask VERB
 
-  demo           runs every test vector through the registered ops vector of a userland KCF
+  demo           runs every test vector through the registered ops vector of a userland KCF,
+                 into which the kernel object target/kmod/kcfaes is loaded
   check          all checks and tests (check --full: the exhaustive variants too)
   bench          measures this library, the machine's limit and OpenSSL in one interleaved run
   rooms          builds the two rooms of the kernel object: target/rooms/{kernels,provider,kcfaes_rooms}.o
@@ -106,7 +107,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["cstyle"] => cstyle::command(&tree),
         ["check"] => check::check(&tree, false),
         ["check", "--full"] => check::check(&tree, true),
-        ["demo"] => check::demo(&tree),
+        ["demo", rest @ ..] => check::demo(&tree, rest),
         ["bench", rest @ ..] => check::bench(&tree, rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

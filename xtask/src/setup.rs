@@ -85,6 +85,14 @@ impl Need {
             Package(name, _) => Source::Debian(name),
         }
     }
+
+    /// By which it is asked for.
+    fn name(self) -> String {
+        match self.source() {
+            Source::Debian(package) => format!("Debian package {package}"),
+            Source::Rustup(arguments) => format!("rustup {}", arguments.join(" ")),
+        }
+    }
 }
 
 enum Source {
@@ -112,12 +120,30 @@ fn commands(missing: impl Iterator<Item = Need>) -> Vec<Vec<&'static str>> {
     commands
 }
 
+/// What of `needs` cannot be had here, after a silent try to get it; `None` if all is there.
+pub(crate) fn missing(needs: &[Need]) -> Option<String> {
+    let missing = || needs.iter().copied().filter(|need| !need.is_met());
+    let commands = commands(missing());
+    if is_root() {
+        // A command that fails leaves something missing.
+        for words in &commands {
+            works(words[0], &words[1..]);
+        }
+    }
+    let names: Vec<_> = missing().map(Need::name).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|user| user.trim() == "0")
+}
+
 pub(crate) fn setup(needs: &[Need]) -> Result<()> {
     let commands = commands(needs.iter().copied().filter(|need| !need.is_met()));
     if commands.is_empty() {
         return Ok(());
     }
-    if output(Command::new("id").arg("-u"))?.trim() != "0" {
+    if !is_root() {
         let lines: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
         return Err(
             format!("missing on this machine; run as root:\n  {}", lines.join("\n  ")).into()

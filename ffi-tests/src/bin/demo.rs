@@ -2,9 +2,13 @@
 //! The demonstration: starts a userland KCF, loads the module, which registers the provider, runs
 //! every vector through the registered ops vector in all three data formats, and prints what came
 //! of it. Exit status: 0, 1 if a case failed, 2 if the vectors could not be read.
+//!
+//! The module is the kernel object that would be installed; where `make demo` cannot build that, it
+//! is a userland build of the same sources, and the first line says so.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -17,7 +21,7 @@ use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Request, Way};
 use kcfaes_ffi_tests::kernel;
 use kcfaes_ffi_tests::vector::{Manner, run};
-use kcfaes_provider::engine::{TableId, force, select};
+use kcfaes_provider::engine::TableId;
 use kcfaes_vectors::{Case, File, Mode, Stream, load_all};
 
 /// Runs every AES vector through a userland KCF and the kcfaes provider.
@@ -27,9 +31,16 @@ struct Arguments {
     /// Folder of the vector files.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors"))]
     vectors: PathBuf,
-    /// Kernels to run: portable or aesni; by default the best this CPU has.
+    /// Table of kernels to run, by its name; by default the best this CPU has.
     #[arg(long)]
     table: Option<String>,
+}
+
+/// `println!`, without a panic where the reader has gone: the exit status still counts.
+macro_rules! say {
+    ($($text:tt)*) => {
+        _ = writeln!(io::stdout(), $($text)*)
+    };
 }
 
 /// Bytes of an operation whose speed is measured.
@@ -59,18 +70,15 @@ fn main() -> ExitCode {
     kernel::load();
     if let Some(name) = &arguments.table {
         let table = TableId::ALL.into_iter().find(|table| table.name() == name);
-        if !table.is_some_and(|table| force(Some(table))) {
+        if !table.is_some_and(kernel::reload) {
             eprintln!("demo: this CPU has no table called {name}");
             return ExitCode::from(2);
         }
     }
-    println!(
-        "kcfaes {}: registered with a userland KCF by the module's _init, table {}.",
-        env!("CARGO_PKG_VERSION"),
-        select().id().name()
-    );
-    println!("Each vector: raw, uio and mblk; whole and in pieces; atomic, single and in parts;");
-    println!("with and without a template; apart and in place.\n");
+    say!("kcfaes {}: {}.", env!("CARGO_PKG_VERSION"), what_runs());
+    say!("Registered with a userland KCF by the module's _init, table {}.", kernel::table_in_use());
+    say!("Each vector: raw, uio and mblk; whole and in pieces; atomic, single and in parts;");
+    say!("with and without a template; apart and in place.\n");
 
     let (rows, mut failed) = run_all(&files);
     let mut table = Table::new();
@@ -92,29 +100,41 @@ fn main() -> ExitCode {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    println!("{table}");
-    println!(
+    say!("{table}");
+    say!(
         "MB/s: encryption (GMAC: hashing) of 128 KiB in one call, by template, lists in 8 pieces."
     );
 
     for violation in kernel::violations() {
-        println!("the kernel would have stopped: {violation}");
+        say!("the kernel would have stopped: {violation}");
         failed += 1;
     }
     let error = kernel::unload();
     if error != 0 {
-        println!("_fini failed: {error}");
+        say!("_fini failed: {error}");
         failed += 1;
     }
     // SAFETY: counters of the fake kernel.
     let live = unsafe { kernel::fk_kmem_live_bytes() };
     if live != 0 {
-        println!("{live} bytes were still allocated after _fini");
+        say!("{live} bytes were still allocated after _fini");
         failed += 1;
     }
     let passed: usize = rows.values().map(|tally| tally.runs - tally.failures).sum();
-    println!("{passed} passed, {failed} failed");
+    say!("{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What is loaded: the object, or what stands in for it and why.
+fn what_runs() -> String {
+    match option_env!("KCFAES_OBJECTS") {
+        Some(folder) => format!("the kernel object {folder}/kcfaes, only its entry points renamed"),
+        None => {
+            let why = std::env::var("KCFAES_NO_OBJECT");
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            format!("NOT the kernel object, but a userland build of its two rooms{why}")
+        }
+    }
 }
 
 /// Runs every case in every manner; returns a row per mechanism, key size and format, and the
