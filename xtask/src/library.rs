@@ -19,6 +19,8 @@ use crate::{Result, Tree};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const SONAME: &str = "libkcfaes.so.0";
+/// rustc's name of an illumos machine.
+pub(crate) const ILLUMOS: &str = "x86_64-unknown-illumos";
 /// The version node of the symbol map, which the linker adds to the dynamic symbols.
 const VERSION_NODE: &str = "KCFAES_0";
 
@@ -40,25 +42,8 @@ pub(crate) fn shared_name() -> String {
 
 pub(crate) fn build(tree: &Tree) -> Result<Library> {
     let dir = tree.target.join("lib");
-    fs::create_dir_all(&dir)?;
     let exports: BTreeSet<String> = headers::library_exports(tree)?.into_iter().collect();
-
-    run(cargo(tree)
-        .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
-        .args(["--profile=kernel", "--target=x86_64-unknown-linux-gnu", "--target-dir"])
-        .arg(dir.join("build"))
-        .args(["--", "--cfg", "kcfaes_artifact=\"userland\""]))?;
-    let raw = dir.join("build/x86_64-unknown-linux-gnu/kernel/libkcfaes_capi.a");
-    let members = own_members(&raw, &dir.join("members"))?;
-    let object = dir.join("kcfaes.o");
-    link_relocatable(&members, &exports, &object)?;
-    check_object(&object, &exports)?;
-
-    let archive = dir.join("libkcfaes.a");
-    if archive.exists() {
-        fs::remove_file(&archive)?;
-    }
-    run(Command::new("ar").arg("rcsD").arg(&archive).arg(&object))?;
+    let (object, archive) = build_archive(tree, "x86_64-unknown-linux-gnu", &dir, &exports)?;
 
     let shared = dir.join(shared_name());
     let map = joined("-Wl,--version-script=", &tree.root.join(headers::MAP));
@@ -74,6 +59,41 @@ pub(crate) fn build(tree: &Tree) -> Result<Library> {
 
     let library = Library { archive, shared, dir };
     Ok(library)
+}
+
+/// Builds libkcfaes.a for programs of illumos.
+pub(crate) fn build_illumos(tree: &Tree) -> Result<()> {
+    let exports: BTreeSet<String> = headers::library_exports(tree)?.into_iter().collect();
+    let (_, archive) = build_archive(tree, ILLUMOS, &tree.target.join("lib/illumos"), &exports)?;
+    println!("{}: {} functions for {ILLUMOS}", archive.display(), exports.len());
+    Ok(())
+}
+
+/// The one object that has all of the library, and the archive of it alone.
+fn build_archive(
+    tree: &Tree,
+    target: &str,
+    dir: &Path,
+    exports: &BTreeSet<String>,
+) -> Result<(PathBuf, PathBuf)> {
+    fs::create_dir_all(dir)?;
+    run(cargo(tree)
+        .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
+        .args(["--profile=kernel", "--target", target, "--target-dir"])
+        .arg(dir.join("build"))
+        .args(["--", "--cfg", "kcfaes_artifact=\"userland\""]))?;
+    let raw = dir.join("build").join(target).join("kernel/libkcfaes_capi.a");
+    let members = own_members(&raw, &dir.join("members"))?;
+    let object = dir.join("kcfaes.o");
+    link_relocatable(&members, exports, &object)?;
+    check_object(&object, exports)?;
+
+    let archive = dir.join("libkcfaes.a");
+    if archive.exists() {
+        fs::remove_file(&archive)?;
+    }
+    run(Command::new("ar").arg("rcsD").arg(&archive).arg(&object))?;
+    Ok((object, archive))
 }
 
 /// The names by which the run-time and the build-time linker find the library.

@@ -40,6 +40,7 @@ usage: cargo xtask VERB
   headers        writes include/*.h and the symbol map from the Rust sources
                  (headers --check: fails where a committed one is stale or does not compile)
   lib            builds target/lib/libkcfaes.{a,so} and kcfaes.pc
+                 (lib --illumos: target/lib/illumos/libkcfaes.a)
   examples       compiles examples/*.c against both libraries and runs them
   install        [DESTDIR=dir] [PREFIX=/usr/local] [LIBDIR=PREFIX/lib]; uninstall takes the same
   cstyle         checks the form of kmod/*.c
@@ -86,6 +87,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["demo" | "bench", ..] => setup::DEMO,
         ["rooms" | "audit" | "kmod", ..] => setup::ROOMS,
         ["ring0", ..] => setup::RING0,
+        ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
         ["lib" | "examples" | "install", ..] => setup::LIBRARY,
         ["headers", ..] => setup::HEADERS,
         ["check" | "setup", ..] => setup::CHECK,
@@ -100,6 +102,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["ring0"] => ring0::command(&tree),
         ["headers"] => headers::write(&tree),
         ["headers", "--check"] => headers::check(&tree),
+        ["lib", "--illumos"] => library::build_illumos(&tree),
         ["lib"] => library::build(&tree).map(drop),
         ["examples"] => library::run_examples(&tree),
         ["install", settings @ ..] => install::install(&tree, settings),

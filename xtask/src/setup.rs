@@ -8,10 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
+use crate::library::ILLUMOS;
 use crate::process::{output, run, works};
-
-/// The kernel object's target, whose core is built without vector registers.
-const TARGET: &str = "x86_64-unknown-none";
 
 /// Something that a verb cannot do without.
 #[derive(Clone, Copy)]
@@ -20,17 +18,21 @@ pub(crate) enum Need {
     CxxCompiler,
     Binutils,
     Libclang,
-    KernelTarget,
     Clippy,
     Rustfmt,
+    /// A target of rustc, with its core.
+    Target(&'static str),
     /// A Debian package, and a sign that it is there: a path, or the name of a program.
     Package(&'static str, &'static str),
 }
 
-use Need::{Binutils, Clippy, Compiler, CxxCompiler, KernelTarget, Libclang, Package, Rustfmt};
+use Need::{Binutils, Clippy, Compiler, CxxCompiler, Libclang, Package, Rustfmt, Target};
+
+/// The kernel object's, whose core is built without vector registers.
+const KERNEL: Need = Target("x86_64-unknown-none");
 
 pub(crate) const DEMO: &[Need] = &[Compiler];
-pub(crate) const ROOMS: &[Need] = &[Compiler, Binutils, KernelTarget];
+pub(crate) const ROOMS: &[Need] = &[Compiler, Binutils, KERNEL];
 pub(crate) const LIBRARY: &[Need] = &[Compiler, Binutils];
 pub(crate) const HEADERS: &[Need] = &[Compiler, CxxCompiler];
 pub(crate) const CHECK: &[Need] = &[
@@ -38,15 +40,16 @@ pub(crate) const CHECK: &[Need] = &[
     CxxCompiler,
     Binutils,
     Libclang,
-    KernelTarget,
+    KERNEL,
     Clippy,
     Rustfmt,
     Package("mandoc", "mandoc"),
 ];
+pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS)];
 pub(crate) const RING0: &[Need] = &[
     Compiler,
     Binutils,
-    KernelTarget,
+    KERNEL,
     Package("qemu-system-x86", "qemu-system-x86_64"),
     Package("bochs", "bochs"),
     Package("bochs-term", "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so"),
@@ -65,7 +68,7 @@ impl Need {
             CxxCompiler => works("c++", &["--version"]),
             Binutils => ["ld", "ar", "objcopy"].iter().all(|tool| works(tool, &["--version"])),
             Libclang => has_libclang(),
-            KernelTarget => has_target(),
+            Target(name) => has_target(name),
             Clippy => works("cargo", &["clippy", "--version"]),
             Rustfmt => works("cargo", &["fmt", "--version"]),
             Package(_, sign) => is_found(sign),
@@ -79,9 +82,9 @@ impl Need {
             CxxCompiler => Source::Debian("g++"),
             Binutils => Source::Debian("binutils"),
             Libclang => Source::Debian("libclang-dev"),
-            KernelTarget => Source::Rustup(&["target", "add", TARGET]),
-            Clippy => Source::Rustup(&["component", "add", "clippy"]),
-            Rustfmt => Source::Rustup(&["component", "add", "rustfmt"]),
+            Target(name) => Source::Rustup(["target", "add", name]),
+            Clippy => Source::Rustup(["component", "add", "clippy"]),
+            Rustfmt => Source::Rustup(["component", "add", "rustfmt"]),
             Package(name, _) => Source::Debian(name),
         }
     }
@@ -97,7 +100,7 @@ impl Need {
 
 enum Source {
     Debian(&'static str),
-    Rustup(&'static [&'static str]),
+    Rustup([&'static str; 3]),
 }
 
 /// The commands that bring what is missing of `needs`, in order.
@@ -107,7 +110,7 @@ fn commands(missing: impl Iterator<Item = Need>) -> Vec<Vec<&'static str>> {
     for need in missing {
         match need.source() {
             Source::Debian(package) => packages.push(package),
-            Source::Rustup(arguments) => rustup.push([&["rustup"], arguments].concat()),
+            Source::Rustup(arguments) => rustup.push([&["rustup"], &arguments[..]].concat()),
         }
     }
     let mut commands = Vec::new();
@@ -167,8 +170,8 @@ fn is_found(sign: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(sign).is_file())
 }
 
-fn has_target() -> bool {
-    output(Command::new("rustc").args(["--print=target-libdir", "--target", TARGET]))
+fn has_target(name: &str) -> bool {
+    output(Command::new("rustc").args(["--print=target-libdir", "--target", name]))
         .is_ok_and(|libraries| Path::new(libraries.trim()).is_dir())
 }
 
@@ -198,7 +201,7 @@ mod tests {
 
     #[test]
     fn packages_come_in_one_command_after_the_lists() {
-        let commands = commands([CxxCompiler, KernelTarget, Libclang].into_iter());
+        let commands = commands([CxxCompiler, KERNEL, Libclang].into_iter());
         let lines: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
         assert_eq!(
             lines,
