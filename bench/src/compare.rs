@@ -9,19 +9,20 @@
 use core::time::Duration;
 
 use crate::clock::{Clock, median};
-use crate::contender::{Contender, PORTABLE, Portable, Prepared, make_genuine};
+use crate::contender::{Contender, PORTABLE, Portable, Prepared, make_genuine, prepare};
 use crate::limit::Limits;
 use crate::message::{Message, Operation};
 
-/// Messages up to this length are measured one by one, as a network's packets come; longer ones
-/// back to back.
-const ISOLATED: usize = 1424;
+/// Messages up to this length are measured one by one, as a network's packets come, too.
+pub const ISOLATED: usize = 1424;
 
 /// What to measure, and how often.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Bytes of text, before ECB and CBC round them up.
     pub sizes: Vec<usize>,
+    /// Bytes of text of the messages that come with a key.
+    pub cold_sizes: Vec<usize>,
     /// Key sizes.
     pub key_bits: Vec<usize>,
     /// Samples of each contender in each cell.
@@ -35,25 +36,38 @@ impl Plan {
     pub fn full() -> Self {
         Self {
             sizes: vec![16, 64, 256, 1024, 1420, 4096, 16384, 131_072],
+            cold_sizes: vec![64, 1420],
             key_bits: vec![128, 256],
             rounds: 31,
             sample: Duration::from_micros(400),
         }
     }
 
-    /// The sizes that are judged and one of each other kind.
+    /// The same with fewer and shorter samples.
     pub fn quick() -> Self {
-        Self {
-            sizes: vec![16, 64, 1420, 16384],
-            rounds: 21,
-            sample: Duration::from_micros(200),
-            ..Self::full()
-        }
+        Self { rounds: 11, sample: Duration::from_micros(150), ..Self::full() }
     }
 
-    /// Cells of the plan.
-    pub fn cells(&self) -> usize {
-        Operation::ALL.len() * self.key_bits.len() * self.sizes.len()
+    /// What is measured: short messages both ways, as packets that come one by one and back to
+    /// back; long ones back to back; new keys one by one.
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        let mut add = |operation: Operation, sizes: &[usize], isolated: bool| {
+            for &key_bits in &self.key_bits {
+                for &size in sizes {
+                    let bytes = operation.text_len(size);
+                    if !isolated || bytes <= ISOLATED {
+                        cells.push(Cell { operation, key_bits, bytes, isolated, figures: vec![] });
+                    }
+                }
+            }
+        };
+        for operation in Operation::WARM {
+            add(operation, &self.sizes, true);
+            add(operation, &self.sizes, false);
+        }
+        add(Operation::GcmNewKeySeal, &self.cold_sizes, true);
+        cells
     }
 }
 
@@ -61,7 +75,7 @@ impl Plan {
 #[derive(Clone, Debug)]
 pub struct Figure {
     /// Its name.
-    pub contender: &'static str,
+    pub contender: String,
     /// Calls in a sample.
     pub calls: u64,
     /// Core cycles of a call, by round.
@@ -86,14 +100,27 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// What is done, for people.
+    pub fn title(&self) -> String {
+        let Self { operation, key_bits, bytes, .. } = self;
+        let isolated = if self.isolated { ", one by one" } else { "" };
+        format!("{} AES-{key_bits}, {bytes} bytes{isolated}", operation.name())
+    }
+
+    /// Whether this is one of the cells in which contenders are compared: short messages one by
+    /// one, long ones back to back, keys set before.
+    pub fn is_judged(&self) -> bool {
+        self.operation != Operation::GcmNewKeySeal && self.isolated == (self.bytes <= ISOLATED)
+    }
+
     /// The figure of a contender.
     pub fn figure(&self, contender: &str) -> Option<&Figure> {
         self.figures.iter().find(|figure| figure.contender == contender)
     }
 
-    /// Median cycles of a call for each byte of text.
-    pub fn cycles_per_byte(&self, figure: &Figure) -> f64 {
-        median(&figure.cycles) / self.bytes as f64
+    /// Median cycles of a contender's call for each byte of text.
+    pub fn cycles_per_byte(&self, contender: &str) -> Option<f64> {
+        Some(median(&self.figure(contender)?.cycles) / self.bytes as f64)
     }
 
     /// 10^6 bytes of text in a second, by the median.
@@ -113,16 +140,23 @@ pub struct Comparison {
 
 impl Comparison {
     /// A cell, if the plan had it.
-    pub fn cell(&self, operation: Operation, key_bits: usize, bytes: usize) -> Option<&Cell> {
-        self.cells.iter().find(|cell| {
-            cell.operation == operation && cell.key_bits == key_bits && cell.bytes == bytes
-        })
+    pub fn cell(
+        &self,
+        operation: Operation,
+        key_bits: usize,
+        bytes: usize,
+        isolated: bool,
+    ) -> Option<&Cell> {
+        let wanted = (operation, key_bits, bytes, isolated);
+        self.cells
+            .iter()
+            .find(|cell| (cell.operation, cell.key_bits, cell.bytes, cell.isolated) == wanted)
     }
 }
 
 /// Steps of a run, of which `compare` tells each.
 pub fn steps(plan: &Plan) -> usize {
-    plan.cells() * (plan.rounds + 1)
+    plan.cells().len() * (plan.rounds + 1)
 }
 
 /// A cell whose contenders are ready.
@@ -141,41 +175,32 @@ pub fn compare(
     clock: &Clock,
     mut step: impl FnMut(&str),
 ) -> Result<Comparison, String> {
-    let mut messages = Vec::with_capacity(plan.cells());
-    for operation in Operation::ALL {
-        for &key_bits in &plan.key_bits {
-            for &size in &plan.sizes {
-                messages.push(Message::new(operation, key_bits, operation.text_len(size)));
-            }
-        }
-    }
-    let mut cells = Vec::with_capacity(messages.len());
-    for message in &messages {
-        let title = title(message.operation, message.key.len() * 8, message.len);
+    let planned = plan.cells();
+    let messages: Vec<_> = planned
+        .iter()
+        .map(|cell| Message::new(cell.operation, cell.key_bits, cell.bytes))
+        .collect();
+    let mut cells = Vec::with_capacity(planned.len());
+    for (cell, message) in planned.into_iter().zip(&messages) {
+        let title = cell.title();
         step(&title);
-        let ready = check(plan, field, clock, message);
+        let ready = check(plan, field, clock, cell, message);
         cells.push(ready.map_err(|problem| format!("{title}: {problem}"))?);
     }
     let mut limits = Limits::default();
     for _ in 0..plan.rounds {
         for Ready { cell, runners } in &mut cells {
-            step(&title(cell.operation, cell.key_bits, cell.bytes));
+            step(&cell.title());
             for (prepared, figure) in runners.iter().zip(&mut cell.figures) {
                 prepared.once(); // the other cells have taken the caches
                 let span = clock.measure(|| repeat(prepared, cell.isolated, figure.calls));
                 figure.cycles.push(span.cycles / figure.calls as f64);
                 figure.seconds.push(span.seconds / figure.calls as f64);
             }
-            if Limits::measurable() {
-                limits.sample(clock);
-            }
+            limits.sample(clock);
         }
     }
     Ok(Comparison { cells: cells.into_iter().map(|ready| ready.cell).collect(), limits })
-}
-
-fn title(operation: Operation, key_bits: usize, bytes: usize) -> String {
-    format!("{} AES-{key_bits}, {bytes} bytes", operation.name())
 }
 
 /// Checks everyone's output, and finds how many calls make a sample.
@@ -183,40 +208,32 @@ fn check<'m>(
     plan: &Plan,
     field: &[Box<dyn Contender>],
     clock: &Clock,
+    mut cell: Cell,
     message: &'m Message,
 ) -> Result<Ready<'m>, String> {
     make_genuine(message);
-    let expected = output(message, PORTABLE, Portable.prepare(message).as_ref())?;
-    let isolated = message.len <= ISOLATED;
-    let (mut figures, mut runners) = (Vec::new(), Vec::new());
+    let expected = match prepare(&Portable, message) {
+        Some(prepared) => output(message, PORTABLE, &prepared)?,
+        None => return Err(format!("{PORTABLE} has no such operation")),
+    };
+    let mut runners = Vec::new();
     for contender in field {
         let name = contender.name();
-        let prepared = contender.prepare(message);
-        if output(message, name, prepared.as_ref())? != expected {
+        let Some(prepared) = prepare(&**contender, message) else { continue };
+        if output(message, name, &prepared)? != expected {
             return Err(format!("the output of {name} differs from that of {PORTABLE}"));
         }
-        if let Some(prepared) = prepared {
-            let calls = calls_for(plan.sample, clock, isolated, &prepared);
-            figures.push(Figure { contender: name, calls, cycles: vec![], seconds: vec![] });
-            runners.push(prepared);
-        }
+        let calls = calls_for(plan.sample, clock, cell.isolated, &prepared);
+        let contender = name.to_owned();
+        cell.figures.push(Figure { contender, calls, cycles: vec![], seconds: vec![] });
+        runners.push(prepared);
     }
-    let (operation, key_bits) = (message.operation, message.key.len() * 8);
-    let cell = Cell { operation, key_bits, bytes: message.len, isolated, figures };
     Ok(Ready { cell, runners })
 }
 
-fn output(
-    message: &Message,
-    name: &str,
-    prepared: Option<&Prepared<'_>>,
-) -> Result<Vec<u8>, String> {
+fn output(message: &Message, name: &str, prepared: &Prepared<'_>) -> Result<Vec<u8>, String> {
     message.spoil_output();
-    match prepared {
-        Some(prepared) if prepared.once() => Ok(message.output()),
-        Some(_) => Err(format!("{name} fails")),
-        None => Err(format!("{name} has no such operation")),
-    }
+    if prepared.once() { Ok(message.output()) } else { Err(format!("{name} fails")) }
 }
 
 fn repeat(prepared: &Prepared<'_>, isolated: bool, calls: u64) {
@@ -241,15 +258,16 @@ fn calls_for(sample: Duration, clock: &Clock, isolated: bool, prepared: &Prepare
 mod tests {
     use super::{Plan, compare, steps};
     use crate::clock::Clock;
-    use crate::contender::{Contender, PORTABLE, Portable, Prepared};
-    use crate::message::{Job, Message, Operation};
+    use crate::contender::{Contender, PORTABLE, Portable, Role};
+    use crate::message::{Job, Operation};
     use core::time::Duration;
+    use kcfaes_shape::Prepared;
 
-    /// Does nothing, and says that it went well.
+    /// Does nothing, and says that it went well; has no CTR.
     struct Idle;
 
     impl Contender for Idle {
-        fn name(&self) -> &'static str {
+        fn name(&self) -> &str {
             "idle"
         }
 
@@ -257,42 +275,51 @@ mod tests {
             String::new()
         }
 
-        fn prepare<'m>(&self, message: &'m Message) -> Option<Prepared<'m>> {
-            unsafe fn idle(_: &Job) -> u32 {
+        fn role(&self) -> Role {
+            Role::Peer
+        }
+
+        unsafe fn prepare(&self, operation: Operation, _: &Job) -> Prepared {
+            unsafe extern "C" fn idle(_: &Job) -> u32 {
                 0
             }
-            Some(Prepared::new(message, idle, ()))
+            match operation {
+                Operation::Ctr => Prepared::NONE,
+                _ => Prepared::new(idle, ()),
+            }
         }
     }
 
-    fn plan() -> Plan {
-        Plan { sizes: vec![20], key_bits: vec![128], rounds: 3, sample: Duration::from_micros(1) }
+    fn plan(sizes: Vec<usize>) -> Plan {
+        let sample = Duration::from_micros(1);
+        Plan { sizes, cold_sizes: vec![16], key_bits: vec![128], rounds: 3, sample }
     }
 
     #[test]
     fn every_cell_has_every_round() {
-        let field: Vec<Box<dyn Contender>> = vec![Box::new(Portable)];
+        let (plan, field): (_, Vec<Box<dyn Contender>>) =
+            (plan(vec![20]), vec![Box::new(Portable)]);
         let mut done = 0;
-        let found = compare(&plan(), &field, &Clock::new(), |_| done += 1).unwrap();
-        assert_eq!((done, found.cells.len()), (steps(&plan()), plan().cells()));
+        let found = compare(&plan, &field, &Clock::new(), |_| done += 1).unwrap();
+        assert_eq!((done, found.cells.len()), (steps(&plan), 2 * Operation::WARM.len() + 1));
         for cell in &found.cells {
             let figure = cell.figure(PORTABLE).unwrap();
-            assert_eq!(cell.bytes, cell.operation.text_len(20));
             assert_eq!((figure.cycles.len(), figure.seconds.len()), (3, 3));
         }
         assert_eq!(
-            found.cell(Operation::EcbEncrypt, 128, 32).map(|cell| cell.isolated),
+            found.cell(Operation::EcbEncrypt, 128, 32, true).map(|cell| cell.is_judged()),
             Some(true)
         );
+        assert!(found.cell(Operation::GcmNewKeySeal, 128, 16, true).is_some());
     }
 
     #[test]
     fn wrong_output_is_not_timed() {
         let field: Vec<Box<dyn Contender>> = vec![Box::new(Portable), Box::new(Idle)];
-        let found = compare(&plan(), &field, &Clock::new(), |_| ());
+        let found = compare(&plan(vec![20]), &field, &Clock::new(), |_| ());
         assert_eq!(
             found.map(drop),
-            Err("ECB encrypt AES-128, 32 bytes: the output of idle differs from that of portable"
+            Err("ECB encrypt AES-128, 32 bytes, one by one: the output of idle differs from that of portable"
                 .to_owned())
         );
     }

@@ -5,10 +5,11 @@
 //! Every [`contender`] does the same [`message`] through the same shape of call, and its output is
 //! checked before anything is timed. The [`clock`] counts core cycles, not ticks of the TSC; the
 //! [`limit`] comes from instructions measured in the same rounds; [`compare`] interleaves them and
-//! keeps every sample, [`report`] takes medians of them.
+//! keeps every sample, [`verdict`] sets ours beside the others', [`report`] and [`chart`] show it.
 //!
 //! Figures of one run may be compared with each other, and with nothing else.
 
+pub mod bars;
 pub mod chart;
 pub mod clock;
 pub mod compare;
@@ -18,3 +19,4 @@ pub mod limit;
 pub mod machine;
 pub mod message;
 pub mod report;
+pub mod verdict;

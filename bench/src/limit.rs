@@ -1,21 +1,83 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The processor's own limit for 16-byte registers, from its instructions.
+//! The processor's own limit for each width of register, from its instructions.
 //!
 //! Throughput is measured with more independent chains than latency times units asks for. What a
 //! mode can reach follows: r rounds a block at the throughput of AESENC where blocks are
-//! independent, at its latency where each waits for the one before; for GCM r AESENC and the three
-//! PCLMULQDQ of a Karatsuba product, in one stream. Loads, stores, counters, xors and the reduction
-//! are not in it: no code can be faster, and none need be as fast.
+//! independent, at its latency where each waits for the one before; for GCM r AESENC and the
+//! products of a block, in one stream: three of Karatsuba's, or four of the schoolbook where the
+//! processor likes that better. Loads, stores, counters, xors and the reduction are not in it: no
+//! code can be faster, and none need be as fast.
 
 use core::arch::asm;
 
 use serde::Serialize;
 
 use crate::clock::{Clock, median};
-use crate::message::Operation;
+use crate::message::{BLOCK, Operation};
 
 /// Turns of each loop below in one sample.
-const TURNS: u32 = 400;
+const TURNS: u32 = 100;
+
+/// Registers of AES state in the loops below: independent chains, in instructions more than the
+/// longest latency times the most units.
+const CHAINS: u32 = 10;
+
+/// A vector register's width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Width {
+    /// 128 bits, legacy-SSE encodings: table `aesni`.
+    Xmm,
+    /// 256 bits, VAES and VPCLMULQDQ in VEX encodings: table `vaes256`.
+    Ymm,
+    /// 512 bits, the same in EVEX encodings: table `vaes512`.
+    Zmm,
+}
+
+impl Width {
+    /// All of them, the narrowest first.
+    pub const ALL: [Self; 3] = [Self::Xmm, Self::Ymm, Self::Zmm];
+
+    /// Its registers' name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Xmm => "xmm",
+            Self::Ymm => "ymm",
+            Self::Zmm => "zmm",
+        }
+    }
+
+    /// The table of kernels that it bounds.
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Xmm => "aesni",
+            Self::Ymm => "vaes256",
+            Self::Zmm => "vaes512",
+        }
+    }
+
+    /// Blocks in a register.
+    pub fn blocks(self) -> u32 {
+        match self {
+            Self::Xmm => 1,
+            Self::Ymm => 2,
+            Self::Zmm => 4,
+        }
+    }
+
+    /// What its probes need and this processor does not have.
+    pub fn lacking(self) -> Vec<&'static str> {
+        macro_rules! lacking {
+            ($($name:tt),*) => { [$(($name, is_x86_feature_detected!($name))),*].to_vec() };
+        }
+        let needed = match self {
+            Self::Xmm => lacking!("aes", "pclmulqdq"),
+            Self::Ymm => lacking!("avx2", "vaes", "vpclmulqdq"),
+            Self::Zmm => lacking!("avx512f", "avx512bw", "avx512vl", "vaes", "vpclmulqdq"),
+        };
+        needed.into_iter().filter_map(|(name, has)| (!has).then_some(name)).collect()
+    }
+}
 
 /// One instruction or mix whose speed bounds a mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -27,24 +89,29 @@ pub enum Probe {
     AesencThroughput,
     /// Independent PCLMULQDQ: cycles for one.
     PclmulqdqThroughput,
-    /// Ten AESENC and three PCLMULQDQ, independent: cycles for one such block.
-    Gcm10Rounds,
-    /// Fourteen AESENC and three PCLMULQDQ, independent: cycles for one such block.
-    Gcm14Rounds,
-    /// Independent ADD: cycles for one. It bounds no mode; see [`Limits::shared`].
-    AddThroughput,
+    /// Ten AESENC and three PCLMULQDQ, independent: cycles for a register of such blocks.
+    Aes128Karatsuba,
+    /// Ten AESENC and four PCLMULQDQ.
+    Aes128Schoolbook,
+    /// Fourteen AESENC and three PCLMULQDQ.
+    Aes256Karatsuba,
+    /// Fourteen AESENC and four PCLMULQDQ.
+    Aes256Schoolbook,
 }
 
-/// Runs the same instructions in a loop of [`TURNS`] turns, over all of xmm0–15.
+/// Runs the same instructions in a loop of [`TURNS`] turns, over the vector registers 0 to 15 of
+/// any width, and `$end` once.
 macro_rules! turns {
-    ($($line:expr),* $(,)?) => {
-        // SAFETY: touches its operands, the flags and the vector registers that it names.
+    ($end:literal, $($line:expr),* $(,)?) => {
+        // SAFETY: touches its operands, the flags and the vector registers, of which the narrow
+        // name stands for the whole; the caller has seen the processor's features.
         unsafe {
             asm!(
                 "2:",
                 $($line,)*
                 "sub {turns:e}, 1",
                 "jnz 2b",
+                $end,
                 turns = inout(reg) TURNS => _,
                 out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
                 out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
@@ -56,34 +123,90 @@ macro_rules! turns {
     };
 }
 
-/// One AESENC on each of xmm0–7.
-macro_rules! round {
-    () => {
-        ".irp i, 0,1,2,3,4,5,6,7\n aesenc xmm\\i, xmm15\n .endr"
+/// Eight runs of CHAINS independent instructions: `$one`, with the register's number as `\i`.
+macro_rules! eight {
+    ($one:literal) => {
+        concat!(".rept 8\n .irp i, 0,1,2,3,4,5,6,7,8,9\n ", $one, "\n .endr\n .endr")
     };
 }
 
-/// Eight blocks of a GCM of 8 + `$more` rounds: a round of each and three of the 24 products, eight
-/// times, then the other rounds.
-macro_rules! gcm {
-    ($more:literal) => {
-        turns!(
-            ".rept 4",
-            round!(),
-            "pclmulqdq xmm8, xmm14, 0x00",
-            "pclmulqdq xmm9, xmm14, 0x11",
-            "pclmulqdq xmm10, xmm14, 0x01",
-            round!(),
-            "pclmulqdq xmm11, xmm14, 0x00",
-            "pclmulqdq xmm12, xmm14, 0x11",
-            "pclmulqdq xmm13, xmm14, 0x01",
-            ".endr",
-            $more,
-            round!(),
-            ".endr",
-        )
+/// The probes of one width, after which `$end` leaves the registers as legacy-SSE code likes them:
+/// `$aes` and `$product` are the two instructions, with the register's
+/// number as `\i`; the registers of state are 0 to 9, those of products 10 to 13.
+macro_rules! width {
+    ($run:ident, $end:literal, $aes:literal, $chain:literal, $product:literal) => {
+        fn $run(probe: Probe) {
+            /// A round of each register's blocks.
+            macro_rules! round {
+                () => {
+                    concat!(".irp i, 0,1,2,3,4,5,6,7,8,9\n ", $aes, "\n .endr\n")
+                };
+            }
+            /// Products, to the registers named.
+            macro_rules! products {
+                ($i:literal) => {
+                    concat!(".irp i, ", $i, "\n ", $product, "\n .endr\n")
+                };
+            }
+            match probe {
+                Probe::AesencLatency => turns!($end, concat!(".rept 80\n ", $chain, "\n .endr")),
+                Probe::AesencThroughput => turns!($end, eight!($aes)),
+                Probe::PclmulqdqThroughput => turns!($end, eight!($product)),
+                // Thirty products over ten rounds.
+                Probe::Aes128Karatsuba => {
+                    turns!($end, ".rept 10", round!(), products!("10,11,12"), ".endr")
+                }
+                // Forty over ten.
+                Probe::Aes128Schoolbook => {
+                    turns!($end, ".rept 10", round!(), products!("10,11,12,13"), ".endr")
+                }
+                // Thirty over fourteen.
+                Probe::Aes256Karatsuba => turns!(
+                    $end,
+                    ".rept 2",
+                    ".rept 6",
+                    round!(),
+                    products!("10,11"),
+                    ".endr",
+                    round!(),
+                    products!("10,11,12"),
+                    ".endr",
+                ),
+                // Forty over fourteen.
+                Probe::Aes256Schoolbook => turns!(
+                    $end,
+                    ".rept 2",
+                    ".rept 6",
+                    round!(),
+                    products!("10,11,12"),
+                    ".endr",
+                    round!(),
+                    products!("10,11"),
+                    ".endr",
+                ),
+            }
+        }
     };
 }
+
+width!(run_xmm, "", "aesenc xmm\\i, xmm15", "aesenc xmm0, xmm15", "pclmulqdq xmm\\i, xmm14, 0x01");
+width!(
+    run_ymm,
+    "vzeroupper",
+    "vaesenc ymm\\i, ymm\\i, ymm15",
+    "vaesenc ymm0, ymm0, ymm15",
+    "vpclmulqdq ymm\\i, ymm15, ymm14, 0x01"
+);
+width!(
+    run_zmm,
+    "vzeroupper",
+    "vaesenc zmm\\i, zmm\\i, zmm15",
+    "vaesenc zmm0, zmm0, zmm15",
+    "vpclmulqdq zmm\\i, zmm15, zmm14, 0x01"
+);
+
+/// Additions in one sample of [`adds`].
+const ADDS: u32 = TURNS * 192;
 
 /// Eight chains of additions, in a loop of [`TURNS`] turns.
 fn adds() {
@@ -107,95 +230,79 @@ fn adds() {
 
 impl Probe {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AesencLatency,
         Self::AesencThroughput,
         Self::PclmulqdqThroughput,
-        Self::Gcm10Rounds,
-        Self::Gcm14Rounds,
-        Self::AddThroughput,
+        Self::Aes128Karatsuba,
+        Self::Aes128Schoolbook,
+        Self::Aes256Karatsuba,
+        Self::Aes256Schoolbook,
     ];
 
     /// What it is, for people.
     pub fn name(self) -> &'static str {
         match self {
-            Self::AesencLatency => "AESENC xmm, latency",
-            Self::AesencThroughput => "AESENC xmm, throughput",
-            Self::PclmulqdqThroughput => "PCLMULQDQ xmm, throughput",
-            Self::Gcm10Rounds => "10 AESENC + 3 PCLMULQDQ",
-            Self::Gcm14Rounds => "14 AESENC + 3 PCLMULQDQ",
-            Self::AddThroughput => "ADD r64, throughput",
+            Self::AesencLatency => "AESENC, latency",
+            Self::AesencThroughput => "AESENC, throughput",
+            Self::PclmulqdqThroughput => "PCLMULQDQ, throughput",
+            Self::Aes128Karatsuba => "10 AESENC + 3 PCLMULQDQ",
+            Self::Aes128Schoolbook => "10 AESENC + 4 PCLMULQDQ",
+            Self::Aes256Karatsuba => "14 AESENC + 3 PCLMULQDQ",
+            Self::Aes256Schoolbook => "14 AESENC + 4 PCLMULQDQ",
         }
     }
 
     /// Units of work in one turn of its loop.
     fn units(self) -> u32 {
         match self {
-            Self::AesencLatency => 64,
-            Self::AesencThroughput | Self::PclmulqdqThroughput => 96,
-            Self::Gcm10Rounds | Self::Gcm14Rounds => 8,
-            Self::AddThroughput => 192,
+            Self::AesencLatency | Self::AesencThroughput | Self::PclmulqdqThroughput => 8 * CHAINS,
+            _ => CHAINS,
         }
     }
 
-    fn run(self) {
-        match self {
-            Self::AesencLatency => turns!(".rept 64", "aesenc xmm0, xmm15", ".endr"),
-            Self::AesencThroughput => turns!(
-                ".rept 8",
-                ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11\n aesenc xmm\\i, xmm15\n .endr",
-                ".endr"
-            ),
-            Self::PclmulqdqThroughput => turns!(
-                ".rept 8",
-                ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11\n pclmulqdq xmm\\i, xmm15, 0\n .endr",
-                ".endr"
-            ),
-            Self::Gcm10Rounds => gcm!(".rept 2"),
-            Self::Gcm14Rounds => gcm!(".rept 6"),
-            Self::AddThroughput => adds(),
-        }
-    }
-
-    /// One sample: cycles for one unit.
-    pub fn sample(self, clock: &Clock) -> f64 {
-        clock.measure(|| self.run()).cycles / f64::from(TURNS * self.units())
+    /// One sample: cycles for one unit. The processor lacks nothing of the width.
+    fn sample(self, width: Width, clock: &Clock) -> f64 {
+        let run = match width {
+            Width::Xmm => run_xmm,
+            Width::Ymm => run_ymm,
+            Width::Zmm => run_zmm,
+        };
+        clock.measure(|| run(self)).cycles / f64::from(TURNS * self.units())
     }
 }
 
 /// The samples of every probe, taken between those of the contenders.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    samples: [Vec<f64>; Probe::ALL.len()],
+    probes: [[Vec<f64>; Probe::ALL.len()]; Width::ALL.len()],
+    /// Independent ADD: cycles for one. It bounds no mode; see [`Limits::shared`].
+    adds: Vec<f64>,
 }
 
 impl Limits {
-    /// Whether this processor has the instructions at all.
-    pub fn measurable() -> bool {
-        is_x86_feature_detected!("aes") && is_x86_feature_detected!("pclmulqdq")
-    }
-
-    /// Takes one more sample of each.
+    /// Takes one more sample of each that this processor can run.
     pub fn sample(&mut self, clock: &Clock) {
-        for (probe, samples) in Probe::ALL.into_iter().zip(&mut self.samples) {
-            samples.push(probe.sample(clock));
+        self.adds.push(clock.measure(adds).cycles / f64::from(ADDS));
+        for (width, probes) in Width::ALL.into_iter().zip(&mut self.probes) {
+            if width.lacking().is_empty() {
+                for (probe, samples) in Probe::ALL.into_iter().zip(probes) {
+                    samples.push(probe.sample(width, clock));
+                }
+            }
         }
     }
 
     /// Cycles for one unit; NaN where nothing was measured.
-    pub fn cycles(&self, probe: Probe) -> f64 {
-        let at = Probe::ALL.iter().position(|&p| p == probe);
-        at.map_or(f64::NAN, |at| median(&self.samples[at]))
+    pub fn cycles(&self, width: Width, probe: Probe) -> f64 {
+        median(&self.probes[width as usize][probe as usize])
     }
 
     /// The share of rounds in which another thread ran on this core, if it has two, and took
     /// issue slots: those in which additions were slower than the fastest by a fifth. Code that is
     /// bound by latency hardly suffers, code of many short steps, such as a request's checks, does.
     pub fn shared(&self) -> f64 {
-        let Some(at) = Probe::ALL.iter().position(|&p| p == Probe::AddThroughput) else {
-            return f64::NAN;
-        };
-        let mut sorted = self.samples[at].clone();
+        let mut sorted = self.adds.clone();
         sorted.sort_by(f64::total_cmp);
         // Not the very fastest: that may be an error of its clock.
         let Some(alone) = sorted.get(sorted.len() / 20) else { return f64::NAN };
@@ -203,49 +310,74 @@ impl Limits {
         slow as f64 / sorted.len() as f64
     }
 
-    /// The least cycles that a block of an operation can take with a key of `key_bits`.
-    pub fn cycles_per_block(&self, operation: Operation, key_bits: usize) -> f64 {
+    /// The least cycles that a byte of an operation can take with a key of `key_bits`, if no
+    /// register is wider; NaN where that was not measured.
+    pub fn cycles_per_byte(&self, width: Width, operation: Operation, key_bits: usize) -> f64 {
+        use Probe::{Aes128Karatsuba, Aes128Schoolbook, Aes256Karatsuba, Aes256Schoolbook};
         let rounds = (key_bits / 32 + 6) as f64;
-        match operation {
+        let lanes = f64::from(width.blocks());
+        let mix = |a, b| self.cycles(width, a).min(self.cycles(width, b)) / lanes;
+        let block = match operation {
             Operation::EcbEncrypt
             | Operation::EcbDecrypt
             | Operation::Ctr
-            | Operation::CbcDecrypt => rounds * self.cycles(Probe::AesencThroughput),
-            Operation::CbcEncrypt => rounds * self.cycles(Probe::AesencLatency),
-            Operation::GcmSeal | Operation::GcmOpen => match key_bits {
-                128 => self.cycles(Probe::Gcm10Rounds),
-                256 => self.cycles(Probe::Gcm14Rounds),
+            | Operation::CbcDecrypt => return self.aes_per_byte(width, key_bits),
+            // One block at a time: no width helps.
+            Operation::CbcEncrypt => rounds * self.cycles(width, Probe::AesencLatency),
+            Operation::GcmSeal | Operation::GcmOpen | Operation::GcmNewKeySeal => match key_bits {
+                128 => mix(Aes128Karatsuba, Aes128Schoolbook),
+                256 => mix(Aes256Karatsuba, Aes256Schoolbook),
                 _ => f64::NAN,
             },
-        }
+        };
+        block / BLOCK as f64
+    }
+
+    /// The least cycles of AES alone, for a byte of independent blocks.
+    pub fn aes_per_byte(&self, width: Width, key_bits: usize) -> f64 {
+        let rounds = (key_bits / 32 + 6) as f64;
+        let lanes = f64::from(width.blocks());
+        rounds * self.cycles(width, Probe::AesencThroughput) / lanes / BLOCK as f64
+    }
+
+    /// The least of a figure over the widths that were measured; NaN of none.
+    pub fn best(figure: impl Fn(Width) -> f64) -> f64 {
+        Width::ALL.map(figure).into_iter().fold(f64::NAN, f64::min)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Limits, Probe};
+    use super::{Limits, Probe, Width};
     use crate::message::Operation;
 
     #[test]
     fn limits_follow_from_the_probes() {
         let mut limits = Limits::default();
-        for (probe, cycles) in Probe::ALL.into_iter().zip([4.0, 0.5, 1.0, 5.5, 7.25, 0.2]) {
-            let at = Probe::ALL.iter().position(|&p| p == probe).unwrap();
-            limits.samples[at] = vec![cycles];
+        let cycles = [4.0, 0.5, 1.0, 5.5, 6.0, 8.0, 7.25];
+        for (width, times) in [(Width::Xmm, 1.0), (Width::Ymm, 1.5)] {
+            for (probe, cycles) in Probe::ALL.into_iter().zip(cycles) {
+                limits.probes[width as usize][probe as usize] = vec![times * cycles];
+            }
         }
-        assert_eq!(limits.cycles_per_block(Operation::Ctr, 128), 5.0);
-        assert_eq!(limits.cycles_per_block(Operation::EcbDecrypt, 192), 6.0);
-        assert_eq!(limits.cycles_per_block(Operation::CbcEncrypt, 256), 56.0);
-        assert_eq!(limits.cycles_per_block(Operation::GcmSeal, 128), 5.5);
-        assert_eq!(limits.cycles_per_block(Operation::GcmOpen, 256), 7.25);
+        let block = |width, operation, key| 16.0 * limits.cycles_per_byte(width, operation, key);
+        assert_eq!(block(Width::Xmm, Operation::Ctr, 128), 5.0);
+        assert_eq!(block(Width::Ymm, Operation::Ctr, 128), 3.75);
+        assert_eq!(block(Width::Xmm, Operation::EcbDecrypt, 192), 6.0);
+        assert_eq!(block(Width::Xmm, Operation::CbcEncrypt, 256), 56.0);
+        assert_eq!(block(Width::Ymm, Operation::CbcEncrypt, 128), 60.0);
+        assert_eq!(block(Width::Xmm, Operation::GcmSeal, 128), 5.5);
+        assert_eq!(block(Width::Xmm, Operation::GcmOpen, 256), 7.25);
+        assert!(block(Width::Zmm, Operation::Ctr, 128).is_nan());
+        assert_eq!(Limits::best(|width| block(width, Operation::Ctr, 128)), 3.75);
+        assert_eq!(Limits::best(|width| block(width, Operation::CbcEncrypt, 128)), 40.0);
     }
 
     #[test]
     fn a_shared_core_is_seen() {
-        let at = Probe::ALL.iter().position(|&p| p == Probe::AddThroughput).unwrap();
         let mut limits = Limits::default();
         assert!(limits.shared().is_nan());
-        limits.samples[at] = [vec![0.2; 75], vec![0.35; 25]].concat();
+        limits.adds = [vec![0.2; 75], vec![0.35; 25]].concat();
         assert_eq!(limits.shared(), 0.25);
     }
 }

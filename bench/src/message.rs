@@ -2,101 +2,10 @@
 //! The work that every contender does: one operation on one message, the same bytes for all.
 
 use core::alloc::Layout;
-use core::ffi::c_void;
-use core::ptr::NonNull;
+use core::ptr::{NonNull, null_mut};
 use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error};
 
-use serde::Serialize;
-
-/// Bytes of additional data in GCM, of a GCM tag, and of a block.
-pub const BLOCK: usize = 16;
-
-/// Bytes of a GCM IV.
-pub const GCM_IV: usize = 12;
-
-/// What is done with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    /// ECB encryption.
-    EcbEncrypt,
-    /// ECB decryption.
-    EcbDecrypt,
-    /// CTR, either direction.
-    Ctr,
-    /// CBC encryption, one stream.
-    CbcEncrypt,
-    /// CBC decryption.
-    CbcDecrypt,
-    /// GCM encryption with 16 bytes of additional data and a tag of 16 bytes.
-    GcmSeal,
-    /// GCM decryption of such a message, which is genuine.
-    GcmOpen,
-}
-
-impl Operation {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::EcbEncrypt,
-        Self::EcbDecrypt,
-        Self::Ctr,
-        Self::CbcEncrypt,
-        Self::CbcDecrypt,
-        Self::GcmSeal,
-        Self::GcmOpen,
-    ];
-
-    /// Its name, for people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::EcbEncrypt => "ECB encrypt",
-            Self::EcbDecrypt => "ECB decrypt",
-            Self::Ctr => "CTR",
-            Self::CbcEncrypt => "CBC encrypt",
-            Self::CbcDecrypt => "CBC decrypt",
-            Self::GcmSeal => "GCM seal",
-            Self::GcmOpen => "GCM open",
-        }
-    }
-
-    /// The text's length where `bytes` were asked for: ECB and CBC round up to blocks.
-    pub fn text_len(self, bytes: usize) -> usize {
-        match self {
-            Self::Ctr | Self::GcmSeal | Self::GcmOpen => bytes,
-            _ => bytes.next_multiple_of(BLOCK),
-        }
-    }
-
-    /// Whether it turns plaintext into ciphertext.
-    pub fn encrypts(self) -> bool {
-        matches!(self, Self::EcbEncrypt | Self::Ctr | Self::CbcEncrypt | Self::GcmSeal)
-    }
-}
-
-/// What a call is given. Every pointer is reached through it, so that a call whose job's address
-/// depends on the result before cannot begin earlier.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Job {
-    /// The input: the text, and behind it the tag where it is opened.
-    pub src: *const u8,
-    /// Where the output goes: the text, and behind it the tag where it is sealed.
-    pub dst: *mut u8,
-    /// Bytes of text.
-    pub len: usize,
-    /// Sixteen bytes: the IV of CBC, the first counter block of CTR; twelve of them that of GCM.
-    pub iv: *const u8,
-    /// [`BLOCK`] bytes of additional data.
-    pub aad: *const u8,
-    /// The contender's own.
-    pub state: *mut c_void,
-}
-
-/// Does a job; 0 is success.
-///
-/// # Safety
-/// The job was prepared by the contender whose call this is, and its message still lives.
-pub type Call = unsafe fn(&Job) -> u32;
+pub use kcfaes_shape::{BLOCK, GCM_IV, Job, Operation};
 
 /// Bytes at the start of a page, so that no contender has a better place than another.
 struct Buffer {
@@ -168,15 +77,17 @@ impl Message {
         this
     }
 
-    /// The job, for a contender whose state is at `state`.
-    pub fn job(&self, state: *mut c_void) -> Job {
+    /// The job, without a state.
+    pub fn job(&self) -> Job {
         Job {
             src: self.src.at.as_ptr(),
             dst: self.dst.at.as_ptr(),
             len: self.len,
             iv: self.iv.as_ptr(),
             aad: self.aad.as_ptr(),
-            state,
+            key: self.key.as_ptr(),
+            key_len: self.key.len(),
+            state: null_mut(),
         }
     }
 
@@ -187,7 +98,7 @@ impl Message {
 
     /// Bytes that the operation writes: the tag's, too.
     pub fn dst_len(&self) -> usize {
-        self.len + if self.operation == Operation::GcmSeal { BLOCK } else { 0 }
+        self.len + if self.operation.seals() { BLOCK } else { 0 }
     }
 
     /// A copy of the output.

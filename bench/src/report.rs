@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a run says: tables for people, JSON for programs, and the bars that the design sets itself.
+//! What a run says: tables for people, JSON for programs.
 
 use core::fmt::Write as _;
 
 use comfy_table::{Cell as Field, CellAlignment, Row, Table, presets};
 use serde::Serialize;
 
+use crate::bars::{Bar, bars};
 use crate::clock::{Clock, median};
 use crate::compare::{Cell, Comparison, Plan};
-use crate::contender::{AESNI, Contender, Missing, OPS};
-use crate::limit::Probe;
+use crate::contender::{API, Contender, Missing, OPS, Role};
+use crate::limit::{Limits, Probe, Width};
 use crate::machine::Machine;
-use crate::message::{BLOCK, Operation};
+use crate::message::Operation;
+use crate::verdict::{Verdict, Verdicts, known, limit};
 
 /// Everything, in the form of the JSON file.
 #[derive(Debug, Serialize)]
@@ -28,14 +30,20 @@ pub struct Report {
     pub rounds: usize,
     /// Who took part.
     pub contenders: Vec<Named>,
-    /// Who could not.
+    /// Who and what was not run.
     pub missing: Vec<Missing>,
     /// Cycles of the instructions that bound the modes.
-    pub limits: Vec<Limit>,
+    pub probes: Vec<ProbeReport>,
+    /// What follows from them.
+    pub limits: Vec<LimitReport>,
     /// The share of rounds in which another thread took part of the core.
     pub shared_core: Option<f64>,
     /// The figures.
     pub cells: Vec<CellReport>,
+    /// The best of ours against the best of the peers.
+    pub verdicts: Verdicts,
+    /// The same of the ways in which callers reach ours.
+    pub interfaces: Vec<(&'static str, Verdicts)>,
     /// The bars.
     pub bars: Vec<Bar>,
 }
@@ -44,25 +52,44 @@ pub struct Report {
 #[derive(Debug, Serialize)]
 pub struct Named {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// What it is.
     pub description: String,
+    /// What it stands for.
+    pub role: Role,
 }
 
 /// A probe's median.
 #[derive(Debug, Serialize)]
-pub struct Limit {
+pub struct ProbeReport {
     /// What was measured.
     pub probe: Probe,
-    /// Cycles for one.
+    /// On which registers.
+    pub width: Width,
+    /// Cycles for one; `None` where this processor has no such registers.
     pub cycles: Option<f64>,
+}
+
+/// What an operation cannot be faster than.
+#[derive(Debug, Serialize)]
+pub struct LimitReport {
+    /// The operation.
+    pub operation: &'static str,
+    /// Bits of the key.
+    pub key_bits: usize,
+    /// On which registers.
+    pub width: Width,
+    /// The table of kernels that this bounds.
+    pub table: &'static str,
+    /// Cycles for a byte.
+    pub cycles_per_byte: Option<f64>,
 }
 
 /// One cell.
 #[derive(Debug, Serialize)]
 pub struct CellReport {
     /// The operation.
-    pub operation: Operation,
+    pub operation: &'static str,
     /// Bits of the key.
     pub key_bits: usize,
     /// Bytes of text.
@@ -79,7 +106,7 @@ pub struct CellReport {
 #[derive(Debug, Serialize)]
 pub struct FigureReport {
     /// Who.
-    pub contender: &'static str,
+    pub contender: String,
     /// Calls in a sample.
     pub calls_per_sample: u64,
     /// Median core cycles of a call.
@@ -94,100 +121,6 @@ pub struct FigureReport {
     pub rounds: Vec<f64>,
 }
 
-/// A bar, and how far the figure is from it.
-#[derive(Debug, Serialize)]
-pub struct Bar {
-    /// What is measured.
-    pub what: &'static str,
-    /// In what.
-    pub unit: &'static str,
-    /// The figure; `None` where the plan has no such cell or a contender is missing.
-    pub figure: Option<f64>,
-    /// What it should not exceed.
-    pub bar: Option<f64>,
-}
-
-impl Bar {
-    /// "reached", "missed by …", or why there is neither.
-    pub fn verdict(&self) -> String {
-        match (self.figure, self.bar) {
-            (Some(figure), Some(bar)) if figure <= bar => "reached".to_owned(),
-            (Some(figure), Some(bar)) => format!("missed by {:.1} %", 100.0 * (figure / bar - 1.0)),
-            _ => "not measured".to_owned(),
-        }
-    }
-}
-
-/// A number, or nothing where there is none.
-fn known(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
-}
-
-fn limit_per_byte(comparison: &Comparison, cell: &Cell) -> Option<f64> {
-    let block = comparison.limits.cycles_per_block(cell.operation, cell.key_bits);
-    known(block / BLOCK as f64)
-}
-
-/// The bars for AES-128, most of them at 16 KiB.
-fn bars(comparison: &Comparison) -> Vec<Bar> {
-    const BULK: usize = 16384;
-    const PACKET: usize = 64;
-    let cell = |operation, bytes| comparison.cell(operation, 128, bytes);
-    let per_byte = |operation| {
-        let cell = cell(operation, BULK)?;
-        Some((cell, cell.cycles_per_byte(cell.figure(AESNI)?)))
-    };
-    let to_limit = |operation| {
-        let (cell, figure) = per_byte(operation)?;
-        Some(figure / limit_per_byte(comparison, cell)?)
-    };
-    // Both ways do the same work in the same round: what is compared is their difference there.
-    let ops_against_kernels = |bytes, difference: fn(f64, f64) -> f64| {
-        let cell = cell(Operation::GcmSeal, bytes)?;
-        let (ops, kernels) = (cell.figure(OPS)?, cell.figure(AESNI)?);
-        let pairs = ops.cycles.iter().zip(&kernels.cycles);
-        Some(median(&pairs.map(|(&ops, &kernels)| difference(ops, kernels)).collect::<Vec<_>>()))
-    };
-    let latency = known(comparison.limits.cycles(Probe::AesencLatency));
-    let bar = |what, unit, figure, bar| Bar { what, unit, figure, bar };
-    vec![
-        bar("ECB encryption, 16 KiB", "x limit", to_limit(Operation::EcbEncrypt), Some(1.06)),
-        bar("ECB decryption, 16 KiB", "x limit", to_limit(Operation::EcbDecrypt), Some(1.06)),
-        bar("CTR, 16 KiB", "x limit", to_limit(Operation::Ctr), Some(1.06)),
-        bar("CBC decryption, 16 KiB", "x limit", to_limit(Operation::CbcDecrypt), Some(1.06)),
-        bar(
-            "CBC encryption, 16 KiB (bar: 10 AESENC in a row, and 1)",
-            "cycles/block",
-            per_byte(Operation::CbcEncrypt).map(|(_, figure)| figure * BLOCK as f64),
-            latency.map(|cycles| 10.0 * cycles + 1.0),
-        ),
-        bar(
-            "GCM seal, 16 KiB",
-            "cycles/byte",
-            per_byte(Operation::GcmSeal).map(|f| f.1),
-            Some(0.5),
-        ),
-        bar(
-            "GCM open, 16 KiB",
-            "cycles/byte",
-            per_byte(Operation::GcmOpen).map(|f| f.1),
-            Some(0.5),
-        ),
-        bar(
-            "GCM seal, 64 bytes: ops vector above direct calls",
-            "cycles",
-            ops_against_kernels(PACKET, |ops, kernels| ops - kernels),
-            Some(120.0),
-        ),
-        bar(
-            "GCM seal, 16 KiB: ops vector to direct calls",
-            "x",
-            ops_against_kernels(BULK, |ops, kernels| ops / kernels),
-            Some(1.02),
-        ),
-    ]
-}
-
 impl Report {
     /// Of a run.
     pub fn new(
@@ -197,28 +130,13 @@ impl Report {
         field: &[Box<dyn Contender>],
         missing: Vec<Missing>,
     ) -> Self {
-        let cells = comparison.cells.iter().map(|cell| {
-            let limit = limit_per_byte(comparison, cell);
-            let figures = cell.figures.iter().map(|figure| {
-                let cycles_per_byte = cell.cycles_per_byte(figure);
-                FigureReport {
-                    contender: figure.contender,
-                    calls_per_sample: figure.calls,
-                    cycles_per_call: median(&figure.cycles),
-                    cycles_per_byte,
-                    ratio_to_limit: limit.map(|limit| cycles_per_byte / limit),
-                    megabytes_per_second: cell.megabytes_per_second(figure),
-                    rounds: figure.cycles.clone(),
-                }
-            });
-            CellReport {
-                operation: cell.operation,
-                key_bits: cell.key_bits,
-                bytes: cell.bytes,
-                isolated: cell.isolated,
-                limit_cycles_per_byte: limit,
-                figures: figures.collect(),
-            }
+        let verdicts = Verdicts::new(comparison, field);
+        let limits = &comparison.limits;
+        let probes = Width::ALL.into_iter().flat_map(|width| {
+            Probe::ALL.map(|probe| {
+                let cycles = known(limits.cycles(width, probe));
+                ProbeReport { probe, width, cycles }
+            })
         });
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -228,20 +146,27 @@ impl Report {
             rounds: plan.rounds,
             contenders: field
                 .iter()
-                .map(|it| Named { name: it.name(), description: it.description() })
+                .map(|it| Named {
+                    name: it.name().to_owned(),
+                    description: it.description(),
+                    role: it.role(),
+                })
                 .collect(),
             missing,
-            limits: Probe::ALL
-                .map(|probe| Limit { probe, cycles: known(comparison.limits.cycles(probe)) })
+            probes: probes.collect(),
+            limits: limit_reports(plan, limits),
+            shared_core: known(limits.shared()),
+            cells: comparison.cells.iter().map(|cell| cell_report(comparison, cell)).collect(),
+            bars: bars(comparison, field, &verdicts),
+            verdicts,
+            interfaces: [API, OPS]
+                .map(|name| (name, Verdicts::of_one(comparison, field, name)))
                 .into(),
-            shared_core: known(comparison.limits.shared()),
-            cells: cells.collect(),
-            bars: bars(comparison),
         }
     }
 
-    /// For people.
-    pub fn text(&self) -> String {
+    /// For people: what matters.
+    pub fn summary(&self) -> String {
         let mut text = String::new();
         let [family, model, stepping] = self.machine.signature;
         let _ = writeln!(
@@ -254,19 +179,12 @@ impl Report {
             self.tsc_hertz / 1e9,
             self.machine.features.join(" "),
         );
-        for Named { name, description } in &self.contenders {
+        for Named { name, description, .. } in &self.contenders {
             let _ = writeln!(text, "{name}: {description}");
         }
         for Missing { name, reason } in &self.missing {
-            let _ = writeln!(text, "MISSING {name}: {reason}");
+            let _ = writeln!(text, "NOT RUN {name}: {reason}");
         }
-        let _ = writeln!(text, "\nThe processor, core cycles\n{}", self.limit_table());
-        let _ = writeln!(
-            text,
-            "\nCore cycles per byte, medians of {} rounds (* calls that wait for the one before)\n{}",
-            self.rounds,
-            self.cell_table()
-        );
         if let Some(share) = self.shared_core.filter(|&share| share > 0.05) {
             let _ = writeln!(
                 text,
@@ -275,45 +193,160 @@ impl Report {
                 100.0 * share
             );
         }
-        let _ = writeln!(text, "\nBars, AES-128\n{}", self.bar_table());
+        let _ = writeln!(text, "\nThe processor, core cycles for one\n{}", self.probe_table());
+        let _ = writeln!(text, "\nThe limit, core cycles per byte\n{}", self.limit_table());
+        let _ = writeln!(
+            text,
+            "\nTime of our best table to that of the best peer, medians of {} rounds (one by one \
+             up to 1424 bytes)\n{}",
+            self.rounds,
+            self.verdict_table(|it| it.ratio_to_peer.map(|ratio| {
+                let peer = it.best_peer.as_ref().map_or("", |peer| &peer.contender);
+                format!("{ratio:.2} {}", self.letter(peer))
+            }))
+        );
+        let peers = self.contenders.iter().filter(|it| it.role == Role::Peer);
+        for peer in peers {
+            let _ = writeln!(text, "{} {}", self.letter(&peer.name), peer.name);
+        }
+        let _ = writeln!(
+            text,
+            "\nThe same to the limit\n{}",
+            self.verdict_table(|it| it.ratio_to_limit.map(|ratio| format!("{ratio:.2}")))
+        );
+        let _ = writeln!(text, "\n{}", self.counts());
+        let _ = writeln!(text, "\nCells in which a peer is faster by more than 2 %");
+        let lost: Vec<_> = self.verdicts.cells.iter().filter(|it| it.is_lost()).collect();
+        match lost.as_slice() {
+            [] => text.push_str("none\n"),
+            lost => {
+                let _ = writeln!(text, "{}", lost_table(lost));
+            }
+        }
+        let _ = writeln!(
+            text,
+            "\nNew key and seal, core cycles of a call (one by one)\n{}",
+            self.cold_table()
+        );
+        let _ = writeln!(text, "\nBars\n{}", self.bar_table());
         text
+    }
+
+    /// For people: everybody's figures.
+    pub fn figures(&self) -> String {
+        let mut text = String::new();
+        for (isolated, title) in
+            [(true, "one by one (each waits for the one before)"), (false, "back to back")]
+        {
+            let _ = writeln!(
+                text,
+                "\nCore cycles per byte, medians of {} rounds, {title}\n{}",
+                self.rounds,
+                self.cell_table(isolated)
+            );
+        }
+        text
+    }
+
+    /// A peer's letter in the table of ratios.
+    fn letter(&self, name: &str) -> char {
+        let peers = self.contenders.iter().filter(|it| it.role == Role::Peer);
+        let place = peers.zip('a'..='z').find(|(peer, _)| peer.name == name);
+        place.map_or('?', |(_, letter)| letter)
+    }
+
+    fn probe_table(&self) -> Table {
+        let mut table = table();
+        let widths = Width::ALL.map(|width| width.name().to_owned());
+        table.set_header(row([String::new()].into_iter().chain(widths), 1));
+        for probe in Probe::ALL {
+            let cycles = self.probes.iter().filter(|it| it.probe == probe);
+            let cycles = cycles.map(|it| number(it.cycles, 3));
+            table.add_row(row([probe.name().to_owned()].into_iter().chain(cycles), 1));
+        }
+        table
     }
 
     fn limit_table(&self) -> Table {
         let mut table = table();
-        for limit in &self.limits {
-            table.add_row(row([limit.probe.name().to_owned(), number(limit.cycles, 3)], 1));
+        let widths = Width::ALL.map(|width| format!("{}: {}", width.name(), width.table()));
+        table.set_header(row([String::new()].into_iter().chain(widths), 1));
+        for limits in self.limits.chunks(Width::ALL.len()) {
+            let Some(first) = limits.first() else { continue };
+            let title = format!("{} {}", first.operation, first.key_bits);
+            let cycles = limits.iter().map(|it| number(it.cycles_per_byte, 4));
+            table.add_row(row([title].into_iter().chain(cycles), 1));
+        }
+        table
+    }
+
+    /// One row for each operation and key size, one column for each length.
+    fn verdict_table(&self, field: impl Fn(&Verdict) -> Option<String>) -> Table {
+        let mut table = table();
+        let same =
+            |a: &Verdict, b: &Verdict| (a.operation, a.key_bits) == (b.operation, b.key_bits);
+        for cells in self.verdicts.cells.chunk_by(same) {
+            let Some(first) = cells.first() else { continue };
+            if table.header().is_none() {
+                let head = [String::new()].into_iter().chain(cells.iter().map(length));
+                table.set_header(row(head, 1));
+            }
+            let title = format!("{} {}", first.operation, first.key_bits);
+            let fields = cells.iter().map(|it| field(it).unwrap_or_else(|| "-".to_owned()));
+            table.add_row(row([title].into_iter().chain(fields), 1));
+        }
+        table
+    }
+
+    fn counts(&self) -> String {
+        let line = |who: &str, verdicts: &Verdicts| {
+            let it = verdicts.counts;
+            format!(
+                "{who}: of {} cells {} not slower than the best peer by more than 2 %, {} within \
+                 10 %, {} worse; {} slower than OpenSSL, AWS-LC or BoringSSL by more than 2 %",
+                it.compared, it.not_slower, it.within_tenth, it.worse, it.behind
+            )
+        };
+        let mut lines = vec![line("kernels", &self.verdicts)];
+        lines.extend(self.interfaces.iter().map(|(name, verdicts)| line(name, verdicts)));
+        lines.join("\n")
+    }
+
+    fn cold_table(&self) -> Table {
+        let mut table = table();
+        let cells = self.cells.iter().filter(|it| it.operation == Operation::GcmNewKeySeal.name());
+        let cells: Vec<_> = cells.collect();
+        let head = cells.iter().map(|it| format!("AES-{}, {} B", it.key_bits, it.bytes));
+        table.set_header(row([String::new()].into_iter().chain(head), 1));
+        for Named { name, .. } in &self.contenders {
+            let calls = cells.iter().map(|cell| {
+                let figure = cell.figures.iter().find(|figure| figure.contender == *name);
+                number(figure.map(|figure| figure.cycles_per_call), 0)
+            });
+            table.add_row(row([name.clone()].into_iter().chain(calls), 1));
         }
         table
     }
 
     /// One row for each operation, key size and contender, one column for each length.
-    fn cell_table(&self) -> Table {
+    fn cell_table(&self, isolated: bool) -> Table {
         let mut table = table();
-        let mut cells = self.cells.as_slice();
         let same =
             |a: &CellReport, b: &CellReport| (a.operation, a.key_bits) == (b.operation, b.key_bits);
-        let mut headed = false;
-        while let Some(first) = cells.first() {
-            let (now, later) = cells.split_at(cells.iter().take_while(|c| same(c, first)).count());
-            cells = later;
-            if !headed {
-                let sizes =
-                    now.iter().map(|c| format!("{}{}", c.bytes, if c.isolated { "*" } else { "" }));
-                let head = ["operation".to_owned(), String::new()].into_iter().chain(sizes);
-                table.set_header(row(head, 2));
-                headed = true;
-            }
-            let title = format!("{} {}", first.operation.name(), first.key_bits);
-            let limits = now.iter().map(|c| number(c.limit_cycles_per_byte, 3));
-            table.add_row(row([title, "limit".to_owned()].into_iter().chain(limits), 2));
-            for figure in &first.figures {
-                let values = now.iter().map(|c| {
-                    let found = c.figures.iter().find(|f| f.contender == figure.contender);
-                    number(found.map(|f| f.cycles_per_byte), 3)
+        for cells in self.cells.chunk_by(same) {
+            let cells: Vec<_> = cells.iter().filter(|it| it.isolated == isolated).collect();
+            let Some(first) = cells.first() else { continue };
+            let title = format!("{} {}", first.operation, first.key_bits);
+            let sizes = cells.iter().map(|it| it.bytes.to_string());
+            table.add_row(row([title, String::new()].into_iter().chain(sizes), 2));
+            let limits = cells.iter().map(|it| number(it.limit_cycles_per_byte, 4));
+            table.add_row(row([String::new(), "limit".to_owned()].into_iter().chain(limits), 2));
+            for Named { name, .. } in &self.contenders {
+                let values = cells.iter().map(|it| {
+                    let found = it.figures.iter().find(|figure| figure.contender == *name);
+                    number(found.map(|figure| figure.cycles_per_byte), 4)
                 });
-                let head = [String::new(), figure.contender.to_owned()];
-                table.add_row(row(head.into_iter().chain(values), 2));
+                table.add_row(row([String::new(), name.clone()].into_iter().chain(values), 2));
             }
         }
         table
@@ -322,14 +355,87 @@ impl Report {
     fn bar_table(&self) -> Table {
         let mut table = table();
         for it in &self.bars {
-            let figure = format!("{} {}", number(it.figure, 3), it.unit);
-            table.add_row(row(
-                [it.what.to_owned(), figure, format!("<= {}", number(it.bar, 2)), it.verdict()],
-                1,
-            ));
+            let sign = if it.at_least { ">=" } else { "<=" };
+            let bar = it.bar.map_or_else(String::new, |bar| format!("{sign} {}", trimmed(bar)));
+            let figure = format!("{} {}", it.figure.map_or("-".to_owned(), trimmed), it.unit);
+            table.add_row(row([it.what.clone(), figure, bar, it.verdict()], 1));
         }
         table
     }
+}
+
+/// The head of a cell's column: ECB and CBC, which come first, round 1420 bytes up.
+fn length(it: &Verdict) -> String {
+    if it.bytes == 1424 { "1420/4".to_owned() } else { it.bytes.to_string() }
+}
+
+fn limit_reports(plan: &Plan, limits: &Limits) -> Vec<LimitReport> {
+    let mut reports = Vec::new();
+    for operation in Operation::WARM {
+        for &key_bits in &plan.key_bits {
+            reports.extend(Width::ALL.map(|width| LimitReport {
+                operation: operation.name(),
+                key_bits,
+                width,
+                table: width.table(),
+                cycles_per_byte: known(limits.cycles_per_byte(width, operation, key_bits)),
+            }));
+        }
+    }
+    reports
+}
+
+fn cell_report(comparison: &Comparison, cell: &Cell) -> CellReport {
+    let limit = limit(comparison, cell.operation, cell.key_bits);
+    let figures = cell.figures.iter().map(|figure| {
+        let cycles_per_call = median(&figure.cycles);
+        let cycles_per_byte = cycles_per_call / cell.bytes as f64;
+        FigureReport {
+            contender: figure.contender.clone(),
+            calls_per_sample: figure.calls,
+            cycles_per_call,
+            cycles_per_byte,
+            ratio_to_limit: limit.map(|limit| cycles_per_byte / limit),
+            megabytes_per_second: cell.megabytes_per_second(figure),
+            rounds: figure.cycles.clone(),
+        }
+    });
+    CellReport {
+        operation: cell.operation.name(),
+        key_bits: cell.key_bits,
+        bytes: cell.bytes,
+        isolated: cell.isolated,
+        limit_cycles_per_byte: limit,
+        figures: figures.collect(),
+    }
+}
+
+/// The cells that are lost, the worst first.
+fn lost_table(lost: &[&Verdict]) -> Table {
+    let mut table = table();
+    let mut lost = lost.to_vec();
+    lost.sort_by(|a, b| {
+        b.ratio_to_peer.partial_cmp(&a.ratio_to_peer).unwrap_or(a.bytes.cmp(&b.bytes))
+    });
+    for it in lost {
+        let Some((peer, ratio)) = it.best_peer.as_ref().zip(it.ratio_to_peer) else { continue };
+        let behind = if it.behind.is_empty() {
+            String::new()
+        } else {
+            format!("behind {}", it.behind.join(", "))
+        };
+        let fields = [
+            format!("{} {}", it.operation, it.key_bits),
+            format!("{} B", it.bytes),
+            format!("{ratio:.3}"),
+            format!("{} {:.4}", it.ours.contender, it.ours.cycles_per_byte),
+            format!("{} {:.4}", peer.contender, peer.cycles_per_byte),
+            behind,
+            it.reason.clone().unwrap_or_else(|| "(no reason given yet)".to_owned()),
+        ];
+        table.add_row(row(fields, 7));
+    }
+    table
 }
 
 fn table() -> Table {
@@ -353,4 +459,10 @@ fn row(fields: impl IntoIterator<Item = String>, names: usize) -> Row {
 
 fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+}
+
+/// Three digits behind the point, without zeros that say nothing.
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -146,10 +146,3 @@ pub(crate) fn program(tree: &Tree, name: &str) -> Command {
     ]);
     program
 }
-
-/// The interleaved measurement; arguments are the program's own.
-pub(crate) fn bench(tree: &Tree, arguments: &[&str]) -> Result<()> {
-    run(cargo(tree)
-        .args(["run", "--quiet", "--release", "--package=kcfaes-bench", "--"])
-        .args(arguments))
-}

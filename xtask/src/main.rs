@@ -5,6 +5,7 @@
 //! checks that a change must pass. The verbs of the Makefile are these.
 
 mod audit;
+mod bench;
 mod check;
 mod cstyle;
 mod elf;
@@ -32,7 +33,8 @@ usage: cargo xtask VERB
   demo           runs every test vector through the registered ops vector of a userland KCF,
                  into which the kernel object target/kmod/kcfaes is loaded
   check          all checks and tests (check --full: the exhaustive variants too)
-  bench          measures this library, the machine's limit and OpenSSL in one interleaved run
+  bench          builds other libraries and measures them, this one and the machine's limit in one
+                 interleaved run (bench --quick: less, with those that are built)
   rooms          builds the two rooms of the kernel object: target/rooms/{kernels,provider,kcfaes_rooms}.o
   audit          builds the rooms and proves their contracts on the objects
   kmod           builds and audits target/kmod/{kcfaes,kcfaes_test} and runs both in the userland KCF
@@ -111,7 +113,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["check"] => check::check(&tree, false),
         ["check", "--full"] => check::check(&tree, true),
         ["demo", rest @ ..] => check::demo(&tree, rest),
-        ["bench", rest @ ..] => check::bench(&tree, rest),
+        ["bench", rest @ ..] => bench::bench(&tree, rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

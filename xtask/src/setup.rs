@@ -4,7 +4,7 @@
 //! What is there is never asked for again, so that everything works without a network afterwards.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
@@ -22,7 +22,7 @@ pub(crate) enum Need {
     Rustfmt,
     /// A target of rustc, with its core.
     Target(&'static str),
-    /// A Debian package, and a sign that it is there: a path, or the name of a program.
+    /// A Debian package, and a sign that it is there: a path, or the name of a program or library.
     Package(&'static str, &'static str),
 }
 
@@ -165,9 +165,13 @@ pub(crate) fn setup(needs: &[Need]) -> Result<()> {
     }
 }
 
+/// Where distributions put libraries.
+const LIBRARIES: [&str; 3] = ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu"];
+
 fn is_found(sign: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(sign).is_file())
+    let libraries = LIBRARIES.map(PathBuf::from);
+    std::env::split_paths(&path).chain(libraries).any(|directory| directory.join(sign).is_file())
 }
 
 fn has_target(name: &str) -> bool {
@@ -182,7 +186,7 @@ fn has_libclang() -> bool {
     let llvm = llvm.filter(|path| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("llvm"))
     });
-    let usual = ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu"].map(Into::into);
+    let usual = LIBRARIES.map(Into::into);
     let folders = named.into_iter().chain(llvm.map(|path| path.join("lib"))).chain(usual);
     folders.map(fs::read_dir).filter_map(core::result::Result::ok).flatten().flatten().any(|file| {
         let name = file.file_name();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The ops vector as KCF's clients reach it: `encrypt_atomic` and `decrypt_atomic` with a template,
 //! raw data, output apart from the input. Checking the request, taking the FPU (a stub here) and
-//! wiping count.
+//! wiping count. A key that comes with the message comes without a template.
 
 use core::ffi::c_void;
 use core::ptr::null_mut;
@@ -14,9 +14,10 @@ use kcfaes_provider::kcf::{
     crypto_data_cdu_t, crypto_data_t, crypto_key_data_t, crypto_key_t, crypto_key_value_t,
     crypto_mechanism_t, iovec_t,
 };
+use kcfaes_shape::{Call, Prepared};
 
-use super::{Contender, OPS, Prepared};
-use crate::message::{BLOCK, GCM_IV, Job, Message, Operation};
+use super::{Contender, OPS, Role};
+use crate::message::{BLOCK, GCM_IV, Job, Operation};
 
 pub(super) struct Ops;
 
@@ -39,7 +40,7 @@ enum Parameter {
 }
 
 impl Contender for Ops {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         OPS
     }
 
@@ -51,9 +52,12 @@ impl Contender for Ops {
         )
     }
 
-    fn prepare<'m>(&self, message: &'m Message) -> Option<Prepared<'m>> {
-        let job = message.job(null_mut());
-        let (number, param, param_len, parameter) = match message.operation {
+    fn role(&self) -> Role {
+        Role::Interface
+    }
+
+    unsafe fn prepare(&self, operation: Operation, job: &Job) -> Prepared {
+        let (number, param, param_len, parameter) = match operation {
             Operation::EcbEncrypt | Operation::EcbDecrypt => {
                 (AES_ECB_MECH_INFO_TYPE, null_mut(), 0, Parameter::None)
             }
@@ -68,7 +72,7 @@ impl Contender for Ops {
                 let len = size_of::<CK_AES_CTR_PARAMS>();
                 (AES_CTR_MECH_INFO_TYPE, at, len, Parameter::Ctr(ctr))
             }
-            Operation::GcmSeal | Operation::GcmOpen => {
+            Operation::GcmSeal | Operation::GcmOpen | Operation::GcmNewKeySeal => {
                 let mut gcm = Box::new(CK_AES_GCM_PARAMS {
                     pIv: job.iv.cast_mut(),
                     ulIvLen: GCM_IV as u64,
@@ -92,31 +96,36 @@ impl Contender for Ops {
                 ck_format: CRYPTO_KEY_RAW,
                 cku_data: crypto_key_data_t {
                     cku_key_value: crypto_key_value_t {
-                        cku_v_length: message.key.len() as u32 * 8,
-                        cku_v_data: message.key.as_ptr().cast_mut().cast(),
+                        cku_v_length: job.key_len as u32 * 8,
+                        cku_v_data: job.key.cast_mut().cast(),
                     },
                 },
             },
-            input: raw(job.src.cast_mut(), message.src_len()),
-            output: raw(job.dst, message.dst_len()),
+            input: raw(
+                job.src.cast_mut(),
+                job.len + if operation == Operation::GcmOpen { BLOCK } else { 0 },
+            ),
+            output: raw(job.dst, job.len + if operation.seals() { BLOCK } else { 0 }),
             template: null_mut(),
             template_size: 0,
             _parameter: parameter,
         };
-        // SAFETY: valid structs, which outlive the call.
-        let made = unsafe {
-            kcfaes_create_ctx_template(
-                null_mut(),
-                &mut state.mechanism,
-                &mut state.key,
-                &mut state.template,
-                &mut state.template_size,
-                null_mut(),
-            )
-        };
-        assert_eq!(made, CRYPTO_SUCCESS, "a template");
-        let call = if message.operation.encrypts() { encrypt } else { decrypt };
-        Some(Prepared::new(message, call, state))
+        if operation != Operation::GcmNewKeySeal {
+            // SAFETY: valid structs, which outlive the call.
+            let made = unsafe {
+                kcfaes_create_ctx_template(
+                    null_mut(),
+                    &mut state.mechanism,
+                    &mut state.key,
+                    &mut state.template,
+                    &mut state.template_size,
+                    null_mut(),
+                )
+            };
+            assert_eq!(made, CRYPTO_SUCCESS, "a template");
+        }
+        let call: Call = if operation.encrypts() { encrypt } else { decrypt };
+        Prepared::new(call, state)
     }
 }
 
@@ -140,8 +149,8 @@ impl Drop for State {
 }
 
 /// # Safety
-/// The contract of a [`Call`](crate::message::Call): `prepare` has put a [`State`] behind the job.
-unsafe fn encrypt(job: &Job) -> u32 {
+/// The contract of a [`Call`]: `prepare` has put a [`State`] behind the job.
+unsafe extern "C" fn encrypt(job: &Job) -> u32 {
     let state = job.state.cast::<State>();
     // SAFETY: see above.
     unsafe {
@@ -160,7 +169,7 @@ unsafe fn encrypt(job: &Job) -> u32 {
 
 /// # Safety
 /// As [`encrypt`].
-unsafe fn decrypt(job: &Job) -> u32 {
+unsafe extern "C" fn decrypt(job: &Job) -> u32 {
     let state = job.state.cast::<State>();
     // SAFETY: see above.
     unsafe {

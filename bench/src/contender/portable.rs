@@ -5,9 +5,10 @@
 use kcfaes_kernels::{Block, Powers, Schedule};
 use kcfaes_provider::data::Run;
 use kcfaes_provider::portable;
+use kcfaes_shape::{Call, Prepared};
 
-use super::{Contender, PORTABLE, Prepared, same_tag};
-use crate::message::{BLOCK, GCM_IV, Job, Message, Operation};
+use super::{Contender, PORTABLE, Role, same_tag};
+use crate::message::{BLOCK, GCM_IV, Job, Operation};
 
 /// The table that runs anywhere, and by whose output all others are checked.
 pub struct Portable;
@@ -18,7 +19,7 @@ struct State {
 }
 
 impl Contender for Portable {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         PORTABLE
     }
 
@@ -26,11 +27,15 @@ impl Contender for Portable {
         "constant-time integer code of the provider room, called directly".to_owned()
     }
 
-    fn prepare<'m>(&self, message: &'m Message) -> Option<Prepared<'m>> {
+    fn role(&self) -> Role {
+        Role::Reference
+    }
+
+    unsafe fn prepare(&self, operation: Operation, job: &Job) -> Prepared {
         let mut state = State { schedule: Schedule::default(), powers: Powers::default() };
-        portable::key_expand(&mut state.schedule, &message.key);
-        portable::ghash_init(&state.schedule, &mut state.powers);
-        let call = match message.operation {
+        // SAFETY: the caller's promise.
+        unsafe { set_key(&mut state, job) }
+        let call: Call = match operation {
             Operation::EcbEncrypt => ecb_encrypt,
             Operation::EcbDecrypt => ecb_decrypt,
             Operation::Ctr => ctr,
@@ -38,17 +43,23 @@ impl Contender for Portable {
             Operation::CbcDecrypt => cbc_decrypt,
             Operation::GcmSeal => gcm_seal,
             Operation::GcmOpen => gcm_open,
+            Operation::GcmNewKeySeal => gcm_new_key_seal,
         };
-        Some(Prepared::new(message, call, state))
+        Prepared::new(call, state)
     }
 }
 
 /// # Safety
-/// The contract of a [`Call`](crate::message::Call), here and below: `prepare` has put a [`State`]
-/// behind the job.
+/// The contract of a [`Call`], here and below: `prepare` has put a [`State`] behind the job.
 unsafe fn state(job: &Job) -> &State {
     // SAFETY: see above.
-    unsafe { &*job.state.cast::<State>() }
+    unsafe { job.state() }
+}
+
+unsafe fn set_key(state: &mut State, job: &Job) {
+    // SAFETY: see above.
+    portable::key_expand(&mut state.schedule, unsafe { job.key() });
+    portable::ghash_init(&state.schedule, &mut state.powers);
 }
 
 /// The text, copied to where the output goes.
@@ -65,31 +76,31 @@ unsafe fn block(at: *const u8) -> Block {
     Block(unsafe { at.cast::<[u8; BLOCK]>().read() })
 }
 
-unsafe fn ecb_encrypt(job: &Job) -> u32 {
+unsafe extern "C" fn ecb_encrypt(job: &Job) -> u32 {
     // SAFETY: see above.
     unsafe { portable::ecb_encrypt(&state(job).schedule, run(job)) }
     0
 }
 
-unsafe fn ecb_decrypt(job: &Job) -> u32 {
+unsafe extern "C" fn ecb_decrypt(job: &Job) -> u32 {
     // SAFETY: see above.
     unsafe { portable::ecb_decrypt(&state(job).schedule, run(job)) }
     0
 }
 
-unsafe fn ctr(job: &Job) -> u32 {
+unsafe extern "C" fn ctr(job: &Job) -> u32 {
     // SAFETY: see above.
     unsafe { portable::ctr32(&state(job).schedule, &mut block(job.iv), run(job)) }
     0
 }
 
-unsafe fn cbc_encrypt(job: &Job) -> u32 {
+unsafe extern "C" fn cbc_encrypt(job: &Job) -> u32 {
     // SAFETY: see above.
     unsafe { portable::cbc_encrypt(&state(job).schedule, &mut block(job.iv), run(job)) }
     0
 }
 
-unsafe fn cbc_decrypt(job: &Job) -> u32 {
+unsafe extern "C" fn cbc_decrypt(job: &Job) -> u32 {
     // SAFETY: see above.
     unsafe { portable::cbc_decrypt(&state(job).schedule, &mut block(job.iv), run(job)) }
     0
@@ -114,19 +125,27 @@ unsafe fn gcm(
     }
 }
 
-unsafe fn gcm_seal(job: &Job) -> u32 {
+unsafe extern "C" fn gcm_seal(job: &Job) -> u32 {
     // SAFETY: see above; behind the text is room for the tag.
     unsafe {
         let tag = gcm(job, portable::gcm_encrypt);
-        job.dst.add(job.len).cast::<[u8; BLOCK]>().write(tag);
+        job.tag_out().cast::<[u8; BLOCK]>().write(tag);
     }
     0
 }
 
-unsafe fn gcm_open(job: &Job) -> u32 {
+unsafe extern "C" fn gcm_new_key_seal(job: &Job) -> u32 {
+    // SAFETY: see above.
+    unsafe {
+        set_key(job.state(), job);
+        gcm_seal(job)
+    }
+}
+
+unsafe extern "C" fn gcm_open(job: &Job) -> u32 {
     // SAFETY: see above; behind the text is the tag.
     unsafe {
         let tag = gcm(job, portable::gcm_decrypt);
-        u32::from(!same_tag(&tag, &block(job.src.add(job.len)).0))
+        u32::from(!same_tag(&tag, &block(job.tag_in()).0))
     }
 }

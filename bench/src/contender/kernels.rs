@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The tables of kernels, called directly: what a mode cannot be faster than.
+
+use kcfaes_kernels::{Block, Powers, Schedule};
+use kcfaes_shape::{Call, Prepared};
+
+use super::{AESNI, Contender, Missing, Role, same_tag};
+use crate::message::{BLOCK, GCM_IV, Job, Operation};
+
+/// Every table that this processor can run, the widest first, and those that it cannot.
+pub(super) fn all() -> (Vec<Box<dyn Contender>>, Vec<Missing>) {
+    let (mut field, mut missing) = (Vec::<Box<dyn Contender>>::new(), Vec::new());
+    for table in TABLES {
+        let lacking: Vec<_> = (table.features)()
+            .into_iter()
+            .filter_map(|(name, has)| (!has).then_some(name))
+            .collect();
+        if lacking.is_empty() {
+            field.push(Box::new(table));
+        } else {
+            let reason = format!("this processor lacks {}", lacking.join(", "));
+            missing.push(Missing { name: table.name.to_owned(), reason });
+        }
+    }
+    (field, missing)
+}
+
+const TABLES: [Table; 1] = [aesni::TABLE];
+
+struct Table {
+    name: &'static str,
+    /// What its instructions need, and whether this processor has it.
+    features: fn() -> Vec<(&'static str, bool)>,
+    /// Sets up a key.
+    set_key: unsafe fn(&mut State, &Job),
+    call: fn(Operation) -> Call,
+}
+
+struct State {
+    schedule: Schedule,
+    powers: Powers,
+}
+
+impl Contender for Table {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn description(&self) -> String {
+        "entry points of the kernels room, called directly; no wiping".to_owned()
+    }
+
+    fn role(&self) -> Role {
+        Role::Kernels
+    }
+
+    unsafe fn prepare(&self, operation: Operation, job: &Job) -> Prepared {
+        let mut state = State { schedule: Schedule::default(), powers: Powers::default() };
+        // SAFETY: `all` has seen every feature of the table.
+        unsafe { (self.set_key)(&mut state, job) }
+        Prepared::new((self.call)(operation), state)
+    }
+}
+
+unsafe fn block(at: *const u8) -> Block {
+    // SAFETY: the caller's promise is that of a `Call`: a block is there.
+    Block(unsafe { at.cast::<[u8; BLOCK]>().read() })
+}
+
+/// J0 of a 12-byte IV and inc32(J0) (SP 800-38D section 7.1, steps 2 and 3).
+unsafe fn counters(job: &Job) -> (Block, Block) {
+    // SAFETY: as `block`; sixteen bytes are there, of which twelve are the IV.
+    let bytes = u128::from_be_bytes(unsafe { block(job.iv) }.0) >> 32 << 32;
+    const { assert!(GCM_IV == 12) };
+    (Block((bytes | 1).to_be_bytes()), Block((bytes | 2).to_be_bytes()))
+}
+
+/// A table's calls, over the entry points that the module has imported under the names without the
+/// table's.
+macro_rules! table {
+    ($name:expr, [$($feature:tt),* $(,)?]) => {
+        pub(super) const TABLE: Table = Table {
+            name: $name,
+            features: || vec![$(($feature, is_x86_feature_detected!($feature))),*],
+            set_key,
+            call,
+        };
+
+        fn call(operation: Operation) -> Call {
+            match operation {
+                Operation::EcbEncrypt => ecb_encrypt_call,
+                Operation::EcbDecrypt => ecb_decrypt_call,
+                Operation::Ctr => ctr_call,
+                Operation::CbcEncrypt => cbc_encrypt_call,
+                Operation::CbcDecrypt => cbc_decrypt_call,
+                Operation::GcmSeal => gcm_seal_call,
+                Operation::GcmOpen => gcm_open_call,
+                Operation::GcmNewKeySeal => gcm_new_key_seal_call,
+            }
+        }
+
+        /// # Safety
+        /// The contract of a [`Call`], here and below: `prepare` has put a [`State`] behind the
+        /// job, and the processor has the table's features.
+        unsafe fn set_key(state: &mut State, job: &Job) {
+            // SAFETY: see above; the key has 16 or 32 bytes.
+            unsafe {
+                key_expand(&mut state.schedule, job.key, job.key_len);
+                ghash_init(&state.schedule, &mut state.powers);
+            }
+        }
+
+        unsafe extern "C" fn ecb_encrypt_call(job: &Job) -> u32 {
+            // SAFETY: see above.
+            unsafe {
+                let state: &mut State = job.state();
+                ecb_encrypt(&state.schedule, job.src, job.dst, job.len / BLOCK);
+            }
+            0
+        }
+
+        unsafe extern "C" fn ecb_decrypt_call(job: &Job) -> u32 {
+            // SAFETY: see above.
+            unsafe {
+                let state: &mut State = job.state();
+                ecb_decrypt(&state.schedule, job.src, job.dst, job.len / BLOCK);
+            }
+            0
+        }
+
+        unsafe extern "C" fn ctr_call(job: &Job) -> u32 {
+            // SAFETY: see above.
+            unsafe {
+                let (state, mut ctr): (&mut State, _) = (job.state(), block(job.iv));
+                ctr32(&state.schedule, &mut ctr, job.src, job.dst, job.len);
+            }
+            0
+        }
+
+        unsafe extern "C" fn cbc_encrypt_call(job: &Job) -> u32 {
+            // SAFETY: see above.
+            unsafe {
+                let (state, mut iv): (&mut State, _) = (job.state(), block(job.iv));
+                cbc_encrypt(&state.schedule, &mut iv, job.src, job.dst, job.len / BLOCK);
+            }
+            0
+        }
+
+        unsafe extern "C" fn cbc_decrypt_call(job: &Job) -> u32 {
+            // SAFETY: see above.
+            unsafe {
+                let (state, mut iv): (&mut State, _) = (job.state(), block(job.iv));
+                cbc_decrypt(&state.schedule, &mut iv, job.src, job.dst, job.len / BLOCK);
+            }
+            0
+        }
+
+        unsafe extern "C" fn gcm_seal_call(job: &Job) -> u32 {
+            // SAFETY: see above; behind the text is room for the tag.
+            unsafe {
+                let State { schedule, powers } = job.state();
+                let ((j0, mut ctr), mut y) = (counters(job), Block([0; BLOCK]));
+                ghash(powers, &mut y, job.aad, BLOCK);
+                gcm_encrypt(schedule, powers, &mut ctr, &mut y, job.src, job.dst, job.len);
+                gcm_tag(schedule, powers, &j0, &mut y, BLOCK as u64, job.len as u64);
+                job.tag_out().cast::<[u8; BLOCK]>().write(y.0);
+            }
+            0
+        }
+
+        unsafe extern "C" fn gcm_new_key_seal_call(job: &Job) -> u32 {
+            // SAFETY: see above.
+            unsafe {
+                set_key(job.state(), job);
+                gcm_seal_call(job)
+            }
+        }
+
+        unsafe extern "C" fn gcm_open_call(job: &Job) -> u32 {
+            // SAFETY: see above; behind the text is the tag.
+            unsafe {
+                let State { schedule, powers } = job.state();
+                let ((j0, mut ctr), mut y) = (counters(job), Block([0; BLOCK]));
+                ghash(powers, &mut y, job.aad, BLOCK);
+                gcm_decrypt(schedule, powers, &mut ctr, &mut y, job.src, job.dst, job.len);
+                gcm_tag(schedule, powers, &j0, &mut y, BLOCK as u64, job.len as u64);
+                u32::from(!same_tag(&y.0, &block(job.tag_in()).0))
+            }
+        }
+    };
+}
+
+mod aesni {
+    use kcfaes_kernels::entry_aesni::{
+        kcfaes_cbc_decrypt_aesni as cbc_decrypt, kcfaes_cbc_encrypt_aesni as cbc_encrypt,
+        kcfaes_ctr32_aesni as ctr32, kcfaes_ecb_decrypt_aesni as ecb_decrypt,
+        kcfaes_ecb_encrypt_aesni as ecb_encrypt, kcfaes_gcm_decrypt_aesni as gcm_decrypt,
+        kcfaes_gcm_encrypt_aesni as gcm_encrypt, kcfaes_gcm_tag_aesni as gcm_tag,
+        kcfaes_ghash_aesni as ghash, kcfaes_ghash_init_aesni as ghash_init,
+        kcfaes_key_expand_aesni as key_expand,
+    };
+
+    use super::*;
+
+    table!(AESNI, ["aes", "pclmulqdq", "ssse3", "sse4.1"]);
+}
