@@ -64,8 +64,8 @@ extern int probe_copy(void);
 
 /* ---- vectors.c: the vector table through KCF. ---- */
 
-/* Runs each case up to a length of text in every manner; how many. */
-extern unsigned vectors_all(const char *table, size_t longest);
+/* Runs each case in every manner; how many, and of them by digest. */
+extern unsigned vectors_all(const char *table, unsigned *digests);
 /* The next short case, in an interrupt. */
 extern void vectors_short(void *);
 

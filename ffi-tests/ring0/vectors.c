@@ -306,18 +306,17 @@ run(const struct kcfaes_vec *v)
 }
 
 unsigned
-vectors_all(const char *table, size_t longest)
+vectors_all(const char *table, unsigned *digests)
 {
-	unsigned i, n = 0;
+	unsigned i;
 
 	table_name = table;
+	*digests = 0;
 	for (i = 0; i < KCFAES_VEC_COUNT; i++) {
-		if (kcfaes_vecs[i].len <= longest) {
-			run(&kcfaes_vecs[i]);
-			n++;
-		}
+		run(&kcfaes_vecs[i]);
+		*digests += (kcfaes_vecs[i].drawn & KCFAES_VEC_CT_DIGEST) != 0;
 	}
-	return (n);
+	return (i);
 }
 
 void

@@ -17,7 +17,7 @@ use object::elf;
 
 use crate::elf::{Object, Section};
 use crate::flow::{self, Callee, Walk};
-use crate::rooms::{self, Rooms};
+use crate::rooms::{self, Rooms, demangled, is_mangled};
 use crate::{Result, Tree};
 
 /// Bytes of stack that one function may take.
@@ -34,6 +34,8 @@ pub(crate) struct Rules<'a> {
     /// Whether a function of this name may use vector registers.
     pub(crate) vector_registers: &'a dyn Fn(&str) -> bool,
     pub(crate) writable_data: bool,
+    /// Whether DTrace and mdb will have to do with its names.
+    pub(crate) readable: bool,
     pub(crate) may_import: &'a dyn Fn(&str) -> bool,
 }
 
@@ -59,15 +61,30 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
     let objects = [
         (
             &rooms.kernels,
-            Rules { vector_registers: &|_| true, writable_data: false, may_import: &|_| false },
+            Rules {
+                vector_registers: &|_| true,
+                writable_data: false,
+                readable: false,
+                may_import: &|_| false,
+            },
         ),
         (
             &rooms.provider,
-            Rules { vector_registers: &|_| false, writable_data: true, may_import: &from_room },
+            Rules {
+                vector_registers: &|_| false,
+                writable_data: true,
+                readable: false,
+                may_import: &from_room,
+            },
         ),
         (
             &rooms.joined,
-            Rules { vector_registers: &|_| true, writable_data: true, may_import: &from_kernel },
+            Rules {
+                vector_registers: &|_| true,
+                writable_data: true,
+                readable: true,
+                may_import: &from_kernel,
+            },
         ),
     ];
     let mut violations = 0;
@@ -213,6 +230,9 @@ impl Audit {
             }
             covered = covered.max(function.start + function.size);
             let name = demangled(&function.name);
+            if rules.readable && is_mangled(&function.name) {
+                self.violation(format!("mangled name: {name}"));
+            }
             let code = decode(section, function.start, function.start + function.size);
             let mut factory = InstructionInfoFactory::new();
             let vector_registers = (rules.vector_registers)(&name);
@@ -423,16 +443,13 @@ fn is_panic(name: &str) -> bool {
     [
         "kcfaes_panic_was_linked",
         "core::panicking",
+        "core_panicking",
         "rust_begin_unwind",
         "unwrap_failed",
         "expect_failed",
     ]
     .iter()
     .any(|part| name.contains(part))
-}
-
-fn demangled(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
 }
 
 fn relocation_name(kind: elf::RelocationType) -> String {
@@ -463,6 +480,7 @@ mod tests {
     const STRICT: Rules<'_> = Rules {
         vector_registers: &|_| false,
         writable_data: false,
+        readable: true,
         may_import: &|name| name == "allowed",
     };
 
@@ -603,6 +621,14 @@ mod tests {
             ("v0", "_RNvNtCs1_4core9panicking5panic"),
         ] {
             one(&asm(name, &format!("call {symbol}; ret")), "panic symbol");
+        }
+    }
+
+    #[test]
+    fn a_mangled_name() {
+        for name in ["_ZN4some4path8function17h0123456789abcdefE", "_RNvNtCs1_4some4path8function"]
+        {
+            one(&audit_of("mangled", "s", &function(name, "ret"), &[]).violations, "mangled name");
         }
     }
 

@@ -182,11 +182,13 @@ pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
     let kcfaes = Rules {
         vector_registers: &|name| in_kernels_room(rooms, name) || name.starts_with("kcfaes_xmm_"),
         writable_data: true,
+        readable: true,
         may_import: &|name| has(&[&IMPORTS, &COMMON_IMPORTS, &STAND_INS], name),
     };
     let test = Rules {
         vector_registers: &|_| false,
         writable_data: true,
+        readable: true,
         may_import: &|name| has(&[&TEST_IMPORTS, &COMMON_IMPORTS, &TEST_ONLY_IMPORTS], name),
     };
     let violations = report(&modules.kcfaes, &kcfaes)? + report(&modules.test, &test)?;

@@ -3,18 +3,18 @@
 //!
 //! `kernels.o`: the kernels crate alone, hard-float, for the host. `provider.o`: provider and capi
 //! with all of core that they use, for x86_64-unknown-none. `kcfaes_rooms.o`: both, with only the
-//! functions of `capi/src/spi.rs` and `module.rs` global. The flags are those of a kernel without a
+//! functions of `capi/src/spi.rs` and `module.rs` global, and no mangled name. The flags are those of a kernel without a
 //! GOT: fat LTO and the default relro level would bring GOTPCREL relocations, which krtld cannot
 //! apply.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use object::read::archive::ArchiveFile;
 
-use crate::elf::Symbols;
+use crate::elf::{Object, Symbols};
 use crate::process::{cargo, joined, run};
 use crate::rust_source::Source;
 use crate::{Result, Tree};
@@ -100,6 +100,7 @@ pub(crate) fn build(tree: &Tree) -> Result<Rooms> {
 
     let both = dir.join("kcfaes_rooms.o");
     link_relocatable(&[&kernels, &provider], &exports, &both)?;
+    make_readable(&both)?;
     Ok(Rooms { kernels, provider, joined: both, kernel_entries, exports })
 }
 
@@ -153,6 +154,42 @@ pub(crate) fn link_relocatable(
         .arg(joined("--keep-global-symbols=", &keep))
         .args(phantoms.iter().map(|name| format!("--strip-symbol={name}")))
         .arg(output))
+}
+
+/// Gives functions with a mangled name one that DTrace and mdb can read and take as a probe's name:
+/// `kcfaes_provider_mode_gcm_Gcm_pump`.
+fn make_readable(object: &Path) -> Result<()> {
+    let mut names = String::new();
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let functions = Object::read(object)?.sections.into_iter().flat_map(|s| s.functions);
+    for mangled in functions.map(|f| f.name).filter(|name| is_mangled(name)) {
+        if !seen.insert(mangled.clone()) {
+            continue;
+        }
+        let words = demangled(&mangled);
+        let words = words.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let mut name = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("_");
+        let count = taken.entry(name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            name.push_str(&format!("_{count}"));
+        }
+        names.push_str(&format!("{mangled} {name}\n"));
+    }
+    let list = object.with_extension("names");
+    fs::write(&list, names)?;
+    run(Command::new("objcopy").arg(joined("--redefine-syms=", &list)).arg(object))
+}
+
+/// Whether rustc has made this name.
+pub(crate) fn is_mangled(name: &str) -> bool {
+    rustc_demangle::try_demangle(name).is_ok()
+}
+
+/// As the source has it.
+pub(crate) fn demangled(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
 }
 
 fn lines(names: &BTreeSet<String>) -> String {
