@@ -274,13 +274,20 @@ fn a_slow_cpu_is_told() {
     load(BEST, 32 * 1024, 1);
     let expected = seal(Mode::Gcm, 1000);
     unload();
-    // SAFETY: sets what `_init` will find.
-    unsafe { kernel::fk_set_features(0) };
-    load(BEST, 32 * 1024, 1);
-    assert!(kernel::log()[0].contains("this CPU lacks AES-NI or PCLMULQDQ"), "{:?}", kernel::log());
-    assert_eq!(table_in_use(), "portable");
-    assert_eq!(seal(Mode::Gcm, 1000), expected);
-    unload();
+    let aes_ni = 1 << 6;
+    let pclmulqdq = 1 << 7;
+    for features in [0, !aes_ni, !pclmulqdq] {
+        // SAFETY: sets what `_init` will find.
+        unsafe { kernel::fk_set_features(features) };
+        load(BEST, 32 * 1024, 1);
+        let log = kernel::log();
+        assert!(log.len() == 1 && log[0].contains("lacks AES-NI or PCLMULQDQ"), "{log:?}");
+        assert_eq!(table_in_use(), "portable");
+        assert_eq!(seal(Mode::Gcm, 1000), expected);
+        unload();
+    }
+    // SAFETY: as above.
+    unsafe { kernel::fk_set_features(u64::MAX) };
 }
 
 kcfaes_ffi_tests::tests! {

@@ -517,8 +517,31 @@ mod tests {
         let delivers = |line: &&str| line.starts_with("file") && line.contains("amd64/aes ");
         assert_eq!(manifest.lines().any(|line| delivers(&line)), complete, "kcfaes.p5m");
         assert!(complete || text("kmod/INSTALL.md").contains("**It is gated off"));
-        assert!(
-            manifest.contains("file kcfaes path=kernel/crypto/amd64/kcfaes group=sys mode=0755")
-        );
+        assert!(manifest.contains(
+            "file kcfaes path=kernel/crypto/amd64/kcfaes owner=root group=sys mode=0755"
+        ));
+    }
+
+    /// What pkgsend wants of each file and folder, those that are gated off included; each file is
+    /// one that the repository has or builds.
+    #[test]
+    fn the_manifest_is_complete() {
+        let manifest = text("kmod/kcfaes.p5m").replace("#NOT-YET ", "").replace("\\\n", " ");
+        let mut files = Vec::new();
+        for line in manifest.lines() {
+            let mut words = line.split_whitespace();
+            let kind = words.next();
+            if !matches!(kind, Some("file" | "dir")) {
+                continue;
+            }
+            for attribute in ["path=", "owner=root", "group=", "mode=0"] {
+                let count = line.split_whitespace().filter(|w| w.starts_with(attribute)).count();
+                assert_eq!(count, 1, "{attribute}: {line}");
+            }
+            if kind == Some("file") {
+                files.push(words.next().expect("a file"));
+            }
+        }
+        assert_eq!(files, ["kcfaes", "kcfaes_test", "kcfaes.4", "kcfaes"]);
     }
 }

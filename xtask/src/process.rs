@@ -65,7 +65,8 @@ pub(crate) fn joined(option: &str, path: &Path) -> OsString {
     argument
 }
 
-fn line(command: &Command) -> String {
+/// The command line.
+pub(crate) fn line(command: &Command) -> String {
     let mut line = command.get_program().display().to_string();
     for argument in command.get_args() {
         line.push(' ');

@@ -5,11 +5,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::Result;
 use crate::library::ILLUMOS;
-use crate::process::{output, run, works};
+use crate::process::{line, output, run, works};
 
 /// Something that a verb cannot do without.
 #[derive(Clone, Copy)]
@@ -123,14 +123,34 @@ fn commands(missing: impl Iterator<Item = Need>) -> Vec<Vec<&'static str>> {
     commands
 }
 
+/// Gets what is missing of `needs`, or says what cannot be had and how to get it.
+pub(crate) fn setup(needs: &[Need]) -> Result<()> {
+    let missing = obtain(needs, |command| {
+        println!("{}", line(command));
+        // A failure leaves something missing.
+        _ = run(command);
+    });
+    let Some(missing) = missing else { return Ok(()) };
+    let commands = commands(needs.iter().copied().filter(|need| !need.is_met()));
+    let lines: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
+    Err(format!("missing on this machine: {missing}; run as root:\n  {}", lines.join("\n  "))
+        .into())
+}
+
 /// What of `needs` cannot be had here, after a silent try to get it; `None` if all is there.
 pub(crate) fn missing(needs: &[Need]) -> Option<String> {
+    obtain(needs, |command| {
+        let quiet = || Stdio::null();
+        _ = command.stdin(quiet()).stdout(quiet()).stderr(quiet()).status();
+    })
+}
+
+fn obtain(needs: &[Need], run: impl Fn(&mut Command)) -> Option<String> {
     let missing = || needs.iter().copied().filter(|need| !need.is_met());
-    let commands = commands(missing());
-    if is_root() {
-        // A command that fails leaves something missing.
-        for words in &commands {
-            works(words[0], &words[1..]);
+    if missing().next().is_some() && is_root() {
+        for words in commands(missing()) {
+            let mut command = Command::new(words[0]);
+            run(command.args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive"));
         }
     }
     let names: Vec<_> = missing().map(Need::name).collect();
@@ -139,30 +159,6 @@ pub(crate) fn missing(needs: &[Need]) -> Option<String> {
 
 fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_ok_and(|user| user.trim() == "0")
-}
-
-pub(crate) fn setup(needs: &[Need]) -> Result<()> {
-    let commands = commands(needs.iter().copied().filter(|need| !need.is_met()));
-    if commands.is_empty() {
-        return Ok(());
-    }
-    if !is_root() {
-        let lines: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
-        return Err(
-            format!("missing on this machine; run as root:\n  {}", lines.join("\n  ")).into()
-        );
-    }
-    for words in &commands {
-        println!("{}", words.join(" "));
-        run(Command::new(words[0]).args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive"))?;
-    }
-    match needs.iter().find(|need| !need.is_met()) {
-        None => Ok(()),
-        Some(need) => {
-            let left = self::commands([*need].into_iter()).concat().join(" ");
-            Err(format!("still missing after: {left}").into())
-        }
-    }
 }
 
 /// Where distributions put libraries.
