@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The run: A B C A B C …, so that whatever the machine does meanwhile happens to all alike.
 //!
-//! Before anything is timed every output of a cell is checked against `portable`'s. A sample is as
+//! Before anything is timed every output of a cell is checked against `portable`'s, and that a
+//! forged message is not opened; whoever fails is not timed there. A sample is as
 //! many calls as fill its time; the samples of a round follow each other, and behind them those of
 //! the limit's instructions. The rounds of a cell are spread over the whole run: what disturbs the
 //! machine for a second spoils a round of many cells, and no median.
@@ -9,7 +10,9 @@
 use core::time::Duration;
 
 use crate::clock::{Clock, median};
-use crate::contender::{Contender, PORTABLE, Portable, Prepared, make_genuine, prepare};
+use crate::contender::{
+    Contender, Missing, PORTABLE, Portable, Prepared, Role, make_genuine, prepare,
+};
 use crate::limit::Limits;
 use crate::message::{Message, Operation};
 
@@ -136,6 +139,8 @@ pub struct Comparison {
     pub cells: Vec<Cell>,
     /// The processor's own speed.
     pub limits: Limits,
+    /// Peers that gave a wrong answer: who, and in which cell.
+    pub wrong: Vec<Missing>,
 }
 
 impl Comparison {
@@ -168,7 +173,7 @@ struct Ready<'m> {
 /// Measures a plan. `step` hears what is done next.
 ///
 /// # Errors
-/// Somebody's output is wrong: who, and in which cell.
+/// An output of ours is wrong: who, and in which cell.
 pub fn compare(
     plan: &Plan,
     field: &[Box<dyn Contender>],
@@ -180,12 +185,10 @@ pub fn compare(
         .iter()
         .map(|cell| Message::new(cell.operation, cell.key_bits, cell.bytes))
         .collect();
-    let mut cells = Vec::with_capacity(planned.len());
+    let (mut cells, mut wrong) = (Vec::with_capacity(planned.len()), Vec::new());
     for (cell, message) in planned.into_iter().zip(&messages) {
-        let title = cell.title();
-        step(&title);
-        let ready = check(plan, field, clock, cell, message);
-        cells.push(ready.map_err(|problem| format!("{title}: {problem}"))?);
+        step(&cell.title());
+        cells.push(check(plan, field, clock, cell, message, &mut wrong)?);
     }
     let mut limits = Limits::default();
     for _ in 0..plan.rounds {
@@ -200,7 +203,8 @@ pub fn compare(
             limits.sample(clock);
         }
     }
-    Ok(Comparison { cells: cells.into_iter().map(|ready| ready.cell).collect(), limits })
+    let cells = cells.into_iter().map(|ready| ready.cell).collect();
+    Ok(Comparison { cells, limits, wrong })
 }
 
 /// Checks everyone's output, and finds how many calls make a sample.
@@ -210,18 +214,31 @@ fn check<'m>(
     clock: &Clock,
     mut cell: Cell,
     message: &'m Message,
+    wrong: &mut Vec<Missing>,
 ) -> Result<Ready<'m>, String> {
     make_genuine(message);
-    let expected = match prepare(&Portable, message) {
-        Some(prepared) => output(message, PORTABLE, &prepared)?,
-        None => return Err(format!("{PORTABLE} has no such operation")),
-    };
+    let reference = prepare(&Portable, message).ok_or("portable has every operation")?;
+    let expected = output(message, &reference)?;
     let mut runners = Vec::new();
     for contender in field {
         let name = contender.name();
         let Some(prepared) = prepare(&**contender, message) else { continue };
-        if output(message, name, &prepared)? != expected {
-            return Err(format!("the output of {name} differs from that of {PORTABLE}"));
+        let answer = output(message, &prepared).and_then(|output| {
+            if output != expected {
+                Err(format!("its output differs from that of {PORTABLE}"))
+            } else if opens_forged(message, &prepared) {
+                Err("it opens a forged message".to_owned())
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(problem) = answer {
+            let reason = format!("{}: {problem}", cell.title());
+            if contender.role() != Role::Peer {
+                return Err(format!("{name}: {reason}"));
+            }
+            wrong.push(Missing { name: name.to_owned(), reason });
+            continue;
         }
         let calls = calls_for(plan.sample, clock, cell.isolated, &prepared);
         let contender = name.to_owned();
@@ -231,9 +248,19 @@ fn check<'m>(
     Ok(Ready { cell, runners })
 }
 
-fn output(message: &Message, name: &str, prepared: &Prepared<'_>) -> Result<Vec<u8>, String> {
+fn output(message: &Message, prepared: &Prepared<'_>) -> Result<Vec<u8>, String> {
     message.spoil_output();
-    if prepared.once() { Ok(message.output()) } else { Err(format!("{name} fails")) }
+    if prepared.once() { Ok(message.output()) } else { Err("it fails".to_owned()) }
+}
+
+fn opens_forged(message: &Message, prepared: &Prepared<'_>) -> bool {
+    if message.operation != Operation::GcmOpen {
+        return false;
+    }
+    message.turn_tag();
+    let opened = prepared.once();
+    message.turn_tag();
+    opened
 }
 
 fn repeat(prepared: &Prepared<'_>, isolated: bool, calls: u64) {
@@ -316,11 +343,61 @@ mod tests {
     #[test]
     fn wrong_output_is_not_timed() {
         let field: Vec<Box<dyn Contender>> = vec![Box::new(Portable), Box::new(Idle)];
-        let found = compare(&plan(vec![20]), &field, &Clock::new(), |_| ());
+        let found = compare(&plan(vec![20]), &field, &Clock::new(), |_| ()).unwrap();
+        assert!(found.cells.iter().all(|cell| cell.figures.len() == 1));
+        // Two ways of six operations, and one with a new key; it has no CTR.
+        assert_eq!(found.wrong.len(), 13);
         assert_eq!(
-            found.map(drop),
-            Err("ECB encrypt AES-128, 32 bytes, one by one: the output of idle differs from that of portable"
-                .to_owned())
+            (found.wrong[0].name.as_str(), found.wrong[0].reason.as_str()),
+            (
+                "idle",
+                "ECB encrypt AES-128, 32 bytes, one by one: its output differs from that of \
+                 portable"
+            )
+        );
+    }
+
+    /// Opens whatever it is given, which is this length's genuine message for once.
+    #[test]
+    fn whoever_opens_a_forged_message_is_not_timed() {
+        struct Credulous;
+        impl Contender for Credulous {
+            fn name(&self) -> &str {
+                "credulous"
+            }
+
+            fn description(&self) -> String {
+                String::new()
+            }
+
+            fn role(&self) -> Role {
+                Role::Peer
+            }
+
+            unsafe fn prepare(&self, operation: Operation, job: &Job) -> Prepared {
+                unsafe extern "C" fn open(job: &Job) -> u32 {
+                    // SAFETY: a job whose state is that of the portable table.
+                    unsafe {
+                        let inner: &Prepared = job.state();
+                        let call = inner.call.expect("portable has every operation");
+                        call(&Job { state: inner.state, ..*job });
+                    }
+                    0
+                }
+                // SAFETY: the caller's promise.
+                let inner = unsafe { Portable.prepare(operation, job) };
+                Prepared::new(open, inner)
+            }
+        }
+        let field: Vec<Box<dyn Contender>> = vec![Box::new(Credulous)];
+        let found = compare(&plan(vec![20]), &field, &Clock::new(), |_| ()).unwrap();
+        let reasons: Vec<_> = found.wrong.iter().map(|it| it.reason.as_str()).collect();
+        assert_eq!(
+            reasons,
+            [
+                "GCM open AES-128, 20 bytes, one by one: it opens a forged message",
+                "GCM open AES-128, 20 bytes: it opens a forged message"
+            ]
         );
     }
 }

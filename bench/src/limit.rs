@@ -16,7 +16,7 @@ use crate::clock::{Clock, median};
 use crate::message::{BLOCK, Operation};
 
 /// Turns of each loop below in one sample.
-const TURNS: u32 = 100;
+const TURNS: u32 = 400;
 
 /// Registers of AES state in the loops below: independent chains, in instructions more than the
 /// longest latency times the most units.

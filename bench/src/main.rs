@@ -58,6 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     bar.finish_and_clear();
 
+    missing.extend(comparison.wrong.iter().cloned());
+    let wrong = comparison.wrong.len();
     let report = Report::new(&plan, &clock, &comparison, &field, missing);
     let summary = report.summary();
     if let Some(out) = arguments.out {
@@ -74,7 +76,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     } else {
         print!("{summary}{}", report.figures());
     }
-    Ok(())
+    if wrong > 0 {
+        Err(format!("{wrong} wrong answers of peers, see above").into())
+    } else {
+        Ok(())
+    }
 }
 
 fn pair(argument: &str) -> Result<(&str, &str), String> {

@@ -113,6 +113,16 @@ impl Message {
         unsafe { self.dst.at.as_ptr().write_bytes(0xa5, self.dst_len()) }
     }
 
+    /// Turns a bit of the tag of a message to be opened over, and at the next call back.
+    pub fn turn_tag(&self) {
+        assert_eq!(self.operation, Operation::GcmOpen, "no other message has a tag");
+        // SAFETY: the buffer's last byte, and no call is running.
+        unsafe {
+            let last = self.src.at.add(self.len + BLOCK - 1);
+            last.write(last.read() ^ 0x40);
+        }
+    }
+
     /// The text becomes that of `sealed`, ciphertext and tag.
     ///
     /// # Panics

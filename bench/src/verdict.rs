@@ -257,7 +257,7 @@ mod tests {
             // Within the slack.
             cell(9000, &[("wide", 101.9), ("OpenSSL 9", 100.0)]),
         ];
-        let comparison = Comparison { cells, limits: Limits::default() };
+        let comparison = Comparison { cells, limits: Limits::default(), wrong: vec![] };
         let all = Verdicts::new(&comparison, &field);
         assert_eq!(
             all.counts,

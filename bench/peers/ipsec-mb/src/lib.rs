@@ -88,8 +88,10 @@ macro_rules! through {
 }
 
 unsafe fn prepare(operation: Operation, job: &Job) -> Prepared {
+    /// The lanes in which the manager encrypts CBC count bytes in 16 bits.
+    const LANE: usize = u16::MAX as usize;
     let manager = manager();
-    if manager.is_null() {
+    if manager.is_null() || (operation == Operation::CbcEncrypt && job.len > LANE) {
         return Prepared::NONE;
     }
     let (mode, call): (_, Call) = match operation {
