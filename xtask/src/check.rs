@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 use std::{fs, io};
 
-use crate::process::{cargo, run};
+use crate::process::{cargo, joined, run};
 use crate::rust_source::Source;
 use crate::{Result, Tree, audit, cstyle, headers, install, kmod, library, setup};
 
@@ -34,6 +34,7 @@ const STEPS: [Step; 12] = [
     ("userland KCF", |tree| {
         run(Command::new("make")
             .args(["-C", "ffi-tests/fakekernel", "check"])
+            .arg(joined("OUT=", &tree.target.join("fakekernel")))
             .current_dir(&tree.root))
     }),
     ("tests", |tree| run(cargo(tree).args(["test", "--quiet", "--workspace"]))),
