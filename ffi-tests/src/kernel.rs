@@ -4,6 +4,7 @@
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
+use std::ffi::CString;
 use std::sync::Once;
 
 use kcfaes_provider::engine::TableId;
@@ -368,6 +369,18 @@ pub fn table_in_use() -> String {
     // SAFETY: C strings; the result is NULL or stays while the module is loaded.
     unsafe { text(fk_kstat_text(c"kcfaes".as_ptr(), c"stats".as_ptr(), c"table".as_ptr())) }
         .expect("kstat kcfaes:0:stats")
+}
+
+/// A number of the module's kstat.
+///
+/// # Panics
+/// If it has none of that name.
+pub fn statistic(name: &str) -> u64 {
+    let c_name = CString::new(name).expect("a name");
+    // SAFETY: C strings.
+    let value = unsafe { fk_kstat_value(c"kcfaes".as_ptr(), c"stats".as_ptr(), c_name.as_ptr()) };
+    assert_ne!(value, u64::MAX, "no statistic {name}");
+    value
 }
 
 /// Loads the module anew with `table` as the highest it may use; returns whether it uses that one,

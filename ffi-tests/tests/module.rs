@@ -4,13 +4,12 @@
 
 use core::ffi::{c_int, c_uint};
 use std::collections::BTreeMap;
-use std::ffi::CString;
 
 use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Request, Way};
 use kcfaes_ffi_tests::kernel::{
-    self, fk_kmem_live_bytes, fk_kstat_value, fk_log_clear, fk_module_load, kcfaes_gcm_stream,
-    kcfaes_hold_bytes, kcfaes_table_max, table_in_use,
+    self, fk_kmem_live_bytes, fk_log_clear, fk_module_load, kcfaes_gcm_stream, kcfaes_hold_bytes,
+    kcfaes_table_max, statistic, table_in_use,
 };
 use kcfaes_provider::engine::TableId;
 use kcfaes_vectors::Mode;
@@ -39,14 +38,6 @@ fn unload() {
     assert_eq!(kernel::unload(), 0);
     // SAFETY: a counter.
     assert_eq!(unsafe { fk_kmem_live_bytes() }, 0);
-}
-
-fn statistic(name: &str) -> u64 {
-    let c_name = CString::new(name).expect("a name");
-    // SAFETY: C strings.
-    let value = unsafe { fk_kstat_value(c"kcfaes".as_ptr(), c"stats".as_ptr(), c_name.as_ptr()) };
-    assert_ne!(value, u64::MAX, "no statistic {name}");
-    value
 }
 
 fn request(mode: Mode) -> Request {

@@ -12,8 +12,9 @@
  * module, and puts it back, until a load has noticed.
  */
 
-#include <sys/errno.h>
 #include <sys/types.h>
+#include <sys/errno.h>
+#include <sys/cmn_err.h>
 
 #include "fk_test.h"
 
@@ -52,15 +53,30 @@ extern int open(const char *, int, ...);
 extern ssize_t read(int, void *, size_t);
 #define	PAGE	4096ul
 
-/* Does a load say that an answer was wrong? */
+/* Loads that went on with the wrong table, or left something behind. */
+static uint64_t mishandled;
+
+/*
+ * Does a load say that an answer was wrong?  Then the table is not used, or
+ * nothing is loaded.
+ */
 static int
 noticed(void)
 {
-	int loaded = fk_module_load("kcfaes", kcfaes_module_init) == 0;
+	int error = fk_module_load("kcfaes", kcfaes_module_init);
 	int wrong = fk_log_find("kcfaes: self-test:") != 0;
+	char line[64];
 
-	if (loaded)
+	if (error == 0) {
+		(void) snprintf(line, sizeof (line), "table %s gave a wrong",
+		    fk_kstat_text("kcfaes", "stats", "table"));
+		mishandled += fk_log_find(line) != 0 ||
+		    fk_log_find("not loaded") != 0;
 		(void) fk_module_unload("kcfaes", kcfaes_module_fini);
+	} else {
+		mishandled += error != EIO || fk_log_find("not loaded") != 1;
+	}
+	mishandled += fk_kcf_providers() != 0 || fk_kmem_live_blocks() != 0;
 	fk_log_clear();
 	return (wrong);
 }
@@ -105,8 +121,9 @@ plant(const char *path)
 		missed++;
 	}
 	fk_printf("self-tests: a one-bit fault planted in each of %lu "
-	    "constants, %lu not noticed\n", constants, missed);
-	return (missed != 0);
+	    "constants, %lu not noticed, %lu mishandled\n", constants, missed,
+	    mishandled);
+	return (missed != 0 || mishandled != 0);
 }
 
 /* From _init to _fini, with the vector test and no table above this one. */
