@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! BoringSSL, as the crate boring-sys builds it: GCM by its AEAD interface, the rest by EVP.
+//! BoringSSL, as the crate boring-sys builds it: GCM by its AEAD interface, CTR and CBC
+//! by its AES functions, ECB by EVP.
 
 use core::ffi::CStr;
 use std::ffi::CString;
 use std::sync::OnceLock;
 
-use kcfaes_peer_evp::{aead, aead_of, evp_of};
+use kcfaes_peer_evp::{aead, aead_of, aes, aes_of, evp_of};
 use kcfaes_shape::{Job, Operation, Prepared, locked};
 
 fn describe() -> Option<&'static CStr> {
@@ -21,10 +22,15 @@ unsafe fn prepare(operation: Operation, job: &Job) -> Prepared {
     // SAFETY: the caller's promise.
     unsafe {
         match operation {
+            Operation::Ctr | Operation::CbcEncrypt | Operation::CbcDecrypt => {
+                aes::prepare(aes_of!(boring_sys), operation, job)
+            }
             Operation::GcmSeal | Operation::GcmOpen | Operation::GcmNewKeySeal => {
                 aead::prepare(aead_of!(boring_sys), operation, job)
             }
-            _ => kcfaes_peer_evp::prepare(evp_of!(boring_sys), operation, job),
+            Operation::EcbEncrypt | Operation::EcbDecrypt => {
+                kcfaes_peer_evp::prepare(evp_of!(boring_sys), operation, job)
+            }
         }
     }
 }

@@ -9,7 +9,9 @@ use core::ptr::{null, null_mut};
 use kcfaes_shape::{BLOCK, GCM_IV, Job, Operation, Prepared};
 
 pub mod aead;
+pub mod aes;
 pub use aead::Aead;
+pub use aes::Aes;
 
 /// `EVP_CTRL_AEAD_GET_TAG` and `_SET_TAG` of `openssl/evp.h`.
 const GET_TAG: c_int = 0x10;

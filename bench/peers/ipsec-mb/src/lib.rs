@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Intel's multi-buffer library for IPsec: GCM by its direct calls, the other modes by one job for
-//! each message.
+//! Intel's multi-buffer library for IPsec: GCM by its direct calls, CTR and CBC by bursts of one job,
+//! which cost less than a job in the queue, ECB by the queue.
 
 use core::ffi::CStr;
 use core::mem::zeroed;
@@ -26,11 +26,12 @@ mod ipsec_mb {
 }
 use ipsec_mb::{
     IMB_CHAIN_ORDER_IMB_ORDER_CIPHER_HASH as CIPHER_HASH,
-    IMB_CHAIN_ORDER_IMB_ORDER_HASH_CIPHER as HASH_CIPHER,
+    IMB_CHAIN_ORDER_IMB_ORDER_HASH_CIPHER as HASH_CIPHER, IMB_CIPHER_DIRECTION,
     IMB_CIPHER_DIRECTION_IMB_DIR_DECRYPT as DECRYPT,
     IMB_CIPHER_DIRECTION_IMB_DIR_ENCRYPT as ENCRYPT, IMB_CIPHER_MODE,
     IMB_CIPHER_MODE_IMB_CIPHER_CBC as CBC, IMB_CIPHER_MODE_IMB_CIPHER_CNTR as CTR,
-    IMB_CIPHER_MODE_IMB_CIPHER_ECB as ECB, IMB_HASH_ALG_IMB_AUTH_NULL as NO_HASH, IMB_JOB, IMB_MGR,
+    IMB_CIPHER_MODE_IMB_CIPHER_ECB as ECB, IMB_CIPHER_MODE_IMB_CIPHER_GCM as GCM,
+    IMB_HASH_ALG_IMB_AUTH_NULL as NO_HASH, IMB_JOB, IMB_MGR,
     IMB_STATUS_IMB_STATUS_COMPLETED as COMPLETED, gcm_context_data, gcm_key_data,
 };
 
@@ -46,11 +47,20 @@ struct Schedule {
     decryption: [u8; 16 * 15],
 }
 
-/// What a message needs: round keys for a job, or a key of GCM.
+/// What a job does.
+#[derive(Clone, Copy)]
+struct Mode {
+    cipher: IMB_CIPHER_MODE,
+    direction: IMB_CIPHER_DIRECTION,
+    iv_len: u64,
+}
+
+/// What a message needs: round keys and a job, or a key of GCM.
 struct State {
     manager: *mut IMB_MGR,
     schedule: Schedule,
-    mode: IMB_CIPHER_MODE,
+    mode: Mode,
+    job: IMB_JOB,
     gcm: gcm_key_data,
     context: gcm_context_data,
 }
@@ -94,15 +104,18 @@ unsafe fn prepare(operation: Operation, job: &Job) -> Prepared {
     if manager.is_null() || (operation == Operation::CbcEncrypt && job.len > LANE) {
         return Prepared::NONE;
     }
-    let (mode, call): (_, Call) = match operation {
-        Operation::EcbEncrypt => (ECB, encrypt),
-        Operation::EcbDecrypt => (ECB, decrypt),
-        Operation::Ctr => (CTR, encrypt),
-        Operation::CbcEncrypt => (CBC, encrypt),
-        Operation::CbcDecrypt => (CBC, decrypt),
-        Operation::GcmSeal => (0, gcm_seal),
-        Operation::GcmOpen => (0, gcm_open),
-        Operation::GcmNewKeySeal => (0, gcm_new_key_seal),
+    let (cipher, call): (_, Call) = match operation {
+        Operation::EcbEncrypt | Operation::EcbDecrypt => (ECB, queue),
+        Operation::Ctr => (CTR, burst),
+        Operation::CbcEncrypt | Operation::CbcDecrypt => (CBC, burst),
+        Operation::GcmSeal => (GCM, gcm_seal),
+        Operation::GcmOpen => (GCM, gcm_open),
+        Operation::GcmNewKeySeal => (GCM, gcm_new_key_seal),
+    };
+    let mode = Mode {
+        cipher,
+        direction: if operation.encrypts() { ENCRYPT } else { DECRYPT },
+        iv_len: if cipher == ECB { 0 } else { BLOCK as u64 },
     };
     // SAFETY: zero is a value of each; then as the header documents these functions.
     unsafe {
@@ -110,6 +123,7 @@ unsafe fn prepare(operation: Operation, job: &Job) -> Prepared {
             manager,
             schedule: Schedule { encryption: [0; 16 * 15], decryption: [0; 16 * 15] },
             mode,
+            job: zeroed(),
             gcm: zeroed(),
             context: zeroed(),
         };
@@ -139,26 +153,31 @@ unsafe fn set_gcm_key(state: &mut State, job: &Job) {
     }
 }
 
-unsafe fn submit(job: &Job, encrypts: bool) -> u32 {
-    // SAFETY: see above; the queue is empty between messages, so the job that is done is ours.
+/// Fills a job whose other fields are zero, or those of an earlier one of the same state.
+unsafe fn fill(it: &mut IMB_JOB, schedule: &Schedule, mode: Mode, job: &Job) {
+    it.enc_keys = schedule.encryption.as_ptr().cast();
+    it.dec_keys = schedule.decryption.as_ptr().cast();
+    it.key_len_in_bytes = job.key_len as u64;
+    it.__bindgen_anon_1.src = job.src;
+    it.__bindgen_anon_2.dst = job.dst;
+    it.__bindgen_anon_3.cipher_start_src_offset_in_bytes = 0;
+    it.__bindgen_anon_4.msg_len_to_cipher_in_bytes = job.len as u64;
+    it.iv = job.iv;
+    it.iv_len_in_bytes = mode.iv_len;
+    it.cipher_mode = mode.cipher;
+    it.cipher_direction = mode.direction;
+    it.chain_order = if mode.direction == ENCRYPT { CIPHER_HASH } else { HASH_CIPHER };
+    it.hash_alg = NO_HASH;
+}
+
+/// One job by the queue, which is empty between messages, so that the job that is done is ours.
+unsafe extern "C" fn queue(job: &Job) -> u32 {
+    // SAFETY: see above.
     unsafe {
         let State { manager, schedule, mode, .. } = job.state();
         let manager = *manager;
         let next: *mut IMB_JOB = through!(manager, get_next_job(manager));
-        let it = &mut *next;
-        it.enc_keys = schedule.encryption.as_ptr().cast();
-        it.dec_keys = schedule.decryption.as_ptr().cast();
-        it.key_len_in_bytes = job.key_len as u64;
-        it.__bindgen_anon_1.src = job.src;
-        it.__bindgen_anon_2.dst = job.dst;
-        it.__bindgen_anon_3.cipher_start_src_offset_in_bytes = 0;
-        it.__bindgen_anon_4.msg_len_to_cipher_in_bytes = job.len as u64;
-        it.iv = job.iv;
-        it.iv_len_in_bytes = if *mode == ECB { 0 } else { BLOCK as u64 };
-        it.cipher_mode = *mode;
-        it.cipher_direction = if encrypts { ENCRYPT } else { DECRYPT };
-        it.chain_order = if encrypts { CIPHER_HASH } else { HASH_CIPHER };
-        it.hash_alg = NO_HASH;
+        fill(&mut *next, schedule, *mode, job);
         let mut done = through!(manager, submit_job_nocheck(manager));
         if done.is_null() {
             done = through!(manager, flush_job(manager));
@@ -167,14 +186,18 @@ unsafe fn submit(job: &Job, encrypts: bool) -> u32 {
     }
 }
 
-unsafe extern "C" fn encrypt(job: &Job) -> u32 {
+/// A burst of one job.
+unsafe extern "C" fn burst(job: &Job) -> u32 {
     // SAFETY: see above.
-    unsafe { submit(job, true) }
-}
-
-unsafe extern "C" fn decrypt(job: &Job) -> u32 {
-    // SAFETY: see above.
-    unsafe { submit(job, false) }
+    unsafe {
+        let State { manager, schedule, mode, job: it, .. } = job.state();
+        let (manager, size) = (*manager, job.key_len as u32);
+        fill(it, schedule, *mode, job);
+        let (cipher, direction) = (mode.cipher, mode.direction);
+        let done =
+            through!(manager, submit_cipher_burst_nocheck(manager, it, 1, cipher, direction, size));
+        u32::from(done != 1)
+    }
 }
 
 /// A whole message by `$b128` or `$b256`, its tag to `$tag`.

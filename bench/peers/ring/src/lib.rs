@@ -38,24 +38,24 @@ unsafe fn prepare(operation: Operation, job: &Job) -> Prepared {
     }
 }
 
-/// Nonce, additional data and a copy of the text.
+/// Nonce and additional data.
 ///
 /// # Safety
 /// The contract of a [`Call`], here and below: `prepare` has put a [`LessSafeKey`] behind the job.
-unsafe fn message(job: &Job) -> (Nonce, Aad<&[u8]>, &mut [u8]) {
-    // SAFETY: see above; input and output are apart.
+unsafe fn header(job: &Job) -> (Nonce, Aad<&[u8]>) {
+    // SAFETY: see above.
     unsafe {
-        job.dst.copy_from_nonoverlapping(job.src, job.len);
         let nonce = Nonce::assume_unique_for_key(job.iv.cast::<[u8; GCM_IV]>().read());
-        let aad = Aad::from(from_raw_parts(job.aad, BLOCK));
-        (nonce, aad, from_raw_parts_mut(job.dst, job.len))
+        (nonce, Aad::from(from_raw_parts(job.aad, BLOCK)))
     }
 }
 
 unsafe fn seal_with(key: &LessSafeKey, job: &Job) -> u32 {
-    // SAFETY: see above.
+    // SAFETY: see above; input and output are apart.
     unsafe {
-        let (nonce, aad, text) = message(job);
+        let (nonce, aad) = header(job);
+        job.dst.copy_from_nonoverlapping(job.src, job.len);
+        let text = from_raw_parts_mut(job.dst, job.len);
         match key.seal_in_place_separate_tag(nonce, aad, text) {
             Ok(tag) => {
                 job.tag_out().copy_from_nonoverlapping(tag.as_ref().as_ptr(), BLOCK);
@@ -82,10 +82,12 @@ unsafe extern "C" fn new_key_seal(job: &Job) -> u32 {
 }
 
 unsafe extern "C" fn open(job: &Job) -> u32 {
-    // SAFETY: see above.
+    // SAFETY: see above; input and output are apart.
     unsafe {
         let key: &LessSafeKey = job.state();
-        let (nonce, aad, text) = message(job);
+        let (nonce, aad) = header(job);
+        job.dst.copy_from_nonoverlapping(job.src, job.len);
+        let text = from_raw_parts_mut(job.dst, job.len);
         let tag = Tag::from(job.tag_in().cast::<[u8; BLOCK]>().read());
         u32::from(key.open_in_place_separate_tag(nonce, aad, tag, text, 0..).is_err())
     }
