@@ -38,6 +38,7 @@ fn check(text: &str) -> Vec<(usize, String)> {
         faults.push((1, "no licence line".to_string()));
     }
     let mut in_comment = false;
+    let mut ended = true;
     for (number, line) in (1..).zip(text.lines()) {
         let mut fault = |what: &str| faults.push((number, what.to_string()));
         if columns(line) > WIDTH {
@@ -52,6 +53,9 @@ fn check(text: &str) -> Vec<(usize, String)> {
         if !in_comment && spaces != 0 && spaces != 4 && !comment_body {
             fault("indented by other than tabs, and four spaces for a continuation");
         }
+        if !in_comment && spaces == 4 && ended {
+            fault("four spaces, where nothing is continued");
+        }
         if !in_comment && code.trim_start().starts_with("//") {
             fault("a // comment");
         }
@@ -60,6 +64,7 @@ fn check(text: &str) -> Vec<(usize, String)> {
                 fault("no space after a keyword");
             }
         }
+        ended = line.is_empty() || line.ends_with([';', '{', '}']) || line.ends_with("*/");
         match (line.rfind("/*"), line.rfind("*/")) {
             (Some(open), Some(close)) => in_comment = open > close,
             (Some(_), None) => in_comment = true,
@@ -100,6 +105,7 @@ mod tests {
             (nine_tabs.as_str(), "longer than 80 columns"),
             ("int a; \n", "white space at the end"),
             ("        int a;\n", "indented by other than tabs, and four spaces for a continuation"),
+            ("{\n    int a;\n}\n", "four spaces, where nothing is continued"),
             ("\t// hello\n", "a // comment"),
             ("\tif(a)\n", "no space after a keyword"),
             ("int a;", "does not end in one newline"),
