@@ -128,8 +128,14 @@ impl Report {
         clock: &Clock,
         comparison: &Comparison,
         field: &[Box<dyn Contender>],
-        missing: Vec<Missing>,
+        mut missing: Vec<Missing>,
     ) -> Self {
+        missing.extend(Width::ALL.into_iter().filter_map(|width| {
+            let lacking = width.lacking();
+            let reason = format!("this processor lacks {}", lacking.join(", "));
+            let name = format!("limit of {}", width.name());
+            (!lacking.is_empty()).then_some(Missing { name, reason })
+        }));
         let verdicts = Verdicts::new(comparison, field);
         let limits = &comparison.limits;
         let probes = Width::ALL.into_iter().flat_map(|width| {
