@@ -17,7 +17,12 @@ const OPTIONAL: [(Step, &[setup::Need]); 1] =
     [(("library for illumos", library::build_illumos), setup::ILLUMOS_LIBRARY)];
 
 const STEPS: [Step; 12] = [
-    ("rustfmt", |tree| run(cargo(tree).args(["fmt", "--all", "--check"]))),
+    ("rustfmt", |tree| {
+        // The comparison's peers are a workspace apart, of which nothing is built here.
+        ["Cargo.toml", "bench/peers/Cargo.toml"].into_iter().try_for_each(|workspace| {
+            run(cargo(tree).args(["fmt", "--all", "--check", "--manifest-path", workspace]))
+        })
+    }),
     ("C style", cstyle::command),
     ("manual pages", manual_pages),
     ("vector checksums", |tree| {
