@@ -7,7 +7,7 @@
 int
 main(void)
 {
-	static const char *const tables[] = { "portable", "aesni" };
+	static const char *const tables[] = { "portable", "aesni", "vaes256", "vaes512" };
 	kcfaes_fault fault;
 	kcfaes_rc rc;
 

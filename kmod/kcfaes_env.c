@@ -83,6 +83,19 @@ kcfaes_env_init(void)
 	kcfaes_features = features;
 }
 
+/*
+ * The instruction itself: which name the kernel has for this has changed.
+ */
+uint32_t
+kcfaes_env_signature(void)
+{
+	uint32_t eax = 1, ebx, ecx = 0, edx;
+
+	__asm__ __volatile__("cpuid"
+	    : "+a" (eax), "=b" (ebx), "+c" (ecx), "=d" (edx));
+	return (eax);
+}
+
 void
 kcfaes_env_create(size_t operation_bytes)
 {

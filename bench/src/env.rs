@@ -69,6 +69,11 @@ extern "C" fn kcfaes_env_features() -> u32 {
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn kcfaes_env_signature() -> u32 {
+    core::arch::x86_64::__cpuid(1).eax
+}
+
+#[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn kcfaes_env_in_interrupt() -> c_int {
     IN_INTERRUPT.load(Ordering::Relaxed)

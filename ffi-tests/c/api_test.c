@@ -786,7 +786,9 @@ test_library(void)
 int
 main(void)
 {
-	static const char *const tables[] = { "portable", "aesni" };
+	static const char *const tables[] = {
+		"portable", "aesni", "vaes256", "vaes512"
+	};
 	static const size_t long_ones[] = { 511, 512, 1024, 2049, 4096, 4199 };
 
 	fill(text, sizeof (text));

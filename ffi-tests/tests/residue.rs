@@ -15,6 +15,7 @@ use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format};
 use kcfaes_ffi_tests::consumer::{Request, Way};
 use kcfaes_ffi_tests::kernel::{self, fk_host_features, fk_kmem_on_free};
 use kcfaes_ffi_tests::spi;
+use kcfaes_kernels::POWERS;
 use kcfaes_provider::engine::TableId;
 use kcfaes_provider::kcf::{
     CRYPTO_BUFFER_TOO_SMALL, CRYPTO_INVALID_MAC, CRYPTO_KEY_SIZE_RANGE, CRYPTO_SUCCESS,
@@ -213,9 +214,9 @@ fn secrets(message: &Message, key: &Key) -> Secrets {
     }
     if message.tag_len > 0 {
         for (i, power) in key.powers.pow.iter().enumerate() {
-            add(format!("H^{}", 8 - i), power.0);
+            add(format!("H^{}", POWERS - i), power.0);
         }
-        for (i, pair) in key.powers.mid.as_chunks::<2>().0.iter().enumerate() {
+        for (i, pair) in key.powers.mid.iter().enumerate() {
             let mut bytes = [0; 16];
             bytes[..8].copy_from_slice(&pair[0].to_le_bytes());
             bytes[8..].copy_from_slice(&pair[1].to_le_bytes());

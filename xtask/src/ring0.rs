@@ -28,7 +28,8 @@ const LIMIT: &str = "120";
 /// Processors, and the tables that must have run on them.
 const QEMU_CPUS: [(&str, &[&str]); 2] =
     [("max", &["portable", "aesni"]), ("qemu64", &["portable"])];
-const BOCHS_CPU: (&str, &[&str]) = ("corei7_icelake_u", &["portable", "aesni"]);
+const BOCHS_CPU: (&str, &[&str]) =
+    ("corei7_icelake_u", &["portable", "aesni", "vaes256", "vaes512"]);
 
 /// What the test kernel is compiled with besides the module's own flags. Its memcpy and memset must
 /// not become calls of themselves.

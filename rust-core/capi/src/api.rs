@@ -31,6 +31,8 @@ use kcfaes_provider::key::Key;
 use kcfaes_provider::mode::{Operation, Produced};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
 use kcfaes_provider::selftest;
+
+use crate::context::Heap;
 use subtle::ConstantTimeEq;
 
 /// What a function answers: 0, or the number that KCF has for it in sys/crypto/common.h.
@@ -192,11 +194,15 @@ pub unsafe extern "C" fn kcfaes_table_force(name: *const c_char) -> kcfaes_rc {
     if force(chosen) { KCFAES_OK } else { KCFAES_NOT_SUPPORTED }
 }
 
-/// Known answers of every mode and key size on every table that this CPU has; less than a
-/// millisecond. KCFAES_FAILED: an answer was wrong, and fault (which may be NULL) says where.
+/// Known answers of every mode and key size on every table that this CPU has; a few milliseconds.
+/// KCFAES_FAILED: an answer was wrong, and fault (which may be NULL) says where. KCFAES_HOST_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_selftest(fault: *mut kcfaes_fault) -> kcfaes_rc {
-    let result = selftest::run();
+    let mut scratch = match Heap::<selftest::Scratch>::new(KM_SLEEP) {
+        Ok(scratch) => scratch,
+        Err(error) => return rc(Err(error)),
+    };
+    let result = selftest::run(scratch.get());
     let found = match result {
         Ok(()) => kcfaes_fault { table: core::ptr::null(), mode: core::ptr::null(), key_bits: 0 },
         Err(found) => kcfaes_fault {
@@ -918,6 +924,8 @@ pub(crate) fn table_name(id: TableId) -> &'static CStr {
     match id {
         TableId::Portable => c"portable",
         TableId::Aesni => c"aesni",
+        TableId::Vaes256 => c"vaes256",
+        TableId::Vaes512 => c"vaes512",
     }
 }
 

@@ -5,10 +5,11 @@
 //! allocated larger by that, and the aligned place is found inside it.
 
 use core::ffi::{c_int, c_void};
+use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-use kcfaes_provider::engine::{Fpu, env, wipe_raw};
+use kcfaes_provider::engine::{Fpu, Wipe, env, wipe_raw};
 use kcfaes_provider::kcf::{Error, Result, crypto_spi_ctx_template_t};
 use kcfaes_provider::key::Key;
 use kcfaes_provider::mode::Operation;
@@ -57,24 +58,30 @@ fn aligned(at: NonNull<u8>, offset: usize) -> NonNull<u8> {
     unsafe { at.add(offset + (behind.wrapping_neg() & 63)) }
 }
 
-/// A key in a block of its own, for the length of one call; always the same size, so that a cache
-/// of fixed size can serve it.
-pub(crate) struct HeapKey(Block);
+/// A value in a block of its own, for the length of one call.
+pub(crate) struct Heap<T: Wipe> {
+    block: Block,
+    value: PhantomData<T>,
+}
 
-impl HeapKey {
+/// A key; its block is always of one size, so that a cache of fixed size can serve it.
+pub(crate) type HeapKey = Heap<Key>;
+
+impl<T: Wipe> Heap<T> {
     /// Bytes of the block.
     #[cfg(not(kcfaes_artifact = "userland"))]
-    pub(crate) const BYTES: usize = Block::bytes(size_of::<Key>());
+    pub(crate) const BYTES: usize = Block::bytes(size_of::<T>());
 
-    /// A key that was never set.
+    /// A value that is all zero.
     pub(crate) fn new(kmflag: c_int) -> Result<Self> {
-        Block::new(size_of::<Key>(), kmflag).map(Self)
+        const { assert!(align_of::<T>() <= 64) };
+        Ok(Self { block: Block::new(size_of::<T>(), kmflag)?, value: PhantomData })
     }
 
-    /// The key.
-    pub(crate) fn get(&mut self) -> &mut Key {
-        let at = self.0.aligned(0).cast::<Key>();
-        // SAFETY: aligned, zeroed (which is a `Key`), and borrowed from `self`, which owns it.
+    /// The value.
+    pub(crate) fn get(&mut self) -> &mut T {
+        let at = self.block.aligned(0).cast::<T>();
+        // SAFETY: aligned, zeroed (which is a `T`), and borrowed from `self`, which owns it.
         unsafe { &mut *at.as_ptr() }
     }
 }

@@ -114,6 +114,11 @@ extern "C" fn kcfaes_env_features() -> u32 {
     features & !DETECTED
 }
 
+#[unsafe(no_mangle)]
+extern "C" fn kcfaes_env_signature() -> u32 {
+    __cpuid(1).eax
+}
+
 fn detect() -> u32 {
     let leaf1 = __cpuid(1);
     let (ebx7, ecx7) = if __cpuid(0).eax >= 7 {

@@ -8,11 +8,12 @@
 use core::ffi::{c_char, c_int};
 
 use kcfaes_provider::engine::{Fpu, TableId, force, probe, select, set_hold_bytes};
+use kcfaes_provider::kcf::KM_SLEEP;
 use kcfaes_provider::mode::set_gcm_stream;
 use kcfaes_provider::selftest;
 
 use crate::api::{mode_name, table_name};
-use crate::context::HeapKey;
+use crate::context::{Heap, HeapKey};
 
 /// Where a self-test found a wrong answer.
 #[repr(C)]
@@ -35,12 +36,16 @@ pub unsafe extern "C" fn kcfaes_module_selftest(
     let Some(id) = numbered(table) else { return 0 };
     id.exclude(false);
     let Some(table) = probe(id) else { return 0 };
-    let Err(found) = selftest::test(table) else { return 1 };
+    let (mode, key_bits) = match Heap::new(KM_SLEEP) {
+        Ok(mut scratch) => match selftest::test(table, scratch.get()) {
+            Ok(()) => return 1,
+            Err(found) => (mode_name(found.mechanism), (found.key_len as u32) << 3),
+        },
+        Err(_) => (c"any mode, for want of memory,", 0),
+    };
     id.exclude(true);
-    let mode = mode_name(found.mechanism).as_ptr();
-    let key_bits = (found.key_len as u32) << 3;
     // SAFETY: the caller's contract.
-    unsafe { fault.write(kcfaes_module_fault { mode, key_bits }) };
+    unsafe { fault.write(kcfaes_module_fault { mode: mode.as_ptr(), key_bits }) };
     -1
 }
 
@@ -60,9 +65,11 @@ pub extern "C" fn kcfaes_module_table() -> u32 {
 /// changes nothing.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_set_table_max(table: u32) -> c_int {
-    let best = numbered(table)
-        .and_then(|max| TableId::ALL.into_iter().rfind(|&id| id <= max && id.available()));
-    c_int::from(best.is_some_and(|id| force(Some(id))))
+    let Some(max) = numbered(table) else { return 0 };
+    let [.., last] = TableId::ALL;
+    // With no limit the choice is that of the CPU's model.
+    let best = TableId::ALL.into_iter().rfind(|&id| id <= max && id.available());
+    c_int::from(force(best.filter(|_| max < last)))
 }
 
 /// Sets the most bytes of an FPU hold in later calls; returns the value taken, which is a multiple

@@ -16,8 +16,9 @@ pub(crate) mod key;
 use crate::lanes::Lanes;
 use crate::{Block, Schedule};
 
-/// Registers in flight in the bulk loops: AESENC has a latency of 3 or 4 cycles and two units.
-const IN_FLIGHT: usize = 8;
+/// Registers in flight in the bulk loops. AESENC has a latency of 3 or 4 cycles and two units:
+/// eight would do if each began the moment that it can, twelve are 4 % faster on Zen 5.
+const IN_FLIGHT: usize = 12;
 
 /// A body for each of the listed values: where it has a barrier in it, no optimiser unrolls it.
 macro_rules! unrolled {
@@ -137,8 +138,7 @@ trait Parallel<L: Lanes> {
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
     unsafe fn head(&mut self, src: *const u8, dst: *mut u8, len: usize);
 
-    /// Walks over a text: eight registers at a time, then by the bits of what is left, with no
-    /// loop, so that the steps of a tail overlap.
+    /// Walks over a text: twelve registers at a time, then [`tail`](Self::tail).
     ///
     /// # Safety
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
@@ -156,29 +156,21 @@ trait Parallel<L: Lanes> {
         }
     }
 
-    /// The end of a walk.
+    /// The end of a walk: by the bits of what is left, with no loop, so that the steps overlap.
     ///
     /// # Safety
-    /// As [`walk`](Self::walk), and `len` < eight registers.
+    /// As [`walk`](Self::walk), and `len` < 16 registers.
     #[inline(always)]
     unsafe fn tail(&mut self, mut src: *const u8, mut dst: *mut u8, len: usize) {
         // SAFETY: the steps together cover `len` bytes.
         unsafe {
-            if len & (4 * L::BYTES) != 0 {
-                self.step::<4>(src, dst);
-                src = src.add(4 * L::BYTES);
-                dst = dst.add(4 * L::BYTES);
-            }
-            if len & (2 * L::BYTES) != 0 {
-                self.step::<2>(src, dst);
-                src = src.add(2 * L::BYTES);
-                dst = dst.add(2 * L::BYTES);
-            }
-            if len & L::BYTES != 0 {
-                self.step::<1>(src, dst);
-                src = src.add(L::BYTES);
-                dst = dst.add(L::BYTES);
-            }
+            unrolled!(N in 8 4 2 1 {
+                if len & (N * L::BYTES) != 0 {
+                    self.step::<N>(src, dst);
+                    src = src.add(N * L::BYTES);
+                    dst = dst.add(N * L::BYTES);
+                }
+            });
             let len = len & (L::BYTES - 1);
             if len != 0 {
                 self.head(src, dst, len);

@@ -1,52 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Table `aesni`: legacy-SSE encodings of AES-NI, SSSE3, SSE4.1 and PCLMULQDQ; xmm0–15 only.
 
-use crate::{Block, Powers, Schedule};
+use crate::{Block, Powers, Schedule, entry::entries};
 #[cfg(not(target_os = "none"))]
 use crate::{
+    COMMON_POWERS,
     body::{cbc, ctr, ecb, gcm, ghash, key},
     lanes::Xmm,
     wipe,
 };
 
-/// Defines each entry point where this crate is compiled for a host, and declares it where it is
-/// only the provider room's view of the kernels object.
-macro_rules! entries {
-    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block)*) => {
-        $(
-            $(#[$doc])*
-            ///
-            /// # Safety
-            /// The common contract in the head of the crate.
-            #[cfg(not(target_os = "none"))]
-            #[unsafe(no_mangle)]
-            #[target_feature(enable = "aes,pclmulqdq,ssse3,sse4.1")]
-            pub unsafe extern "C" fn $name($($arg: $ty),*) {
-                // SAFETY: the caller's promise is that of the body; the features are enabled here.
-                unsafe { $body }
-            }
-        )*
-        #[cfg(target_os = "none")]
-        unsafe extern "C" {
-            $(
-                $(#[$doc])*
-                ///
-                /// # Safety
-                /// The common contract in the head of the crate.
-                pub fn $name($($arg: $ty),*);
-            )*
-        }
-    };
-}
-
 entries! {
+    "aes,pclmulqdq,ssse3,sse4.1"
+
     /// Expands a key of `key_len` 16, 24 or 32 bytes into `schedule` (both directions).
     fn kcfaes_key_expand_aesni(schedule: *mut Schedule, key: *const u8, key_len: usize) {
         key::expand(schedule, key, key_len)
     }
-    /// Computes H = E(K, 0^128) and its powers.
+    /// Computes H = E(K, 0^128) and [`COMMON_POWERS`](crate::COMMON_POWERS) powers of it.
     fn kcfaes_ghash_init_aesni(schedule: *const Schedule, powers: *mut Powers) {
-        ghash::init(schedule, powers)
+        ghash::init::<Xmm, COMMON_POWERS>(schedule, powers)
     }
     /// ECB encryption of `blocks` blocks.
     fn kcfaes_ecb_encrypt_aesni(schedule: *const Schedule, src: *const u8, dst: *mut u8, blocks: usize) {
@@ -110,5 +83,5 @@ unsafe fn gcm_aesni<const ENCRYPT: bool>(
     len: usize,
 ) {
     // SAFETY: the entry points' contract; the features are enabled here.
-    unsafe { gcm::gcm::<Xmm, ENCRYPT>(schedule, powers, ctr, y, src, dst, len) }
+    unsafe { gcm::part::<Xmm, ENCRYPT>(schedule, powers, ctr, y, src, dst, len) }
 }

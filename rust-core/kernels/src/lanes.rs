@@ -7,9 +7,13 @@
 //! everything else is safe to call. Methods are inlined into roots that enable those features.
 
 mod xmm;
+mod ymm;
+mod zmm;
 pub(crate) use xmm::Xmm;
+pub(crate) use ymm::Ymm;
+pub(crate) use zmm::Zmm;
 
-use crate::{Block, Powers};
+use crate::{Block, POWERS, Powers, types::mid_of};
 
 /// A register of [`BLOCKS`](Lanes::BLOCKS) blocks; "each" below means each block by itself.
 ///
@@ -25,17 +29,20 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`zero`](Lanes::zero), and `src` is readable for `BYTES`.
     unsafe fn load(src: *const u8) -> Self;
-    /// The first `len` bytes, the rest zero; touches no byte beyond.
+    /// Of the `BYTES` bytes at `src` those before `end`, without the first block where `SKIP`;
+    /// zero in place of the others, which are not touched.
     ///
     /// # Safety
-    /// As [`zero`](Lanes::zero), `0 < len < BYTES`, and `src` is readable for `len`.
-    unsafe fn load_head(src: *const u8, len: usize) -> Self;
+    /// As [`zero`](Lanes::zero), `end <= BYTES`, and the bytes that are loaded are readable.
+    unsafe fn load_part<const SKIP: bool>(src: *const u8, end: usize) -> Self;
     /// # Safety
     /// `dst` is writable for `BYTES`.
     unsafe fn store(self, dst: *mut u8);
+    /// Stores what [`load_part`](Lanes::load_part) would load.
+    ///
     /// # Safety
-    /// `0 < len < BYTES`, and `dst` is writable for `len`.
-    unsafe fn store_head(self, dst: *mut u8, len: usize);
+    /// `end <= BYTES`, and the bytes that are stored are writable.
+    unsafe fn store_part<const SKIP: bool>(self, dst: *mut u8, end: usize);
     /// One block, repeated.
     ///
     /// # Safety
@@ -46,15 +53,16 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`zero`](Lanes::zero), and `block` is readable for `BYTES`.
     unsafe fn consecutive(block: *const Block) -> Self;
-    /// `block`, then the `BLOCKS - 1` blocks at `src`.
-    ///
-    /// # Safety
-    /// `src` is readable for `BYTES - 16`.
-    unsafe fn after(block: Xmm, src: *const u8) -> Self;
     /// The counter blocks `block + 0`, `block + 1`, …; `block` as an integer.
     fn counters(block: Xmm) -> Self;
     /// `block` first, then zeros.
     fn widen(block: Xmm) -> Self;
+    /// `block` in place `lane`, zeros elsewhere.
+    fn place(block: Xmm, lane: usize) -> Self;
+    /// The first block.
+    fn first(self) -> Xmm;
+    /// The bytes that [`load_part`](Lanes::load_part) would load, zeros elsewhere.
+    fn part<const SKIP: bool>(self, end: usize) -> Self;
     /// The sum (xor) of all blocks.
     fn fold(self) -> Xmm;
 
@@ -74,16 +82,35 @@ pub(crate) trait Lanes: Copy {
     /// Carry-less product of the 64-bit halves of each: bit 0 of `HALVES` picks the half of
     /// `self`, bit 4 that of `other`.
     fn clmul<const HALVES: i32>(self, other: Self) -> Self;
-    /// Adds to `[lo, mid, hi]` the Karatsuba products of `x` (as integers) and register `I` of
-    /// `powers`, counted from the highest: the low halves', the halves' sums' and the high halves'.
+    /// Adds to `[lo, mid, hi]` the Karatsuba products of `x` (as integers) and register `I` of the
+    /// eight that end with H^1: the low halves', the halves' sums' and the high halves'.
     ///
     /// # Safety
-    /// `powers` is readable, and has a register `I`.
+    /// `powers` is readable, and `I` < 8.
+    #[inline(always)]
     unsafe fn multiply_add<const I: usize>(
-        sum: [Self; 3],
+        [lo, mid, hi]: [Self; 3],
         x: Self,
         powers: *const Powers,
-    ) -> [Self; 3];
+    ) -> [Self; 3] {
+        let first = POWERS - (8 - I) * Self::BLOCKS;
+        let (pair, half) = mid_of(first);
+        // SAFETY: the caller's promise.
+        let (pow, mids) = unsafe {
+            (
+                Self::consecutive((&raw const (*powers).pow).cast::<Block>().add(first)),
+                Self::consecutive((&raw const (*powers).mid).cast::<Block>().add(pair)),
+            )
+        };
+        let both = x.xor(x.swap_halves());
+        let middle = if half == 0 { both.clmul::<0x00>(mids) } else { both.clmul::<0x10>(mids) };
+        [lo.xor(x.clmul::<0x00>(pow)), mid.xor(middle), hi.xor(x.clmul::<0x11>(pow))]
+    }
+    /// The low halves of each: this one's low, the other's high.
+    fn low_halves(self, other: Self) -> Self;
+    /// No instruction, but the compiler keeps what makes and what uses the values that pass through
+    /// here in the order of their passing.
+    fn pin(self) -> Self;
     /// Exchanges the 64-bit halves of each.
     fn swap_halves(self) -> Self;
 }

@@ -3,7 +3,7 @@
 //!
 //! Compiled hard-float for the host with the kernel code model and no red zone. The object has no
 //! undefined symbol, writes no static, allocates nothing and cannot panic; the provider reaches it
-//! only through the unmangled `extern "C"` names that [`entry_aesni`] lists, passing pointers and
+//! only through the unmangled `extern "C"` names that the `entry_` modules list, passing pointers and
 //! integers. On a target without an operating system (`x86_64-unknown-none`, the provider room of
 //! the kernel object) this crate is only the types and the declarations of those names.
 //!
@@ -16,11 +16,14 @@
 #![no_std]
 
 mod types;
-pub use types::{Block, MAX_ROUNDS, POWERS, Powers, Schedule};
+pub use types::{Block, COMMON_POWERS, MAX_ROUNDS, POWERS, Powers, Schedule, mid_of};
 
 #[cfg(not(target_os = "none"))]
 mod body;
+mod entry;
 pub mod entry_aesni;
+pub mod entry_vaes256;
+pub mod entry_vaes512;
 #[cfg(not(target_os = "none"))]
 mod lanes;
 #[cfg(not(target_os = "none"))]

@@ -4,8 +4,11 @@
 /// Rounds of AES-256, the most of the three key sizes (FIPS 197, table 3).
 pub const MAX_ROUNDS: usize = 14;
 
-/// Powers of the hash subkey that are always present.
-pub const POWERS: usize = 8;
+/// Most powers of the hash subkey that a table uses.
+pub const POWERS: usize = 32;
+
+/// Powers that are always set: what table `aesni` uses.
+pub const COMMON_POWERS: usize = 8;
 
 /// One 16-byte block in the byte order of the standards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,11 +39,20 @@ pub struct Schedule {
 #[derive(Clone, Debug, Default)]
 #[repr(C, align(64))]
 pub struct Powers {
-    /// H^8, H^7, … H^1 in that form: whatever the number N of blocks left, their powers start at
-    /// `POWERS - N`.
+    /// H^32, H^31, … H^1 in that form: whatever the number N of blocks left, their powers start at
+    /// `POWERS - N`. The first `POWERS - set` are zero.
     pub pow: [Block; POWERS],
-    /// For each power the xor of its two halves, the middle operand of Karatsuba.
-    pub mid: [u64; POWERS],
+    /// For each power the xor of its two halves, the middle operand of Karatsuba, where
+    /// [`mid_of`] says: a load of 1, 2 or 4 pairs has those of as many powers in a row, in the same
+    /// half of each pair.
+    pub mid: [[u64; 2]; POWERS / 2],
     /// H itself, E(K, 0^128), in the byte order of the standard.
     pub h: Block,
+    /// Powers that are set: [`COMMON_POWERS`] at least.
+    pub set: u32,
+}
+
+/// The pair and the half of it where [`Powers::mid`] belongs to `pow[index]`.
+pub const fn mid_of(index: usize) -> (usize, usize) {
+    (index / 8 * 4 + index % 4, index / 4 % 2)
 }

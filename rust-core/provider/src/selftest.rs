@@ -2,19 +2,21 @@
 //! Power-on self-test: known answers of every mode and key size on every table that this CPU has,
 //! through the same [`Operation`] that serves a request.
 //!
-//! One message serves all: 45 blocks and 5 bytes, so that the widest loop of a table, its shorter
-//! ones and a ragged end run; the CTR counter carries out of its low 32 bits on the way. An answer is
-//! 128 bits: its blocks folded by rotating and adding, which no single wrong bit survives. They were
-//! computed with OpenSSL, and a test computes them again with RustCrypto.
+//! The messages are the beginnings of one pattern. Of the longest the widest loop of every table,
+//! its shorter ones and a ragged end run, and the CTR counter carries out of its low 32 bits on the
+//! way; it is given in one part and in two. The others take each way that a short GCM message has
+//! through the wide tables. An answer is 128 bits: of all messages the blocks, folded by rotating and
+//! adding, which no single wrong bit survives. A test computes
+//! them with RustCrypto.
 //!
-//! No heap, no panic, and no frame over 1 KiB: a key, a message and a hold are each on the stack of
-//! another function. The keys and the message are public.
+//! No heap, no panic, and no frame over 1 KiB: the caller lends the memory for a key and a message.
+//! Both are public.
 
 use kcfaes_kernels::Block;
 
 use crate::data::{Flat, Io};
 use crate::engine::{Fpu, Table, TableId, probe};
-use crate::kcf::{Error, Result};
+use crate::kcf::{Error, KM_NOSLEEP, Result};
 use crate::key::Key;
 use crate::mode::Operation;
 use crate::request::{Direction, Mechanism, Parameter};
@@ -30,8 +32,37 @@ pub struct Fault {
     pub key_len: usize,
 }
 
-/// Bytes of the message; ECB and CBC take the whole blocks of it.
-const LEN: usize = 45 * 16 + 5;
+/// Bytes of the longest message: 27 registers of four blocks, one block and 5 bytes. ECB and CBC take
+/// the whole blocks of a message.
+const LEN: usize = (27 * 4 + 1) * 16 + 5;
+
+/// Bytes of each message, and those of its first part where it is given in two: so it is in GCM
+/// alone, which has other kernels for that.
+const MESSAGES: [(usize, Option<usize>); 10] = [
+    (LEN, None),
+    (LEN, Some(27 * 4 * 16)),
+    (285, None),
+    (221, None),
+    (157, None),
+    (141, None),
+    (93, None),
+    (61, None),
+    (29, None),
+    (13, None),
+];
+
+/// What a test works in: about 3 KiB, all-zero at first.
+#[repr(C)]
+pub struct Scratch {
+    key: Key,
+    message: [u8; LEN],
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { key: Key::default(), message: [0; LEN] }
+    }
+}
 
 /// The message's first bytes are the AAD too.
 const AAD_LEN: usize = 20;
@@ -65,31 +96,31 @@ const ANSWERS: [Answers; 3] = [
     Answers {
         key_len: 16,
         folds: [
-            (Mechanism::Ecb, 0x1f6e34a7_9ebc8cb0_46fc7637_61289f02),
-            (Mechanism::Cbc, 0x8e83ef57_495e2c04_a28d778e_c59909f4),
-            (Mechanism::Ctr, 0x5d095302_08346daa_f34600c9_eca2b809),
-            (Mechanism::Gcm, 0x0ba5b496_c6087e0d_d06cff98_a326be95),
-            (Mechanism::Gmac, 0x762758c4_e7264822_3d9ec7ec_a51b02b1),
+            (Mechanism::Ecb, 0xc81f24ba_ace615d1_a99cf5aa_706ae945),
+            (Mechanism::Cbc, 0xe63dde7d_023460e6_b7a633d4_d0601627),
+            (Mechanism::Ctr, 0x348902eb_c9cbd0e2_140ebf36_624814d6),
+            (Mechanism::Gcm, 0x34976898_cd41b24b_5addeda6_2e77322f),
+            (Mechanism::Gmac, 0xb489506c_acf61ca1_a031c43a_8b655051),
         ],
     },
     Answers {
         key_len: 24,
         folds: [
-            (Mechanism::Ecb, 0x394bf840_fd50767c_84478a11_9a4da2b8),
-            (Mechanism::Cbc, 0xd6aee6f4_7292a84d_a54a3995_6ceff427),
-            (Mechanism::Ctr, 0x9c047934_ffaf5ec3_4d5e817e_542f6631),
-            (Mechanism::Gcm, 0xc98e3cd7_fa873711_cbcb0465_8cf72e4f),
-            (Mechanism::Gmac, 0xddc3d589_54fd7b23_2df8e05d_20cf46f8),
+            (Mechanism::Ecb, 0x18d60f5c_28e81d1b_3b266ba2_e84cabf3),
+            (Mechanism::Cbc, 0xa22404f6_d0071ea7_906c600b_e4be8e71),
+            (Mechanism::Ctr, 0xe23e1a48_f243e61c_26e16c01_d5142531),
+            (Mechanism::Gcm, 0x035fcde3_b1ca4700_fa944513_b5674b1d),
+            (Mechanism::Gmac, 0x90e5b908_a1537b85_83b94380_deab08c2),
         ],
     },
     Answers {
         key_len: 32,
         folds: [
-            (Mechanism::Ecb, 0x14303b95_0ffc8180_d96745e1_c091e570),
-            (Mechanism::Cbc, 0x51372760_0687bdde_92be24b4_35200299),
-            (Mechanism::Ctr, 0xf7591fff_491495b2_700c7a16_e1a7ba9a),
-            (Mechanism::Gcm, 0x95b4af95_a85982eb_6bcdf6c1_a4a6724f),
-            (Mechanism::Gmac, 0x832ddde2_c29a9aa7_151b5e27_b2652b01),
+            (Mechanism::Ecb, 0x19e4826c_0c1410ec_585e6f53_88df1cfc),
+            (Mechanism::Cbc, 0x0ad3c730_5be62444_2b7c88e8_69900d5d),
+            (Mechanism::Ctr, 0xa858d176_6a3ee033_dfda0ac4_5c252894),
+            (Mechanism::Gcm, 0x7e7b5f15_9101df96_789ad06a_3c24827e),
+            (Mechanism::Gmac, 0xae1f2541_a57f8d70_18be23fe_7d457060),
         ],
     },
 ];
@@ -98,72 +129,78 @@ const ANSWERS: [Answers; 3] = [
 ///
 /// # Errors
 /// The first wrong answer.
-pub fn run() -> core::result::Result<(), Fault> {
-    TableId::ALL.into_iter().filter_map(probe).try_for_each(test)
+pub fn run(scratch: &mut Scratch) -> core::result::Result<(), Fault> {
+    TableId::ALL.into_iter().filter_map(probe).try_for_each(|table| test(table, scratch))
 }
 
 /// Tests one table.
 ///
 /// # Errors
 /// The first wrong answer.
-pub fn test(table: Table) -> core::result::Result<(), Fault> {
-    ANSWERS.iter().try_for_each(|answers| test_key(table, answers))
-}
-
-#[inline(never)]
-fn test_key(table: Table, answers: &Answers) -> core::result::Result<(), Fault> {
-    let mut key = Key::default();
-    let key_len = answers.key_len;
-    set(table, &mut key, key_len);
-    for &(mechanism, answer) in &answers.folds {
-        if !answers_right(table, mechanism, &key, answer) {
-            return Err(Fault { table: table.id(), mechanism, key_len });
+pub fn test(table: Table, scratch: &mut Scratch) -> core::result::Result<(), Fault> {
+    for answers in &ANSWERS {
+        let key_len = answers.key_len;
+        scratch.key.set(&mut Fpu::on(table), KEY.get(..key_len).unwrap_or(&KEY), true);
+        for &(mechanism, answer) in &answers.folds {
+            let mut sum = 0;
+            for (len, part) in MESSAGES {
+                if part.is_some() && mechanism != Mechanism::Gcm {
+                    continue;
+                }
+                let key = &scratch.key;
+                let text = scratch.message.get_mut(..len).unwrap_or_default();
+                sum = answer_of(table, mechanism, key, text, part, sum).unwrap_or_default();
+            }
+            if sum != answer {
+                return Err(Fault { table: table.id(), mechanism, key_len });
+            }
         }
     }
     Ok(())
 }
 
-/// Expands the key; a function of its own for the sake of its frame, which an FPU hold fills.
+/// Folds what a mechanism makes of a message behind `sum`, if it then decrypts to the message again;
+/// in GCM, if it has also refused a tag with one bit wrong and left the ciphertext as it was.
 #[inline(never)]
-fn set(table: Table, key: &mut Key, key_len: usize) {
-    key.set(&mut Fpu::on(table), KEY.get(..key_len).unwrap_or(&KEY), true);
-}
-
-/// Whether a mechanism encrypts to `answer` and back; in GCM, whether it also refuses a tag with one
-/// bit wrong and leaves the ciphertext as it was.
-#[inline(never)]
-fn answers_right(table: Table, mechanism: Mechanism, key: &Key, answer: u128) -> bool {
-    let mut message = [0; LEN];
-    pattern().zip(&mut message).for_each(|(from, to)| *to = from);
-    let text = match mechanism {
-        Mechanism::Ecb | Mechanism::Cbc => message.get_mut(..LEN & !15).unwrap_or_default(),
-        _ => message.as_mut_slice(),
+fn answer_of(
+    table: Table,
+    mechanism: Mechanism,
+    key: &Key,
+    text: &mut [u8],
+    part: Option<usize>,
+    sum: u128,
+) -> Option<u128> {
+    let whole = match mechanism {
+        Mechanism::Ecb | Mechanism::Cbc => text.len() & !15,
+        _ => text.len(),
     };
+    let text = text.get_mut(..whole)?;
+    pattern().zip(&mut *text).for_each(|(from, to)| *to = from);
     let mut tag = [0; 16];
-    let sealed = transform(table, mechanism, Direction::Encrypt, key, text, &mut tag);
-    let computed = match mechanism {
-        Mechanism::Gmac => fold(0, &tag),
-        Mechanism::Gcm => fold(fold(0, text), &tag),
-        _ => fold(0, text),
+    transform(table, mechanism, Direction::Encrypt, key, text, part, &mut tag).ok()?;
+    let sealed = |text: &[u8], tag: &[u8; 16]| match mechanism {
+        Mechanism::Gmac => fold(sum, tag),
+        Mechanism::Gcm => fold(fold(sum, text), tag),
+        _ => fold(sum, text),
     };
-    if sealed.is_err() || computed != answer {
-        return false;
-    }
-    if mechanism == Mechanism::Gcm {
+    let answer = sealed(text, &tag);
+    if mechanism == Mechanism::Gcm && part.is_none() {
         let mut wrong = tag;
         wrong.last_mut().into_iter().for_each(|byte| *byte ^= 1);
-        let opened = transform(table, mechanism, Direction::Decrypt, key, text, &mut wrong);
-        if opened != Err(Error::INVALID_MAC) || fold(fold(0, text), &tag) != answer {
-            return false;
+        let opened = transform(table, mechanism, Direction::Decrypt, key, text, None, &mut wrong);
+        if opened != Err(Error::INVALID_MAC) || sealed(text, &tag) != answer {
+            return None;
         }
     }
-    // GMAC has no inverse: its message was not transformed.
-    mechanism == Mechanism::Gmac
-        || transform(table, mechanism, Direction::Decrypt, key, text, &mut tag).is_ok()
-            && pattern().zip(text).all(|(byte, &mut got)| byte == got)
+    if mechanism != Mechanism::Gmac {
+        // GMAC has no inverse: its message was not transformed.
+        transform(table, mechanism, Direction::Decrypt, key, text, part, &mut tag).ok()?;
+    }
+    pattern().zip(text).all(|(byte, &mut got)| byte == got).then_some(answer)
 }
 
-/// Transforms `text` in place with the tag apart, which is written or, decrypting, compared.
+/// Transforms `text` in place, in one call or with a first part of so many bytes (whole blocks), with
+/// the tag apart, which is written or, decrypting, compared.
 #[inline(never)]
 fn transform(
     table: Table,
@@ -171,6 +208,7 @@ fn transform(
     direction: Direction,
     key: &Key,
     text: &mut [u8],
+    part: Option<usize>,
     tag: &mut [u8; 16],
 ) -> Result<()> {
     let mut aad = [0; AAD_LEN];
@@ -193,7 +231,18 @@ fn transform(
         return operation.whole(key, &mut fpu, &io).map(|_| ());
     }
     operation.expect_tag(tag);
-    operation.whole(key, &mut fpu, &Io { src: Flat::new(text).data(), dst: None })?;
+    if let Some((first, rest)) = part.and_then(|part| text.split_at_mut_checked(part)) {
+        for part in [&mut *first, rest] {
+            let mut part = Flat::new(part);
+            let io = Io { src: part.data(), dst: None };
+            operation.update(key, &mut fpu, &io, KM_NOSLEEP)?;
+        }
+        let waiting = rest.len() & !15;
+        let mut end = Flat::new(rest.get_mut(waiting..).unwrap_or_default());
+        operation.finish(key, &mut fpu, Some(&end.data()))?;
+    } else {
+        operation.whole(key, &mut fpu, &Io { src: Flat::new(text).data(), dst: None })?;
+    }
     if let Some(computed) = operation.computed_tag() {
         *tag = *computed;
     }
@@ -206,7 +255,7 @@ fn pattern() -> impl Iterator<Item = u8> {
 }
 
 /// Rotates by one bit and adds each block (big-endian, the last with zeros behind it). A wrong bit
-/// cannot cancel itself: fewer than 128 blocks follow.
+/// stays a wrong bit.
 fn fold(start: u128, bytes: &[u8]) -> u128 {
     bytes.chunks(16).fold(start, |folded, chunk| {
         let mut block = [0; 16];
@@ -241,26 +290,42 @@ mod tests {
         AesGcm<C, U16>: KeyInit + AeadInPlace<NonceSize = U16>,
     {
         let cipher = C::new_from_slice(&KEY[..key_len]).unwrap();
-        let text: Vec<u8> = pattern().take(LEN).collect();
-        let blocks = &text[..LEN & !15];
-
-        let ecb = cipher.clone().encrypt_padded_vec_mut::<NoPadding>(blocks);
-        let cbc = cbc::Encryptor::inner_iv_init(cipher.clone(), &IV.into())
-            .encrypt_padded_vec_mut::<NoPadding>(blocks);
-        let mut ctr = text.clone();
-        let core = ctr::CtrCore::<_, ctr::flavors::Ctr128BE>::inner_iv_init(cipher, &IV.into());
-        aes::cipher::StreamCipherCoreWrapper::from_core(core).apply_keystream(&mut ctr);
-
         let gcm = <AesGcm<C, U16> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
-        let mut sealed = text.clone();
-        let tag =
-            gcm.encrypt_in_place_detached((&GCM_IV).into(), &text[..AAD_LEN], &mut sealed).unwrap();
         let gmac = <AesGcm<C, U12> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
         let nonce = aes_gcm::aead::generic_array::GenericArray::from_slice(&IV[..12]);
-        let authenticated = [&text[..AAD_LEN], &text].concat();
-        let mac = gmac.encrypt_in_place_detached(nonce, &authenticated, &mut []).unwrap();
-        let gcm = fold(fold(0, &sealed), &tag);
-        [fold(0, &ecb), fold(0, &cbc), fold(0, &ctr), gcm, fold(0, &mac)]
+        let aad: Vec<u8> = pattern().take(AAD_LEN).collect();
+        let mut sums = [0; 5];
+        for (len, part) in MESSAGES {
+            let text: Vec<u8> = pattern().take(len).collect();
+            let [ecb, cbc, ctr, gcm_sum, gmac_sum] = sums;
+
+            let mut sealed = text.clone();
+            let tag = gcm.encrypt_in_place_detached((&GCM_IV).into(), &aad, &mut sealed).unwrap();
+            sums[3] = fold(fold(gcm_sum, &sealed), &tag);
+            if part.is_some() {
+                continue;
+            }
+
+            let blocks = &text[..len & !15];
+            let sealed = cipher.clone().encrypt_padded_vec_mut::<NoPadding>(blocks);
+            sums[0] = fold(ecb, &sealed);
+            let sealed = cbc::Encryptor::inner_iv_init(cipher.clone(), &IV.into())
+                .encrypt_padded_vec_mut::<NoPadding>(blocks);
+            sums[1] = fold(cbc, &sealed);
+
+            let mut sealed = text.clone();
+            let core = ctr::CtrCore::<_, ctr::flavors::Ctr128BE>::inner_iv_init(
+                cipher.clone(),
+                &IV.into(),
+            );
+            aes::cipher::StreamCipherCoreWrapper::from_core(core).apply_keystream(&mut sealed);
+            sums[2] = fold(ctr, &sealed);
+
+            let authenticated = [&aad[..], &text].concat();
+            let mac = gmac.encrypt_in_place_detached(nonce, &authenticated, &mut []).unwrap();
+            sums[4] = fold(gmac_sum, &mac);
+        }
+        sums
     }
 
     #[test]

@@ -70,19 +70,33 @@ impl<L: Lanes> Parallel<L> for Decrypt {
                 let chain = L::load(src.add(i * L::BYTES - 16));
                 x[i].last_round::<false>(last.xor(chain)).store(dst.add(i * L::BYTES));
             }
-            let chain = L::after(previous, src);
+            let chain = after::<L>(previous, src, L::BYTES);
             x[0].last_round::<false>(last.xor(chain)).store(dst);
         }
     }
 
     #[inline(always)]
     unsafe fn head(&mut self, src: *const u8, dst: *mut u8, len: usize) {
-        // Whole blocks, but less than a register: only wider registers come here.
-        if L::BLOCKS > 1 {
-            // SAFETY: the caller's promise.
-            unsafe { Parallel::<Xmm>::tail(self, src, dst, len) }
+        // SAFETY: the caller's promise; whole blocks, so that the last begins 16 before the end.
+        unsafe {
+            let mut x = [L::load_part::<false>(src, len)];
+            let chain = after::<L>(self.previous, src, len);
+            self.previous = Xmm::load(src.add(len - 16));
+            self.keys.all_but_last(&mut x);
+            let out = x[0].last_round::<false>(self.keys.last::<L>().xor(chain));
+            out.store_part::<false>(dst, len);
         }
     }
+}
+
+/// What the first `len` bytes at `src` chain to: `previous`, then the blocks before their last.
+///
+/// # Safety
+/// The CPU has the features of `L`; 16 <= `len` <= `BYTES`, and `src` is readable for `len`.
+#[inline(always)]
+unsafe fn after<L: Lanes>(previous: Xmm, src: *const u8, len: usize) -> L {
+    // SAFETY: the block before `src` is skipped.
+    unsafe { L::load_part::<true>(src.wrapping_sub(16), len) }.xor(L::widen(previous))
 }
 
 /// # Safety

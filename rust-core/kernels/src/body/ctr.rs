@@ -2,31 +2,26 @@
 //! Counter mode (SP 800-38A section 6.5) with the 32-bit counter of GCM (inc_32 of SP 800-38D
 //! section 6.2): the last four bytes count, big-endian, modulo 2^32.
 
-use super::{IN_FLIGHT, Parallel, RoundKeys};
+use super::{Parallel, RoundKeys};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, Schedule};
 
 /// The counter blocks of the registers to come.
 ///
 /// Adding to a big-endian counter takes a byte reversal of each block, unless no carry leaves its
-/// last byte: then one addition does. With eight registers in flight that is so in all but a few
-/// of every 256 blocks, and `low` (public) tells.
+/// last byte: then one addition does. In the bulk loops that is so for most registers, and `low`
+/// (public) tells.
 #[derive(Clone, Copy)]
 pub(super) struct Counter<L: Lanes> {
-    next: L,
+    pub(super) next: L,
     low: u32,
 }
 
 impl<L: Lanes> Counter<L> {
-    /// # Safety
-    /// The CPU has the features of `L`, and `ctr` is readable.
+    /// `first` as an integer.
     #[inline(always)]
-    pub(super) unsafe fn new(ctr: *const Block) -> Self {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let next = L::counters(Xmm::broadcast(ctr).swap_bytes()).swap_bytes();
-            Self { next, low: u32::from((*ctr).0[15]) }
-        }
+    fn new(first: Xmm) -> Self {
+        Self { next: L::counters(first).swap_bytes(), low: first.low_word() & 0xff }
     }
 
     /// The counter blocks of the next `N` registers.
@@ -35,7 +30,7 @@ impl<L: Lanes> Counter<L> {
         let mut x = [self.next; N];
         let step = L::BLOCKS as u32;
         let taken = N as u32 * step;
-        if N == IN_FLIGHT && self.low + taken + step <= 256 {
+        if N >= 8 && self.low + taken + step <= 256 {
             for (i, x) in x.iter_mut().enumerate() {
                 *x = x.count_within_byte(i as u32 * step);
             }
@@ -77,7 +72,17 @@ impl<L: Lanes> Ctr<L> {
     #[inline(always)]
     pub(super) unsafe fn new(schedule: *const Schedule, ctr: *const Block) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Self { keys: RoundKeys::new(schedule), counter: Counter::new(ctr) } }
+        unsafe { Self::at(schedule, Xmm::broadcast(ctr).swap_bytes()) }
+    }
+
+    /// `first`, the first counter block, as an integer.
+    ///
+    /// # Safety
+    /// The CPU has the features of `L`; `schedule` is readable while this lives.
+    #[inline(always)]
+    pub(super) unsafe fn at(schedule: *const Schedule, first: Xmm) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self { keys: RoundKeys::new(schedule), counter: Counter::new(first) } }
     }
 }
 
@@ -99,8 +104,8 @@ impl<L: Lanes> Parallel<L> for Ctr<L> {
             let mut x = self.counter.take::<1>();
             self.keys.all_but_last(&mut x);
             let [x] = x;
-            let text = L::load_head(src, len);
-            x.last_round::<true>(self.keys.last::<L>().xor(text)).store_head(dst, len);
+            let text = L::load_part::<false>(src, len);
+            x.last_round::<true>(self.keys.last::<L>().xor(text)).store_part::<false>(dst, len);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Parallel, RoundKeys};
 use crate::Schedule;
-use crate::lanes::{Lanes, Xmm};
+use crate::lanes::Lanes;
 
 struct Ecb<const ENCRYPT: bool> {
     keys: RoundKeys<ENCRYPT>,
@@ -28,10 +28,12 @@ impl<L: Lanes, const ENCRYPT: bool> Parallel<L> for Ecb<ENCRYPT> {
 
     #[inline(always)]
     unsafe fn head(&mut self, src: *const u8, dst: *mut u8, len: usize) {
-        // Whole blocks, but less than a register: only wider registers come here.
-        if L::BLOCKS > 1 {
-            // SAFETY: the caller's promise.
-            unsafe { Parallel::<Xmm>::tail(self, src, dst, len) }
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut x = [L::load_part::<false>(src, len)];
+            self.keys.all_but_last(&mut x);
+            let out = x[0].last_round::<ENCRYPT>(self.keys.last::<L>());
+            out.store_part::<false>(dst, len);
         }
     }
 }

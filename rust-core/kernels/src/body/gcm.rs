@@ -6,8 +6,8 @@
 //! register between every two rounds: on encryption the eight before, on decryption the same.
 
 use super::ctr::{Counter, Ctr, xor_into};
-use super::ghash::{Eight, Product, eight, tail};
-use super::{IN_FLIGHT, Parallel, RoundKeys, unrolled};
+use super::ghash::{Eight, Product, TURN, eight, tail};
+use super::{Parallel, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, Powers, Schedule};
 
@@ -27,7 +27,7 @@ unsafe fn stitched<L: Lanes>(
 ) -> Xmm {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut x = mode.counter.take::<IN_FLIGHT>();
+        let mut x = mode.counter.take::<TURN>();
         let key = mode.keys.key::<L>(0);
         for x in &mut x {
             *x = x.xor(key);
@@ -36,66 +36,236 @@ unsafe fn stitched<L: Lanes>(
         unrolled!(I in 0 1 2 3 4 5 6 7 {
             eight.add::<I>();
             mode.keys.round(&mut x, I + 1);
+            // In pairs, so that two products are added by one VPTERNLOG.
+            if I % 2 == 1 {
+                x = x.map(L::pin);
+                eight.pin();
+            }
         });
-        mode.keys.rounds_from(&mut x, IN_FLIGHT + 1);
+        mode.keys.rounds_from(&mut x, TURN + 1);
         let y = eight.reduce();
         xor_into(mode.keys, &x, src, dst);
         y
     }
 }
 
+/// A text in work.
+struct Text<L: Lanes> {
+    mode: Ctr<L>,
+    powers: *const Powers,
+    y: Xmm,
+    src: *const u8,
+    dst: *mut u8,
+    left: usize,
+}
+
+impl<L: Lanes> Text<L> {
+    /// Transforms and hashes all turns of eight registers.
+    ///
+    /// # Safety
+    /// The contract of the entry points.
+    #[inline(always)]
+    unsafe fn turns<const ENCRYPT: bool>(&mut self) {
+        let turn = TURN * L::BYTES;
+        let mut hashed = self.src;
+        // SAFETY: the caller's promise.
+        unsafe {
+            if ENCRYPT && self.left >= turn {
+                hashed = self.dst;
+                self.mode.step::<TURN>(self.src, self.dst);
+                self.advance(turn);
+            }
+            while self.left >= turn {
+                let Self { powers, y, src, dst, .. } = *self;
+                self.y = stitched::<L>(&mut self.mode, powers, y, hashed, src, dst);
+                hashed = hashed.add(turn);
+                self.advance(turn);
+            }
+            if ENCRYPT && hashed != self.src {
+                self.y = eight::<L>(self.powers, self.y, hashed);
+            }
+        }
+    }
+
+    /// # Safety
+    /// `len` bytes are left.
+    #[inline(always)]
+    unsafe fn advance(&mut self, len: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.src = self.src.add(len);
+            self.dst = self.dst.add(len);
+        }
+        self.left -= len;
+    }
+
+    /// Transforms and hashes `len` bytes, which are less than eight registers and not none.
+    ///
+    /// # Safety
+    /// The contract of the entry points, and `len` bytes are left.
+    #[inline(always)]
+    unsafe fn tail<const ENCRYPT: bool>(&mut self, len: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if ENCRYPT {
+                self.mode.tail(self.src, self.dst, len);
+                self.y = tail::<L>(self.powers, self.y, self.dst, len);
+            } else {
+                self.y = tail::<L>(self.powers, self.y, self.src, len);
+                self.mode.tail(self.src, self.dst, len);
+            }
+            self.advance(len);
+        }
+    }
+}
+
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
-pub(crate) unsafe fn gcm<L: Lanes, const ENCRYPT: bool>(
+pub(crate) unsafe fn part<L: Lanes, const ENCRYPT: bool>(
     schedule: *const Schedule,
     powers: *const Powers,
     ctr: *mut Block,
     y: *mut Block,
-    mut src: *const u8,
-    mut dst: *mut u8,
+    src: *const u8,
+    dst: *mut u8,
     len: usize,
 ) {
-    let turn = IN_FLIGHT * L::BYTES;
     // SAFETY: the caller's promise; the steps together cover `len` bytes.
     unsafe {
-        let mut mode = Ctr::<L>::new(schedule, ctr);
-        let mut sum = Xmm::broadcast(y).swap_bytes();
-        let mut left = len;
-        if ENCRYPT {
-            if left >= turn {
-                mode.step::<IN_FLIGHT>(src, dst);
-                loop {
-                    src = src.add(turn);
-                    left -= turn;
-                    let hashed = dst;
-                    dst = dst.add(turn);
-                    if left < turn {
-                        sum = eight::<L>(powers, sum, hashed);
-                        break;
-                    }
-                    sum = stitched::<L>(&mut mode, powers, sum, hashed, src, dst);
-                }
-            }
-            if left > 0 {
-                mode.tail(src, dst, left);
-                sum = tail::<L>(powers, sum, dst, left);
-            }
-        } else {
-            while left >= turn {
-                sum = stitched::<L>(&mut mode, powers, sum, src, src, dst);
-                src = src.add(turn);
-                dst = dst.add(turn);
-                left -= turn;
-            }
-            if left > 0 {
-                sum = tail::<L>(powers, sum, src, left);
-                mode.tail(src, dst, left);
-            }
+        let mode = Ctr::<L>::new(schedule, ctr);
+        let sum = Xmm::broadcast(y).swap_bytes();
+        let mut text = Text { mode, powers, y: sum, src, dst, left: len };
+        text.turns::<ENCRYPT>();
+        if text.left > 0 {
+            text.tail::<ENCRYPT>(text.left);
         }
         Counter::<L>::advance(ctr, len.div_ceil(16));
-        sum.swap_bytes().store(y.cast());
+        text.y.swap_bytes().store(y.cast());
     }
+}
+
+/// Most registers that [`End::finish`] has in flight: all of a text of 9 blocks where a register
+/// holds two, of 19 where it holds four.
+const FINISH: usize = 5;
+
+/// A whole text and its tag, in tables with more than one block in a register.
+///
+/// # Safety
+/// The contract of the entry points.
+#[inline(always)]
+pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
+    schedule: *const Schedule,
+    powers: *const Powers,
+    j0: *const Block,
+    y: *mut Block,
+    aad_len: u64,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) {
+    let at_once = 16 * (FINISH * L::BLOCKS - 1);
+    // SAFETY: the caller's promise; the steps together cover `len` bytes.
+    unsafe {
+        let first = Xmm::broadcast(j0).swap_bytes();
+        let mode = Ctr::<L>::at(schedule, first.count(1));
+        let sum = Xmm::broadcast(y).swap_bytes();
+        let mut text = Text { mode, powers, y: sum, src, dst, left: len };
+        let mut end = End {
+            counters: L::counters(first),
+            not_j0: L::zero(),
+            lengths: lengths(aad_len, len as u64),
+        };
+        if len > at_once {
+            text.turns::<ENCRYPT>();
+            if text.left > at_once {
+                text.tail::<ENCRYPT>(4 * L::BYTES);
+            }
+            end.counters = text.mode.counter.next.swap_bytes().count(u32::MAX);
+            end.not_j0 = L::widen(end.counters.first().xor(first).swap_bytes());
+        }
+        let registers = text.left.div_ceil(16) / L::BLOCKS + 1;
+        let mut tag = sum;
+        unrolled!(N in 1 2 3 4 5 {
+            if registers == N {
+                tag = end.finish::<N, ENCRYPT>(&text);
+            }
+        });
+        tag.store(y.cast());
+    }
+}
+
+/// What ends a message beside its last bytes.
+struct End<L: Lanes> {
+    /// As integers, the counter before that of the first byte left, and those that follow.
+    counters: L,
+    /// What makes J0 of the first of them; zero where it is.
+    not_j0: L,
+    lengths: Xmm,
+}
+
+impl<L: Lanes> End<L> {
+    /// Transforms and hashes what is left of a text, with the length block behind it, and returns
+    /// the tag: `N` registers all in flight, one reduction, nothing in memory but the output.
+    ///
+    /// The text lies one block behind the beginning of the first register; in the place before it
+    /// E(K, J0) is computed.
+    ///
+    /// # Safety
+    /// The contract of the entry points; what is left, and one block more, end in register `N`.
+    #[inline(always)]
+    unsafe fn finish<const N: usize, const ENCRYPT: bool>(&self, text: &Text<L>) -> Xmm {
+        let &Text { ref mode, powers, y, left: len, .. } = text;
+        let (src, dst) = (text.src.wrapping_sub(16), text.dst.wrapping_sub(16));
+        let blocks = len.div_ceil(16) + 2;
+        // SAFETY: the caller's promise; the first block of the first register is skipped.
+        unsafe {
+            let mut x = [self.counters; N];
+            for (i, x) in x.iter_mut().enumerate() {
+                *x = x.count((i * L::BLOCKS) as u32).swap_bytes();
+            }
+            x[0] = x[0].xor(self.not_j0);
+            mode.keys.all_but_last(&mut x);
+            let last = mode.keys.last::<L>();
+            let mut mask = y;
+            let mut sum = Product::<L>::zero();
+            sum.add(L::widen(self.lengths), powers, 1);
+            unrolled!(I in 0 1 2 3 4 {
+                if I < N {
+                    let at = I * L::BYTES;
+                    let end = if I + 1 < N { L::BYTES } else { len + 16 - at };
+                    let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));
+                    let x = x[I % N];
+                    let hashed = if I == 0 {
+                        let text = L::load_part::<true>(src, end);
+                        let out = x.last_round::<true>(last.xor(text));
+                        out.store_part::<true>(dst, end);
+                        mask = out.first();
+                        let hashed = if ENCRYPT { out.part::<true>(end) } else { text };
+                        hashed.swap_bytes().xor(L::place(y, 1))
+                    } else {
+                        let text = L::load_part::<false>(src, end);
+                        let out = x.last_round::<true>(last.xor(text));
+                        out.store_part::<false>(dst, end);
+                        let hashed = if ENCRYPT { out.part::<false>(end) } else { text };
+                        hashed.swap_bytes()
+                    };
+                    sum.add(hashed, powers, blocks - I * L::BLOCKS);
+                }
+            });
+            sum.reduce().swap_bytes().xor(mask)
+        }
+    }
+}
+
+/// The length block (step 5), as an integer: bits, the additional data first.
+///
+/// # Safety
+/// The CPU has the features of `Xmm`.
+#[inline(always)]
+unsafe fn lengths(aad_len: u64, text_len: u64) -> Xmm {
+    // SAFETY: the caller's promise.
+    unsafe { Xmm::from_u128(u128::from(aad_len << 3) << 64 | u128::from(text_len << 3)) }
 }
 
 /// # Safety
@@ -114,9 +284,8 @@ pub(crate) unsafe fn tag(
         let keys = RoundKeys::<true>::new(schedule);
         let mut x = [Xmm::broadcast(j0)];
         keys.all_but_last(&mut x);
-        // The length block holds bits, big-endian, the additional data first.
-        let lengths = Xmm::from_u128(u128::from(aad_len << 3) << 64 | u128::from(text_len << 3));
         let mut sum = Product::<Xmm>::zero();
+        let lengths = lengths(aad_len, text_len);
         sum.add(Xmm::broadcast(y).swap_bytes().xor(lengths), powers, 1);
         let mask = keys.last::<Xmm>().xor(sum.reduce().swap_bytes());
         x[0].last_round::<true>(mask).store(y.cast());

@@ -6,9 +6,12 @@
 //! missing shift (see [`Powers`]). Products of up to [`POWERS`] blocks are summed, each with its
 //! own power, and reduced once: Y' = (Y + X1)·H^n + X2·H^(n-1) + … + Xn·H.
 
-use super::{IN_FLIGHT, RoundKeys, unrolled};
+use super::{RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
-use crate::{Block, POWERS, Powers, Schedule};
+use crate::{Block, COMMON_POWERS, POWERS, Powers, Schedule, mid_of};
+
+/// Registers that are hashed with one reduction in bulk.
+pub(super) const TURN: usize = 8;
 
 /// An unreduced sum of 256-bit products: `lo` + `mid`·2^64 + `hi`·2^128.
 ///
@@ -42,6 +45,12 @@ impl<L: Lanes> Product<L> {
         let h = unsafe {
             L::consecutive((&raw const (*powers).pow).cast::<Block>().add(POWERS - left))
         };
+        self.add_product(x, h);
+    }
+
+    /// Adds `x` times `h`, each.
+    #[inline(always)]
+    fn add_product(&mut self, x: L, h: L) {
         self.lo = self.lo.xor(x.clmul::<0x00>(h));
         self.mid = self.mid.xor(x.clmul::<0x01>(h)).xor(x.clmul::<0x10>(h));
         self.hi = self.hi.xor(x.clmul::<0x11>(h));
@@ -56,15 +65,28 @@ impl<L: Lanes> Product<L> {
     /// The CPU has the features of `L`.
     #[inline(always)]
     pub(super) unsafe fn reduce(self) -> Xmm {
-        let (lo, mid, hi) = (self.lo.fold(), self.mid.fold(), self.hi.fold());
         // SAFETY: the caller's promise.
-        let polynomial = unsafe { Xmm::from_u128(0xc200_0000_0000_0000) };
+        unsafe { self.reduce_each() }.fold()
+    }
+
+    /// As [`reduce`](Self::reduce), but the sum of each place of a register by itself.
+    ///
+    /// # Safety
+    /// The CPU has the features of `L`.
+    #[inline(always)]
+    unsafe fn reduce_each(self) -> L {
+        let Self { lo, mid, hi } = self;
+        // SAFETY: the caller's promise.
+        let polynomial = unsafe { L::broadcast(&POLYNOMIAL) };
         let mid = mid.xor(lo.swap_halves()).xor(lo.clmul::<0x00>(polynomial));
         hi.xor(mid.swap_halves()).xor(mid.clmul::<0x00>(polynomial))
     }
 }
 
-/// The sum over [`IN_FLIGHT`] registers, taken one at a time, by Karatsuba.
+/// The polynomial but for its highest and lowest terms, as an integer: 0xc2·2^56.
+const POLYNOMIAL: Block = Block([0, 0, 0, 0, 0, 0, 0, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0]);
+
+/// The sum over [`TURN`] registers, taken one at a time, by Karatsuba.
 pub(super) struct Eight<L: Lanes> {
     sum: [L; 3],
     y: Xmm,
@@ -78,13 +100,13 @@ impl<L: Lanes> Eight<L> {
     /// this lives.
     #[inline(always)]
     pub(super) unsafe fn new(powers: *const Powers, y: Xmm, src: *const u8) -> Self {
-        const { assert!(IN_FLIGHT * L::BLOCKS <= POWERS) };
+        const { assert!(TURN * L::BLOCKS <= POWERS) };
         // SAFETY: the caller's promise.
         unsafe { Self { sum: [L::zero(); 3], y, src, powers } }
     }
 
     /// # Safety
-    /// `I` < [`IN_FLIGHT`].
+    /// `I` < [`TURN`].
     #[inline(always)]
     pub(super) unsafe fn add<const I: usize>(&mut self) {
         // SAFETY: `new` was promised the registers, the caller promises that `I` is among them.
@@ -97,6 +119,12 @@ impl<L: Lanes> Eight<L> {
         }
     }
 
+    /// See [`Lanes::pin`].
+    #[inline(always)]
+    pub(super) fn pin(&mut self) {
+        self.sum = self.sum.map(L::pin);
+    }
+
     /// # Safety
     /// The CPU has the features of `L`.
     #[inline(always)]
@@ -107,7 +135,7 @@ impl<L: Lanes> Eight<L> {
     }
 }
 
-/// Absorbs the [`IN_FLIGHT`] registers at `src`, with one reduction.
+/// Absorbs the [`TURN`] registers at `src`, with one reduction.
 ///
 /// # Safety
 /// The CPU has the features of `L`; `powers` and the registers at `src` are readable.
@@ -123,7 +151,7 @@ pub(super) unsafe fn eight<L: Lanes>(powers: *const Powers, y: Xmm, src: *const 
     }
 }
 
-/// Absorbs the last `len` bytes, which are less than [`IN_FLIGHT`] registers and not none.
+/// Absorbs the last `len` bytes, which are less than [`TURN`] registers and not none.
 ///
 /// # Safety
 /// The CPU has the features of `L`; `powers` is readable, and `src` for `len`.
@@ -147,7 +175,7 @@ pub(super) unsafe fn tail<L: Lanes>(
             left -= L::BLOCKS;
         }
         if len != 0 {
-            sum.add(L::load_head(src, len).swap_bytes().xor(y), powers, left);
+            sum.add(L::load_part::<false>(src, len).swap_bytes().xor(y), powers, left);
         }
         sum.reduce()
     }
@@ -165,10 +193,10 @@ pub(crate) unsafe fn ghash<L: Lanes>(
     // SAFETY: the caller's promise.
     unsafe {
         let mut sum = Xmm::broadcast(y).swap_bytes();
-        while len >= IN_FLIGHT * L::BYTES {
+        while len >= TURN * L::BYTES {
             sum = eight::<L>(powers, sum, src);
-            src = src.add(IN_FLIGHT * L::BYTES);
-            len -= IN_FLIGHT * L::BYTES;
+            src = src.add(TURN * L::BYTES);
+            len -= TURN * L::BYTES;
         }
         if len > 0 {
             sum = tail::<L>(powers, sum, src, len);
@@ -177,13 +205,17 @@ pub(crate) unsafe fn ghash<L: Lanes>(
     }
 }
 
-/// H and its powers, by doubling: H^5..H^8 are H^4 times H^1..H^4, so that no more than three
-/// products follow each other.
+/// H and its powers up to H^`N`, by doubling: H^(m+1)..H^2m are H^m times H^1..H^m, so that only
+/// log2(N) products follow each other.
 ///
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
-pub(crate) unsafe fn init(schedule: *const Schedule, powers: *mut Powers) {
+pub(crate) unsafe fn init<L: Lanes, const N: usize>(
+    schedule: *const Schedule,
+    powers: *mut Powers,
+) {
+    const { assert!(N.is_power_of_two() && COMMON_POWERS <= N && N <= POWERS) };
     // SAFETY: the caller's promise; every index is below POWERS.
     unsafe {
         let keys = RoundKeys::<true>::new(schedule);
@@ -191,26 +223,37 @@ pub(crate) unsafe fn init(schedule: *const Schedule, powers: *mut Powers) {
         keys.all_but_last(&mut x);
         let h = x[0].last_round::<true>(keys.last());
         h.store((&raw mut (*powers).h).cast());
+        (*powers).set = N as u32;
 
-        let set = |n: usize, power: Xmm| {
-            let pow = (&raw mut (*powers).pow).cast::<Block>().add(POWERS - n);
-            let mid = (&raw mut (*powers).mid).cast::<u64>().add(POWERS - n);
-            power.store(pow.cast());
-            power.xor(power.swap_halves()).store_low_half(mid.cast());
-        };
-        let times = |x: Xmm, n: usize| {
-            let mut sum = Product::<Xmm>::zero();
-            sum.add(x, powers, n);
-            sum.reduce()
-        };
-        set(1, h.swap_bytes().shift_left_reduced());
+        let pow = (&raw mut (*powers).pow).cast::<Block>();
+        h.swap_bytes().shift_left_reduced().store(pow.add(POWERS - 1).cast());
         let mut have = 1;
-        while have < POWERS {
-            let top = Xmm::broadcast((&raw const (*powers).pow).cast::<Block>().add(POWERS - have));
-            for n in 1..=have {
-                set(have + n, times(top, n));
+        while have < N {
+            let top = pow.add(POWERS - have);
+            if have < L::BLOCKS {
+                for n in 1..=have {
+                    let h = Xmm::consecutive(pow.add(POWERS - n));
+                    let mut product = Product::zero();
+                    product.add_product(Xmm::broadcast(top), h);
+                    product.reduce_each().store(pow.add(POWERS - have - n).cast());
+                }
+            } else {
+                for n in (L::BLOCKS..=have).step_by(L::BLOCKS) {
+                    let h = L::consecutive(pow.add(POWERS - n));
+                    let mut product = Product::zero();
+                    product.add_product(L::broadcast(top), h);
+                    product.reduce_each().store(pow.add(POWERS - have - n).cast());
+                }
             }
             have *= 2;
+        }
+        let mid = (&raw mut (*powers).mid).cast::<Block>();
+        for first in (POWERS - N..POWERS).step_by(8) {
+            for i in (first..first + 4).step_by(L::BLOCKS) {
+                let (even, odd) = (L::consecutive(pow.add(i)), L::consecutive(pow.add(i + 4)));
+                let (even, odd) = (even.xor(even.swap_halves()), odd.xor(odd.swap_halves()));
+                even.low_halves(odd).store(mid.add(mid_of(i).0).cast());
+            }
         }
     }
 }

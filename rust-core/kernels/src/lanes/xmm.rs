@@ -10,11 +10,11 @@ use core::{
 };
 
 use super::Lanes;
-use crate::{Block, Powers};
+use crate::{Block, POWERS, Powers, types::mid_of};
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-pub(crate) struct Xmm(__m128i);
+pub(crate) struct Xmm(pub(super) __m128i);
 
 // Common to the blocks below that only compute: the value that is operated on exists, so the CPU
 // has the features (the invariant of `Lanes`).
@@ -35,24 +35,28 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    unsafe fn load_head(src: *const u8, len: usize) -> Self {
+    unsafe fn load_part<const SKIP: bool>(src: *const u8, end: usize) -> Self {
         // Two loads that overlap in the middle cover every length without touching a byte outside.
-        // SAFETY: every access lies in [src, src + len) in its branch.
+        // SAFETY: every access lies in [src, src + end) in its branch.
         unsafe {
-            let block = if len >= 8 {
+            let block = if SKIP || end == 0 {
+                return Self::zero();
+            } else if end == Self::BYTES {
+                return Self::load(src);
+            } else if end >= 8 {
                 let head = src.cast::<u64>().read_unaligned();
-                let tail = src.add(len - 8).cast::<u64>().read_unaligned();
-                u128::from(head) | u128::from(tail) << (8 * (len - 8))
-            } else if len >= 4 {
+                let tail = src.add(end - 8).cast::<u64>().read_unaligned();
+                u128::from(head) | u128::from(tail) << (8 * (end - 8))
+            } else if end >= 4 {
                 let head = src.cast::<u32>().read_unaligned();
-                let tail = src.add(len - 4).cast::<u32>().read_unaligned();
-                u128::from(u64::from(head) | u64::from(tail) << (8 * (len - 4)))
+                let tail = src.add(end - 4).cast::<u32>().read_unaligned();
+                u128::from(u64::from(head) | u64::from(tail) << (8 * (end - 4)))
             } else {
-                let (head, middle, tail) = (*src, *src.add(len / 2), *src.add(len - 1));
+                let (head, middle, tail) = (*src, *src.add(end / 2), *src.add(end - 1));
                 u128::from(
                     u32::from(head)
-                        | u32::from(middle) << (8 * (len / 2))
-                        | u32::from(tail) << (8 * (len - 1)),
+                        | u32::from(middle) << (8 * (end / 2))
+                        | u32::from(tail) << (8 * (end - 1)),
                 )
             };
             Self::from_u128(block)
@@ -66,22 +70,27 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    unsafe fn store_head(self, dst: *mut u8, len: usize) {
-        // SAFETY: every access lies in [dst, dst + len) in its branch.
+    unsafe fn store_part<const SKIP: bool>(self, dst: *mut u8, end: usize) {
+        if SKIP || end == 0 {
+            return;
+        }
+        // SAFETY: every access lies in [dst, dst + end) in its branch.
         unsafe {
             let block = self.to_u128();
-            if len >= 8 {
+            if end == Self::BYTES {
+                self.store(dst);
+            } else if end >= 8 {
                 dst.cast::<u64>().write_unaligned(block as u64);
-                let tail = (block >> (8 * (len - 8))) as u64;
-                dst.add(len - 8).cast::<u64>().write_unaligned(tail);
-            } else if len >= 4 {
+                let tail = (block >> (8 * (end - 8))) as u64;
+                dst.add(end - 8).cast::<u64>().write_unaligned(tail);
+            } else if end >= 4 {
                 dst.cast::<u32>().write_unaligned(block as u32);
-                let tail = (block as u64 >> (8 * (len - 4))) as u32;
-                dst.add(len - 4).cast::<u32>().write_unaligned(tail);
+                let tail = (block as u64 >> (8 * (end - 4))) as u32;
+                dst.add(end - 4).cast::<u32>().write_unaligned(tail);
             } else {
                 *dst = block as u8;
-                *dst.add(len / 2) = (block as u32 >> (8 * (len / 2))) as u8;
-                *dst.add(len - 1) = (block as u32 >> (8 * (len - 1))) as u8;
+                *dst.add(end / 2) = (block as u32 >> (8 * (end / 2))) as u8;
+                *dst.add(end - 1) = (block as u32 >> (8 * (end - 1))) as u8;
             }
         }
     }
@@ -99,11 +108,6 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    unsafe fn after(block: Xmm, _src: *const u8) -> Self {
-        block
-    }
-
-    #[inline(always)]
     fn counters(block: Xmm) -> Self {
         block
     }
@@ -111,6 +115,26 @@ impl Lanes for Xmm {
     #[inline(always)]
     fn widen(block: Xmm) -> Self {
         block
+    }
+
+    #[inline(always)]
+    fn place(block: Xmm, _lane: usize) -> Self {
+        block
+    }
+
+    #[inline(always)]
+    fn first(self) -> Xmm {
+        self
+    }
+
+    #[inline(always)]
+    fn part<const SKIP: bool>(self, end: usize) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let place = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let end = if SKIP { 0 } else { end };
+            Self(_mm_and_si128(self.0, _mm_cmplt_epi8(place, _mm_set1_epi8(end as i8))))
+        }
     }
 
     #[inline(always)]
@@ -203,13 +227,24 @@ impl Lanes for Xmm {
                 mid = inout(xmm_reg) mid,
                 hi = inout(xmm_reg) hi,
                 powers = in(reg) powers,
-                pow = const offset_of!(Powers, pow) + 16 * I,
-                pair = const offset_of!(Powers, mid) + 8 * (I & !1),
-                half = const (I & 1) << 4,
+                pow = const offset_of!(Powers, pow) + 16 * (POWERS - 8 + I),
+                pair = const offset_of!(Powers, mid) + 16 * mid_of(POWERS - 8 + I).0,
+                half = const mid_of(POWERS - 8 + I).1 << 4,
                 options(readonly, nostack, preserves_flags),
             );
         }
         [Self(lo), Self(mid), Self(hi)]
+    }
+
+    #[inline(always)]
+    fn low_halves(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm_unpacklo_epi64(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn pin(self) -> Self {
+        self
     }
 
     #[inline(always)]
@@ -247,6 +282,13 @@ impl Xmm {
             let (low, high) = (_mm_cvtsi128_si64(self.0), _mm_extract_epi64::<1>(self.0));
             u128::from(low as u64) | u128::from(high as u64) << 64
         }
+    }
+
+    /// The low 32 bits.
+    #[inline(always)]
+    pub(crate) fn low_word(self) -> u32 {
+        // SAFETY: see above.
+        unsafe { _mm_cvtsi128_si32(self.0) as u32 }
     }
 
     /// The low half from memory, the high one zero.

@@ -50,7 +50,7 @@ pub struct kcfaes_hold {
 }
 
 /// Tables of kernels that are counted apart.
-pub const TABLES: usize = 2;
+pub const TABLES: usize = 4;
 /// Mechanism numbers that are counted apart: KCF's, from 0, some of which are unused.
 pub const MECHANISMS: usize = 8;
 /// Results that are counted apart: KCF's `CRYPTO_*`, from 0.
@@ -80,6 +80,9 @@ unsafe extern "C" {
     fn kcfaes_env_kmflag(req: crypto_req_handle_t) -> c_int;
     /// The feature bits of this CPU that the system has enabled; the same at every call.
     fn kcfaes_env_features() -> u32;
+    /// The processor's signature, CPUID leaf 1 EAX (Intel SDM volume 2A, CPUID): model, family and
+    /// their extensions.
+    fn kcfaes_env_signature() -> u32;
     /// Non-zero where the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a
     /// thread that is itself inside an FPU section.
     fn kcfaes_env_in_interrupt() -> c_int;
@@ -118,6 +121,12 @@ pub fn kmflag(req: crypto_req_handle_t) -> c_int {
 pub(crate) fn features() -> u32 {
     // SAFETY: no precondition.
     unsafe { kcfaes_env_features() }
+}
+
+/// CPUID leaf 1 EAX.
+pub(crate) fn signature() -> u32 {
+    // SAFETY: no precondition.
+    unsafe { kcfaes_env_signature() }
 }
 
 /// Whether the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a thread that

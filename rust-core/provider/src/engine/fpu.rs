@@ -5,7 +5,10 @@ use core::cell::Cell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use kcfaes_kernels::Powers;
 use kcfaes_kernels::entry_aesni::kcfaes_wipe_aesni;
+use kcfaes_kernels::entry_vaes256::kcfaes_wipe_vaes256;
+use kcfaes_kernels::entry_vaes512::kcfaes_wipe_vaes512;
 
 use super::env::{self, kcfaes_hold};
 use super::select::{Table, TableId, select};
@@ -36,6 +39,16 @@ pub enum Pace {
     Parallel,
     /// Each block waits for the one before.
     Serial,
+}
+
+impl Pace {
+    /// Each byte counts as `1 << shift` of the budget.
+    const fn shift(self) -> u32 {
+        match self {
+            Self::Parallel => 0,
+            Self::Serial => SERIAL_SHIFT,
+        }
+    }
 }
 
 /// The FPU for the length of one call: taken when first needed, given back when the budget is
@@ -70,6 +83,14 @@ impl Hold<'_> {
             self.low.set(self.low.get().min(wipe::stack_pointer()));
         }
         self.table
+    }
+
+    /// The table to run where `powers` are used: a key that was set where only a narrower table
+    /// could run has too few for a wide one.
+    #[inline(always)]
+    pub(super) fn hashing(&self, powers: &Powers) -> TableId {
+        let table = self.table();
+        if powers.set as usize >= table.powers() { table } else { TableId::Aesni }
     }
 }
 
@@ -109,10 +130,7 @@ impl Fpu {
     /// Makes sure of a hold and grants the first bytes of `want` for it: all, or as many whole
     /// blocks as the budget has left.
     pub fn hold(&mut self, pace: Pace, want: usize) -> (Hold<'_>, usize) {
-        let shift = match pace {
-            Pace::Parallel => 0,
-            Pace::Serial => SERIAL_SHIFT,
-        };
+        let shift = pace.shift();
         let mut granted = self.left >> shift & !15;
         if granted == 0 && (want > 0 || !self.held) {
             self.renew();
@@ -122,6 +140,18 @@ impl Fpu {
         self.left = self.left.saturating_sub(granted << shift);
         self.granted = self.granted.wrapping_add(granted);
         (Hold { table: self.table.id(), low: &self.low }, granted)
+    }
+
+    /// A hold for all of `want` bytes at once; `None` if they are more than the budget.
+    pub fn hold_all(&mut self, pace: Pace, want: usize) -> Option<Hold<'_>> {
+        let shift = pace.shift();
+        if want > self.budget >> shift {
+            return None;
+        }
+        if want > self.left >> shift {
+            self.renew();
+        }
+        Some(self.hold(pace, want).0)
     }
 
     /// Ends the hold, if there is one, and begins another. A function of its own, because every
@@ -156,9 +186,15 @@ impl Fpu {
                 wipe::dead_stack(low, portable::WIPED_STACK);
                 wipe::registers();
             }
-            TableId::Aesni => {
+            table => {
                 // SAFETY: the table was selected for this CPU, and the FPU is held.
-                unsafe { kcfaes_wipe_aesni() };
+                unsafe {
+                    match table {
+                        TableId::Vaes512 => kcfaes_wipe_vaes512(),
+                        TableId::Vaes256 => kcfaes_wipe_vaes256(),
+                        _ => kcfaes_wipe_aesni(),
+                    }
+                }
                 // SAFETY: `renew` took it.
                 unsafe { env::release(&mut self.hold) };
             }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The one place that calls kernels: a compare chain over the table to a direct call, so that no
-//! call is indirect. Arguments are as the entry points document them.
+//! call is indirect. Arguments are as the entry points document them. What a wide register cannot
+//! make faster, because it is serial or small, all SIMD tables take from `aesni`.
 
-use kcfaes_kernels::entry_aesni as aesni;
 use kcfaes_kernels::{Block, Powers, Schedule};
+use kcfaes_kernels::{entry_aesni as aesni, entry_vaes256 as vaes256, entry_vaes512 as vaes512};
 
 use super::fpu::Hold;
 use super::select::TableId;
@@ -18,7 +19,7 @@ impl Hold<'_> {
         match self.table() {
             TableId::Portable => portable::key_expand(schedule, key),
             // SAFETY: see above.
-            TableId::Aesni => unsafe {
+            _ => unsafe {
                 aesni::kcfaes_key_expand_aesni(schedule, key.as_ptr(), key.len());
             },
         }
@@ -30,6 +31,10 @@ impl Hold<'_> {
             TableId::Portable => portable::ghash_init(schedule, powers),
             // SAFETY: see above.
             TableId::Aesni => unsafe { aesni::kcfaes_ghash_init_aesni(schedule, powers) },
+            // SAFETY: see above.
+            TableId::Vaes256 => unsafe { vaes256::kcfaes_ghash_init_vaes256(schedule, powers) },
+            // SAFETY: see above.
+            TableId::Vaes512 => unsafe { vaes512::kcfaes_ghash_init_vaes512(schedule, powers) },
         }
     }
 
@@ -40,6 +45,14 @@ impl Hold<'_> {
             // SAFETY: see above.
             TableId::Aesni => unsafe {
                 aesni::kcfaes_ecb_encrypt_aesni(schedule, run.src(), run.dst(), run.len() / 16);
+            },
+            // SAFETY: see above.
+            TableId::Vaes256 => unsafe {
+                vaes256::kcfaes_ecb_encrypt_vaes256(schedule, run.src(), run.dst(), run.len() / 16);
+            },
+            // SAFETY: see above.
+            TableId::Vaes512 => unsafe {
+                vaes512::kcfaes_ecb_encrypt_vaes512(schedule, run.src(), run.dst(), run.len() / 16);
             },
         }
     }
@@ -52,6 +65,14 @@ impl Hold<'_> {
             TableId::Aesni => unsafe {
                 aesni::kcfaes_ecb_decrypt_aesni(schedule, run.src(), run.dst(), run.len() / 16);
             },
+            // SAFETY: see above.
+            TableId::Vaes256 => unsafe {
+                vaes256::kcfaes_ecb_decrypt_vaes256(schedule, run.src(), run.dst(), run.len() / 16);
+            },
+            // SAFETY: see above.
+            TableId::Vaes512 => unsafe {
+                vaes512::kcfaes_ecb_decrypt_vaes512(schedule, run.src(), run.dst(), run.len() / 16);
+            },
         }
     }
 
@@ -60,7 +81,7 @@ impl Hold<'_> {
         match self.table() {
             TableId::Portable => portable::cbc_encrypt(schedule, iv, run),
             // SAFETY: see above.
-            TableId::Aesni => unsafe {
+            _ => unsafe {
                 aesni::kcfaes_cbc_encrypt_aesni(schedule, iv, run.src(), run.dst(), run.len() / 16);
             },
         }
@@ -74,6 +95,26 @@ impl Hold<'_> {
             TableId::Aesni => unsafe {
                 aesni::kcfaes_cbc_decrypt_aesni(schedule, iv, run.src(), run.dst(), run.len() / 16);
             },
+            // SAFETY: see above.
+            TableId::Vaes256 => unsafe {
+                vaes256::kcfaes_cbc_decrypt_vaes256(
+                    schedule,
+                    iv,
+                    run.src(),
+                    run.dst(),
+                    run.len() / 16,
+                );
+            },
+            // SAFETY: see above.
+            TableId::Vaes512 => unsafe {
+                vaes512::kcfaes_cbc_decrypt_vaes512(
+                    schedule,
+                    iv,
+                    run.src(),
+                    run.dst(),
+                    run.len() / 16,
+                );
+            },
         }
     }
 
@@ -85,16 +126,32 @@ impl Hold<'_> {
             TableId::Aesni => unsafe {
                 aesni::kcfaes_ctr32_aesni(schedule, ctr, run.src(), run.dst(), run.len());
             },
+            // SAFETY: see above.
+            TableId::Vaes256 => unsafe {
+                vaes256::kcfaes_ctr32_vaes256(schedule, ctr, run.src(), run.dst(), run.len());
+            },
+            // SAFETY: see above.
+            TableId::Vaes512 => unsafe {
+                vaes512::kcfaes_ctr32_vaes512(schedule, ctr, run.src(), run.dst(), run.len());
+            },
         }
     }
 
     /// Absorbs bytes into `y`, zero-padding the last block.
     pub fn ghash(&self, powers: &Powers, y: &mut Block, bytes: &[u8]) {
-        match self.table() {
+        match self.hashing(powers) {
             TableId::Portable => portable::ghash(powers, y, bytes),
             // SAFETY: see above.
             TableId::Aesni => unsafe {
                 aesni::kcfaes_ghash_aesni(powers, y, bytes.as_ptr(), bytes.len());
+            },
+            // SAFETY: see above.
+            TableId::Vaes256 => unsafe {
+                vaes256::kcfaes_ghash_vaes256(powers, y, bytes.as_ptr(), bytes.len());
+            },
+            // SAFETY: see above.
+            TableId::Vaes512 => unsafe {
+                vaes512::kcfaes_ghash_vaes512(powers, y, bytes.as_ptr(), bytes.len());
             },
         }
     }
@@ -108,12 +165,22 @@ impl Hold<'_> {
         y: &mut Block,
         run: Run<'_>,
     ) {
-        match self.table() {
+        match self.hashing(powers) {
             TableId::Portable => portable::gcm_encrypt(schedule, powers, ctr, y, run),
             // SAFETY: see above.
             TableId::Aesni => unsafe {
                 let (src, dst) = (run.src(), run.dst());
                 aesni::kcfaes_gcm_encrypt_aesni(schedule, powers, ctr, y, src, dst, run.len());
+            },
+            // SAFETY: see above.
+            TableId::Vaes256 => unsafe {
+                let (src, dst) = (run.src(), run.dst());
+                vaes256::kcfaes_gcm_encrypt_vaes256(schedule, powers, ctr, y, src, dst, run.len());
+            },
+            // SAFETY: see above.
+            TableId::Vaes512 => unsafe {
+                let (src, dst) = (run.src(), run.dst());
+                vaes512::kcfaes_gcm_encrypt_vaes512(schedule, powers, ctr, y, src, dst, run.len());
             },
         }
     }
@@ -127,12 +194,22 @@ impl Hold<'_> {
         y: &mut Block,
         run: Run<'_>,
     ) {
-        match self.table() {
+        match self.hashing(powers) {
             TableId::Portable => portable::gcm_decrypt(schedule, powers, ctr, y, run),
             // SAFETY: see above.
             TableId::Aesni => unsafe {
                 let (src, dst) = (run.src(), run.dst());
                 aesni::kcfaes_gcm_decrypt_aesni(schedule, powers, ctr, y, src, dst, run.len());
+            },
+            // SAFETY: see above.
+            TableId::Vaes256 => unsafe {
+                let (src, dst) = (run.src(), run.dst());
+                vaes256::kcfaes_gcm_decrypt_vaes256(schedule, powers, ctr, y, src, dst, run.len());
+            },
+            // SAFETY: see above.
+            TableId::Vaes512 => unsafe {
+                let (src, dst) = (run.src(), run.dst());
+                vaes512::kcfaes_gcm_decrypt_vaes512(schedule, powers, ctr, y, src, dst, run.len());
             },
         }
     }
@@ -147,12 +224,79 @@ impl Hold<'_> {
         aad_len: u64,
         text_len: u64,
     ) {
-        match self.table() {
+        match self.hashing(powers) {
             TableId::Portable => portable::gcm_tag(schedule, powers, j0, y, aad_len, text_len),
             // SAFETY: see above.
-            TableId::Aesni => unsafe {
+            _ => unsafe {
                 aesni::kcfaes_gcm_tag_aesni(schedule, powers, j0, y, aad_len, text_len);
             },
         }
     }
+
+    /// A whole text: GCTR from inc32(`j0`), GHASH of its output; `y` becomes the tag.
+    #[expect(clippy::too_many_arguments, reason = "as the kernel")]
+    pub fn gcm_seal(
+        &self,
+        schedule: &Schedule,
+        powers: &Powers,
+        j0: &Block,
+        y: &mut Block,
+        aad_len: u64,
+        run: Run<'_>,
+    ) {
+        let len = run.len();
+        match self.hashing(powers) {
+            TableId::Portable | TableId::Aesni => {
+                self.gcm_encrypt(schedule, powers, &mut inc32(j0), y, run);
+                self.gcm_tag(schedule, powers, j0, y, aad_len, len as u64);
+            }
+            // SAFETY: see above.
+            TableId::Vaes256 => unsafe {
+                let (src, dst) = (run.src(), run.dst());
+                vaes256::kcfaes_gcm_seal_vaes256(schedule, powers, j0, y, aad_len, src, dst, len);
+            },
+            // SAFETY: see above.
+            TableId::Vaes512 => unsafe {
+                let (src, dst) = (run.src(), run.dst());
+                vaes512::kcfaes_gcm_seal_vaes512(schedule, powers, j0, y, aad_len, src, dst, len);
+            },
+        }
+    }
+
+    /// A whole text: GHASH of the input, GCTR from inc32(`j0`); `y` becomes the tag.
+    #[expect(clippy::too_many_arguments, reason = "as the kernel")]
+    pub fn gcm_open(
+        &self,
+        schedule: &Schedule,
+        powers: &Powers,
+        j0: &Block,
+        y: &mut Block,
+        aad_len: u64,
+        run: Run<'_>,
+    ) {
+        let len = run.len();
+        match self.hashing(powers) {
+            TableId::Portable | TableId::Aesni => {
+                self.gcm_decrypt(schedule, powers, &mut inc32(j0), y, run);
+                self.gcm_tag(schedule, powers, j0, y, aad_len, len as u64);
+            }
+            // SAFETY: see above.
+            TableId::Vaes256 => unsafe {
+                let (src, dst) = (run.src(), run.dst());
+                vaes256::kcfaes_gcm_open_vaes256(schedule, powers, j0, y, aad_len, src, dst, len);
+            },
+            // SAFETY: see above.
+            TableId::Vaes512 => unsafe {
+                let (src, dst) = (run.src(), run.dst());
+                vaes512::kcfaes_gcm_open_vaes512(schedule, powers, j0, y, aad_len, src, dst, len);
+            },
+        }
+    }
+}
+
+/// The counter block after `block` (SP 800-38D section 6.2, inc_32).
+pub(crate) fn inc32(block: &Block) -> Block {
+    let block = u128::from_be_bytes(block.0);
+    let low = (block as u32).wrapping_add(1);
+    Block((block & !u128::from(u32::MAX) | u128::from(low)).to_be_bytes())
 }

@@ -3,7 +3,15 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::env::{self, FEATURE_AES, FEATURE_PCLMULQDQ, FEATURE_SSE41, FEATURE_SSSE3};
+use kcfaes_kernels::COMMON_POWERS;
+use kcfaes_kernels::entry_vaes256::POWERS as VAES256_POWERS;
+use kcfaes_kernels::entry_vaes512::POWERS as VAES512_POWERS;
+
+use super::env::{
+    self, FEATURE_AES, FEATURE_AVX, FEATURE_AVX2, FEATURE_AVX512BW, FEATURE_AVX512F,
+    FEATURE_AVX512VL, FEATURE_BMI2, FEATURE_PCLMULQDQ, FEATURE_SSE41, FEATURE_SSSE3, FEATURE_VAES,
+    FEATURE_VPCLMULQDQ,
+};
 
 /// The tables of kernels, slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,17 +21,45 @@ pub enum TableId {
     Portable = 0,
     /// Legacy-SSE AES-NI and PCLMULQDQ; runs wherever the FPU can be had, in an interrupt too.
     Aesni = 1,
+    /// AVX2, VAES and VPCLMULQDQ on 256-bit registers.
+    Vaes256 = 2,
+    /// AVX-512, VAES and VPCLMULQDQ on 512-bit registers.
+    Vaes512 = 3,
+}
+
+/// What table `aesni` is made of.
+const AESNI: u32 = FEATURE_AES | FEATURE_PCLMULQDQ | FEATURE_SSSE3 | FEATURE_SSE41;
+
+/// What table `vaes256` is made of: it takes from `aesni` what it cannot make faster.
+const VAES256: u32 = AESNI | FEATURE_AVX | FEATURE_AVX2 | FEATURE_VAES | FEATURE_VPCLMULQDQ;
+
+/// What table `vaes512` is made of.
+const VAES512: u32 = VAES256 | FEATURE_BMI2 | FEATURE_AVX512F | FEATURE_AVX512BW | FEATURE_AVX512VL;
+
+/// Models of Intel's family 6 that lower their clock so much where 512-bit registers multiply that
+/// 256-bit ones are faster: Skylake-SP and its successors, Ice Lake, Tiger Lake. (The list of
+/// BoringSSL's and Linux's AES-GCM; all others with VAES keep their clock or nearly so.)
+const SLOW_ZMM: [u32; 7] = [85, 106, 108, 125, 126, 140, 141];
+
+/// Whether a processor's signature, CPUID leaf 1 EAX, is in [`SLOW_ZMM`].
+fn slow_zmm(signature: u32) -> bool {
+    let family = signature >> 8 & 0xf;
+    let model = signature >> 12 & 0xf0 | signature >> 4 & 0xf;
+    family == 6 && SLOW_ZMM.contains(&model)
 }
 
 impl TableId {
     /// Every table.
-    pub const ALL: [Self; env::TABLES] = [Self::Portable, Self::Aesni];
+    pub const ALL: [Self; env::TABLES] =
+        [Self::Portable, Self::Aesni, Self::Vaes256, Self::Vaes512];
 
     /// Its name, which [`force`] and the statistics use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Aesni => "aesni",
+            Self::Vaes256 => "vaes256",
+            Self::Vaes512 => "vaes512",
         }
     }
 
@@ -31,7 +67,18 @@ impl TableId {
     const fn features(self) -> u32 {
         match self {
             Self::Portable => 0,
-            Self::Aesni => FEATURE_AES | FEATURE_PCLMULQDQ | FEATURE_SSSE3 | FEATURE_SSE41,
+            Self::Aesni => AESNI,
+            Self::Vaes256 => VAES256,
+            Self::Vaes512 => VAES512,
+        }
+    }
+
+    /// Powers of H that it wants.
+    pub(super) const fn powers(self) -> usize {
+        match self {
+            Self::Portable | Self::Aesni => COMMON_POWERS,
+            Self::Vaes256 => VAES256_POWERS,
+            Self::Vaes512 => VAES512_POWERS,
         }
     }
 
@@ -40,13 +87,19 @@ impl TableId {
     const fn in_interrupt(self) -> bool {
         match self {
             Self::Portable | Self::Aesni => true,
+            Self::Vaes256 | Self::Vaes512 => false,
         }
     }
 
-    /// Whether this CPU can run it, and it has not been excluded.
+    /// Whether this CPU can run it, and neither it nor what it takes from another is excluded.
     pub fn available(self) -> bool {
+        self.runs_with(env::features())
+    }
+
+    fn runs_with(self, features: u32) -> bool {
         let needed = self.features();
-        env::features() & needed == needed && EXCLUDED.load(Ordering::Relaxed) & self.bit() == 0
+        let parts = self.bit() | if self > Self::Aesni { Self::Aesni.bit() } else { 0 };
+        features & needed == needed && EXCLUDED.load(Ordering::Relaxed) & parts == 0
     }
 
     /// Takes the table out of the choice of every later call, or back in. `Portable` serves where
@@ -76,11 +129,12 @@ impl Table {
     }
 }
 
-/// No table is forced.
+/// No table is forced, and the processor's model has not been looked at yet.
 const AUTOMATIC: u8 = u8::MAX;
 
-/// The forced table's number, or [`AUTOMATIC`].
-static FORCED: AtomicU8 = AtomicU8::new(AUTOMATIC);
+/// The number of the best table to choose: of the forced one, or what suits this model; or
+/// [`AUTOMATIC`].
+static BEST: AtomicU8 = AtomicU8::new(AUTOMATIC);
 
 /// Tables that gave a wrong answer, a bit for each.
 static EXCLUDED: AtomicU8 = AtomicU8::new(0);
@@ -90,8 +144,8 @@ static EXCLUDED: AtomicU8 = AtomicU8::new(0);
 pub fn force(id: Option<TableId>) -> bool {
     match id {
         Some(id) if !id.available() => return false,
-        Some(id) => FORCED.store(id as u8, Ordering::Relaxed),
-        None => FORCED.store(AUTOMATIC, Ordering::Relaxed),
+        Some(id) => BEST.store(id as u8, Ordering::Relaxed),
+        None => BEST.store(AUTOMATIC, Ordering::Relaxed),
     }
     true
 }
@@ -104,11 +158,48 @@ pub fn probe(id: TableId) -> Option<Table> {
 
 /// The table for a call that begins now, in this context.
 pub fn select() -> Table {
-    let forced = FORCED.load(Ordering::Relaxed);
+    let mut best = BEST.load(Ordering::Relaxed);
+    if best == AUTOMATIC {
+        best = look_at_model();
+    }
+    let (features, borrowed) = (env::features(), env::in_interrupt());
     let usable = |id: TableId| {
-        id.available()
-            && (id.in_interrupt() || !env::in_interrupt())
-            && (forced == AUTOMATIC || forced >= id as u8)
+        best >= id as u8 && id.runs_with(features) && (id.in_interrupt() || !borrowed)
     };
-    Table(if usable(TableId::Aesni) { TableId::Aesni } else { TableId::Portable })
+    Table(if usable(TableId::Vaes512) {
+        TableId::Vaes512
+    } else if usable(TableId::Vaes256) {
+        TableId::Vaes256
+    } else if usable(TableId::Aesni) {
+        TableId::Aesni
+    } else {
+        TableId::Portable
+    })
+}
+
+/// The best table for this model of processor. Once: reading it may leave a virtual machine.
+#[cold]
+fn look_at_model() -> u8 {
+    let best = if slow_zmm(env::signature()) { TableId::Vaes256 } else { TableId::Vaes512 };
+    // A table may have been forced meanwhile, and stays so.
+    match BEST.compare_exchange(AUTOMATIC, best as u8, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => best as u8,
+        Err(forced) => forced,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slow_zmm;
+
+    #[test]
+    fn models_by_signature() {
+        // Skylake-SP, Ice Lake-SP, Tiger Lake; Rocket Lake, Sapphire Rapids, Zen 4 and Zen 5.
+        for signature in [0x0005_0654, 0x0006_06a6, 0x0008_06c1] {
+            assert!(slow_zmm(signature), "{signature:#x}");
+        }
+        for signature in [0x000a_0671, 0x0008_06f8, 0x00a1_0f11, 0x00b0_0f21] {
+            assert!(!slow_zmm(signature), "{signature:#x}");
+        }
+    }
 }

@@ -14,6 +14,10 @@ pub unsafe trait Wipe {}
 unsafe impl<const N: usize> Wipe for [u8; N] {}
 // SAFETY: bytes.
 unsafe impl Wipe for kcfaes_kernels::Block {}
+// SAFETY: bytes and integers.
+unsafe impl Wipe for crate::key::Key {}
+// SAFETY: a key and bytes.
+unsafe impl Wipe for crate::selftest::Scratch {}
 
 /// Overwrites `value` with zeros, for good.
 #[inline]

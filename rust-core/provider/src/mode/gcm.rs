@@ -15,7 +15,7 @@ use super::begin_blocks;
 use super::ctr::Ctr;
 use crate::data::{Data, Io, Overlap, Pair, Run, Segments};
 use crate::engine::drive::{Carry, drive};
-use crate::engine::{Buffer, Fpu, Hold, Pace};
+use crate::engine::{Buffer, Fpu, Hold, Pace, inc32};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -79,9 +79,7 @@ impl Ghash {
 
     /// inc32(J0), where the text's keystream begins.
     fn first_counter(&self) -> Block {
-        let j0 = u128::from_be_bytes(self.j0.0);
-        let low = (j0 as u32).wrapping_add(1);
-        Block((j0 & !u128::from(u32::MAX) | u128::from(low)).to_be_bytes())
+        inc32(&self.j0)
     }
 
     /// Steps 5 and 6: the hash becomes the tag, in full.
@@ -146,6 +144,32 @@ impl Text {
         drive(fpu, Pace::Parallel, pair, len, move |hold, run| {
             self.step(direction, key, hold, run);
         });
+    }
+
+    /// Steps 3 to 6 for a whole text of `len` bytes: in one call of a kernel where it is in one
+    /// piece and fits into one hold. Returns the tag.
+    fn whole(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) -> &Block {
+        if pair.contiguous() >= len
+            && let Some(hold) = fpu.hold_all(Pace::Parallel, len)
+        {
+            let Key { schedule, powers } = key;
+            let (Ghash { j0, y, aad_len }, run) = (&mut self.hash, pair.run(len));
+            match direction {
+                Direction::Encrypt => hold.gcm_seal(schedule, powers, j0, y, *aad_len, run),
+                Direction::Decrypt => hold.gcm_open(schedule, powers, j0, y, *aad_len, run),
+            }
+            y
+        } else {
+            self.drive(direction, key, fpu, pair, len);
+            self.hash.tag(key, fpu, len as u64)
+        }
     }
 }
 
@@ -222,8 +246,7 @@ impl Gcm {
         let mut pair = Pair::empty();
         io.pair(produced, &mut pair)?;
         self.text_len = text_len;
-        self.text.drive(Direction::Encrypt, key, fpu, &mut pair, len);
-        let tag = self.text.hash.tag(key, fpu, self.text_len);
+        let tag = self.text.whole(Direction::Encrypt, key, fpu, &mut pair, len);
         pair.scatter(tag.0.get(..self.attached).unwrap_or_default());
         Ok(produced)
     }
@@ -239,10 +262,9 @@ impl Gcm {
         io.pair(len, &mut pair)?;
         self.text_len = text_len;
         let mut message = pair.clone();
-        self.text.drive(Direction::Decrypt, key, fpu, &mut pair, len);
+        let tag = self.text.whole(Direction::Decrypt, key, fpu, &mut pair, len);
         let mut received = self.received.0;
         pair.gather(received.get_mut(..self.attached).unwrap_or_default());
-        let tag = self.text.hash.tag(key, fpu, self.text_len);
         same_tag(tag, &received, self.tag_len).map(|()| len).inspect_err(|_| {
             message.limit(len);
             if message.aliased() {

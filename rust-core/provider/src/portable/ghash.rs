@@ -9,7 +9,7 @@
 //! taken, 13 at most, so a column of the product sums to at most 13 and its carries stay within the
 //! four bits below the next column. x86-64 multiplies in a time that does not depend on data.
 
-use kcfaes_kernels::{Block, Powers};
+use kcfaes_kernels::{Block, COMMON_POWERS, Powers, mid_of};
 
 /// A power as [`Powers`] stores it, ready to multiply by: two halves, and their sum.
 pub(super) struct Power {
@@ -31,15 +31,18 @@ impl Power {
     }
 }
 
-/// Powers of `h` = E(K, 0^128).
+/// The common powers of `h` = E(K, 0^128).
 pub(super) fn init(powers: &mut Powers, h: Block) {
     let mut power = u128::from_be_bytes(h.0);
     let first = Power::new(shift(power));
     powers.h = h;
-    for (pow, mid) in powers.pow.iter_mut().zip(&mut powers.mid).rev() {
+    powers.set = COMMON_POWERS as u32;
+    for (i, pow) in powers.pow.iter_mut().enumerate().rev().take(COMMON_POWERS) {
         let shifted = shift(power);
         *pow = Block(shifted.to_le_bytes());
-        *mid = Power::new(shifted).mid;
+        let (pair, half) = mid_of(i);
+        let mid = powers.mid.get_mut(pair).and_then(|pair| pair.get_mut(half));
+        mid.into_iter().for_each(|mid| *mid = Power::new(shifted).mid);
         power = multiply(power, &first);
     }
 }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the entry points of all tables share.
+
+/// Defines each entry point where this crate is compiled for a host, and declares it where it is
+/// only the provider room's view of the kernels object.
+macro_rules! entries {
+    ($features:literal $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Safety
+            /// The common contract in the head of the crate.
+            #[cfg(not(target_os = "none"))]
+            #[unsafe(no_mangle)]
+            #[target_feature(enable = $features)]
+            pub unsafe extern "C" fn $name($($arg: $ty),*) {
+                // SAFETY: the caller's promise is that of the body; the features are enabled here.
+                unsafe { $body }
+            }
+        )*
+        #[cfg(target_os = "none")]
+        unsafe extern "C" {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Safety
+                /// The common contract in the head of the crate.
+                pub fn $name($($arg: $ty),*);
+            )*
+        }
+    };
+}
+pub(crate) use entries;
+
+/// The entry points of a table of wide registers: what they make faster. The rest, which is serial
+/// or small, its callers take from `aesni`.
+macro_rules! wide_entries {
+    (
+        $features:literal, $lanes:ty, $powers:expr,
+        $ghash_init:ident, $ecb_encrypt:ident, $ecb_decrypt:ident, $cbc_decrypt:ident, $ctr32:ident,
+        $ghash:ident, $gcm_encrypt:ident, $gcm_decrypt:ident, $gcm_seal:ident, $gcm_open:ident,
+        $wipe:ident,
+    ) => {
+        $crate::entry::entries! {
+            $features
+
+            /// As `kcfaes_ghash_init_aesni`, with the powers that this table wants.
+            fn $ghash_init(schedule: *const Schedule, powers: *mut Powers) {
+                ghash::init::<$lanes, { $powers }>(schedule, powers)
+            }
+            /// As `kcfaes_ecb_encrypt_aesni`.
+            fn $ecb_encrypt(schedule: *const Schedule, src: *const u8, dst: *mut u8, blocks: usize) {
+                ecb::ecb::<$lanes, true>(schedule, src, dst, blocks)
+            }
+            /// As `kcfaes_ecb_decrypt_aesni`.
+            fn $ecb_decrypt(schedule: *const Schedule, src: *const u8, dst: *mut u8, blocks: usize) {
+                ecb::ecb::<$lanes, false>(schedule, src, dst, blocks)
+            }
+            /// As `kcfaes_cbc_decrypt_aesni`.
+            fn $cbc_decrypt(schedule: *const Schedule, iv: *mut Block, src: *const u8, dst: *mut u8, blocks: usize) {
+                cbc::decrypt::<$lanes>(schedule, iv, src, dst, blocks)
+            }
+            /// As `kcfaes_ctr32_aesni`.
+            fn $ctr32(schedule: *const Schedule, ctr: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
+                ctr::ctr32::<$lanes>(schedule, ctr, src, dst, len)
+            }
+            /// As `kcfaes_ghash_aesni`; `powers` has those that this table wants.
+            fn $ghash(powers: *const Powers, y: *mut Block, src: *const u8, len: usize) {
+                ghash::ghash::<$lanes>(powers, y, src, len)
+            }
+            /// As `kcfaes_gcm_encrypt_aesni`; `powers` has those that this table wants.
+            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
+                part::<true>(schedule, powers, ctr, y, src, dst, len);
+                wipe::stack()
+            }
+            /// As `kcfaes_gcm_decrypt_aesni`; `powers` has those that this table wants.
+            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
+                part::<false>(schedule, powers, ctr, y, src, dst, len);
+                wipe::stack()
+            }
+            /// GCTR encryption of a whole text, whose counters follow `j0`, and the tag: `y` is the
+            /// hash of `aad_len` bytes and becomes the full 16-byte tag (SP 800-38D 7.1 steps 3 to
+            /// 6); `powers` has those that this table wants.
+            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) {
+                whole::<true>(schedule, powers, j0, y, aad_len, src, dst, len);
+                wipe::stack()
+            }
+            /// GCTR decryption of a whole text, otherwise as its encryption; `y` becomes the tag that
+            /// the text should have.
+            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) {
+                whole::<false>(schedule, powers, j0, y, aad_len, src, dst, len);
+                wipe::stack()
+            }
+            /// Clears every vector register. On the stack an entry point leaves nothing of keys or
+            /// text.
+            fn $wipe() {
+                <$lanes>::wipe()
+            }
+        }
+
+        // GCM, which spills blocks, in a frame of its own.
+
+        #[cfg(not(target_os = "none"))]
+        #[inline(never)]
+        #[target_feature(enable = $features)]
+        unsafe fn part<const ENCRYPT: bool>(
+            schedule: *const Schedule,
+            powers: *const Powers,
+            ctr: *mut Block,
+            y: *mut Block,
+            src: *const u8,
+            dst: *mut u8,
+            len: usize,
+        ) {
+            // SAFETY: the entry points' contract; the features are enabled here.
+            unsafe { gcm::part::<$lanes, ENCRYPT>(schedule, powers, ctr, y, src, dst, len) }
+        }
+
+        #[cfg(not(target_os = "none"))]
+        #[inline(never)]
+        #[target_feature(enable = $features)]
+        unsafe fn whole<const ENCRYPT: bool>(
+            schedule: *const Schedule,
+            powers: *const Powers,
+            j0: *const Block,
+            y: *mut Block,
+            aad_len: u64,
+            src: *const u8,
+            dst: *mut u8,
+            len: usize,
+        ) {
+            // SAFETY: the entry points' contract; the features are enabled here.
+            unsafe { gcm::whole::<$lanes, ENCRYPT>(schedule, powers, j0, y, aad_len, src, dst, len) }
+        }
+    };
+}
+pub(crate) use wide_entries;

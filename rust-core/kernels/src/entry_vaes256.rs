@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Table `vaes256`: AVX2, VAES and VPCLMULQDQ; ymm0–15.
+
+use crate::{Block, Powers, Schedule, entry::wide_entries};
+#[cfg(not(target_os = "none"))]
+use crate::{
+    body::{cbc, ctr, ecb, gcm, ghash},
+    lanes::Ymm,
+    wipe,
+};
+
+/// Powers of H that this table wants.
+pub const POWERS: usize = 16;
+
+wide_entries! {
+    "aes,pclmulqdq,ssse3,sse4.1,avx2,vaes,vpclmulqdq", Ymm, POWERS,
+    kcfaes_ghash_init_vaes256,
+    kcfaes_ecb_encrypt_vaes256,
+    kcfaes_ecb_decrypt_vaes256,
+    kcfaes_cbc_decrypt_vaes256,
+    kcfaes_ctr32_vaes256,
+    kcfaes_ghash_vaes256,
+    kcfaes_gcm_encrypt_vaes256,
+    kcfaes_gcm_decrypt_vaes256,
+    kcfaes_gcm_seal_vaes256,
+    kcfaes_gcm_open_vaes256,
+    kcfaes_wipe_vaes256,
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Table `vaes512`: AVX-512F, BW and VL, VAES and VPCLMULQDQ; zmm0–31.
+
+use crate::{Block, Powers, Schedule, entry::wide_entries};
+#[cfg(not(target_os = "none"))]
+use crate::{
+    body::{cbc, ctr, ecb, gcm, ghash},
+    lanes::Zmm,
+    wipe,
+};
+
+/// Powers of H that this table wants.
+pub const POWERS: usize = 32;
+
+wide_entries! {
+    "aes,pclmulqdq,ssse3,sse4.1,avx2,bmi2,vaes,vpclmulqdq,avx512f,avx512bw,avx512vl", Zmm, POWERS,
+    kcfaes_ghash_init_vaes512,
+    kcfaes_ecb_encrypt_vaes512,
+    kcfaes_ecb_decrypt_vaes512,
+    kcfaes_cbc_decrypt_vaes512,
+    kcfaes_ctr32_vaes512,
+    kcfaes_ghash_vaes512,
+    kcfaes_gcm_encrypt_vaes512,
+    kcfaes_gcm_decrypt_vaes512,
+    kcfaes_gcm_seal_vaes512,
+    kcfaes_gcm_open_vaes512,
+    kcfaes_wipe_vaes512,
+}

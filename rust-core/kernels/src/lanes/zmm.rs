@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Four blocks in a zmm register: AVX-512F, BW and VL, VAES, VPCLMULQDQ and BMI2.
+//!
+//! Parts of a register go through masks: what a masked load or store leaves out is not touched, not
+//! even where it cannot be.
+
+use core::arch::{asm, x86_64::*};
+
+use super::{Lanes, Xmm};
+use crate::Block;
+
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Zmm(__m512i);
+
+/// A bit for each byte before `end`, without the first block's where `SKIP`.
+#[inline(always)]
+unsafe fn bytes_before<const SKIP: bool>(end: usize) -> __mmask64 {
+    // SAFETY: the caller says that the CPU has the features.
+    let before = unsafe { _bzhi_u64(u64::MAX, end as u32) };
+    if SKIP { before & !0xffff } else { before }
+}
+
+// Common to the blocks below that only compute: the value that is operated on exists, so the CPU
+// has the features (the invariant of `Lanes`).
+
+impl Lanes for Zmm {
+    const BLOCKS: usize = 4;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self(_mm512_setzero_si512()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(src: *const u8) -> Self {
+        // SAFETY: the caller's promise; the load needs no alignment.
+        unsafe { Self(_mm512_loadu_si512(src.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_part<const SKIP: bool>(src: *const u8, end: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self(_mm512_maskz_loadu_epi8(bytes_before::<SKIP>(end), src.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, dst: *mut u8) {
+        // SAFETY: the caller's promise; the store needs no alignment.
+        unsafe { _mm512_storeu_si512(dst.cast(), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_part<const SKIP: bool>(self, dst: *mut u8, end: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_mask_storeu_epi8(dst.cast(), bytes_before::<SKIP>(end), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast(block: *const Block) -> Self {
+        // SAFETY: the caller's promise; a `Block` is aligned.
+        unsafe { Self(_mm512_broadcast_i32x4(_mm_load_si128(block.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn consecutive(block: *const Block) -> Self {
+        // SAFETY: the caller's promise; the load needs no alignment.
+        unsafe { Self(_mm512_loadu_si512(block.cast())) }
+    }
+
+    #[inline(always)]
+    fn counters(block: Xmm) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let steps = _mm512_setr_epi32(0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0);
+            Self(_mm512_add_epi32(_mm512_broadcast_i32x4(block.0), steps))
+        }
+    }
+
+    #[inline(always)]
+    fn widen(block: Xmm) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_zextsi128_si512(block.0)) }
+    }
+
+    #[inline(always)]
+    fn place(block: Xmm, lane: usize) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_maskz_broadcast_i32x4(0xf << (4 * lane), block.0)) }
+    }
+
+    #[inline(always)]
+    fn first(self) -> Xmm {
+        // SAFETY: see above.
+        unsafe { Xmm(_mm512_castsi512_si128(self.0)) }
+    }
+
+    #[inline(always)]
+    fn part<const SKIP: bool>(self, end: usize) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_maskz_mov_epi8(bytes_before::<SKIP>(end), self.0)) }
+    }
+
+    #[inline(always)]
+    fn fold(self) -> Xmm {
+        // SAFETY: see above.
+        unsafe {
+            let upper = _mm512_extracti64x4_epi64::<1>(self.0);
+            let two = _mm256_xor_si256(_mm512_castsi512_si256(self.0), upper);
+            Xmm(_mm_xor_si128(_mm256_castsi256_si128(two), _mm256_extracti128_si256::<1>(two)))
+        }
+    }
+
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_xor_si512(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn swap_bytes(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let reverse = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            Self(_mm512_shuffle_epi8(self.0, _mm512_broadcast_i32x4(reverse)))
+        }
+    }
+
+    #[inline(always)]
+    fn round<const ENCRYPT: bool>(self, key: Self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            Self(if ENCRYPT {
+                _mm512_aesenc_epi128(self.0, key.0)
+            } else {
+                _mm512_aesdec_epi128(self.0, key.0)
+            })
+        }
+    }
+
+    #[inline(always)]
+    fn last_round<const ENCRYPT: bool>(self, key: Self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            Self(if ENCRYPT {
+                _mm512_aesenclast_epi128(self.0, key.0)
+            } else {
+                _mm512_aesdeclast_epi128(self.0, key.0)
+            })
+        }
+    }
+
+    #[inline(always)]
+    fn count(self, n: u32) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let step = _mm_cvtsi32_si128(n as i32);
+            Self(_mm512_add_epi32(self.0, _mm512_broadcast_i32x4(step)))
+        }
+    }
+
+    #[inline(always)]
+    fn count_within_byte(self, n: u32) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let step = _mm_set_epi32((n << 24) as i32, 0, 0, 0);
+            Self(_mm512_add_epi32(self.0, _mm512_broadcast_i32x4(step)))
+        }
+    }
+
+    #[inline(always)]
+    fn clmul<const HALVES: i32>(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_clmulepi64_epi128::<HALVES>(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn low_halves(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_unpacklo_epi64(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn pin(self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(pin(self.0)) }
+    }
+
+    #[inline(always)]
+    fn swap_halves(self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_shuffle_epi32::<0b01_00_11_10>(self.0)) }
+    }
+}
+
+impl Zmm {
+    /// Zeros every vector register of the table.
+    ///
+    /// # Safety
+    /// The caller owns the vector registers, and the CPU has the table's features.
+    #[inline(always)]
+    pub(crate) unsafe fn wipe() {
+        // SAFETY: touches the named registers only, all of which are declared.
+        unsafe {
+            asm!(
+                "vzeroall",
+                "vpxord xmm16, xmm16, xmm16",
+                "vpxord xmm17, xmm17, xmm17",
+                "vpxord xmm18, xmm18, xmm18",
+                "vpxord xmm19, xmm19, xmm19",
+                "vpxord xmm20, xmm20, xmm20",
+                "vpxord xmm21, xmm21, xmm21",
+                "vpxord xmm22, xmm22, xmm22",
+                "vpxord xmm23, xmm23, xmm23",
+                "vpxord xmm24, xmm24, xmm24",
+                "vpxord xmm25, xmm25, xmm25",
+                "vpxord xmm26, xmm26, xmm26",
+                "vpxord xmm27, xmm27, xmm27",
+                "vpxord xmm28, xmm28, xmm28",
+                "vpxord xmm29, xmm29, xmm29",
+                "vpxord xmm30, xmm30, xmm30",
+                "vpxord xmm31, xmm31, xmm31",
+                out("zmm0") _, out("zmm1") _, out("zmm2") _, out("zmm3") _,
+                out("zmm4") _, out("zmm5") _, out("zmm6") _, out("zmm7") _,
+                out("zmm8") _, out("zmm9") _, out("zmm10") _, out("zmm11") _,
+                out("zmm12") _, out("zmm13") _, out("zmm14") _, out("zmm15") _,
+                out("zmm16") _, out("zmm17") _, out("zmm18") _, out("zmm19") _,
+                out("zmm20") _, out("zmm21") _, out("zmm22") _, out("zmm23") _,
+                out("zmm24") _, out("zmm25") _, out("zmm26") _, out("zmm27") _,
+                out("zmm28") _, out("zmm29") _, out("zmm30") _, out("zmm31") _,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn pin(mut x: __m512i) -> __m512i {
+    // SAFETY: no instruction.
+    unsafe { asm!("/* {0} */", inout(zmm_reg) x, options(nomem, nostack, preserves_flags)) };
+    x
+}
