@@ -131,8 +131,8 @@ const char *kcfaes_table_name(void);
 enum kcfaes_rc kcfaes_table_force(const char *name);
 
 /*
- * Known answers of every mode and key size on every table that this CPU has; less than a
- * millisecond. KCFAES_FAILED: an answer was wrong, and fault (which may be NULL) says where.
+ * Known answers of every mode and key size on every table that this CPU has; a few milliseconds.
+ * KCFAES_FAILED: an answer was wrong, and fault (which may be NULL) says where. KCFAES_HOST_MEMORY.
  */
 enum kcfaes_rc kcfaes_selftest(struct kcfaes_fault *fault);
 

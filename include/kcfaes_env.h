@@ -61,7 +61,7 @@
 #define KCFAES_FEATURE_AVX512DQ (1 << 12)
 
 /* Tables of kernels that are counted apart. */
-#define KCFAES_TABLES 2
+#define KCFAES_TABLES 4
 
 /* Mechanism numbers that are counted apart: KCF's, from 0, some of which are unused. */
 #define KCFAES_MECHANISMS 8
@@ -112,6 +112,12 @@ int kcfaes_env_kmflag(crypto_req_handle_t req);
 
 /* The feature bits of this CPU that the system has enabled; the same at every call. */
 uint32_t kcfaes_env_features(void);
+
+/*
+ * The processor's signature, CPUID leaf 1 EAX (Intel SDM volume 2A, CPUID): model, family and
+ * their extensions.
+ */
+uint32_t kcfaes_env_signature(void);
 
 /*
  * Non-zero where the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a

@@ -13,6 +13,8 @@ pub(crate) mod gcm;
 pub(crate) mod ghash;
 pub(crate) mod key;
 
+use core::arch::asm;
+
 use crate::lanes::Lanes;
 use crate::{Block, Schedule};
 
@@ -84,24 +86,21 @@ impl<const ENCRYPT: bool> RoundKeys<ENCRYPT> {
         }
     }
 
-    /// The rounds from `from` < 10 to the one before the last: unrolled as far as AES-128 goes,
-    /// then two forward branches.
+    /// The rounds from `from` to the one before the last. A loop costs no time, and unrolled it would
+    /// be half of this room's text: so the compiler may not see how often it turns.
     ///
     /// # Safety
-    /// The CPU has the features of `L`.
+    /// The CPU has the features of `L`, and `from` < `rounds`.
     #[inline(always)]
     unsafe fn rounds_from<L: Lanes, const N: usize>(self, x: &mut [L; N], from: usize) {
-        // SAFETY: the caller's promise; a schedule has 10, 12 or 14 rounds.
+        // SAFETY: the caller's promise; the assembler adds one to a register.
         unsafe {
-            for round in from..10 {
+            let mut round = from;
+            loop {
                 self.round(x, round);
-            }
-            if self.rounds > 10 {
-                self.round(x, 10);
-                self.round(x, 11);
-                if self.rounds > 12 {
-                    self.round(x, 12);
-                    self.round(x, 13);
+                asm!("inc {}", inout(reg) round, options(pure, nomem, nostack));
+                if round >= self.rounds {
+                    break;
                 }
             }
         }

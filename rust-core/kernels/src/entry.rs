@@ -117,6 +117,7 @@ macro_rules! wide_entries {
         }
 
         #[cfg(not(target_os = "none"))]
+        #[expect(clippy::too_many_arguments, reason = "as the entry points")]
         #[inline(never)]
         #[target_feature(enable = $features)]
         unsafe fn whole<const ENCRYPT: bool>(
@@ -130,7 +131,19 @@ macro_rules! wide_entries {
             len: usize,
         ) {
             // SAFETY: the entry points' contract; the features are enabled here.
-            unsafe { gcm::whole::<$lanes, ENCRYPT>(schedule, powers, j0, y, aad_len, src, dst, len) }
+            unsafe {
+                gcm::whole::<$lanes, ENCRYPT>(
+                    schedule,
+                    powers,
+                    j0,
+                    y,
+                    aad_len,
+                    src,
+                    dst,
+                    len,
+                    |ctr, len| part::<ENCRYPT>(schedule, powers, ctr, y, src, dst, len),
+                )
+            }
         }
     };
 }

@@ -22,6 +22,9 @@ use crate::{Block, POWERS, Powers, types::mid_of};
 pub(crate) trait Lanes: Copy {
     const BLOCKS: usize;
     const BYTES: usize = 16 * Self::BLOCKS;
+    /// Registers, at most 5, that the end of a GCM message may take: each number of them is text of
+    /// its own in the kernels.
+    const FINISH: usize;
 
     /// # Safety
     /// The CPU has the table's features.

@@ -13,7 +13,7 @@ use crate::{Block, Schedule};
 /// (public) tells.
 #[derive(Clone, Copy)]
 pub(super) struct Counter<L: Lanes> {
-    pub(super) next: L,
+    next: L,
     low: u32,
 }
 
@@ -72,17 +72,10 @@ impl<L: Lanes> Ctr<L> {
     #[inline(always)]
     pub(super) unsafe fn new(schedule: *const Schedule, ctr: *const Block) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Self::at(schedule, Xmm::broadcast(ctr).swap_bytes()) }
-    }
-
-    /// `first`, the first counter block, as an integer.
-    ///
-    /// # Safety
-    /// The CPU has the features of `L`; `schedule` is readable while this lives.
-    #[inline(always)]
-    pub(super) unsafe fn at(schedule: *const Schedule, first: Xmm) -> Self {
-        // SAFETY: the caller's promise.
-        unsafe { Self { keys: RoundKeys::new(schedule), counter: Counter::new(first) } }
+        unsafe {
+            let counter = Counter::new(Xmm::broadcast(ctr).swap_bytes());
+            Self { keys: RoundKeys::new(schedule), counter }
+        }
     }
 }
 

@@ -49,76 +49,6 @@ unsafe fn stitched<L: Lanes>(
     }
 }
 
-/// A text in work.
-struct Text<L: Lanes> {
-    mode: Ctr<L>,
-    powers: *const Powers,
-    y: Xmm,
-    src: *const u8,
-    dst: *mut u8,
-    left: usize,
-}
-
-impl<L: Lanes> Text<L> {
-    /// Transforms and hashes all turns of eight registers.
-    ///
-    /// # Safety
-    /// The contract of the entry points.
-    #[inline(always)]
-    unsafe fn turns<const ENCRYPT: bool>(&mut self) {
-        let turn = TURN * L::BYTES;
-        let mut hashed = self.src;
-        // SAFETY: the caller's promise.
-        unsafe {
-            if ENCRYPT && self.left >= turn {
-                hashed = self.dst;
-                self.mode.step::<TURN>(self.src, self.dst);
-                self.advance(turn);
-            }
-            while self.left >= turn {
-                let Self { powers, y, src, dst, .. } = *self;
-                self.y = stitched::<L>(&mut self.mode, powers, y, hashed, src, dst);
-                hashed = hashed.add(turn);
-                self.advance(turn);
-            }
-            if ENCRYPT && hashed != self.src {
-                self.y = eight::<L>(self.powers, self.y, hashed);
-            }
-        }
-    }
-
-    /// # Safety
-    /// `len` bytes are left.
-    #[inline(always)]
-    unsafe fn advance(&mut self, len: usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            self.src = self.src.add(len);
-            self.dst = self.dst.add(len);
-        }
-        self.left -= len;
-    }
-
-    /// Transforms and hashes `len` bytes, which are less than eight registers and not none.
-    ///
-    /// # Safety
-    /// The contract of the entry points, and `len` bytes are left.
-    #[inline(always)]
-    unsafe fn tail<const ENCRYPT: bool>(&mut self, len: usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            if ENCRYPT {
-                self.mode.tail(self.src, self.dst, len);
-                self.y = tail::<L>(self.powers, self.y, self.dst, len);
-            } else {
-                self.y = tail::<L>(self.powers, self.y, self.src, len);
-                self.mode.tail(self.src, self.dst, len);
-            }
-            self.advance(len);
-        }
-    }
-}
-
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
@@ -127,33 +57,59 @@ pub(crate) unsafe fn part<L: Lanes, const ENCRYPT: bool>(
     powers: *const Powers,
     ctr: *mut Block,
     y: *mut Block,
-    src: *const u8,
-    dst: *mut u8,
+    mut src: *const u8,
+    mut dst: *mut u8,
     len: usize,
 ) {
+    let turn = TURN * L::BYTES;
     // SAFETY: the caller's promise; the steps together cover `len` bytes.
     unsafe {
-        let mode = Ctr::<L>::new(schedule, ctr);
-        let sum = Xmm::broadcast(y).swap_bytes();
-        let mut text = Text { mode, powers, y: sum, src, dst, left: len };
-        text.turns::<ENCRYPT>();
-        if text.left > 0 {
-            text.tail::<ENCRYPT>(text.left);
+        let mut mode = Ctr::<L>::new(schedule, ctr);
+        let mut sum = Xmm::broadcast(y).swap_bytes();
+        let mut left = len;
+        if ENCRYPT {
+            if left >= turn {
+                mode.step::<TURN>(src, dst);
+                loop {
+                    src = src.add(turn);
+                    left -= turn;
+                    let hashed = dst;
+                    dst = dst.add(turn);
+                    if left < turn {
+                        sum = eight::<L>(powers, sum, hashed);
+                        break;
+                    }
+                    sum = stitched::<L>(&mut mode, powers, sum, hashed, src, dst);
+                }
+            }
+            if left > 0 {
+                mode.tail(src, dst, left);
+                sum = tail::<L>(powers, sum, dst, left);
+            }
+        } else {
+            while left >= turn {
+                sum = stitched::<L>(&mut mode, powers, sum, src, src, dst);
+                src = src.add(turn);
+                dst = dst.add(turn);
+                left -= turn;
+            }
+            if left > 0 {
+                sum = tail::<L>(powers, sum, src, left);
+                mode.tail(src, dst, left);
+            }
         }
         Counter::<L>::advance(ctr, len.div_ceil(16));
-        text.y.swap_bytes().store(y.cast());
+        sum.swap_bytes().store(y.cast());
     }
 }
 
-/// Most registers that [`End::finish`] has in flight: all of a text of 9 blocks where a register
-/// holds two, of 19 where it holds four.
-const FINISH: usize = 5;
-
-/// A whole text and its tag, in tables with more than one block in a register.
+/// A whole text and its tag, in tables with more than one block in a register. `part` is the
+/// table's kernel for parts of a text, which takes all but the end.
 ///
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "as the entry points")]
 pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
     schedule: *const Schedule,
     powers: *const Powers,
@@ -163,73 +119,77 @@ pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
     src: *const u8,
     dst: *mut u8,
     len: usize,
+    part: impl FnOnce(*mut Block, usize),
 ) {
-    let at_once = 16 * (FINISH * L::BLOCKS - 1);
+    let at_once = 16 * (L::FINISH * L::BLOCKS - 1);
     // SAFETY: the caller's promise; the steps together cover `len` bytes.
     unsafe {
-        let first = Xmm::broadcast(j0).swap_bytes();
-        let mode = Ctr::<L>::at(schedule, first.count(1));
-        let sum = Xmm::broadcast(y).swap_bytes();
-        let mut text = Text { mode, powers, y: sum, src, dst, left: len };
-        let mut end = End {
-            counters: L::counters(first),
-            not_j0: L::zero(),
-            lengths: lengths(aad_len, len as u64),
-        };
+        let j0 = Xmm::broadcast(j0);
+        let lengths = lengths(aad_len, len as u64);
+        let keys = RoundKeys::new(schedule);
+        let mut end = End { keys, powers, j0, before: j0.swap_bytes(), lengths, src, dst, len };
         if len > at_once {
-            text.turns::<ENCRYPT>();
-            if text.left > at_once {
-                text.tail::<ENCRYPT>(4 * L::BYTES);
-            }
-            end.counters = text.mode.counter.next.swap_bytes().count(u32::MAX);
-            end.not_j0 = L::widen(end.counters.first().xor(first).swap_bytes());
+            let mut bulk = len - len % (TURN * L::BYTES);
+            bulk += (len - bulk).saturating_sub(at_once).next_multiple_of(L::BYTES);
+            let mut ctr = Block::default();
+            end.before.count(1).swap_bytes().store((&raw mut ctr).cast());
+            part(&raw mut ctr, bulk);
+            end.before = end.before.count((bulk / 16) as u32);
+            end.src = src.add(bulk);
+            end.dst = dst.add(bulk);
+            end.len = len - bulk;
         }
-        let registers = text.left.div_ceil(16) / L::BLOCKS + 1;
-        let mut tag = sum;
+        let sum = Xmm::broadcast(y).swap_bytes();
+        let registers = end.len.div_ceil(16) / L::BLOCKS + 1;
         unrolled!(N in 1 2 3 4 5 {
-            if registers == N {
-                tag = end.finish::<N, ENCRYPT>(&text);
+            if N <= L::FINISH && registers == N {
+                end.finish::<L, N, ENCRYPT>(sum).store(y.cast());
             }
         });
-        tag.store(y.cast());
     }
 }
 
-/// What ends a message beside its last bytes.
-struct End<L: Lanes> {
-    /// As integers, the counter before that of the first byte left, and those that follow.
-    counters: L,
-    /// What makes J0 of the first of them; zero where it is.
-    not_j0: L,
+/// The last bytes of a text, and what ends its message.
+struct End {
+    keys: RoundKeys<true>,
+    powers: *const Powers,
+    j0: Xmm,
+    /// The counter block before that of the first byte, as an integer.
+    before: Xmm,
+    /// The length block, as an integer.
     lengths: Xmm,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
 }
 
-impl<L: Lanes> End<L> {
-    /// Transforms and hashes what is left of a text, with the length block behind it, and returns
-    /// the tag: `N` registers all in flight, one reduction, nothing in memory but the output.
+impl End {
+    /// Transforms and hashes them, with the length block behind them, and returns the tag: `N`
+    /// registers all in flight, one reduction, nothing in memory but the output.
     ///
     /// The text lies one block behind the beginning of the first register; in the place before it
     /// E(K, J0) is computed.
     ///
     /// # Safety
-    /// The contract of the entry points; what is left, and one block more, end in register `N`.
+    /// The contract of the entry points; the text, and one block more, end in register `N`.
     #[inline(always)]
-    unsafe fn finish<const N: usize, const ENCRYPT: bool>(&self, text: &Text<L>) -> Xmm {
-        let &Text { ref mode, powers, y, left: len, .. } = text;
-        let (src, dst) = (text.src.wrapping_sub(16), text.dst.wrapping_sub(16));
+    unsafe fn finish<L: Lanes, const N: usize, const ENCRYPT: bool>(&self, y: Xmm) -> Xmm {
+        let &Self { keys, powers, j0, before, lengths, len, .. } = self;
+        let (src, dst) = (self.src.wrapping_sub(16), self.dst.wrapping_sub(16));
         let blocks = len.div_ceil(16) + 2;
         // SAFETY: the caller's promise; the first block of the first register is skipped.
         unsafe {
-            let mut x = [self.counters; N];
+            let counters = L::counters(before);
+            let mut x = [counters; N];
             for (i, x) in x.iter_mut().enumerate() {
                 *x = x.count((i * L::BLOCKS) as u32).swap_bytes();
             }
-            x[0] = x[0].xor(self.not_j0);
-            mode.keys.all_but_last(&mut x);
-            let last = mode.keys.last::<L>();
+            x[0] = x[0].xor(L::widen(before.swap_bytes().xor(j0)));
+            keys.all_but_last(&mut x);
+            let last = keys.last::<L>();
             let mut mask = y;
             let mut sum = Product::<L>::zero();
-            sum.add(L::widen(self.lengths), powers, 1);
+            sum.add(L::widen(lengths), powers, 1);
             unrolled!(I in 0 1 2 3 4 {
                 if I < N {
                     let at = I * L::BYTES;

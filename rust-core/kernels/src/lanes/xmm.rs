@@ -21,6 +21,7 @@ pub(crate) struct Xmm(pub(super) __m128i);
 
 impl Lanes for Xmm {
     const BLOCKS: usize = 1;
+    const FINISH: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

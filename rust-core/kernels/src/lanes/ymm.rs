@@ -18,6 +18,7 @@ pub(crate) struct Ymm(__m256i);
 
 impl Lanes for Ymm {
     const BLOCKS: usize = 2;
+    const FINISH: usize = 3;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

@@ -26,6 +26,7 @@ unsafe fn bytes_before<const SKIP: bool>(end: usize) -> __mmask64 {
 
 impl Lanes for Zmm {
     const BLOCKS: usize = 4;
+    const FINISH: usize = 5;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

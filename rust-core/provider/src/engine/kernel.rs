@@ -234,7 +234,6 @@ impl Hold<'_> {
     }
 
     /// A whole text: GCTR from inc32(`j0`), GHASH of its output; `y` becomes the tag.
-    #[expect(clippy::too_many_arguments, reason = "as the kernel")]
     pub fn gcm_seal(
         &self,
         schedule: &Schedule,
@@ -264,7 +263,6 @@ impl Hold<'_> {
     }
 
     /// A whole text: GHASH of the input, GCTR from inc32(`j0`); `y` becomes the tag.
-    #[expect(clippy::too_many_arguments, reason = "as the kernel")]
     pub fn gcm_open(
         &self,
         schedule: &Schedule,
