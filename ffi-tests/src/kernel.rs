@@ -5,7 +5,8 @@
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 use std::ffi::CString;
-use std::sync::Once;
+use std::io::Write as _;
+use std::sync::{Once, OnceLock};
 
 use kcfaes_provider::engine::TableId;
 use kcfaes_provider::kcf::{crypto_data_t, crypto_key_t, crypto_mech_type_t, crypto_mechanism_t};
@@ -400,10 +401,47 @@ pub fn reload(table: TableId) -> bool {
     table_in_use() == table.name()
 }
 
-/// The tables of this CPU. Tests that need all say so when one is missing.
-pub fn tables() -> Vec<TableId> {
-    load();
-    TableId::ALL.into_iter().filter(|&table| chosen::has(table)).collect()
+/// The tables that this CPU has, slowest first. Those that it lacks are named where a test's output is
+/// not captured: what did not run has not passed.
+///
+/// # Panics
+/// If it lacks `portable` or `aesni`, or has all that another table needs and yet not the table.
+pub fn tables() -> &'static [TableId] {
+    static TABLES: OnceLock<Vec<TableId>> = OnceLock::new();
+    TABLES.get_or_init(|| {
+        load();
+        let here: Vec<_> = TableId::ALL.into_iter().filter(|&table| chosen::has(table)).collect();
+        for table in TableId::ALL {
+            let (name, lacking) = (table.name(), lacking(table).join(", "));
+            assert_eq!(here.contains(&table), lacking.is_empty(), "{name}, lacking [{lacking}]");
+            assert!(lacking.is_empty() || table > TableId::Aesni, "this CPU lacks {lacking}");
+            if !lacking.is_empty() {
+                let line = format!("NOT RUN: table {name}: this CPU lacks {lacking}\n");
+                _ = std::io::stderr().write_all(line.as_bytes());
+            }
+        }
+        here
+    })
+}
+
+/// What the instructions of a table presume and this CPU has not.
+fn lacking(table: TableId) -> Vec<&'static str> {
+    macro_rules! features {
+        ($($name:tt)*) => { vec![$(($name, std::arch::is_x86_feature_detected!($name))),*] };
+    }
+    let mut features = match table {
+        TableId::Portable => vec![],
+        TableId::Aesni => features!["aes" "pclmulqdq" "ssse3" "sse4.1"],
+        TableId::Vaes256 => features!["avx" "avx2" "vaes" "vpclmulqdq"],
+        TableId::Vaes512 => features!["bmi2" "avx512f" "avx512bw" "avx512vl"],
+    };
+    features.retain(|&(_, has)| !has);
+    let below = match table {
+        TableId::Portable | TableId::Aesni => vec![],
+        TableId::Vaes256 => lacking(TableId::Aesni),
+        TableId::Vaes512 => lacking(TableId::Vaes256),
+    };
+    below.into_iter().chain(features.into_iter().map(|(name, _)| name)).collect()
 }
 
 /// Makes every later call of the process use `table`. Of a built module nothing may be alive: it

@@ -20,7 +20,15 @@ unsafe extern "C" {
 
 const ECANCELED: c_int = 47;
 
-const BEST: TableId = TableId::ALL[TableId::ALL.len() - 1];
+/// The highest number that the tunable takes, with which the choice is automatic.
+const LAST: TableId = TableId::ALL[TableId::ALL.len() - 1];
+
+/// Whether the table in use is the best of this CPU, or of two wide ones that which its model prefers.
+fn the_best_is_in_use() -> bool {
+    let [.., second, best] = kernel::tables() else { return false };
+    let wide = *best == TableId::Vaes512 && table_in_use() == second.name();
+    wide || table_in_use() == best.name()
+}
 
 fn load(table_max: TableId, hold_bytes: c_uint, gcm_stream: c_uint) {
     // SAFETY: tunables, which only the module's `_init` reads; the name is a C string.
@@ -61,7 +69,8 @@ fn seal(mode: Mode, len: usize) -> Vec<u8> {
 }
 
 fn the_module_and_the_provider() {
-    assert_eq!(kernel::tables(), TableId::ALL, "this CPU cannot run every table");
+    // That loads the module.
+    _ = kernel::tables();
     unload();
     self_tests_are_short();
     statistics_are_exact();
@@ -78,7 +87,7 @@ fn the_module_and_the_provider() {
 /// The shortest of some loads: a thread may be kept waiting meanwhile.
 fn self_tests_are_short() {
     let times = [(); 5].map(|()| {
-        load(BEST, 32 * 1024, 1);
+        load(LAST, 32 * 1024, 1);
         let took = statistic("selftest_ns");
         unload();
         took
@@ -88,9 +97,9 @@ fn self_tests_are_short() {
 }
 
 fn statistics_are_exact() {
-    load(BEST, 32 * 1024, 1);
+    load(LAST, 32 * 1024, 1);
     assert_eq!(kernel::log(), Vec::<String>::new());
-    assert_eq!(table_in_use(), BEST.name());
+    assert!(the_best_is_in_use(), "{}", table_in_use());
     unload();
 
     load(TableId::Aesni, 32 * 1024, 1);
@@ -137,7 +146,7 @@ fn statistics_are_exact() {
 }
 
 fn the_vector_test_module_passes() {
-    load(BEST, 32 * 1024, 1);
+    load(LAST, 32 * 1024, 1);
     // SAFETY: the name is a C string and `_init` is the module's.
     let error = unsafe { fk_module_load(c"kcfaes_test".as_ptr(), kcfaes_test_module_init) };
     assert_eq!(error, ECANCELED, "{:?}", kernel::log());
@@ -147,7 +156,7 @@ fn the_vector_test_module_passes() {
 }
 
 fn tunables_are_obeyed() {
-    load(BEST, 32 * 1024, 1);
+    load(LAST, 32 * 1024, 1);
     let small = seal(Mode::Ctr, 1000);
     let bulk = seal(Mode::Ctr, 100_000);
     unload();
@@ -160,7 +169,7 @@ fn tunables_are_obeyed() {
     unload();
 
     // A serial mode has a quarter; the key's set-up counts as 1024 bytes, not serial ones.
-    load(BEST, 8192, 1);
+    load(LAST, 8192, 1);
     seal(Mode::Cbc, 100_000 & !15);
     assert_eq!(statistic("longest_hold_bytes"), 1024 + (8192 - 1024) / 4);
     assert_eq!(seal(Mode::Ctr, 100_000), bulk);
@@ -169,7 +178,7 @@ fn tunables_are_obeyed() {
 
     // Whether a part of a decryption writes before the end.
     for stream in [1, 0] {
-        load(BEST, 32 * 1024, stream);
+        load(LAST, 32 * 1024, stream);
         let mut input = raw(&seal(Mode::Gcm, 64));
         let mut output = Buffer::room(Format::Raw, 64, &[64]);
         let (mut src, mut dst) = (input.data(0, 48), output.data(0, 64));
@@ -189,11 +198,11 @@ fn tunables_out_of_range_are_clamped() {
         fk_log_clear();
         assert_eq!(fk_module_load(c"kcfaes".as_ptr(), kernel::kcfaes_module_init), 0);
         let log = kernel::log();
-        assert_eq!(table_in_use(), BEST.name());
+        assert!(the_best_is_in_use(), "{}", table_in_use());
         unload();
         (log, (kcfaes_table_max, kcfaes_hold_bytes, kcfaes_gcm_stream))
     };
-    let best = BEST as c_uint;
+    let best = LAST as c_uint;
     for (given, taken) in [
         ((best + 1, 0, 2), (best, 1024, 1)),
         ((c_uint::MAX, c_uint::MAX, c_uint::MAX), (best, 1024 * 1024, 1)),
@@ -216,7 +225,7 @@ fn tunables_out_of_range_are_clamped() {
 /// Encrypts 96 bytes in three parts, each called by `around`, which is told its number; each must
 /// count for the table in use there.
 fn seal_in_parts(around: impl Fn(usize, &mut dyn FnMut())) {
-    load(BEST, 32 * 1024, 1);
+    load(LAST, 32 * 1024, 1);
     let expected = seal(Mode::Gcm, 96);
     let mut counted = BTreeMap::from([(table_in_use(), 96)]);
     let mut input = raw(&[3; 96]);
@@ -253,7 +262,7 @@ fn another_context_takes_another_table() {
 fn a_table_change_is_for_later_calls() {
     let force = kcfaes_provider::engine::force;
     seal_in_parts(|part, go| {
-        let table = TableId::ALL[(part + 1) % 2];
+        let table = kernel::tables()[(part + 1) % kernel::tables().len()];
         assert!(force(Some(table)));
         assert_eq!(table_in_use(), table.name());
         go();
@@ -262,7 +271,7 @@ fn a_table_change_is_for_later_calls() {
 }
 
 fn a_slow_cpu_is_told() {
-    load(BEST, 32 * 1024, 1);
+    load(LAST, 32 * 1024, 1);
     let expected = seal(Mode::Gcm, 1000);
     unload();
     let aes_ni = 1 << 6;
@@ -270,7 +279,7 @@ fn a_slow_cpu_is_told() {
     for features in [0, !aes_ni, !pclmulqdq] {
         // SAFETY: sets what `_init` will find.
         unsafe { kernel::fk_set_features(features) };
-        load(BEST, 32 * 1024, 1);
+        load(LAST, 32 * 1024, 1);
         let log = kernel::log();
         assert!(log.len() == 1 && log[0].contains("lacks AES-NI or PCLMULQDQ"), "{log:?}");
         assert_eq!(table_in_use(), "portable");

@@ -120,6 +120,8 @@ struct Layout {
     place: Place,
     template: bool,
     table: TableId,
+    /// Which makes the template.
+    maker: TableId,
     forge: Option<usize>,
 }
 
@@ -133,12 +135,25 @@ fn layout() -> impl Strategy<Value = Layout> {
         side(),
         select(Place::ALL.to_vec()),
         any::<bool>(),
-        select(TableId::ALL.to_vec()),
+        (select(kernel::tables().to_vec()), select(kernel::tables().to_vec())),
         prop::option::weighted(0.2, any::<usize>()),
     )
-        .prop_map(|(decrypt, calls, parts, input, output, place, template, table, forge)| {
-            Layout { decrypt, calls, parts, input, output, place, template, table, forge }
-        })
+        .prop_map(
+            |(decrypt, calls, parts, input, output, place, template, (table, maker), forge)| {
+                Layout {
+                    decrypt,
+                    calls,
+                    parts,
+                    input,
+                    output,
+                    place,
+                    template,
+                    table,
+                    maker,
+                    forge,
+                }
+            },
+        )
 }
 
 fn check(case: &Case, layout: &Layout, memory: &mut Memory) -> Result<(), TestCaseError> {
@@ -190,9 +205,10 @@ fn check(case: &Case, layout: &Layout, memory: &mut Memory) -> Result<(), TestCa
             side.cut.extend(core::iter::repeat_n(1000, (len - named).div_ceil(1000)));
         }
     }
-    assert!(force(Some(layout.table)));
     let mut request = message.request();
+    assert!(force(Some(layout.maker)));
     let template = layout.template.then(|| request.template());
+    assert!(force(Some(layout.table)));
     let verdict = if forged { Verdict::Forged(CRYPTO_INVALID_MAC) } else { Verdict::Good };
     let data = (input.as_slice(), want.as_slice());
     match memory.pass(&message, way, &mut request, template.as_ref(), &shape, verdict, data) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which table runs, and that nothing depends on it: a message changes tables between its calls, by
-//! force and by context (interrupt, FPU section), and a template made by either serves both.
+//! force and by context (interrupt, FPU section), and a template made by any serves all.
 //!
-//! The table that ran is told by the FPU holds of a call in process context: `portable` takes none.
+//! The table that ran is told by the module's counters, and by the FPU holds: `portable` takes none,
+//! and no other takes any where the FPU is borrowed.
 
 mod oracle;
 
@@ -12,6 +13,7 @@ use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Out, Way};
 use kcfaes_ffi_tests::kernel::{self, fk_host_features, fk_set_features, fk_set_kfpu};
 use kcfaes_ffi_tests::spi;
+use kcfaes_kernels::{Block, COMMON_POWERS, POWERS, entry_vaes256, entry_vaes512, mid_of};
 use kcfaes_provider::engine::{TableId, force, select};
 use kcfaes_provider::kcf::{CRYPTO_INVALID_MAC, CRYPTO_SUCCESS};
 use kcfaes_provider::key::Key;
@@ -27,7 +29,7 @@ unsafe extern "C" {
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    assert_eq!(kernel::tables(), TableId::ALL, "this CPU cannot run every table");
+    _ = kernel::tables();
     force(None);
     guard
 }
@@ -40,6 +42,13 @@ enum From {
     Interrupt(bool),
     /// A thread inside an FPU section of its own.
     FpuSection,
+}
+
+impl From {
+    /// The table that serves a call from here where this one is forced: wide registers are not lent.
+    fn table(self, forced: TableId) -> TableId {
+        if self == Self::Process { forced } else { forced.min(TableId::Aesni) }
+    }
 }
 
 /// Runs `call` on a table in a context; returns what it does and the FPU holds it took.
@@ -61,6 +70,12 @@ fn call<T>(table: TableId, from: From, call: impl FnOnce() -> T) -> (T, u64) {
     (result, kernel::stats().holds)
 }
 
+/// Calls that each table has served so far, in the order of [`TableId::ALL`].
+fn served(mode: Mode) -> [u64; 4] {
+    let mode = mode.name().to_lowercase();
+    TableId::ALL.map(|table| kernel::statistic(&format!("{mode}_{}_ops", table.name())))
+}
+
 const TASKS: [(Mode, Way); 10] = [
     (Mode::Ecb, Way::Encrypt),
     (Mode::Ecb, Way::Decrypt),
@@ -75,7 +90,7 @@ const TASKS: [(Mode, Way); 10] = [
 ];
 
 /// Eight calls of one message (init, six updates, final), each on a table and in a context of its
-/// own: every choice of tables, contexts by turns.
+/// own: every choice of two tables, contexts by turns.
 #[test]
 fn tables_alternate_within_a_message() {
     const CALLS: usize = 8;
@@ -87,8 +102,16 @@ fn tables_alternate_within_a_message() {
         From::FpuSection,
     ];
     let _alone = alone();
+    let tables = kernel::tables();
+    let pairs: Vec<[TableId; 2]> = tables
+        .iter()
+        .flat_map(|&one| tables.iter().map(move |&other| [one, other]))
+        .filter(|[one, other]| one < other)
+        .collect();
     let mut turn = 0;
-    for (mode, way) in TASKS {
+    for ((mode, way), pair) in
+        TASKS.into_iter().flat_map(|task| pairs.iter().map(move |&p| (task, p)))
+    {
         let mut random = Stream::new(3);
         let message = Message::draw(mode, 32, 400, &mut random);
         let (input, want) = (message.input(way), message.output(way));
@@ -98,7 +121,7 @@ fn tables_alternate_within_a_message() {
             let mut next = || {
                 turn += 1;
                 at += 1;
-                (TableId::ALL[choice >> (at - 1) & 1], FROM[turn % FROM.len()])
+                (pair[choice >> (at - 1) & 1], FROM[turn % FROM.len()])
             };
             let (table, from) = next();
             let template = (choice % 3 == 0).then(|| request.template());
@@ -112,14 +135,16 @@ fn tables_alternate_within_a_message() {
                 let mut from_data = src.data(taken, part);
                 let mut to_data = dst.data(given, want.len() - given);
                 let out = Out::Other(&mut to_data);
+                let mut calls = served(mode);
                 let (rv, holds) = call(table, from, || context.update(&mut from_data, out));
                 assert_eq!(rv, CRYPTO_SUCCESS, "{mode:?} {way:?} {choice:#b}: update");
-                let borrowed = from != From::Process;
+                calls[from.table(table) as usize] += 1;
+                assert_eq!(served(mode), calls, "{table:?} from {from:?}");
                 match table {
                     TableId::Portable => assert_eq!(holds, 0),
-                    TableId::Aesni if borrowed => assert_eq!(holds, 0),
-                    TableId::Aesni if part >= 47 => assert_eq!(holds, 1),
-                    TableId::Aesni => assert!(holds <= 1),
+                    _ if from != From::Process => assert_eq!(holds, 0),
+                    _ if part >= 47 => assert_eq!(holds, 1),
+                    _ => assert!(holds <= 1),
                 }
                 taken += part;
                 if way != Way::Mac {
@@ -136,8 +161,8 @@ fn tables_alternate_within_a_message() {
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
 
-/// Every pair of makers and users of a template, in one call and in parts; and the keys in the two
-/// blocks are the same bytes.
+/// Every pair of makers and users of a template, in one call; and the keys in their blocks are the
+/// same bytes, but for powers that only wide tables add.
 #[test]
 fn templates_belong_to_no_table() {
     let _alone = alone();
@@ -146,33 +171,62 @@ fn templates_belong_to_no_table() {
             let message = Message::draw(mode, key_len, 320, &mut Stream::new(4));
             let (input, want) = (message.input(way), message.output(way));
             let mut blocks = Vec::new();
-            for maker in TableId::ALL {
+            for &maker in kernel::tables() {
                 let mut request = message.request();
                 let (template, holds) = call(maker, From::Process, || request.template());
-                assert_eq!(holds, u64::from(maker == TableId::Aesni), "made by {maker:?}");
-                for user in TableId::ALL {
+                assert_eq!(holds, u64::from(maker != TableId::Portable), "made by {maker:?}");
+                for &user in kernel::tables() {
                     let mut src = Buffer::new(Format::Raw, &input, &[]);
                     let mut dst = Buffer::room(Format::Raw, want.len(), &[]);
                     let (mut from, mut to) = (src.data(0, input.len()), dst.data(0, want.len()));
                     let out = Out::Other(&mut to);
+                    let mut calls = served(mode);
                     let (rv, holds) = call(user, From::Process, || {
                         request.atomic(way, Some(&template), &mut from, out)
                     });
                     assert_eq!(rv, CRYPTO_SUCCESS);
-                    assert_eq!(holds, u64::from(user == TableId::Aesni), "used by {user:?}");
+                    calls[user as usize] += 1;
+                    assert_eq!(served(mode), calls, "used by {user:?}");
+                    assert_eq!(holds, u64::from(user != TableId::Portable), "used by {user:?}");
                     assert_eq!(dst.bytes(), want, "{mode:?} {way:?}, {maker:?} for {user:?}");
                 }
-                blocks.push(key_of_template(&message, maker));
+                let key = key_of_template(&message, maker);
+                let wanted = match maker {
+                    TableId::Portable | TableId::Aesni => COMMON_POWERS,
+                    TableId::Vaes256 => entry_vaes256::POWERS,
+                    TableId::Vaes512 => entry_vaes512::POWERS,
+                };
+                assert_eq!(key.powers.set as usize, wanted, "made by {maker:?}");
+                blocks.push((maker, key));
             }
-            assert!(blocks[0].iter().any(|&b| b != 0));
-            assert!(blocks[0] == blocks[1], "{mode:?} {key_len}: the tables make other keys");
+            for (maker, key) in &blocks {
+                assert_eq!(common(key), common(&blocks[0].1), "{mode:?} {key_len} by {maker:?}");
+                let unused = POWERS - key.powers.set as usize;
+                assert!(key.powers.pow[..unused].iter().all(|power| power.0 == [0; 16]));
+                for (one, other) in key.powers.pow[unused..]
+                    .iter()
+                    .zip(&blocks[blocks.len() - 1].1.powers.pow[unused..])
+                {
+                    assert_eq!(one, other, "{mode:?} {key_len} by {maker:?}");
+                }
+            }
         }
     }
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
 
-/// The bytes of the [`Key`] in a template's block: the first multiple of 64 behind its header.
-fn key_of_template(message: &Message, maker: TableId) -> Vec<u8> {
+/// What every table makes of a key: all round keys, H, the powers that are always set and their middle
+/// operands.
+fn common(key: &Key) -> (Vec<Block>, u32, Block, Vec<Block>, Vec<u64>) {
+    let Key { schedule, powers } = key;
+    let places = POWERS - COMMON_POWERS..POWERS;
+    let mids = places.clone().map(mid_of).map(|(pair, half)| powers.mid[pair][half]).collect();
+    let keys = [schedule.enc, schedule.dec].concat();
+    (keys, schedule.rounds, powers.h, powers.pow[places].to_vec(), mids)
+}
+
+/// The [`Key`] in a template's block: at the first multiple of 64 behind its header.
+fn key_of_template(message: &Message, maker: TableId) -> Key {
     kernel::use_table(maker);
     let mut request = message.request();
     let mut mechanism = request.provider_mechanism();
@@ -186,11 +240,10 @@ fn key_of_template(message: &Message, maker: TableId) -> Vec<u8> {
     assert_eq!(rv, CRYPTO_SUCCESS);
     let place = (block as usize + 16).next_multiple_of(64) - block as usize;
     assert!(place + size_of::<Key>() <= size);
-    // SAFETY: the block is `size` bytes, which the provider has written; then it is the framework's
-    // to free, with the size that it was told.
+    // SAFETY: the block is `size` bytes, in which the provider has made a key there; then it is the
+    // framework's to free, with the size that it was told.
     unsafe {
-        let key = core::slice::from_raw_parts(block.cast::<u8>().add(place), size_of::<Key>());
-        let key = key.to_vec();
+        let key = (*block.cast::<u8>().add(place).cast::<Key>()).clone();
         kcfaes_provider::engine::env::free(
             core::ptr::NonNull::new(block.cast()).expect("a block"),
             size,
@@ -203,28 +256,41 @@ fn key_of_template(message: &Message, maker: TableId) -> Vec<u8> {
 #[test]
 fn tables_by_name() {
     let _alone = alone();
-    assert_eq!(TableId::ALL.map(TableId::name), ["portable", "aesni"]);
-    assert_eq!(select().id(), TableId::Aesni, "the best is chosen unless another is forced");
-    for table in TableId::ALL {
+    assert_eq!(TableId::ALL.map(TableId::name), ["portable", "aesni", "vaes256", "vaes512"]);
+    let automatic = select().id();
+    // Of two wide tables either, by the model of this CPU.
+    let best = *kernel::tables().last().expect("a table");
+    assert!(automatic == best || (automatic, best) == (TableId::Vaes256, TableId::Vaes512));
+    for &table in kernel::tables() {
         assert!(force(Some(table)));
         assert_eq!(select().id(), table);
-        for ts in [false, true] {
-            kernel::in_interrupt(ts, || assert_eq!(select().id(), table));
+        for from in [From::Interrupt(false), From::Interrupt(true), From::FpuSection] {
+            let (chosen, _) = call(table, from, || select().id());
+            assert_eq!(chosen, from.table(table), "{from:?}");
         }
     }
     assert!(force(None));
-    assert_eq!(select().id(), TableId::Aesni);
+    assert_eq!(select().id(), automatic);
 }
 
-/// The bit numbers of `fk_test.h`: what `aesni` needs.
-const NEEDED: [(&str, u64); 4] =
-    [("SSSE3", 1 << 3), ("SSE4.1", 1 << 4), ("AES", 1 << 6), ("PCLMULQDQ", 1 << 7)];
-/// AVX and all that builds on it, which it does not.
-const WIDER: u64 = 0x7_f600;
+/// The bit numbers of `fk_test.h`: what tables need, and the first that does; the wider ones do too.
+const NEEDED: [(&str, u64, TableId); 12] = [
+    ("SSSE3", 1 << 3, TableId::Aesni),
+    ("SSE4.1", 1 << 4, TableId::Aesni),
+    ("AES", 1 << 6, TableId::Aesni),
+    ("PCLMULQDQ", 1 << 7, TableId::Aesni),
+    ("AVX", 1 << 9, TableId::Vaes256),
+    ("AVX2", 1 << 10, TableId::Vaes256),
+    ("VAES", 1 << 17, TableId::Vaes256),
+    ("VPCLMULQDQ", 1 << 18, TableId::Vaes256),
+    ("BMI2", 1 << 12, TableId::Vaes512),
+    ("AVX512F", 1 << 13, TableId::Vaes512),
+    ("AVX512BW", 1 << 15, TableId::Vaes512),
+    ("AVX512VL", 1 << 16, TableId::Vaes512),
+];
 
-/// One message in each direction by each way of calling; returns the holds taken.
-fn holds_of_a_message() -> u64 {
-    let mut holds = 0;
+/// One message in each direction in each mode, all served by this table.
+fn messages_are_served_by(table: TableId, why: &str) {
     for (mode, way) in TASKS {
         let message = Message::draw(mode, 16, 96, &mut Stream::new(5));
         let (input, want) = (message.input(way), message.output(way));
@@ -233,9 +299,13 @@ fn holds_of_a_message() -> u64 {
         let mut dst = Buffer::room(Format::Raw, want.len(), &[]);
         let (mut from, mut to) = (src.data(0, input.len()), dst.data(0, want.len()));
         kernel::clear_stats();
+        let mut calls = served(mode);
         let rv = request.atomic(way, None, &mut from, Out::Other(&mut to));
-        holds += kernel::stats().holds;
-        assert_eq!((rv, dst.bytes()), (CRYPTO_SUCCESS, want), "{mode:?} {way:?}");
+        assert_eq!((rv, dst.bytes()), (CRYPTO_SUCCESS, want), "{mode:?} {way:?} {why}");
+        calls[table as usize] += 1;
+        assert_eq!(served(mode), calls, "{mode:?} {way:?} {why}");
+        let holds = kernel::stats().holds;
+        assert_eq!(holds > 0, table > TableId::Portable, "{mode:?} {way:?} {why}: {holds} holds");
         if mode == Mode::Gcm && way == Way::Decrypt {
             let mut forged = input.clone();
             forged[7] ^= 0x10;
@@ -244,11 +314,11 @@ fn holds_of_a_message() -> u64 {
             assert_eq!((rv, src.bytes()), (CRYPTO_INVALID_MAC, forged));
         }
     }
-    holds
 }
 
+/// Each feature by itself takes away the tables that need it, and no other.
 #[test]
-fn a_missing_feature_means_portable() {
+fn a_missing_feature_means_a_lesser_table() {
     let _alone = alone();
     let set = |mask: u64| {
         // SAFETY: no precondition; no other test runs.
@@ -259,34 +329,42 @@ fn a_missing_feature_means_portable() {
     };
     // SAFETY: no precondition.
     let host = unsafe { fk_host_features() };
-    let all = NEEDED.iter().fold(0, |all, (_, bit)| all | bit);
-    for (mask, table, why) in [
-        (host, TableId::Aesni, "all that this CPU has"),
-        (host & !WIDER, TableId::Aesni, "no AVX"),
-        (all, TableId::Aesni, "what the table needs and nothing else"),
-        (host & !all, TableId::Portable, "none of them"),
-        (0, TableId::Portable, "nothing"),
-    ] {
-        set(mask);
-        assert_eq!(select().id(), table, "{why}");
-        let holds = holds_of_a_message();
-        assert_eq!(holds > 0, table == TableId::Aesni, "{why}: {holds} holds");
-    }
-    for (name, bit) in NEEDED {
-        set(host & !bit);
-        assert_eq!(select().id(), TableId::Portable, "without {name}");
-        assert!(!force(Some(TableId::Aesni)), "forced without {name}");
-        assert_eq!(holds_of_a_message(), 0, "without {name}");
-        for ts in [false, true] {
-            kernel::in_interrupt(ts, || assert_eq!(select().id(), TableId::Portable));
-        }
-        // A context begun with it goes on without.
+    let best = *kernel::tables().last().expect("a table");
+    let needed = |table: TableId| {
+        NEEDED.iter().filter(|(.., first)| *first <= table).fold(0, |all, (_, bit, _)| all | bit)
+    };
+    for &table in kernel::tables() {
+        assert!(force(Some(best)));
+        set(needed(table));
+        messages_are_served_by(table, "with its features and no others");
         set(host);
+        assert!(force(Some(table)));
+        messages_are_served_by(table, "forced");
+    }
+    assert!(force(Some(best)));
+    for mask in [0, host & !needed(TableId::Aesni)] {
+        set(mask);
+        messages_are_served_by(TableId::Portable, "without any");
+    }
+    for (name, bit, first) in NEEDED {
+        let left = TableId::ALL[first as usize - 1].min(best);
+        set(host);
+        assert!(force(Some(best)));
         let message = Message::draw(Mode::Gcm, 16, 96, &mut Stream::new(6));
         let mut request = message.request();
         let template = request.template();
         let mut context = request.init(Way::Encrypt, Some(&template)).expect("init");
+
         set(host & !bit);
+        messages_are_served_by(left, name);
+        for table in TableId::ALL {
+            let has = table < first && table <= best;
+            assert_eq!(force(Some(table)), has, "{table:?} without {name}");
+        }
+        for ts in [false, true] {
+            kernel::in_interrupt(ts, || assert_eq!(select().id(), left.min(TableId::Aesni)));
+        }
+        // A context begun with it goes on without.
         let mut src = Buffer::new(Format::Raw, &message.text, &[]);
         let mut dst = Buffer::room(Format::Raw, 112, &[]);
         let mut to = dst.data(0, 112);
@@ -295,6 +373,5 @@ fn a_missing_feature_means_portable() {
         assert_eq!(context.finish(Some(&mut dst.data(96, 16))), CRYPTO_SUCCESS);
         assert_eq!(dst.bytes(), message.sealed);
     }
-    set(host);
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }

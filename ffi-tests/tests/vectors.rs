@@ -6,17 +6,14 @@ use std::collections::BTreeMap;
 
 use kcfaes_ffi_tests::kernel;
 use kcfaes_ffi_tests::vector::{Manner, run};
-use kcfaes_provider::engine::TableId;
 use kcfaes_vectors::{Mode, Stream, load_all};
 
 #[test]
 fn every_vector_in_every_manner() {
     let files = load_all("../vectors".as_ref()).unwrap_or_else(|e| panic!("{e}"));
-    let tables = kernel::tables();
-    assert_eq!(tables, TableId::ALL, "this CPU cannot run every table");
     let mut random = Stream::new(1);
     let mut failures = Vec::new();
-    for table in tables {
+    for &table in kernel::tables() {
         kernel::use_table(table);
         for file in &files {
             let mut executed: BTreeMap<Mode, usize> = BTreeMap::new();

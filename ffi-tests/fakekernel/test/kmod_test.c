@@ -132,7 +132,7 @@ kcfaes_free_context(crypto_ctx_t *ctx)
 /* Stand-ins for the rest: results to give, arguments received. */
 #define	OPERATION_BYTES	888
 
-static int selftests[KCFAES_TABLES] = { 1, 1 };
+static int selftests[KCFAES_TABLES] = { 1, 1, 0, 1 };
 static uint32_t table_max;
 static size_t hold_bytes;
 static int gcm_stream = -1;
@@ -148,7 +148,8 @@ kcfaes_module_selftest(uint32_t table, struct kcfaes_module_fault *fault)
 const char *
 kcfaes_module_table_name(uint32_t table)
 {
-	static const char *const names[KCFAES_TABLES] = { "slow", "fast" };
+	static const char *const names[KCFAES_TABLES] = { "slow", "fast",
+	    "wide", "wider" };
 
 	return (table < KCFAES_TABLES ? names[table] : NULL);
 }
@@ -435,7 +436,7 @@ test_tunables(void)
 	CHECK_EQ(table_max, KCFAES_TABLES - 1);
 	CHECK_EQ(hold_bytes, 1024);
 	CHECK_EQ(gcm_stream, 1);
-	CHECK_EQ(fk_log_find("WARNING: kcfaes: kcfaes_table_max is 2, now 1"),
+	CHECK_EQ(fk_log_find("WARNING: kcfaes: kcfaes_table_max is 4, now 3"),
 	    1);
 	CHECK_EQ(fk_log_find("WARNING: kcfaes: kcfaes_hold_bytes is 12, now "
 	    "1024"), 1);
