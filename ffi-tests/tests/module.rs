@@ -84,16 +84,19 @@ fn the_module_and_the_provider() {
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
 
-/// The shortest of some loads: a thread may be kept waiting meanwhile.
+/// One of many loads takes less than 5 ms: in most the thread may be kept waiting meanwhile.
 fn self_tests_are_short() {
-    let times = [(); 5].map(|()| {
+    let mut shortest = u64::MAX;
+    for _ in 0..200 {
         load(LAST, 32 * 1024, 1);
-        let took = statistic("selftest_ns");
+        shortest = shortest.min(statistic("selftest_ns"));
         unload();
-        took
-    });
-    let took = times.into_iter().min().unwrap_or_default();
-    assert!(took > 0 && (took < 5_000_000 || cfg!(debug_assertions)), "self-tests took {took} ns");
+        assert!(shortest > 0);
+        if shortest < 5_000_000 || cfg!(debug_assertions) {
+            return;
+        }
+    }
+    panic!("self-tests took {shortest} ns");
 }
 
 fn statistics_are_exact() {

@@ -26,8 +26,7 @@ const FORGED: Verdict = Verdict::Forged(CRYPTO_INVALID_MAC);
 /// The forced table is one per process.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
-    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    guard
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn flip(bytes: &mut [u8], bit: usize) {

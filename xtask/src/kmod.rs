@@ -291,8 +291,14 @@ fn plant_faults(program: &Path, rooms: &Rooms) -> Result<()> {
     let bytes = fs::read(program)?;
     let elf = ElfFile64::<LittleEndian>::parse(&*bytes)?;
     let mut constants = BTreeMap::new();
+    for (table, feature) in lacking() {
+        println!("NOT RUN: faults in the constants of table {table}: this CPU lacks {feature}");
+    }
     for symbol in elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
         let name = symbol.name()?;
+        if lacking().iter().any(|(table, _)| name.contains(table)) {
+            continue;
+        }
         if in_kernels_room(rooms, name) || name.contains("portable") {
             add_constants(&elf, &symbol, &mut constants)?;
         }
@@ -306,6 +312,25 @@ fn plant_faults(program: &Path, rooms: &Rooms) -> Result<()> {
     fs::write(&list, words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>())?;
     run(Command::new(program).arg(list))
 }
+
+/// The tables that the self-tests cannot run here, and the first feature that each wants.
+fn lacking() -> Vec<(&'static str, &'static str)> {
+    macro_rules! features {
+        ($($name:tt)*) => { [$(($name, std::arch::is_x86_feature_detected!($name))),*] };
+    }
+    let wide = features!["avx2" "vaes" "vpclmulqdq"];
+    let wider = features!["bmi2" "avx512f" "avx512bw" "avx512vl"];
+    let first = |features: &[(&'static str, bool)]| {
+        features.iter().find(|(_, has)| !has).map(|&(name, _)| name)
+    };
+    let of = |table, feature: Option<&'static str>| feature.map(|feature| (table, feature));
+    let all = [wide.as_slice(), &wider].concat();
+    [of("vaes256", first(&wide)), of("vaes512", first(&all))].into_iter().flatten().collect()
+}
+
+/// Constants on which no answer depends. SubWord goes through a batch of blocks of which all but one
+/// word is zero, and this mask picks from the zeros.
+const IDLE: [(&str, u64); 1] = [("kcfaes_provider_portable_aes_sub_word", 0xffff_ffff_0000_0000)];
 
 /// Where the copies of each constant are, and their size in bytes; by kernel and value.
 type Constants = BTreeMap<(String, Vec<u8>), BTreeSet<(u64, u64)>>;
@@ -341,6 +366,9 @@ fn add_constants<'a>(
             _ => continue,
         };
         let constant = (symbol.name()?.to_string(), bytes(at, size)?.to_vec());
+        if IDLE.iter().any(|(name, mask)| constant.0 == *name && constant.1 == mask.to_le_bytes()) {
+            continue;
+        }
         constants.entry(constant).or_default().insert((at, size));
     }
     Ok(())

@@ -89,9 +89,10 @@ impl Ctr {
             let counter = u128::from_be_bytes(self.counter.0);
             let to_wrap = ((mask as u32) - (counter as u32 & mask as u32)) as usize + 1;
             let part = run.split_off(to_wrap.saturating_mul(16));
-            let blocks = part.len().div_ceil(16) as u128;
             hold.ctr32(&key.schedule, &mut self.counter, part);
-            let next = counter & !mask | counter.wrapping_add(blocks) & mask;
+            let next = u128::from_be_bytes(self.counter.0);
+            let carry = u128::from(next as u32 == 0) << 32;
+            let next = counter & !mask | next.wrapping_add(carry) & mask;
             self.counter = Block(next.to_be_bytes());
         }
     }
