@@ -28,6 +28,8 @@ pub const PORTABLE: &str = "portable";
 pub const AESNI: &str = "aesni kernels";
 /// Name of the direct calls of table `vaes256`.
 pub const VAES256: &str = "vaes256 kernels";
+/// Name of the direct calls of table `vaes512`.
+pub const VAES512: &str = "vaes512 kernels";
 /// Name of the calls through the ops vector, of which the best table of this processor serves.
 pub const OPS: &str = "ops vector";
 /// Name of the calls of the plain C API, likewise.

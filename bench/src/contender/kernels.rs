@@ -4,7 +4,7 @@
 use kcfaes_kernels::{Block, Powers, Schedule};
 use kcfaes_shape::{Call, Prepared};
 
-use super::{AESNI, Contender, Missing, Role, same_tag};
+use super::{AESNI, Contender, Missing, Role, VAES256, VAES512, same_tag};
 use crate::message::{BLOCK, GCM_IV, Job, Operation};
 
 /// Every table that this processor can run, the widest first, and those that it cannot.
@@ -25,7 +25,7 @@ pub(super) fn all() -> (Vec<Box<dyn Contender>>, Vec<Missing>) {
     (field, missing)
 }
 
-const TABLES: [Table; 1] = [aesni::TABLE];
+const TABLES: [Table; 3] = [vaes512::TABLE, vaes256::TABLE, aesni::TABLE];
 
 struct Table {
     name: &'static str,
@@ -67,12 +67,11 @@ unsafe fn block(at: *const u8) -> Block {
     Block(unsafe { at.cast::<[u8; BLOCK]>().read() })
 }
 
-/// J0 of a 12-byte IV and inc32(J0) (SP 800-38D section 7.1, steps 2 and 3).
-unsafe fn counters(job: &Job) -> (Block, Block) {
-    // SAFETY: as `block`; sixteen bytes are there, of which twelve are the IV.
-    let bytes = u128::from_be_bytes(unsafe { block(job.iv) }.0) >> 32 << 32;
+/// J0 of a 12-byte IV (SP 800-38D section 7.1, step 2).
+unsafe fn first_counter(job: &Job) -> Block {
     const { assert!(GCM_IV == 12) };
-    (Block((bytes | 1).to_be_bytes()), Block((bytes | 2).to_be_bytes()))
+    // SAFETY: as `block`; sixteen bytes are there, of which twelve are the IV.
+    Block((u128::from_be_bytes(unsafe { block(job.iv) }.0) >> 32 << 32 | 1).to_be_bytes())
 }
 
 /// A table's calls, over the entry points that the module has imported under the names without the
@@ -159,10 +158,10 @@ macro_rules! table {
             // SAFETY: see above; behind the text is room for the tag.
             unsafe {
                 let State { schedule, powers } = job.state();
-                let ((j0, mut ctr), mut y) = (counters(job), Block([0; BLOCK]));
+                let (j0, mut y) = (first_counter(job), Block([0; BLOCK]));
+                let (src, dst, aad_len) = (job.src, job.dst, BLOCK as u64);
                 ghash(powers, &mut y, job.aad, BLOCK);
-                gcm_encrypt(schedule, powers, &mut ctr, &mut y, job.src, job.dst, job.len);
-                gcm_tag(schedule, powers, &j0, &mut y, BLOCK as u64, job.len as u64);
+                gcm_seal(schedule, powers, &j0, &mut y, aad_len, src, dst, job.len);
                 job.tag_out().cast::<[u8; BLOCK]>().write(y.0);
             }
             0
@@ -180,10 +179,10 @@ macro_rules! table {
             // SAFETY: see above; behind the text is the tag.
             unsafe {
                 let State { schedule, powers } = job.state();
-                let ((j0, mut ctr), mut y) = (counters(job), Block([0; BLOCK]));
+                let (j0, mut y) = (first_counter(job), Block([0; BLOCK]));
+                let (src, dst, aad_len) = (job.src, job.dst, BLOCK as u64);
                 ghash(powers, &mut y, job.aad, BLOCK);
-                gcm_decrypt(schedule, powers, &mut ctr, &mut y, job.src, job.dst, job.len);
-                gcm_tag(schedule, powers, &j0, &mut y, BLOCK as u64, job.len as u64);
+                gcm_open(schedule, powers, &j0, &mut y, aad_len, src, dst, job.len);
                 u32::from(!same_tag(&y.0, &block(job.tag_in()).0))
             }
         }
@@ -203,4 +202,78 @@ mod aesni {
     use super::*;
 
     table!(AESNI, ["aes", "pclmulqdq", "ssse3", "sse4.1"]);
+
+    /// The table has no entry point for a whole text.
+    macro_rules! whole {
+        ($name:ident, $part:ident) => {
+            #[expect(clippy::too_many_arguments, reason = "as the entry points of other tables")]
+            unsafe fn $name(
+                schedule: &Schedule,
+                powers: &Powers,
+                j0: &Block,
+                y: &mut Block,
+                aad_len: u64,
+                src: *const u8,
+                dst: *mut u8,
+                len: usize,
+            ) {
+                // inc32(J0) of a 12-byte IV.
+                let mut ctr = Block((u128::from_be_bytes(j0.0) + 1).to_be_bytes());
+                // SAFETY: the caller's promise.
+                unsafe {
+                    $part(schedule, powers, &mut ctr, y, src, dst, len);
+                    gcm_tag(schedule, powers, j0, y, aad_len, len as u64);
+                }
+            }
+        };
+    }
+    whole!(gcm_seal, gcm_encrypt);
+    whole!(gcm_open, gcm_decrypt);
+}
+
+mod vaes256 {
+    use kcfaes_kernels::entry_aesni::{
+        kcfaes_cbc_encrypt_aesni as cbc_encrypt, kcfaes_key_expand_aesni as key_expand,
+    };
+    use kcfaes_kernels::entry_vaes256::{
+        kcfaes_cbc_decrypt_vaes256 as cbc_decrypt, kcfaes_ctr32_vaes256 as ctr32,
+        kcfaes_ecb_decrypt_vaes256 as ecb_decrypt, kcfaes_ecb_encrypt_vaes256 as ecb_encrypt,
+        kcfaes_gcm_open_vaes256 as gcm_open, kcfaes_gcm_seal_vaes256 as gcm_seal,
+        kcfaes_ghash_init_vaes256 as ghash_init, kcfaes_ghash_vaes256 as ghash,
+    };
+
+    use super::*;
+
+    table!(VAES256, ["aes", "pclmulqdq", "ssse3", "sse4.1", "avx2", "vaes", "vpclmulqdq"]);
+}
+
+mod vaes512 {
+    use kcfaes_kernels::entry_aesni::{
+        kcfaes_cbc_encrypt_aesni as cbc_encrypt, kcfaes_key_expand_aesni as key_expand,
+    };
+    use kcfaes_kernels::entry_vaes512::{
+        kcfaes_cbc_decrypt_vaes512 as cbc_decrypt, kcfaes_ctr32_vaes512 as ctr32,
+        kcfaes_ecb_decrypt_vaes512 as ecb_decrypt, kcfaes_ecb_encrypt_vaes512 as ecb_encrypt,
+        kcfaes_gcm_open_vaes512 as gcm_open, kcfaes_gcm_seal_vaes512 as gcm_seal,
+        kcfaes_ghash_init_vaes512 as ghash_init, kcfaes_ghash_vaes512 as ghash,
+    };
+
+    use super::*;
+
+    table!(
+        VAES512,
+        [
+            "aes",
+            "pclmulqdq",
+            "ssse3",
+            "sse4.1",
+            "avx2",
+            "bmi2",
+            "vaes",
+            "vpclmulqdq",
+            "avx512f",
+            "avx512bw",
+            "avx512vl"
+        ]
+    );
 }
