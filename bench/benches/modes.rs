@@ -4,7 +4,7 @@
 //! anything else there is the interleaved program.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use kcfaes_bench::contender::{OPS, Role, make_genuine, ours, prepare};
+use kcfaes_bench::contender::{API, Role, make_genuine, ours, prepare};
 use kcfaes_bench::message::{Message, Operation};
 
 const LENGTHS: [usize; 3] = [64, 1424, 16384];
@@ -18,7 +18,7 @@ fn modes(criterion: &mut Criterion) {
             make_genuine(&message);
             group.throughput(Throughput::Bytes(len as u64));
             for contender in &field {
-                if contender.role() != Role::Kernels && contender.name() != OPS {
+                if contender.role() == Role::Reference || contender.name() == API {
                     continue;
                 }
                 if let Some(prepared) = prepare(&**contender, &message) {

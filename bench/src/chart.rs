@@ -11,7 +11,7 @@ use crate::compare::{Cell, Comparison};
 use crate::contender::{OPS, Role};
 use crate::limit::Limits;
 use crate::message::Operation;
-use crate::report::Report;
+use crate::report::{Report, length};
 use crate::verdict::{SLACK, TENTH, fastest};
 
 const INK: RGBColor = RGBColor(0x24, 0x29, 0x2f);
@@ -249,7 +249,7 @@ fn trimmed(value: f64) -> String {
     format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Time of our best table to that of the best peer, cell by cell.
+/// Time of ours to that of the best peer, cell by cell.
 fn ratios(area: &Area<'_>, _: &Comparison, report: &Report) -> Drawn {
     const LEFT: i32 = 150;
     const TOP: i32 = 76;
@@ -275,7 +275,7 @@ fn ratios(area: &Area<'_>, _: &Comparison, report: &Report) -> Drawn {
             let centre = (at.0 + CELL.0 / 2, at.1 + CELL.1 / 2);
             if y == 0 {
                 let style = centred(14, VPos::Center);
-                area.draw(&Text::new(it.bytes.to_string(), (centre.0, TOP - 14), style))?;
+                area.draw(&Text::new(length(it), (centre.0, TOP - 14), style))?;
             }
             let Some(ratio) = it.ratio_to_peer else { continue };
             let end = (at.0 + CELL.0 - 2, at.1 + CELL.1 - 2);

@@ -39,8 +39,11 @@ pub const API: &str = "C API";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// A table of kernels, called directly: the best of them is what is compared with the peers.
+    /// The table of kernels that this processor's callers get, called directly: what is compared
+    /// with the peers.
     Kernels,
+    /// Another table, likewise.
+    OtherKernels,
     /// A way to them: what checking, choosing and wiping add.
     Interface,
     /// Another library.
@@ -76,7 +79,7 @@ pub struct Missing {
     pub reason: String,
 }
 
-/// All of ours, the best table first, and what cannot run.
+/// All of ours, the widest table first, and what cannot run.
 pub fn ours() -> (Vec<Box<dyn Contender>>, Vec<Missing>) {
     let (mut field, missing) = kernels::all();
     field.push(Box::new(Ops));

@@ -2,6 +2,7 @@
 //! The tables of kernels, called directly: what a mode cannot be faster than.
 
 use kcfaes_kernels::{Block, Powers, Schedule};
+use kcfaes_provider::engine::select;
 use kcfaes_shape::{Call, Prepared};
 
 use super::{AESNI, Contender, Missing, Role, VAES256, VAES512, same_tag};
@@ -51,7 +52,12 @@ impl Contender for Table {
     }
 
     fn role(&self) -> Role {
-        Role::Kernels
+        let chosen = select().id().name();
+        if self.name.strip_suffix(" kernels") == Some(chosen) {
+            Role::Kernels
+        } else {
+            Role::OtherKernels
+        }
     }
 
     unsafe fn prepare(&self, operation: Operation, job: &Job) -> Prepared {
