@@ -100,7 +100,11 @@ pub(crate) fn bench(tree: &Tree, arguments: &[&str]) -> Result<()> {
         let built = if quick { Ok(()) } else { peer.build(tree, &out) };
         let library = peer.library(tree);
         peers.push(match built {
-            Err(reason) => format!("--without={}={}", peer.name, reason.to_string().trim()),
+            Err(reason) => {
+                let reason = reason.to_string();
+                let words: Vec<_> = reason.split_whitespace().collect();
+                format!("--without={}={}", peer.name, words.join(" "))
+            }
             Ok(()) if !library.is_file() => {
                 format!("--without={}=not built; make bench without --quick does", peer.name)
             }
