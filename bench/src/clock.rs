@@ -28,8 +28,8 @@ fn ticks() -> u64 {
     }
 }
 
-/// Runs [`CHAIN`] dependent additions.
-fn chain() {
+/// Runs so many times [`TURN`] dependent additions.
+fn chain(turns: u32) {
     // SAFETY: touches its operands and the flags only.
     unsafe {
         asm!(
@@ -41,7 +41,7 @@ fn chain() {
             "jnz 2b",
             x = inout(reg) 1u64 => _,
             y = in(reg) 3u64,
-            turns = inout(reg) CHAIN / TURN => _,
+            turns = inout(reg) turns => _,
             options(nomem, nostack),
         );
     }
@@ -69,7 +69,7 @@ impl Clock {
     pub fn new() -> Self {
         let (from, start) = (Instant::now(), ticks());
         while from.elapsed() < Duration::from_millis(50) {
-            chain();
+            chain(CHAIN / TURN);
         }
         let passed = ticks() - start;
         let ticks_per_second = passed as f64 / from.elapsed().as_secs_f64();
@@ -86,21 +86,22 @@ impl Clock {
     pub fn core_hertz(&self) -> f64 {
         let rates: Vec<_> = (0..101)
             .map(|_| {
-                let span = self.measure(chain);
+                let span = self.measure(|| chain(CHAIN / TURN));
                 span.cycles / span.seconds
             })
             .collect();
         median(&rates)
     }
 
-    /// Measures `work`.
+    /// Measures `work`, whose code should be in the caches.
     pub fn measure(&self, work: impl FnOnce()) -> Span {
+        chain(1); // so that its own code is
         let before = ticks();
-        chain();
+        chain(CHAIN / TURN);
         let start = ticks();
         work();
         let end = ticks();
-        chain();
+        chain(CHAIN / TURN);
         let after = ticks();
         let took = |from: u64, to: u64| (to - from).saturating_sub(self.overhead) as f64;
         let cycles_per_tick = 2.0 * f64::from(CHAIN) / (took(before, start) + took(end, after));
