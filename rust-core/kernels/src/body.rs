@@ -137,43 +137,63 @@ trait Parallel<L: Lanes> {
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
     unsafe fn head(&mut self, src: *const u8, dst: *mut u8, len: usize);
 
-    /// Walks over a text: twelve registers at a time, then [`tail`](Self::tail).
+    /// Walks over a text. What twelve registers at a time would leave over is done first, so that
+    /// the rest fills the units while these few wait for their rounds.
     ///
     /// # Safety
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
     #[inline(always)]
     unsafe fn walk(&mut self, mut src: *const u8, mut dst: *mut u8, mut len: usize) {
+        let first = len / L::BYTES % IN_FLIGHT * L::BYTES;
         // SAFETY: the steps together cover `len` bytes.
         unsafe {
+            self.few(src, dst, first);
+            src = src.add(first);
+            dst = dst.add(first);
+            len -= first;
             while len >= IN_FLIGHT * L::BYTES {
                 self.step::<IN_FLIGHT>(src, dst);
                 src = src.add(IN_FLIGHT * L::BYTES);
                 dst = dst.add(IN_FLIGHT * L::BYTES);
                 len -= IN_FLIGHT * L::BYTES;
             }
-            self.tail(src, dst, len);
+            if len != 0 {
+                self.head(src, dst, len);
+            }
         }
     }
 
-    /// The end of a walk: by the bits of what is left, with no loop, so that the steps overlap.
+    /// The end of a walk.
     ///
     /// # Safety
     /// As [`walk`](Self::walk), and `len` < 16 registers.
     #[inline(always)]
-    unsafe fn tail(&mut self, mut src: *const u8, mut dst: *mut u8, len: usize) {
+    unsafe fn tail(&mut self, src: *const u8, dst: *mut u8, len: usize) {
+        let whole = len & !(L::BYTES - 1);
         // SAFETY: the steps together cover `len` bytes.
         unsafe {
-            unrolled!(N in 8 4 2 1 {
+            self.few(src, dst, whole);
+            if whole != len {
+                self.head(src.add(whole), dst.add(whole), len - whole);
+            }
+        }
+    }
+
+    /// Less than 16 registers, by the bits of their number, with no loop, so that the steps overlap.
+    ///
+    /// # Safety
+    /// As [`walk`](Self::walk), and `len` is such a number of registers.
+    #[inline(always)]
+    unsafe fn few(&mut self, mut src: *const u8, mut dst: *mut u8, len: usize) {
+        // SAFETY: the steps together cover `len` bytes.
+        unsafe {
+            unrolled!(N in 1 2 4 8 {
                 if len & (N * L::BYTES) != 0 {
                     self.step::<N>(src, dst);
                     src = src.add(N * L::BYTES);
                     dst = dst.add(N * L::BYTES);
                 }
             });
-            let len = len & (L::BYTES - 1);
-            if len != 0 {
-                self.head(src, dst, len);
-            }
         }
     }
 }

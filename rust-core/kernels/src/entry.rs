@@ -62,6 +62,9 @@ macro_rules! wide_entries {
             }
             /// As `kcfaes_ctr32_aesni`.
             fn $ctr32(schedule: *const Schedule, ctr: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
+                if len <= 16 {
+                    return kcfaes_ctr32_aesni(schedule, ctr, src, dst, len);
+                }
                 ctr::ctr32::<$lanes>(schedule, ctr, src, dst, len)
             }
             /// As `kcfaes_ghash_aesni`; `powers` has those that this table wants.

@@ -5,6 +5,7 @@ use crate::{Block, Powers, Schedule, entry::wide_entries};
 #[cfg(not(target_os = "none"))]
 use crate::{
     body::{cbc, ctr, ecb, gcm, ghash},
+    entry_aesni::kcfaes_ctr32_aesni,
     lanes::Ymm,
     wipe,
 };

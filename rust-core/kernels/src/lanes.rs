@@ -56,8 +56,6 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`zero`](Lanes::zero), and `block` is readable for `BYTES`.
     unsafe fn consecutive(block: *const Block) -> Self;
-    /// The counter blocks `block + 0`, `block + 1`, …; `block` as an integer.
-    fn counters(block: Xmm) -> Self;
     /// `block` first, then zeros.
     fn widen(block: Xmm) -> Self;
     /// `block` in place `lane`, zeros elsewhere.
@@ -77,6 +75,10 @@ pub(crate) trait Lanes: Copy {
     /// The last round.
     fn last_round<const ENCRYPT: bool>(self, key: Self) -> Self;
 
+    /// Adds its place to the counter (modulo 2^32) of each; blocks as integers.
+    fn number(self) -> Self;
+    /// Adds its place to the last byte of each, where the caller knows that no carry leaves it.
+    fn number_within_byte(self) -> Self;
     /// Adds `n` to the counter (modulo 2^32) of each; blocks as integers.
     fn count(self, n: u32) -> Self;
     /// Adds `n` < 256 to the last byte of each, where the caller knows that no carry leaves it.

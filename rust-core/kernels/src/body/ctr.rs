@@ -18,10 +18,12 @@ pub(super) struct Counter<L: Lanes> {
 }
 
 impl<L: Lanes> Counter<L> {
-    /// `first` as an integer.
+    /// # Safety
+    /// The CPU has the features of `L`, and `ctr` is readable.
     #[inline(always)]
-    fn new(first: Xmm) -> Self {
-        Self { next: L::counters(first).swap_bytes(), low: first.low_word() & 0xff }
+    pub(super) unsafe fn new(ctr: *const Block) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self { next: counters(ctr), low: u32::from((*ctr).0[15]) } }
     }
 
     /// The counter blocks of the next `N` registers.
@@ -31,14 +33,14 @@ impl<L: Lanes> Counter<L> {
         let step = L::BLOCKS as u32;
         let taken = N as u32 * step;
         if N >= 8 && self.low + taken + step <= 256 {
-            for (i, x) in x.iter_mut().enumerate() {
+            for (i, x) in x.iter_mut().enumerate().skip(1) {
                 *x = x.count_within_byte(i as u32 * step);
             }
             self.next = self.next.count_within_byte(taken);
             self.low += taken;
         } else {
             let next = self.next.swap_bytes();
-            for (i, x) in x.iter_mut().enumerate() {
+            for (i, x) in x.iter_mut().enumerate().skip(1) {
                 *x = next.count(i as u32 * step).swap_bytes();
             }
             self.next = next.count(taken).swap_bytes();
@@ -61,6 +63,22 @@ impl<L: Lanes> Counter<L> {
     }
 }
 
+/// The counter block at `ctr` and those that follow it, a register full.
+///
+/// # Safety
+/// The CPU has the features of `L`, and `ctr` is readable.
+#[inline(always)]
+pub(super) unsafe fn counters<L: Lanes>(ctr: *const Block) -> L {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if usize::from((*ctr).0[15]) + L::BLOCKS <= 256 {
+            L::broadcast(ctr).number_within_byte()
+        } else {
+            L::broadcast(ctr).swap_bytes().number().swap_bytes()
+        }
+    }
+}
+
 pub(super) struct Ctr<L: Lanes> {
     pub(super) keys: RoundKeys<true>,
     pub(super) counter: Counter<L>,
@@ -72,10 +90,7 @@ impl<L: Lanes> Ctr<L> {
     #[inline(always)]
     pub(super) unsafe fn new(schedule: *const Schedule, ctr: *const Block) -> Self {
         // SAFETY: the caller's promise.
-        unsafe {
-            let counter = Counter::new(Xmm::broadcast(ctr).swap_bytes());
-            Self { keys: RoundKeys::new(schedule), counter }
-        }
+        unsafe { Self { keys: RoundKeys::new(schedule), counter: Counter::new(ctr) } }
     }
 }
 

@@ -124,17 +124,18 @@ pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
     let at_once = 16 * (L::FINISH * L::BLOCKS - 1);
     // SAFETY: the caller's promise; the steps together cover `len` bytes.
     unsafe {
-        let j0 = Xmm::broadcast(j0);
-        let lengths = lengths(aad_len, len as u64);
         let keys = RoundKeys::new(schedule);
-        let mut end = End { keys, powers, j0, before: j0.swap_bytes(), lengths, src, dst, len };
+        let lengths = lengths(aad_len, len as u64);
+        let mut end = End { keys, powers, j0, before: j0, lengths, src, dst, len };
+        let mut ctr;
         if len > at_once {
             let mut bulk = len - len % (TURN * L::BYTES);
             bulk += (len - bulk).saturating_sub(at_once).next_multiple_of(L::BYTES);
-            let mut ctr = Block::default();
-            end.before.count(1).swap_bytes().store((&raw mut ctr).cast());
+            ctr = *j0;
+            Counter::<L>::advance(&raw mut ctr, 1);
             part(&raw mut ctr, bulk);
-            end.before = end.before.count((bulk / 16) as u32);
+            Counter::<L>::advance(&raw mut ctr, usize::MAX);
+            end.before = &raw const ctr;
             end.src = src.add(bulk);
             end.dst = dst.add(bulk);
             end.len = len - bulk;
@@ -153,9 +154,9 @@ pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
 struct End {
     keys: RoundKeys<true>,
     powers: *const Powers,
-    j0: Xmm,
-    /// The counter block before that of the first byte, as an integer.
-    before: Xmm,
+    j0: *const Block,
+    /// The counter block before that of the first byte.
+    before: *const Block,
     /// The length block, as an integer.
     lengths: Xmm,
     src: *const u8,
@@ -179,12 +180,8 @@ impl End {
         let blocks = len.div_ceil(16) + 2;
         // SAFETY: the caller's promise; the first block of the first register is skipped.
         unsafe {
-            let counters = L::counters(before);
-            let mut x = [counters; N];
-            for (i, x) in x.iter_mut().enumerate() {
-                *x = x.count((i * L::BLOCKS) as u32).swap_bytes();
-            }
-            x[0] = x[0].xor(L::widen(before.swap_bytes().xor(j0)));
+            let mut x = Counter::<L>::new(before).take::<N>();
+            x[0] = x[0].xor(L::widen(Xmm::broadcast(before).xor(Xmm::broadcast(j0))));
             keys.all_but_last(&mut x);
             let last = keys.last::<L>();
             let mut mask = y;

@@ -109,11 +109,6 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    fn counters(block: Xmm) -> Self {
-        block
-    }
-
-    #[inline(always)]
     fn widen(block: Xmm) -> Self {
         block
     }
@@ -180,6 +175,16 @@ impl Lanes for Xmm {
                 _mm_aesdeclast_si128(self.0, key.0)
             })
         }
+    }
+
+    #[inline(always)]
+    fn number(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn number_within_byte(self) -> Self {
+        self
     }
 
     #[inline(always)]

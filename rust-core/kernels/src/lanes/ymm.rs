@@ -71,15 +71,6 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
-    fn counters(block: Xmm) -> Self {
-        // SAFETY: see above.
-        unsafe {
-            let steps = _mm256_setr_epi32(0, 0, 0, 0, 1, 0, 0, 0);
-            Self(_mm256_add_epi32(_mm256_broadcastsi128_si256(block.0), steps))
-        }
-    }
-
-    #[inline(always)]
     fn widen(block: Xmm) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm256_zextsi128_si256(block.0)) }
@@ -157,6 +148,24 @@ impl Lanes for Ymm {
             } else {
                 _mm256_aesdeclast_epi128(self.0, key.0)
             })
+        }
+    }
+
+    #[inline(always)]
+    fn number(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let places = _mm256_setr_epi32(0, 0, 0, 0, 1, 0, 0, 0);
+            Self(_mm256_add_epi32(self.0, places))
+        }
+    }
+
+    #[inline(always)]
+    fn number_within_byte(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let places = _mm256_setr_epi32(0, 0, 0, 0, 0, 0, 0, 1 << 24);
+            Self(_mm256_add_epi32(self.0, places))
         }
     }
 

@@ -71,15 +71,6 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
-    fn counters(block: Xmm) -> Self {
-        // SAFETY: see above.
-        unsafe {
-            let steps = _mm512_setr_epi32(0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0);
-            Self(_mm512_add_epi32(_mm512_broadcast_i32x4(block.0), steps))
-        }
-    }
-
-    #[inline(always)]
     fn widen(block: Xmm) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm512_zextsi128_si512(block.0)) }
@@ -149,6 +140,25 @@ impl Lanes for Zmm {
             } else {
                 _mm512_aesdeclast_epi128(self.0, key.0)
             })
+        }
+    }
+
+    #[inline(always)]
+    fn number(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let places = _mm512_setr_epi32(0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0);
+            Self(_mm512_add_epi32(self.0, places))
+        }
+    }
+
+    #[inline(always)]
+    fn number_within_byte(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let places =
+                _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 1 << 24, 0, 0, 0, 2 << 24, 0, 0, 0, 3 << 24);
+            Self(_mm512_add_epi32(self.0, places))
         }
     }
 
