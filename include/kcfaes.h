@@ -110,6 +110,20 @@ typedef struct kcfaes_iovec {
     size_t len;
 } kcfaes_iovec;
 
+/* One message of kcfaes_cbc_encrypt_batch. */
+typedef struct kcfaes_cbc_job {
+    /* Its key. */
+    const struct kcfaes_key *key;
+    /* Text: len bytes. */
+    const uint8_t *src;
+    /* Ciphertext: len bytes, the same as src's or disjoint from every src of the batch. */
+    uint8_t *dst;
+    /* Length of the text, a multiple of 16. */
+    size_t len;
+    /* The IV; becomes the last ciphertext block. */
+    uint8_t iv[16];
+} kcfaes_cbc_job;
+
 #ifdef __cplusplus
 extern "C" {
 #endif /* __cplusplus */
@@ -308,6 +322,15 @@ enum kcfaes_rc kcfaes_cbc_decrypt(const struct kcfaes_key *key,
                                   const uint8_t *src,
                                   size_t len,
                                   uint8_t *dst);
+
+/*
+ * AES-CBC: encrypts count messages that do not depend on each other, each with its own key or all
+ * with the same one. A single CBC encryption waits for the processor at every block; up to 16 side
+ * by side take hardly longer than one: disk sectors, a queue of packets. The lengths may differ.
+ * What is wrong with the first such job, without any effect: KCFAES_ARGUMENTS_BAD,
+ * KCFAES_DATA_LEN_RANGE. KCFAES_HOST_MEMORY likewise, but never where all keys are the same.
+ */
+enum kcfaes_rc kcfaes_cbc_encrypt_batch(struct kcfaes_cbc_job *jobs, size_t count);
 
 /*
  * kcfaes_cbc_encrypt over pieces: all bytes of src, to the first bytes of dst.

@@ -752,6 +752,90 @@ test_own_memory(void)
 	kcfaes_key_free(heap);
 }
 
+#define	JOBS	41
+
+/*
+ * A batch against one call for each message: lengths that end in any order, the
+ * same key for all, own keys of one size or of all sizes, in place or not.
+ */
+static void
+test_batch(size_t count, size_t keys, int mixed, int in_place)
+{
+	static uint8_t outs[JOBS][MAX_TEXT];
+	static const size_t lens[] = { 512, 16, 0, 1024, 48, 4096, 512, 160, 32 };
+	kcfaes_key *key[JOBS];
+	kcfaes_cbc_job jobs[JOBS];
+	uint8_t bytes[32], iv[16];
+
+	hex(KAT_GCM_KEY, bytes);
+	for (size_t i = 0; i < keys; i++) {
+		bytes[3] = (uint8_t)i;
+		OK(kcfaes_key_new(bytes, mixed ? 16 + 8 * (i % 3) : 16, &key[i]));
+	}
+	for (size_t i = 0; i < count; i++) {
+		jobs[i].key = key[i % keys];
+		jobs[i].len = lens[i % COUNT(lens)];
+		jobs[i].src = in_place ? outs[i] : text + i;
+		jobs[i].dst = outs[i];
+		memset(jobs[i].iv, (int)i, 16);
+		memset(outs[i], 0xee, MAX_TEXT);
+		if (in_place)
+			memcpy(outs[i], text + i, jobs[i].len);
+	}
+	OK(kcfaes_cbc_encrypt_batch(jobs, count));
+	for (size_t i = 0; i < count; i++) {
+		size_t len = jobs[i].len;
+
+		memset(iv, (int)i, 16);
+		OK(kcfaes_cbc_encrypt(key[i % keys], iv, text + i, len, ref));
+		CHECK(memcmp(outs[i], ref, len) == 0 && outs[i][len] == 0xee);
+		CHECK(memcmp(jobs[i].iv, iv, 16) == 0);
+	}
+	for (size_t i = 0; i < keys; i++)
+		kcfaes_key_free(key[i]);
+}
+
+/* What is refused leaves every text and IV alone. */
+static void
+test_batch_refusals(void)
+{
+	kcfaes_key *key = new_key(16);
+	kcfaes_cbc_job jobs[3], good = { key, text, out, 64, { 7 } };
+
+	OK(kcfaes_cbc_encrypt_batch(NULL, 0));
+	IS(kcfaes_cbc_encrypt_batch(NULL, 1), KCFAES_ARGUMENTS_BAD);
+	for (int fault = 0; fault < 6; fault++) {
+		kcfaes_rc rc = KCFAES_ARGUMENTS_BAD;
+
+		jobs[0] = jobs[1] = jobs[2] = good;
+		memset(out, 0xee, 256);
+		switch (fault) {
+		case 0:
+			jobs[2].key = NULL;
+			break;
+		case 1:
+			jobs[2].src = NULL;
+			break;
+		case 2:
+			jobs[2].dst = NULL;
+			break;
+		case 3:
+			jobs[2].src = out + 16;
+			break;
+		case 4:
+			jobs[2].src = out;
+			jobs[2].dst = out + 63;
+			break;
+		default:
+			jobs[2].len = 63;
+			rc = KCFAES_DATA_LEN_RANGE;
+		}
+		IS(kcfaes_cbc_encrypt_batch(jobs, 3), rc);
+		CHECK(jobs[0].iv[0] == 7 && out[0] == 0xee && out[255] == 0xee);
+	}
+	kcfaes_key_free(key);
+}
+
 static void
 test_library(void)
 {
@@ -805,6 +889,13 @@ main(void)
 		test_known_answers();
 		test_arguments();
 		test_own_memory();
+		test_batch_refusals();
+		for (int way = 0; way < 4; way++) {
+			for (size_t count = 1; count <= JOBS; count++)
+				test_batch(count, count, way & 1, way & 2);
+			test_batch(JOBS, 1, way & 1, way & 2);
+			test_batch(JOBS, 5, way & 1, way & 2);
+		}
 		for (size_t key_len = 16; key_len <= 32; key_len += 8) {
 			kcfaes_key *key = new_key(key_len);
 

@@ -20,15 +20,15 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::NonNull;
 
-use kcfaes_kernels::Block;
-use kcfaes_provider::data::{Data, Flat, Io};
-use kcfaes_provider::engine::{Fpu, TableId, env, force, select, wipe, wipe_raw};
+use kcfaes_kernels::{Block, ChainKeys};
+use kcfaes_provider::data::{Data, Flat, Io, Run};
+use kcfaes_provider::engine::{Chain, Fpu, TableId, env, force, select, wipe, wipe_raw};
 use kcfaes_provider::kcf::{
     self, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, KM_SLEEP, Result, UIO_SYSSPACE,
     crypto_data_cdu_t, crypto_data_t, iovec_t, uio_t,
 };
 use kcfaes_provider::key::Key;
-use kcfaes_provider::mode::{Operation, Produced};
+use kcfaes_provider::mode::{Operation, Produced, cbc_encrypt_batch};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
 use kcfaes_provider::selftest;
 
@@ -494,6 +494,35 @@ pub unsafe extern "C" fn kcfaes_cbc_decrypt(
     rc(unsafe { cbc(Direction::Decrypt, key, iv, src, dst) })
 }
 
+/// One message of kcfaes_cbc_encrypt_batch.
+#[repr(C)]
+pub struct kcfaes_cbc_job {
+    /// Its key.
+    pub key: *const kcfaes_key,
+    /// Text: len bytes.
+    pub src: *const u8,
+    /// Ciphertext: len bytes, the same as src's or disjoint from every src of the batch.
+    pub dst: *mut u8,
+    /// Length of the text, a multiple of 16.
+    pub len: usize,
+    /// The IV; becomes the last ciphertext block.
+    pub iv: [u8; 16],
+}
+
+/// AES-CBC: encrypts count messages that do not depend on each other, each with its own key or all
+/// with the same one. A single CBC encryption waits for the processor at every block; up to 16 side
+/// by side take hardly longer than one: disk sectors, a queue of packets. The lengths may differ.
+/// What is wrong with the first such job, without any effect: KCFAES_ARGUMENTS_BAD,
+/// KCFAES_DATA_LEN_RANGE. KCFAES_HOST_MEMORY likewise, but never where all keys are the same.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_encrypt_batch(
+    jobs: *mut kcfaes_cbc_job,
+    count: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { cbc_batch(jobs, count) })
+}
+
 /// kcfaes_cbc_encrypt over pieces: all bytes of src, to the first bytes of dst.
 /// KCFAES_BUFFER_TOO_SMALL: dst has fewer.
 ///
@@ -886,6 +915,54 @@ pub unsafe extern "C" fn kcfaes_gmac_verify_final(
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
     rc(unsafe { gmac_final(ctx, Tag::Verify(tag), tag_len) })
+}
+
+unsafe fn cbc_batch(jobs: *mut kcfaes_cbc_job, count: usize) -> Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    if jobs.is_null() || !jobs.is_aligned() {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    let mut same = true;
+    for i in 0..count {
+        // SAFETY: the common contract: `count` jobs.
+        let (job, first) = unsafe { (&*jobs.add(i), &*jobs) };
+        // SAFETY: the common contract.
+        unsafe { live(job.key)? };
+        let apart = job.src.addr().abs_diff(job.dst.addr());
+        let overlap = apart != 0 && apart < job.len;
+        if job.len > 0 && (job.src.is_null() || job.dst.is_null() || overlap) {
+            return Err(Error::ARGUMENTS_BAD);
+        }
+        if job.len & 15 != 0 {
+            return Err(Error::DATA_LEN_RANGE);
+        }
+        same &= job.key == first.key;
+    }
+    let mut keys = if same { None } else { Some(Heap::<ChainKeys>::new(KM_SLEEP)?) };
+    let mut fpu = Fpu::new();
+    for rounds in [10, 12, 14] {
+        let mut numbers = 0..count;
+        let next = || {
+            numbers.find_map(|i| {
+                // SAFETY: the common contract, of which the part that can be seen was checked above.
+                unsafe {
+                    let job = &*jobs.add(i);
+                    let schedule = &live(job.key).ok()?.material.schedule;
+                    let run = Run::new(job.src, job.dst, job.len);
+                    let chain = Chain { schedule, iv: Block(job.iv), run };
+                    (schedule.rounds == rounds).then_some((i, chain))
+                }
+            })
+        };
+        let done = |i, iv: &Block| {
+            // SAFETY: the common contract; `i` came from `next`.
+            unsafe { (*jobs.add(i)).iv = iv.0 };
+        };
+        cbc_encrypt_batch(&mut fpu, keys.as_mut().map(Heap::get), next, done);
+    }
+    Ok(())
 }
 
 fn rc(result: Result<()>) -> kcfaes_rc {

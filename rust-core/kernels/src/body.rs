@@ -7,6 +7,7 @@
 //! are on lengths and on the number of rounds. All is inlined into the entry points.
 
 pub(crate) mod cbc;
+pub(crate) mod cbc_batch;
 pub(crate) mod ctr;
 pub(crate) mod ecb;
 pub(crate) mod gcm;

@@ -37,7 +37,8 @@ pub(crate) use entries;
 macro_rules! wide_entries {
     (
         $features:literal, $lanes:ty, $powers:expr,
-        $ghash_init:ident, $ecb_encrypt:ident, $ecb_decrypt:ident, $cbc_decrypt:ident, $ctr32:ident,
+        $ghash_init:ident, $ecb_encrypt:ident, $ecb_decrypt:ident, $cbc_encrypt_batch:ident,
+        $cbc_decrypt:ident, $ctr32:ident,
         $ghash:ident, $gcm_encrypt:ident, $gcm_decrypt:ident, $gcm_seal:ident, $gcm_open:ident,
         $wipe:ident,
     ) => {
@@ -55,6 +56,15 @@ macro_rules! wide_entries {
             /// As `kcfaes_ecb_decrypt_aesni`.
             fn $ecb_decrypt(schedule: *const Schedule, src: *const u8, dst: *mut u8, blocks: usize) {
                 ecb::ecb::<$lanes, false>(schedule, src, dst, blocks)
+            }
+            /// As `kcfaes_cbc_encrypt_batch_aesni`, with all 16 chains.
+            fn $cbc_encrypt_batch(schedule: *const Schedule, keys: *const ChainKeys, chains: *mut Chains, blocks: usize) {
+                const REGISTERS: usize = CHAINS / <$lanes>::BLOCKS;
+                if keys.is_null() {
+                    cbc_batch::encrypt::<$lanes, REGISTERS, false>(schedule, keys, chains, blocks)
+                } else {
+                    cbc_batch::encrypt::<$lanes, REGISTERS, true>(schedule, keys, chains, blocks)
+                }
             }
             /// As `kcfaes_cbc_decrypt_aesni`.
             fn $cbc_decrypt(schedule: *const Schedule, iv: *mut Block, src: *const u8, dst: *mut u8, blocks: usize) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Table `aesni`: legacy-SSE encodings of AES-NI, SSSE3, SSE4.1 and PCLMULQDQ; xmm0–15 only.
 
-use crate::{Block, Powers, Schedule, entry::entries};
+use crate::{Block, ChainKeys, Chains, Powers, Schedule, entry::entries};
 #[cfg(not(target_os = "none"))]
 use crate::{
     COMMON_POWERS,
-    body::{cbc, ctr, ecb, gcm, ghash, key},
+    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash, key},
     lanes::Xmm,
     wipe,
 };
@@ -32,6 +32,15 @@ entries! {
     /// CBC encryption; `iv` is the previous ciphertext block and becomes the last one written.
     fn kcfaes_cbc_encrypt_aesni(schedule: *const Schedule, iv: *mut Block, src: *const u8, dst: *mut u8, blocks: usize) {
         cbc::encrypt(schedule, iv, src, dst, blocks)
+    }
+    /// CBC encryption of `blocks` blocks in each of the first 8 `chains`, whose `iv` move on, as the
+    /// pointers do not; with the round keys of `schedule`, or those in `keys` if it is not NULL.
+    fn kcfaes_cbc_encrypt_batch_aesni(schedule: *const Schedule, keys: *const ChainKeys, chains: *mut Chains, blocks: usize) {
+        if keys.is_null() {
+            cbc_batch::encrypt::<Xmm, 8, false>(schedule, keys, chains, blocks)
+        } else {
+            cbc_batch::encrypt::<Xmm, 8, true>(schedule, keys, chains, blocks)
+        }
     }
     /// CBC decryption; `iv` is the previous ciphertext block and becomes the last one read.
     fn kcfaes_cbc_decrypt_aesni(schedule: *const Schedule, iv: *mut Block, src: *const u8, dst: *mut u8, blocks: usize) {

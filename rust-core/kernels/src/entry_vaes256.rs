@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Table `vaes256`: AVX2, VAES and VPCLMULQDQ; ymm0–15.
 
-use crate::{Block, Powers, Schedule, entry::wide_entries};
+use crate::{Block, ChainKeys, Chains, Powers, Schedule, entry::wide_entries};
 #[cfg(not(target_os = "none"))]
 use crate::{
-    body::{cbc, ctr, ecb, gcm, ghash},
+    CHAINS,
+    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash},
     entry_aesni::kcfaes_ctr32_aesni,
-    lanes::Ymm,
+    lanes::{Lanes, Ymm},
     wipe,
 };
 
@@ -18,6 +19,7 @@ wide_entries! {
     kcfaes_ghash_init_vaes256,
     kcfaes_ecb_encrypt_vaes256,
     kcfaes_ecb_decrypt_vaes256,
+    kcfaes_cbc_encrypt_batch_vaes256,
     kcfaes_cbc_decrypt_vaes256,
     kcfaes_ctr32_vaes256,
     kcfaes_ghash_vaes256,

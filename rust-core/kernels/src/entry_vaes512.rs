@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Table `vaes512`: AVX-512F, BW and VL, VAES and VPCLMULQDQ; zmm0–31.
 
-use crate::{Block, Powers, Schedule, entry::wide_entries};
+use crate::{Block, ChainKeys, Chains, Powers, Schedule, entry::wide_entries};
 #[cfg(not(target_os = "none"))]
 use crate::{
-    body::{cbc, ctr, ecb, gcm, ghash},
+    CHAINS,
+    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash},
     entry_aesni::kcfaes_ctr32_aesni,
-    lanes::Zmm,
+    lanes::{Lanes, Zmm},
     wipe,
 };
 
@@ -18,6 +19,7 @@ wide_entries! {
     kcfaes_ghash_init_vaes512,
     kcfaes_ecb_encrypt_vaes512,
     kcfaes_ecb_decrypt_vaes512,
+    kcfaes_cbc_encrypt_batch_vaes512,
     kcfaes_cbc_decrypt_vaes512,
     kcfaes_ctr32_vaes512,
     kcfaes_ghash_vaes512,

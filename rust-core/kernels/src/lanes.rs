@@ -56,6 +56,16 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`zero`](Lanes::zero), and `block` is readable for `BYTES`.
     unsafe fn consecutive(block: *const Block) -> Self;
+    /// The block `at` bytes behind each of the next `BLOCKS` pointers at `src`.
+    ///
+    /// # Safety
+    /// As [`zero`](Lanes::zero), and all of this is readable.
+    unsafe fn gather(src: *const *const u8, at: usize) -> Self;
+    /// Stores where [`gather`](Lanes::gather) would load.
+    ///
+    /// # Safety
+    /// All of this is writable.
+    unsafe fn scatter(self, dst: *const *mut u8, at: usize);
     /// `block` first, then zeros.
     fn widen(block: Xmm) -> Self;
     /// `block` in place `lane`, zeros elsewhere.

@@ -16,7 +16,9 @@
 #![no_std]
 
 mod types;
-pub use types::{Block, COMMON_POWERS, MAX_ROUNDS, POWERS, Powers, Schedule, mid_of};
+pub use types::{
+    Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, MAX_ROUNDS, POWERS, Powers, Schedule, mid_of,
+};
 
 #[cfg(not(target_os = "none"))]
 mod body;

@@ -56,3 +56,21 @@ pub struct Powers {
 pub const fn mid_of(index: usize) -> (usize, usize) {
     (index / 8 * 4 + index % 4, index / 4 % 2)
 }
+
+/// Chains that a table encrypts side by side at most.
+pub const CHAINS: usize = 16;
+
+/// CBC encryptions that go on side by side; a chain for which there is no message repeats another.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Chains {
+    /// The previous ciphertext block of each.
+    pub iv: [Block; CHAINS],
+    /// The next block of text of each.
+    pub src: [*const u8; CHAINS],
+    /// Where it goes: the same place, or one disjoint from every text.
+    pub dst: [*mut u8; CHAINS],
+}
+
+/// The round keys of as many schedules, all of one key size: by round, then by chain.
+pub type ChainKeys = [[Block; CHAINS]; MAX_ROUNDS + 1];

@@ -109,6 +109,18 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
+    unsafe fn gather(src: *const *const u8, at: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load((*src).add(at)) }
+    }
+
+    #[inline(always)]
+    unsafe fn scatter(self, dst: *const *mut u8, at: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store((*dst).add(at)) }
+    }
+
+    #[inline(always)]
     fn widen(block: Xmm) -> Self {
         block
     }
@@ -288,13 +300,6 @@ impl Xmm {
             let (low, high) = (_mm_cvtsi128_si64(self.0), _mm_extract_epi64::<1>(self.0));
             u128::from(low as u64) | u128::from(high as u64) << 64
         }
-    }
-
-    /// The low 32 bits.
-    #[inline(always)]
-    pub(crate) fn low_word(self) -> u32 {
-        // SAFETY: see above.
-        unsafe { _mm_cvtsi128_si32(self.0) as u32 }
     }
 
     /// The low half from memory, the high one zero.

@@ -71,6 +71,24 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
+    unsafe fn gather(src: *const *const u8, at: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let block = |i| Xmm::load((*src.add(i)).add(at)).0;
+            Self(_mm256_set_m128i(block(1), block(0)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scatter(self, dst: *const *mut u8, at: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.first().store((*dst).add(at));
+            Xmm(_mm256_extracti128_si256::<1>(self.0)).store((*dst.add(1)).add(at));
+        }
+    }
+
+    #[inline(always)]
     fn widen(block: Xmm) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm256_zextsi128_si256(block.0)) }

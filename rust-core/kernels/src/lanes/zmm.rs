@@ -71,6 +71,28 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
+    unsafe fn gather(src: *const *const u8, at: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let block = |i| Xmm::load((*src.add(i)).add(at)).0;
+            let low = _mm256_set_m128i(block(1), block(0));
+            let high = _mm256_set_m128i(block(3), block(2));
+            Self(_mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scatter(self, dst: *const *mut u8, at: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.first().store((*dst).add(at));
+            Xmm(_mm512_extracti32x4_epi32::<1>(self.0)).store((*dst.add(1)).add(at));
+            Xmm(_mm512_extracti32x4_epi32::<2>(self.0)).store((*dst.add(2)).add(at));
+            Xmm(_mm512_extracti32x4_epi32::<3>(self.0)).store((*dst.add(3)).add(at));
+        }
+    }
+
+    #[inline(always)]
     fn widen(block: Xmm) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm512_zextsi128_si512(block.0)) }

@@ -21,7 +21,7 @@ impl<'a> Run<'a> {
     /// # Safety
     /// `src` is readable and `dst` writable for `len` bytes during `'a`, and `src == dst` or the
     /// ranges are disjoint.
-    pub(crate) unsafe fn new(src: *const u8, dst: *mut u8, len: usize) -> Self {
+    pub unsafe fn new(src: *const u8, dst: *mut u8, len: usize) -> Self {
         Self { src, dst, len, _borrow: PhantomData }
     }
 

@@ -142,6 +142,11 @@ impl Fpu {
         (Hold { table: self.table.id(), low: &self.low }, granted)
     }
 
+    /// Most bytes that one hold may process.
+    pub fn most(&self, pace: Pace) -> usize {
+        self.budget >> pace.shift()
+    }
+
     /// A hold for all of `want` bytes at once; `None` if they are more than the budget.
     pub fn hold_all(&mut self, pace: Pace, want: usize) -> Option<Hold<'_>> {
         let shift = pace.shift();

@@ -3,13 +3,23 @@
 //! call is indirect. Arguments are as the entry points document them. What a wide register cannot
 //! make faster, because it is serial or small, all SIMD tables take from `aesni`.
 
-use kcfaes_kernels::{Block, Powers, Schedule};
+use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, Powers, Schedule};
 use kcfaes_kernels::{entry_aesni as aesni, entry_vaes256 as vaes256, entry_vaes512 as vaes512};
 
 use super::fpu::Hold;
 use super::select::TableId;
 use crate::data::Run;
 use crate::portable;
+
+/// A CBC encryption among others: the text that is left, whole blocks.
+pub struct Chain<'a> {
+    /// Round keys.
+    pub schedule: &'a Schedule,
+    /// The IV, or the last ciphertext block.
+    pub iv: Block,
+    /// The text.
+    pub run: Run<'a>,
+}
 
 // SAFETY of every block below: the hold proves that the FPU is ours and that the CPU has the table;
 // a run's ranges are valid and equal or disjoint; references are valid.
@@ -84,6 +94,56 @@ impl Hold<'_> {
             _ => unsafe {
                 aesni::kcfaes_cbc_encrypt_aesni(schedule, iv, run.src(), run.dst(), run.len() / 16);
             },
+        }
+    }
+
+    /// CBC over the next `blocks` blocks of each chain, which moves on. Chains stand in the first
+    /// places only, as many as the table has. Unless all have the same key their round keys stand in
+    /// `keys`; in a place without a chain those of the first chain do, since it is that one again.
+    pub fn cbc_encrypt_batch(
+        &self,
+        keys: Option<&ChainKeys>,
+        chains: &mut [Option<Chain<'_>>; CHAINS],
+        blocks: usize,
+    ) {
+        let table = self.table();
+        let Some(model) = chains.iter().flatten().next() else { return };
+        let schedule = model.schedule;
+        // Every chain has so many blocks.
+        let blocks = chains.iter().flatten().fold(blocks, |n, chain| n.min(chain.run.len() / 16));
+        let mut batch = Chains {
+            iv: [model.iv; CHAINS],
+            src: [model.run.src(); CHAINS],
+            dst: [model.run.dst(); CHAINS],
+        };
+        let places = batch.iv.iter_mut().zip(&mut batch.src).zip(&mut batch.dst);
+        for (chain, ((iv, src), dst)) in chains.iter_mut().zip(places) {
+            if let Some(chain) = chain {
+                let part = chain.run.split_off(16 * blocks);
+                (*iv, *src, *dst) = (chain.iv, part.src(), part.dst());
+                if table == TableId::Portable {
+                    portable::cbc_encrypt(chain.schedule, &mut chain.iv, part);
+                }
+            }
+        }
+        let keys = keys.map_or(core::ptr::null(), core::ptr::from_ref);
+        match table {
+            TableId::Portable => return,
+            // SAFETY: see above; every chain has `blocks` blocks.
+            TableId::Aesni => unsafe {
+                aesni::kcfaes_cbc_encrypt_batch_aesni(schedule, keys, &mut batch, blocks);
+            },
+            // SAFETY: as above.
+            TableId::Vaes256 => unsafe {
+                vaes256::kcfaes_cbc_encrypt_batch_vaes256(schedule, keys, &mut batch, blocks);
+            },
+            // SAFETY: as above.
+            TableId::Vaes512 => unsafe {
+                vaes512::kcfaes_cbc_encrypt_batch_vaes512(schedule, keys, &mut batch, blocks);
+            },
+        }
+        for (chain, iv) in chains.iter_mut().zip(&batch.iv) {
+            chain.iter_mut().for_each(|chain| chain.iv = *iv);
         }
     }
 

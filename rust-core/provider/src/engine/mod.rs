@@ -11,6 +11,7 @@ mod wipe;
 
 pub(crate) use buffer::Buffer;
 pub use fpu::{Fpu, HOLD_BYTES, Hold, Pace, set_hold_bytes};
+pub use kernel::Chain;
 pub(crate) use kernel::inc32;
 pub use select::{Table, TableId, force, probe, select};
 pub use wipe::{Wipe, wipe, wipe_bytes, wipe_raw};

@@ -3,9 +3,9 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use kcfaes_kernels::COMMON_POWERS;
 use kcfaes_kernels::entry_vaes256::POWERS as VAES256_POWERS;
 use kcfaes_kernels::entry_vaes512::POWERS as VAES512_POWERS;
+use kcfaes_kernels::{CHAINS, COMMON_POWERS};
 
 use super::env::{
     self, FEATURE_AES, FEATURE_AVX, FEATURE_AVX2, FEATURE_AVX512BW, FEATURE_AVX512F,
@@ -79,6 +79,15 @@ impl TableId {
             Self::Portable | Self::Aesni => COMMON_POWERS,
             Self::Vaes256 => VAES256_POWERS,
             Self::Vaes512 => VAES512_POWERS,
+        }
+    }
+
+    /// CBC encryptions that it does side by side.
+    pub(crate) const fn chains(self) -> usize {
+        match self {
+            Self::Portable => 1,
+            Self::Aesni => 8,
+            Self::Vaes256 | Self::Vaes512 => CHAINS,
         }
     }
 

@@ -6,6 +6,7 @@
 //! and nothing written, but for the rule of forged messages ([`gcm`]).
 
 mod cbc;
+mod cbc_batch;
 mod ctr;
 mod ecb;
 mod gcm;
@@ -14,6 +15,7 @@ mod gmac;
 use core::ffi::c_int;
 
 use self::cbc::Cbc;
+pub use self::cbc_batch::cbc_encrypt_batch;
 use self::ctr::Ctr;
 use self::ecb::Ecb;
 use self::gcm::Gcm;

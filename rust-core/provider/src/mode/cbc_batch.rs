@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! CBC encryption of many messages side by side, which KCF has no call for: a chain waits for its
+//! rounds, others fill the units meanwhile.
+
+use kcfaes_kernels::{Block, CHAINS, ChainKeys};
+
+use crate::engine::{Chain, Fpu, Pace};
+
+/// Encrypts the messages that `next` gives, each with a number of its own, until it gives none;
+/// `done` gets the number and the last ciphertext block (or the IV) of each, as they end. The texts
+/// are whole blocks and the keys of one size; without `keys`, room for the round keys of those that
+/// are in work at a time, all keys are the same.
+pub fn cbc_encrypt_batch<'a>(
+    fpu: &mut Fpu,
+    mut keys: Option<&mut ChainKeys>,
+    mut next: impl FnMut() -> Option<(usize, Chain<'a>)>,
+    mut done: impl FnMut(usize, &Block),
+) {
+    let limit = fpu.table().chains();
+    let longest = fpu.most(Pace::Parallel) / (16 * CHAINS);
+    let mut numbers = [0; CHAINS];
+    let mut chains: [Option<Chain<'a>>; CHAINS] = [const { None }; CHAINS];
+    loop {
+        for (i, (chain, number)) in chains.iter_mut().zip(&mut numbers).enumerate().take(limit) {
+            while chain.as_ref().is_none_or(|chain| chain.run.is_empty()) {
+                if let Some(ended) = chain.take() {
+                    done(*number, &ended.iv);
+                }
+                let Some((n, begun)) = next() else { break };
+                if let Some(keys) = &mut keys {
+                    set_keys(keys, i, &begun);
+                }
+                (*number, *chain) = (n, Some(begun));
+            }
+        }
+        if let (Some(keys), Some(model)) = (&mut keys, chains.iter().flatten().next()) {
+            let idle = chains.iter().enumerate().filter(|(_, chain)| chain.is_none());
+            idle.for_each(|(i, _)| set_keys(keys, i, model));
+        }
+        let left = chains.iter().flatten().map(|chain| chain.run.len() / 16).min();
+        let Some(blocks) = left else { return };
+        let blocks = blocks.min(longest);
+        if let Some(hold) = fpu.hold_all(Pace::Parallel, 16 * CHAINS * blocks) {
+            hold.cbc_encrypt_batch(keys.as_deref(), &mut chains, blocks);
+        }
+    }
+}
+
+/// Lays the round keys of a chain beside the others'.
+fn set_keys(keys: &mut ChainKeys, place: usize, chain: &Chain<'_>) {
+    for (row, key) in keys.iter_mut().zip(&chain.schedule.enc) {
+        row.get_mut(place).into_iter().for_each(|at| *at = *key);
+    }
+}
