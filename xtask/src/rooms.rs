@@ -72,20 +72,6 @@ pub(crate) fn build(tree: &Tree) -> Result<Rooms> {
     fs::create_dir_all(&dir)?;
     let exports = spi_exports(tree)?;
 
-    let raw = dir.join("kernels.raw.o");
-    let emit = joined("--emit=obj=", &raw);
-    run(cargo(tree)
-        .args(["rustc", "--quiet", "--package=kcfaes-kernels", "--lib", "--release"])
-        .args(["--target=x86_64-unknown-linux-gnu", "--target-dir"])
-        .arg(dir.join("build"))
-        .arg("--")
-        .args(FLAGS)
-        .args(["-Cno-redzone=yes", "-Copt-level=3", "-Ccodegen-units=1"])
-        .arg(emit))?;
-    let kernel_entries = Symbols::read(&raw)?.defined_with_prefix("kcfaes_");
-    let kernels = dir.join("kernels.o");
-    link_relocatable(&[&raw], &kernel_entries, &kernels)?;
-
     let flags = FLAGS.map(|flag| format!("{flag:?}")).join(",");
     run(cargo(tree)
         .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
@@ -97,6 +83,22 @@ pub(crate) fn build(tree: &Tree) -> Result<Rooms> {
     let members = own_members(&archive, &dir.join("provider"))?;
     let provider = dir.join("provider.o");
     link_relocatable(&members, &exports, &provider)?;
+
+    let raw = dir.join("kernels.raw.o");
+    let emit = joined("--emit=obj=", &raw);
+    run(cargo(tree)
+        .args(["rustc", "--quiet", "--package=kcfaes-kernels", "--lib", "--release"])
+        .args(["--target=x86_64-unknown-linux-gnu", "--target-dir"])
+        .arg(dir.join("build"))
+        .arg("--")
+        .args(FLAGS)
+        .args(["-Cno-redzone=yes", "-Copt-level=3", "-Ccodegen-units=1"])
+        .arg(emit))?;
+    // What only libkcfaes calls stays out.
+    let called = Object::read(&provider)?.undefined;
+    let kernel_entries = &Symbols::read(&raw)?.defined_with_prefix("kcfaes_") & &called;
+    let kernels = dir.join("kernels.o");
+    link_relocatable(&[&raw], &kernel_entries, &kernels)?;
 
     let both = dir.join("kcfaes_rooms.o");
     link_relocatable(&[&kernels, &provider], &exports, &both)?;

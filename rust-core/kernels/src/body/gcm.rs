@@ -127,15 +127,14 @@ pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
         let keys = RoundKeys::new(schedule);
         let lengths = lengths(aad_len, len as u64);
         let mut end = End { keys, powers, j0, before: j0, lengths, src, dst, len };
-        let mut ctr;
+        let (mut ctr, mut before) = (*j0, *j0);
         if len > at_once {
             let mut bulk = len - len % (TURN * L::BYTES);
             bulk += (len - bulk).saturating_sub(at_once).next_multiple_of(L::BYTES);
-            ctr = *j0;
             Counter::<L>::advance(&raw mut ctr, 1);
+            Counter::<L>::advance(&raw mut before, bulk / 16);
             part(&raw mut ctr, bulk);
-            Counter::<L>::advance(&raw mut ctr, usize::MAX);
-            end.before = &raw const ctr;
+            end.before = &raw const before;
             end.src = src.add(bulk);
             end.dst = dst.add(bulk);
             end.len = len - bulk;
