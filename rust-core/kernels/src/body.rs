@@ -145,7 +145,7 @@ trait Parallel<L: Lanes> {
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
     #[inline(always)]
     unsafe fn walk(&mut self, mut src: *const u8, mut dst: *mut u8, mut len: usize) {
-        let first = len / L::BYTES % IN_FLIGHT * L::BYTES;
+        let first = left_over(len / L::BYTES) * L::BYTES;
         // SAFETY: the steps together cover `len` bytes.
         unsafe {
             self.few(src, dst, first);
@@ -195,6 +195,29 @@ trait Parallel<L: Lanes> {
                     dst = dst.add(N * L::BYTES);
                 }
             });
+        }
+    }
+}
+
+/// `registers` modulo [`IN_FLIGHT`], in 32 bits: 2^32 is 1 modulo 3. The multiplication that 64 bits
+/// would take is by a constant so large that a fault in it cannot be tested without a crash.
+#[inline(always)]
+fn left_over(registers: usize) -> usize {
+    const { assert!(IN_FLIGHT == 12) };
+    let fold = |n: usize| (n & 0xffff_ffff) + (n >> 32);
+    let fours = fold(fold(registers >> 2)) as u32;
+    (fours % 3) as usize * 4 + (registers & 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IN_FLIGHT, left_over};
+
+    #[test]
+    fn left_over_of_any_number() {
+        let edges = (0..60).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 5]);
+        for registers in (0..100).chain(edges) {
+            assert_eq!(left_over(registers), registers % IN_FLIGHT, "{registers}");
         }
     }
 }
