@@ -13,6 +13,11 @@ use crate::{Block, POWERS, Powers, types::mid_of};
 #[repr(transparent)]
 pub(crate) struct Ymm(__m256i);
 
+/// The number of each place, in the last byte of its block.
+const PLACES: __m256i =
+    // SAFETY: bytes.
+    unsafe { core::mem::transmute::<[u32; 8], __m256i>([0, 0, 0, 0, 0, 0, 0, 1 << 24]) };
+
 // Common to the blocks below that only compute: the value that is operated on exists, so the CPU
 // has the features (the invariant of `Lanes`).
 
@@ -171,20 +176,16 @@ impl Lanes for Ymm {
 
     #[inline(always)]
     fn number(self) -> Self {
+        // Of the constant of `number_within_byte`, which pinned is not made another here: a fault in
+        // this seldom path's own would not be noticed by a self-test.
         // SAFETY: see above.
-        unsafe {
-            let places = _mm256_setr_epi32(0, 0, 0, 0, 1, 0, 0, 0);
-            Self(_mm256_add_epi32(self.0, places))
-        }
+        unsafe { Self(_mm256_add_epi32(self.0, Self(PLACES).pin().swap_bytes().0)) }
     }
 
     #[inline(always)]
     fn number_within_byte(self) -> Self {
         // SAFETY: see above.
-        unsafe {
-            let places = _mm256_setr_epi32(0, 0, 0, 0, 0, 0, 0, 1 << 24);
-            Self(_mm256_add_epi32(self.0, places))
-        }
+        unsafe { Self(_mm256_add_epi32(self.0, PLACES)) }
     }
 
     #[inline(always)]
