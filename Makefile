@@ -11,6 +11,9 @@ help demo check audit ring0 kmod headers lib examples: toolchain
 check-full: toolchain
 	@$(CARGO) xtask check --full
 
+consumers: toolchain
+	@$(CARGO) xtask $@ $(ARGS)
+
 bench: toolchain
 	@$(CARGO) xtask bench $(ARGS)
 
@@ -24,4 +27,4 @@ toolchain:
 	@command -v $(CARGO) >/dev/null || \
 	    { echo "no Rust toolchain: get one from https://rustup.rs, run make again" >&2; exit 1; }
 
-.PHONY: help demo check check-full bench audit ring0 kmod headers lib examples install uninstall clean toolchain
+.PHONY: help demo check check-full consumers bench audit ring0 kmod headers lib examples install uninstall clean toolchain

@@ -27,6 +27,7 @@ typedef struct fk_thread {
 	uint_t		ft_hold_flags;
 	int		ft_ts;
 	int		ft_fail_all;
+	int		ft_has_cpu;
 	uint64_t	ft_fail_nth;
 	fk_stats_t	ft_stats;
 	const char	*ft_module;	/* being loaded by fk_module_load */

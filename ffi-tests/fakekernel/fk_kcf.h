@@ -50,6 +50,7 @@ typedef struct fk_ctx {
 	crypto_ctx_t	c_ctx;		/* what the provider sees: first */
 	fk_prov_t	*c_prov;
 	uint_t		c_refs;		/* the consumer, queued requests */
+	int		c_counted;	/* not of bench mode */
 } fk_ctx_t;
 
 extern fk_port_mutex_t fk_kcf_lock;

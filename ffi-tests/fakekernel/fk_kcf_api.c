@@ -78,15 +78,26 @@ prov_hold(fk_prov_t *p)
 	fk_port_unlock(&fk_kcf_lock);
 }
 
+/* A request's reference: a bench unloads no module while one runs. */
+static void
+request_release(fk_prov_t *p)
+{
+	if (!fk_bench)
+		fk_prov_release(p);
+}
+
 static void
 ctx_release(fk_ctx_t *c)
 {
 	fk_prov_t *p = c->c_prov;
+	int counted = c->c_counted;
 	uint_t refs;
 
-	fk_port_lock(&fk_kcf_lock);
+	if (counted)
+		fk_port_lock(&fk_kcf_lock);
 	refs = --c->c_refs;
-	fk_port_unlock(&fk_kcf_lock);
+	if (counted)
+		fk_port_unlock(&fk_kcf_lock);
 	if (refs != 0)
 		return;
 
@@ -95,6 +106,8 @@ ctx_release(fk_ctx_t *c)
 		(void) p->p_ctx.free_context(&c->c_ctx);
 	(void) memset(c, 0xdb, sizeof (*c));
 	fk_port_free(c);
+	if (!counted)
+		return;
 	fk_port_lock(&fk_kcf_lock);
 	live_contexts--;
 	fk_port_unlock(&fk_kcf_lock);
@@ -114,6 +127,9 @@ ctx_create(fk_prov_t *p)
 	c->c_ctx.cc_framework_private = c;
 	c->c_prov = p;
 	c->c_refs = 1;
+	c->c_counted = !fk_bench;
+	if (!c->c_counted)
+		return (c);
 	prov_hold(p);
 	fk_port_lock(&fk_kcf_lock);
 	live_contexts++;
@@ -214,7 +230,7 @@ run(request_t *r, crypto_req_handle_t rh)
 	}
 	if ((stage == FINAL || stage == SINGLE) && !keeps_context(rv))
 		ctx_release(r->r_ctx);
-	fk_prov_release(r->r_prov);
+	request_release(r->r_prov);
 	return (rv);
 }
 
@@ -253,7 +269,7 @@ submit(request_t *r, crypto_call_req_t *crq)
 
 	node = fk_port_alloc(sizeof (*node));
 	if (node == NULL) {
-		fk_prov_release(r->r_prov);
+		request_release(r->r_prov);
 		return (CRYPTO_HOST_MEMORY);
 	}
 	*node = *r;
@@ -282,7 +298,8 @@ provider_for(crypto_mechanism_t *mech, crypto_func_group_t group,
 	fk_mech_entry_t *m;
 	int rv = CRYPTO_SUCCESS;
 
-	fk_port_lock(&fk_kcf_lock);
+	if (!fk_bench)
+		fk_port_lock(&fk_kcf_lock);
 	m = fk_mech_by_type(mech->cm_type);
 	if (m == NULL) {
 		rv = CRYPTO_MECHANISM_INVALID;
@@ -293,13 +310,32 @@ provider_for(crypto_mechanism_t *mech, crypto_func_group_t group,
 		rv = CRYPTO_OLD_CTX_TEMPLATE;
 	} else {
 		r->r_prov = m->m_sw;
-		r->r_prov->p_refs++;
+		if (!fk_bench)
+			r->r_prov->p_refs++;
 		r->r_mech = *mech;
 		r->r_mech.cm_type = m->m_info.cm_mech_number;
 		r->r_generation = m->m_generation;
 		r->r_tmpl = t == NULL ? NULL : t->ct_prov_tmpl;
 	}
-	fk_port_unlock(&fk_kcf_lock);
+	if (!fk_bench)
+		fk_port_unlock(&fk_kcf_lock);
+	return (rv);
+}
+
+int
+fk_kcf_encrypt_slot(void *mech, void *tmpl, fk_slot_t *slot)
+{
+	request_t r = { .r_op = ENCRYPT_ATOMIC };
+	int rv = provider_for(mech, CRYPTO_FG_ENCRYPT_ATOMIC, tmpl, &r);
+
+	if (rv != CRYPTO_SUCCESS)
+		return (rv);
+	slot->call = (int (*)(void *, uint32_t, void *, void *, void *, void *,
+	    void *, void *))r.r_prov->p_cipher.encrypt_atomic;
+	slot->provider = r.r_prov->p_handle;
+	slot->mech_type = r.r_mech.cm_type;
+	slot->tmpl = r.r_tmpl;
+	request_release(r.r_prov);
 	return (rv);
 }
 
@@ -327,7 +363,7 @@ init(op_t op, crypto_mechanism_t *mech, crypto_key_t *key,
 		return (rv);
 	r.r_ctx = c = ctx_create(r.r_prov);
 	if (c == NULL) {
-		fk_prov_release(r.r_prov);
+		request_release(r.r_prov);
 		return (CRYPTO_HOST_MEMORY);
 	}
 	rv = submit(&r, crq);
@@ -348,7 +384,8 @@ on_context(op_t op, crypto_context_t ctx, crypto_data_t *in,
 	if (r.r_ctx == NULL)
 		return (CRYPTO_INVALID_CONTEXT);
 	r.r_prov = r.r_ctx->c_prov;
-	prov_hold(r.r_prov);
+	if (!fk_bench)
+		prov_hold(r.r_prov);
 	return (submit(&r, crq));
 }
 
@@ -498,7 +535,7 @@ crypto_create_ctx_template(crypto_mechanism_t *mech, crypto_key_t *key,
 		return (rv);
 	t = fk_port_alloc(sizeof (*t));
 	if (t == NULL) {
-		fk_prov_release(r.r_prov);
+		request_release(r.r_prov);
 		return (CRYPTO_HOST_MEMORY);
 	}
 	bzero(t, sizeof (*t));
@@ -512,7 +549,7 @@ crypto_create_ctx_template(crypto_mechanism_t *mech, crypto_key_t *key,
 		*ptmpl = t;
 	else
 		fk_port_free(t);
-	fk_prov_release(r.r_prov);
+	request_release(r.r_prov);
 	return (rv);
 }
 

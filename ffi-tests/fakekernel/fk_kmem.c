@@ -14,6 +14,7 @@
 
 #define	LIVE	0x6c69766562656566ull
 #define	DEAD	0x6465616462656566ull
+#define	FAST	0x6661737462656566ull	/* of bench mode, on no list */
 #define	EDGE	0xa5
 #define	FRESH	0xba	/* bytes of a new block */
 #define	POISON	0xdb	/* bytes of a freed block */
@@ -75,6 +76,25 @@ edges_intact(block_t *b)
 	return (1);
 }
 
+static void *
+fast_alloc(size_t size, size_t align, kmem_cache_t *cache)
+{
+	uint8_t *base = fk_port_alloc(size + sizeof (block_t) + align);
+	uintptr_t at = (uintptr_t)base + sizeof (block_t);
+	block_t *b;
+
+	if (base == NULL)
+		panic("fakekernel: out of memory for %lu bytes", (ulong_t)size);
+	if (align > 8)
+		at = (at + align - 1) & ~(uintptr_t)(align - 1);
+	b = (block_t *)at - 1;
+	b->b_magic = FAST;
+	b->b_size = size;
+	b->b_cache = cache;
+	b->b_base = base;
+	return (payload(b));
+}
+
 /* Nonzero if this request is to fail by injection. */
 static int
 injected(fk_thread_t *t)
@@ -92,6 +112,8 @@ block_alloc(size_t size, size_t align, int kmflag, kmem_cache_t *cache)
 	uint8_t *base;
 	block_t *b;
 
+	if (fk_bench)
+		return (fast_alloc(size, align, cache));
 	if (kmflag & KM_NOSLEEP) {
 		FK_COUNT(nosleep_allocs, 1);
 	} else if (t->ft_interrupt || t->ft_kthread.t_preempt > 0) {
@@ -128,8 +150,7 @@ block_alloc(size_t size, size_t align, int kmflag, kmem_cache_t *cache)
 	b->b_cache = cache;
 	b->b_base = base;
 	b->b_edge = EDGE8;
-	if (!fk_bench)
-		(void) memset(payload(b), FRESH, size);
+	(void) memset(payload(b), FRESH, size);
 	(void) memset(payload(b) + size, EDGE, TAIL);
 
 	fk_port_lock(&lock);
@@ -171,8 +192,13 @@ static void
 block_free(void *ptr, size_t size, kmem_cache_t *cache)
 {
 	fk_thread_t *t = fk_self();
-	block_t *b, *old = NULL, *scan;
+	block_t *b = (block_t *)ptr - 1, *old = NULL, *scan;
 
+	if (fk_bench && b->b_magic == FAST && b->b_size == size &&
+	    b->b_cache == cache) {
+		fk_port_free(b->b_base);
+		return;
+	}
 	if (t->ft_in_hold || t->ft_kthread.t_preempt > 0) {
 		fk_violation(FK_V_ALLOC_IN_HOLD,
 		    "free of %lu bytes inside a hold", (ulong_t)size);
@@ -180,12 +206,9 @@ block_free(void *ptr, size_t size, kmem_cache_t *cache)
 
 	/* A wild pointer has no header to look at: search the list. */
 	fk_port_lock(&lock);
-	b = (block_t *)ptr - 1;
-	if (!fk_bench) {
-		for (scan = live; scan != NULL && scan != b; )
-			scan = scan->b_next;
-		b = scan;
-	}
+	for (scan = live; scan != NULL && scan != b; )
+		scan = scan->b_next;
+	b = scan;
 	if (b == NULL || b->b_magic != LIVE) {
 		fk_port_unlock(&lock);
 		fk_violation(FK_V_FREE_BAD, "free of %p, size %lu: not live",
@@ -221,8 +244,7 @@ block_free(void *ptr, size_t size, kmem_cache_t *cache)
 	if (on_free != NULL)
 		on_free(on_free_arg, ptr, b->b_size);
 	b->b_magic = DEAD;
-	if (!fk_bench)
-		(void) memset(ptr, POISON, b->b_size);
+	(void) memset(ptr, POISON, b->b_size);
 
 	if (kept_max != 0) {
 		fk_port_lock(&lock);

@@ -110,7 +110,12 @@ extern int fk_preempt_depth(void);	/* kpreempt_disable nesting */
  */
 extern void fk_fpu_canary(int on);
 
-/* Begin and end do nothing, nor does poisoning: for benches. */
+/*
+ * For benches: what a kernel would not do costs nothing.  Begin and end do
+ * nothing, memory comes without ledger, canaries and poison, a request takes
+ * no lock and no reference, a thread asks once which CPU it is on.  What is
+ * allocated or begun in this mode ends in it.
+ */
 extern void fk_bench_mode(int on);
 
 /* ---- CPU features (bit n = X86FSET number n of sys/x86_archext.h). ---- */
@@ -181,6 +186,19 @@ extern void fk_kstat_create_fails(int on);
 /* cryptoadm-style policy: honoured silently at the next registration. */
 extern void fk_policy_disable(const char *module, const char *mech);
 extern void fk_policy_clear(void);
+
+/*
+ * The slot that crypto_encrypt() would call, and what it would pass of its
+ * own: for a bench that leaves the framework out.
+ */
+typedef struct fk_slot {
+	int (*call)(void *, uint32_t, void *, void *, void *, void *, void *,
+	    void *);
+	void *provider;
+	uint64_t mech_type;
+	void *tmpl;
+} fk_slot_t;
+extern int fk_kcf_encrypt_slot(void *mech, void *tmpl, fk_slot_t *);
 
 /* What KCF knows about a mechanism; nonzero when there is no such provider. */
 typedef struct fk_mech {

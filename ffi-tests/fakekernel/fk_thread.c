@@ -40,10 +40,13 @@ threadp(void)
 cpu_t *
 curcpup(void)
 {
-	cpu_t *cpu = &fk_self()->ft_cpu;
+	fk_thread_t *t = fk_self();
 
-	cpu->cpu_id = (processorid_t)fk_port_cpu();
-	return (cpu);
+	if (!fk_bench || !t->ft_has_cpu) {
+		t->ft_cpu.cpu_id = (processorid_t)fk_port_cpu();
+		t->ft_has_cpu = 1;
+	}
+	return (&t->ft_cpu);
 }
 
 /* cpu_kprunrun is never set here, so nobody has a reason to call this. */

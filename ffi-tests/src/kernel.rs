@@ -204,6 +204,35 @@ impl MechanismEntry {
     }
 }
 
+/// The provider's slot for `encrypt_atomic`, and what KCF passes to it of its own (`fk_slot_t`).
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+#[allow(missing_docs, reason = "as fk_test.h says")]
+pub struct Slot {
+    pub call: Option<
+        unsafe extern "C" fn(
+            provider: *mut c_void,
+            session: u32,
+            mech: *mut c_void,
+            key: *mut c_void,
+            input: *mut c_void,
+            output: *mut c_void,
+            tmpl: *mut c_void,
+            req: *mut c_void,
+        ) -> c_int,
+    >,
+    pub provider: *mut c_void,
+    pub mech_type: u64,
+    pub tmpl: *mut c_void,
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        let none = core::ptr::null_mut();
+        Self { call: None, provider: none, mech_type: 0, tmpl: none }
+    }
+}
+
 #[allow(missing_docs, reason = "as fk_test.h says")]
 unsafe extern "C" {
     pub fn fk_violations(kind: c_int) -> u64;
@@ -244,6 +273,7 @@ unsafe extern "C" {
     pub fn fk_kcf_contexts() -> c_uint;
     pub fn fk_kcf_unregistering() -> c_int;
     pub fn fk_kcf_mech(name: *const c_char, mech: *mut MechanismEntry) -> c_int;
+    pub fn fk_kcf_encrypt_slot(mech: *mut c_void, tmpl: TemplatePtr, slot: *mut Slot) -> c_int;
     pub fn fk_mod_install_error(error: c_int);
     pub fn fk_mod_remove_error(error: c_int);
     pub fn fk_kstat_value(

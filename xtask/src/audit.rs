@@ -11,11 +11,11 @@ use std::path::Path;
 
 use iced_x86::{
     CpuidFeature, Decoder, DecoderOptions, EncodingKind, FlowControl, Instruction,
-    InstructionInfoFactory, Mnemonic, Register,
+    InstructionInfoFactory, Mnemonic, OpKind, Register,
 };
 use object::elf;
 
-use crate::elf::{Object, Section};
+use crate::elf::{Function, Object, Section};
 use crate::flow::{self, Callee, Walk};
 use crate::rooms::{self, Rooms, demangled, is_mangled};
 use crate::{Result, Tree};
@@ -36,6 +36,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) writable_data: bool,
     /// Whether DTrace and mdb will have to do with its names.
     pub(crate) readable: bool,
+    /// Where operations enter, from all CPUs at once: what these reach locks no memory.
+    pub(crate) operations: &'a BTreeSet<String>,
     pub(crate) may_import: &'a dyn Fn(&str) -> bool,
 }
 
@@ -47,6 +49,8 @@ struct Audit {
     data_bytes: u64,
     biggest_frame: (i64, String),
     deepest_chain: (i64, String),
+    /// Functions that operations reach.
+    reached: usize,
     imports: BTreeSet<String>,
     relocations: BTreeMap<String, usize>,
     violations: Vec<String>,
@@ -58,6 +62,8 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
     let from_kernel =
         |name: &str| name.starts_with("kcfaes_env_") || MEMORY_FUNCTIONS.contains(&name);
     let from_room = |name: &str| from_kernel(name) || rooms.kernel_entries.contains(name);
+    let none = BTreeSet::new();
+    let operations = rooms::operations(tree)?;
     let objects = [
         (
             &rooms.kernels,
@@ -65,6 +71,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
                 vector_registers: &|_| true,
                 writable_data: false,
                 readable: false,
+                operations: &none,
                 may_import: &|_| false,
             },
         ),
@@ -74,6 +81,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
                 vector_registers: &|_| false,
                 writable_data: true,
                 readable: false,
+                operations: &operations,
                 may_import: &from_room,
             },
         ),
@@ -83,6 +91,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
                 vector_registers: &|_| true,
                 writable_data: true,
                 readable: true,
+                operations: &operations,
                 may_import: &from_kernel,
             },
         ),
@@ -109,6 +118,9 @@ pub(crate) fn report(path: &Path, rules: &Rules<'_>) -> Result<usize> {
     );
     println!("  biggest frame: {} bytes, {}", audit.biggest_frame.0, audit.biggest_frame.1);
     println!("  deepest chain: {} bytes, from {}", audit.deepest_chain.0, audit.deepest_chain.1);
+    if !rules.operations.is_empty() {
+        println!("  operations:    {} functions, no locked instruction allowed", audit.reached);
+    }
     println!("  imports:       {}", join(&audit.imports));
     let relocations = audit.relocations.iter().map(|(kind, count)| format!("{count} {kind}"));
     println!("  relocations:   {}", relocations.collect::<Vec<_>>().join(", "));
@@ -161,6 +173,7 @@ fn audit(object: &Object, rules: &Rules<'_>) -> Audit {
     }
     audit.check_frames(&walks);
     audit.check_legacy_encodings(object, &walks);
+    audit.check_locks(object, rules, &walks);
     audit
 }
 
@@ -293,37 +306,78 @@ impl Audit {
     /// Table `aesni` runs where only xmm0–15 are saved: a VEX or EVEX instruction would clear the
     /// upper halves of registers that belong to an interrupted thread.
     fn check_legacy_encodings(&mut self, object: &Object, walks: &Walks) {
-        let mut pending: Vec<_> = walks
-            .iter()
-            .filter(|(_, (name, _))| name.starts_with("kcfaes_") && name.ends_with("_aesni"))
-            .map(|(&start, _)| start)
-            .collect();
-        let mut seen = BTreeSet::new();
-        while let Some(start) = pending.pop() {
-            if !seen.insert(start) {
-                continue;
-            }
-            let Some((name, walk)) = walks.get(&start) else { continue };
-            for (callee, _) in &walk.calls {
-                if let Callee::Here(section, address) = callee {
-                    pending.push((*section, *address));
-                }
-            }
-            let Some(section) = object.section(start.0) else { continue };
-            let Some(function) = section.functions.iter().find(|f| f.start == start.1) else {
-                continue;
-            };
-            let code = decode(section, function.start, function.start + function.size);
-            for instruction in code.values() {
-                if instruction.encoding() != EncodingKind::Legacy {
-                    let offset = instruction.ip() - function.start;
-                    self.violation(format!(
-                        "{name}+{offset:#x}: {instruction:?} is not a legacy encoding"
-                    ));
-                }
+        let entry = |name: &str| name.starts_with("kcfaes_") && name.ends_with("_aesni");
+        for (name, offset, instruction) in reachable(object, walks, entry).instructions() {
+            if instruction.encoding() != EncodingKind::Legacy {
+                self.violation(format!(
+                    "{name}+{offset:#x}: {instruction:?} is not a legacy encoding"
+                ));
             }
         }
     }
+
+    /// A locked instruction is a write that all CPUs wait for, whatever it writes.
+    fn check_locks(&mut self, object: &Object, rules: &Rules<'_>, walks: &Walks) {
+        for name in rules.operations {
+            if !functions(object).any(|(_, function)| function.name == *name) {
+                self.violation(format!("no function {name}: an operation was not audited"));
+            }
+        }
+        let reached = reachable(object, walks, |name| rules.operations.contains(name));
+        self.reached = reached.0.len();
+        for (name, offset, instruction) in reached.instructions() {
+            let memory = (0..instruction.op_count())
+                .any(|operand| instruction.op_kind(operand) == OpKind::Memory);
+            let exchange = instruction.mnemonic() == Mnemonic::Xchg && memory;
+            if instruction.has_lock_prefix() || exchange {
+                let text = text(&instruction);
+                self.violation(format!("{name}+{offset:#x}: locked, in an operation: {text}"));
+            }
+        }
+    }
+}
+
+/// Functions, and their code.
+struct Reachable(Vec<(String, u64, BTreeMap<u64, Instruction>)>);
+
+impl Reachable {
+    /// Each with the name of its function and its offset in it.
+    fn instructions(&self) -> impl Iterator<Item = (&str, u64, Instruction)> {
+        self.0.iter().flat_map(|(name, start, code)| {
+            code.values()
+                .map(move |instruction| (name.as_str(), instruction.ip() - start, *instruction))
+        })
+    }
+}
+
+/// Every function, with its section. Two of the same code may be one, under both names.
+fn functions(object: &Object) -> impl Iterator<Item = (&Section, &Function)> {
+    object.sections.iter().flat_map(|section| section.functions.iter().map(move |f| (section, f)))
+}
+
+/// What the functions of these names reach, themselves included.
+fn reachable(object: &Object, walks: &Walks, entry: impl Fn(&str) -> bool) -> Reachable {
+    let entries = functions(object).filter(|(_, function)| entry(&function.name));
+    let mut pending: Vec<_> = entries.map(|(section, f)| (section.index, f.start)).collect();
+    let mut seen = BTreeSet::new();
+    let mut reached = Vec::new();
+    while let Some(start) = pending.pop() {
+        if !seen.insert(start) {
+            continue;
+        }
+        let Some((name, walk)) = walks.get(&start) else { continue };
+        for (callee, _) in &walk.calls {
+            if let Callee::Here(section, address) = callee {
+                pending.push((*section, *address));
+            }
+        }
+        let Some(section) = object.section(start.0) else { continue };
+        let function = section.functions.iter().find(|f| f.start == start.1);
+        let Some(function) = function else { continue };
+        let code = decode(section, function.start, function.start + function.size);
+        reached.push((name.clone(), function.start, code));
+    }
+    Reachable(reached)
 }
 
 /// Bytes of stack from `start` to the end of its deepest chain of calls; `None` if it calls itself.
@@ -481,6 +535,7 @@ mod tests {
         vector_registers: &|_| false,
         writable_data: false,
         readable: true,
+        operations: &BTreeSet::new(),
         may_import: &|name| name == "allowed",
     };
 
@@ -737,6 +792,47 @@ mod tests {
         assert!(constructor.iter().any(|v| v.contains("constructors")), "{constructor:?}");
         let group = ".section .text.f,\"axG\",@progbits,f,comdat\n.type f, @function\nf: ret\n.size f, . - f\n";
         one(&audit_of("group", "s", group, &[]).violations, "section group");
+    }
+
+    #[test]
+    fn a_locked_instruction_that_an_operation_reaches() {
+        let operations = BTreeSet::from(["operation".to_string()]);
+        let rules = Rules { operations: &operations, ..STRICT };
+        let audited = |name: &str, instruction: &str| {
+            let bodies = function("operation", "push rax; call below; pop rax; ret")
+                + &function("below", &format!("{instruction}; ret"))
+                + &function("init", "lock inc dword ptr [rdi]; ret");
+            let text = format!(".intel_syntax noprefix\n{bodies}");
+            audit_under(&rules, name, "s", &text, &[])
+        };
+        for (name, instruction) in [
+            ("lockadd", "lock add dword ptr [rdi], 1"),
+            ("lockcmpxchg", "lock cmpxchg [rdi], rsi"),
+            ("xadd", "lock xadd [rdi], rax"),
+            ("xchg", "xchg [rdi], rax"),
+        ] {
+            let violations = audited(name, instruction).violations;
+            one(&violations, "below+0x0: locked, in an operation");
+        }
+        let unlocked = audited("unlocked", "add dword ptr [rdi], 1; xchg rdi, rax");
+        assert!(unlocked.violations.is_empty(), "{:?}", unlocked.violations);
+        assert_eq!(unlocked.reached, 2);
+        // Two names of one function.
+        let alias = function("other", "lock inc dword ptr [rdi]; ret")
+            + ".globl operation\n.type operation, @function\n.set operation, other\n.size operation, 4\n";
+        let text = format!(".intel_syntax noprefix\n{alias}");
+        one(&audit_under(&rules, "alias", "s", &text, &[]).violations, "locked, in an operation");
+        let tail = function("operation", "jmp below") + &function("below", "xchg [rdi], rax; ret");
+        let text = format!(".intel_syntax noprefix\n{tail}");
+        one(&audit_under(&rules, "tail", "s", &text, &[]).violations, "below+0x0: locked");
+    }
+
+    #[test]
+    fn an_operation_that_is_not_there() {
+        let operations = BTreeSet::from(["operation".to_string()]);
+        let rules = Rules { operations: &operations, ..STRICT };
+        let violations = audit_under(&rules, "gone", "s", &function("f", "ret"), &[]).violations;
+        one(&violations, "an operation was not audited");
     }
 
     #[test]

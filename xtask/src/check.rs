@@ -130,11 +130,17 @@ fn clippy(tree: &Tree) -> Result<()> {
 /// itself or, where it cannot be built for want of a tool, of a userland build, which says so.
 pub(crate) fn demo(tree: &Tree, arguments: &[&str]) -> Result<()> {
     let mut demo = program(tree, "demo");
-    match setup::missing(setup::ROOMS) {
-        None => demo.env("KCFAES_OBJECTS", kmod::userland_objects(tree)?),
-        Some(missing) => demo.env("KCFAES_NO_OBJECT", format!("missing here: {missing}")),
-    };
+    with_object(tree, &mut demo)?;
     run(demo.args(arguments))
+}
+
+/// The program gets the kernel object or, where it cannot be built, the reason.
+pub(crate) fn with_object(tree: &Tree, program: &mut Command) -> Result<()> {
+    match setup::missing(setup::ROOMS) {
+        None => program.env("KCFAES_OBJECTS", kmod::userland_objects(tree)?),
+        Some(missing) => program.env("KCFAES_NO_OBJECT", format!("missing here: {missing}")),
+    };
+    Ok(())
 }
 
 /// A program of ffi-tests, optimised; without the modules' objects unless they are given to it.

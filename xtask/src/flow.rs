@@ -77,7 +77,7 @@ pub(crate) fn walk(
         walk.frame = walk.frame.max(stack.depth);
 
         let branch = || {
-            let field = instruction.next_ip() - 4;
+            let field = instruction.next_ip().wrapping_sub(4);
             match section.relocations.get(&field) {
                 Some(relocation) => callee_of(relocation),
                 None => Callee::Here(section.index, instruction.near_branch_target()),

@@ -179,16 +179,19 @@ pub(crate) fn userland_objects(tree: &Tree) -> Result<PathBuf> {
 pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
     let modules = modules(tree, rooms)?;
     let has = |lists: &[&[&str]], name: &str| lists.concat().contains(&name);
+    let (operations, none) = (rooms::operations(tree)?, BTreeSet::new());
     let kcfaes = Rules {
         vector_registers: &|name| in_kernels_room(rooms, name) || name.starts_with("kcfaes_xmm_"),
         writable_data: true,
         readable: true,
+        operations: &operations,
         may_import: &|name| has(&[&IMPORTS, &COMMON_IMPORTS, &STAND_INS], name),
     };
     let test = Rules {
         vector_registers: &|_| false,
         writable_data: true,
         readable: true,
+        operations: &none,
         may_import: &|name| has(&[&TEST_IMPORTS, &COMMON_IMPORTS, &TEST_ONLY_IMPORTS], name),
     };
     let violations = report(&modules.kcfaes, &kcfaes)? + report(&modules.test, &test)?;

@@ -7,6 +7,7 @@
 mod audit;
 mod bench;
 mod check;
+mod consumers;
 mod cstyle;
 mod elf;
 mod flow;
@@ -33,6 +34,8 @@ usage: cargo xtask VERB
   demo           runs every test vector through the registered ops vector of a userland KCF,
                  into which the kernel object target/kmod/kcfaes is loaded
   check          all checks and tests (check --full: the exhaustive variants too)
+  consumers      replays illumos' consumers of AES through the userland KCF, checks what comes out,
+                 and times each beside contiguous data (consumers --check: results only)
   bench          builds other libraries and measures them, this one and the machine's limit in one
                  interleaved run (bench --quick: less, with those that are built)
   rooms          builds the two rooms of the kernel object: target/rooms/{kernels,provider,kcfaes_rooms}.o
@@ -86,7 +89,7 @@ fn main() -> ExitCode {
 fn run(args: &[&str]) -> Result<()> {
     let tree = Tree::find()?;
     let needs = match args {
-        ["demo" | "bench", ..] => setup::DEMO,
+        ["demo" | "consumers" | "bench", ..] => setup::DEMO,
         ["rooms" | "audit" | "kmod", ..] => setup::ROOMS,
         ["ring0", ..] => setup::RING0,
         ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
@@ -113,6 +116,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["check"] => check::check(&tree, false),
         ["check", "--full"] => check::check(&tree, true),
         ["demo", rest @ ..] => check::demo(&tree, rest),
+        ["consumers", rest @ ..] => consumers::command(&tree, rest),
         ["bench", rest @ ..] => bench::bench(&tree, rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -54,10 +54,19 @@ pub(crate) struct Rooms {
     pub(crate) exports: BTreeSet<String>,
 }
 
+/// Functions of the ops vector.
+pub(crate) fn operations(tree: &Tree) -> Result<BTreeSet<String>> {
+    exports(tree, &["rust-core/capi/src/spi.rs"])
+}
+
 /// Functions that the kernel shim calls.
 pub(crate) fn spi_exports(tree: &Tree) -> Result<BTreeSet<String>> {
+    exports(tree, &["rust-core/capi/src/spi.rs", "rust-core/capi/src/module.rs"])
+}
+
+fn exports(tree: &Tree, files: &[&str]) -> Result<BTreeSet<String>> {
     let mut all = BTreeSet::new();
-    for file in ["rust-core/capi/src/spi.rs", "rust-core/capi/src/module.rs"] {
+    for file in files {
         let exports = Source::read(&tree.root.join(file))?.exports();
         if exports.is_empty() {
             return Err(format!("{file} exports no function").into());

@@ -750,6 +750,51 @@ test_threads(void)
 	CHECK_CLEAN();
 }
 
+/* Requests and contexts of bench mode are KCF's as any, but uncounted. */
+static void
+test_bench_mode(void)
+{
+	crypto_mechanism_t m;
+	crypto_ctx_template_t t;
+	crypto_context_t early, late;
+	fk_slot_t slot;
+
+	fresh();
+	xor_module_make(&one, "one");
+	CHECK_EQ(xor_module_register(&one, "one"), CRYPTO_SUCCESS);
+	m = mech("CKM_XOR");
+	CHECK_EQ(crypto_create_ctx_template(&m, &key, &t, KM_SLEEP),
+	    CRYPTO_SUCCESS);
+	CHECK_EQ(crypto_encrypt_init(&m, &key, NULL, &early, NULL),
+	    CRYPTO_SUCCESS);
+	fk_bench_mode(1);
+	CHECK_EQ(crypto_encrypt(&m, &in, &key, t, &out, NULL),
+	    CRYPTO_SUCCESS);
+	CHECK(right_output());
+	CHECK_EQ(fk_kcf_encrypt_slot(&m, t, &slot), CRYPTO_SUCCESS);
+	CHECK_EQ(slot.mech_type, 77);
+	CHECK(slot.provider == &one && slot.tmpl == xor_seen.tmpl);
+	bzero(out_bytes, sizeof (out_bytes));
+	CHECK_EQ(slot.call(slot.provider, 0, &m, &key, &in, &out, slot.tmpl,
+	    NULL), CRYPTO_SUCCESS);
+	CHECK(right_output());
+	m.cm_type = 12345;
+	CHECK_EQ(fk_kcf_encrypt_slot(&m, t, &slot), CRYPTO_MECHANISM_INVALID);
+	m = mech("CKM_XOR");
+	CHECK_EQ(crypto_encrypt_final(early, &out, NULL), CRYPTO_SUCCESS);
+	CHECK_EQ(crypto_encrypt_init(&m, &key, t, &late, NULL),
+	    CRYPTO_SUCCESS);
+	CHECK_EQ(crypto_encrypt_update(late, &in, &out, NULL),
+	    CRYPTO_SUCCESS);
+	crypto_cancel_ctx(late);
+	CHECK_EQ(fk_kcf_contexts(), 0);
+	fk_bench_mode(0);
+	crypto_destroy_ctx_template(t);
+	CHECK_EQ(fk_kmem_live_blocks(), 0);
+	CHECK_EQ(xor_module_unregister(&one), CRYPTO_SUCCESS);
+	CHECK_CLEAN();
+}
+
 void
 kcf_test(void)
 {
@@ -765,6 +810,7 @@ kcf_test(void)
 	test_queued();
 	test_thread_state();
 	test_threads();
+	test_bench_mode();
 	CHECK_EQ(fk_kcf_providers(), 0);
 	CHECK_EQ(fk_kmem_live_bytes(), 0);
 }
