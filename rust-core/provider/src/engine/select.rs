@@ -138,12 +138,14 @@ impl Table {
     }
 }
 
-/// No table is forced, and the processor's model has not been looked at yet.
+/// No table is forced, or the processor's model has not been looked at yet.
 const AUTOMATIC: u8 = u8::MAX;
 
-/// The number of the best table to choose: of the forced one, or what suits this model; or
-/// [`AUTOMATIC`].
-static BEST: AtomicU8 = AtomicU8::new(AUTOMATIC);
+/// The number of the forced table, or [`AUTOMATIC`].
+static FORCED: AtomicU8 = AtomicU8::new(AUTOMATIC);
+
+/// The number of the best table for this model of processor, or [`AUTOMATIC`].
+static SUITED: AtomicU8 = AtomicU8::new(AUTOMATIC);
 
 /// Tables that gave a wrong answer, a bit for each.
 static EXCLUDED: AtomicU8 = AtomicU8::new(0);
@@ -153,8 +155,8 @@ static EXCLUDED: AtomicU8 = AtomicU8::new(0);
 pub fn force(id: Option<TableId>) -> bool {
     match id {
         Some(id) if !id.available() => return false,
-        Some(id) => BEST.store(id as u8, Ordering::Relaxed),
-        None => BEST.store(AUTOMATIC, Ordering::Relaxed),
+        Some(id) => FORCED.store(id as u8, Ordering::Relaxed),
+        None => FORCED.store(AUTOMATIC, Ordering::Relaxed),
     }
     true
 }
@@ -167,7 +169,10 @@ pub fn probe(id: TableId) -> Option<Table> {
 
 /// The table for a call that begins now, in this context.
 pub fn select() -> Table {
-    let mut best = BEST.load(Ordering::Relaxed);
+    let mut best = FORCED.load(Ordering::Relaxed);
+    if best == AUTOMATIC {
+        best = SUITED.load(Ordering::Relaxed);
+    }
     if best == AUTOMATIC {
         best = look_at_model();
     }
@@ -190,11 +195,8 @@ pub fn select() -> Table {
 #[cold]
 fn look_at_model() -> u8 {
     let best = if slow_zmm(env::signature()) { TableId::Vaes256 } else { TableId::Vaes512 };
-    // A table may have been forced meanwhile, and stays so.
-    match BEST.compare_exchange(AUTOMATIC, best as u8, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => best as u8,
-        Err(forced) => forced,
-    }
+    SUITED.store(best as u8, Ordering::Relaxed);
+    best as u8
 }
 
 #[cfg(test)]
