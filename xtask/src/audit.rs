@@ -29,6 +29,10 @@ const MEMORY_FUNCTIONS: [&str; 5] = ["bcmp", "memcmp", "memcpy", "memmove", "mem
 /// Bytes of text that a module may have.
 const MAX_TEXT: u64 = 128 * 1024;
 
+/// Kernels that spill a vector register where nobody wipes it, and what that holds, which is public; the
+/// tests of the kernels look at what is left there.
+const PUBLIC_SPILLS: [(&str, &str); 1] = [("kcfaes_ctr32_vaes256", "the next counter blocks")];
+
 /// What an object may contain.
 pub(crate) struct Rules<'a> {
     /// Whether a function of this name may use vector registers.
@@ -173,6 +177,7 @@ fn audit(object: &Object, rules: &Rules<'_>) -> Audit {
     }
     audit.check_frames(&walks);
     audit.check_legacy_encodings(object, &walks);
+    audit.check_wiped_frames(&walks);
     audit.check_locks(object, rules, &walks);
     audit
 }
@@ -255,6 +260,12 @@ impl Audit {
                     let offset = instruction.ip() - function.start;
                     self.violation(format!("{name}+{offset:#x}: {what}"));
                 }
+                let public = PUBLIC_SPILLS.iter().any(|(kernel, _)| *kernel == name);
+                if is_kernel(&name) && !public && spills(instruction) {
+                    let offset = instruction.ip() - function.start;
+                    let what = text(instruction);
+                    self.violation(format!("{name}+{offset:#x}: a spill that stays: {what}"));
+                }
             }
             let walk = flow::walk(section, function, &code);
             for (address, fault) in &walk.faults {
@@ -312,6 +323,34 @@ impl Audit {
                 self.violation(format!(
                     "{name}+{offset:#x}: {instruction:?} is not a legacy encoding"
                 ));
+            }
+        }
+    }
+
+    /// A kernel that spills blocks is a function of its own: what calls it also calls, with the stack
+    /// pointer at the same place, a function that wipes at least its frame.
+    fn check_wiped_frames(&mut self, walks: &Walks) {
+        let callee = |callee: &Callee| match callee {
+            Callee::Here(section, address) => walks.get(&(*section, *address)),
+            Callee::Import(_) => None,
+        };
+        let own = |name: &str| is_private(name) || is_kernel(name);
+        for (caller, walk) in walks.values().filter(|(name, _)| own(name)) {
+            let calls = || walk.calls.iter().filter_map(|(to, used)| Some((callee(to)?, *used)));
+            for ((name, kernel), used) in calls() {
+                if !is_private(name) || name.contains(WIPING) {
+                    continue;
+                }
+                let wiped = calls()
+                    .filter(|((name, _), at)| name.contains(WIPING) && *at == used)
+                    .map(|((_, wiping), _)| wiping.frame)
+                    .max();
+                if wiped.is_none_or(|bytes| bytes < kernel.frame) {
+                    let (frame, wiped) = (kernel.frame, wiped.unwrap_or(0));
+                    self.violation(format!(
+                        "{caller}: of {name}'s frame of {frame} bytes {wiped} are wiped"
+                    ));
+                }
             }
         }
     }
@@ -378,6 +417,28 @@ fn reachable(object: &Object, walks: &Walks, entry: impl Fn(&str) -> bool) -> Re
         reached.push((name.clone(), function.start, code));
     }
     Reachable(reached)
+}
+
+/// In the name of a function that wipes the frame of another.
+const WIPING: &str = "wipe_stack";
+
+/// Whether a function is the kernels room's own: `kcfaes_kernels::…`, or `kcfaes_kernels_…` where names
+/// are readable.
+fn is_private(name: &str) -> bool {
+    name.starts_with("kcfaes_kernels")
+}
+
+/// Whether a function is an entry point of the kernels room.
+fn is_kernel(name: &str) -> bool {
+    let tables = ["_aesni", "_vaes256", "_vaes512"];
+    name.starts_with("kcfaes_") && !is_private(name) && tables.iter().any(|t| name.ends_with(t))
+}
+
+/// Whether an instruction puts a vector register on the stack.
+fn spills(instruction: &Instruction) -> bool {
+    matches!(instruction.memory_base(), Register::RSP | Register::RBP)
+        && instruction.op0_kind() == OpKind::Memory
+        && instruction.op1_register().is_vector_register()
 }
 
 /// Bytes of stack from `start` to the end of its deepest chain of calls; `None` if it calls itself.
@@ -842,5 +903,35 @@ mod tests {
         let text = format!(".intel_syntax noprefix\n{body}");
         one(&audit_of("vex", "s", &text, &[]).violations, "not a legacy encoding");
         assert!(asm("vexelsewhere", "andn rax, rdi, rsi; ret").is_empty());
+    }
+
+    #[test]
+    fn frames_that_are_not_wiped() {
+        let entry = "push rbp; mov rbp, rsp; push rbp; call kcfaes_kernels_part;";
+        let of = |name, entry: &str, wiped: usize| {
+            let part = "sub rsp, 72; mov [rsp], rdi; add rsp, 72; ret";
+            let wiping = format!("sub rsp, {wiped}; mov [rsp], rax; add rsp, {wiped}; ret");
+            let text = function("kcfaes_x_vaes512", entry)
+                + &function("kcfaes_kernels_part", part)
+                + &function("kcfaes_kernels_wipe_stack_x", &wiping);
+            audit_of(name, "s", &format!(".intel_syntax noprefix\n{text}"), &[]).violations
+        };
+        let wiped = format!("{entry} call kcfaes_kernels_wipe_stack_x; leave; ret");
+        assert_eq!(of("wiped", &wiped, 72), Vec::<String>::new());
+        one(&of("less", &wiped, 64), "frame of 72 bytes 64 are wiped");
+        one(&of("unwiped", &format!("{entry} leave; ret"), 72), "frame of 72 bytes 0 are wiped");
+        let higher = format!("{entry} pop rax; call kcfaes_kernels_wipe_stack_x; leave; ret");
+        one(&of("higher", &higher, 720), "frame of 72 bytes 0 are wiped");
+    }
+
+    #[test]
+    fn a_spill_that_nobody_wipes() {
+        let spill = "sub rsp, 40; vmovdqu64 [rsp], ymm17; add rsp, 40; ret";
+        let found = |name| {
+            let text = format!(".intel_syntax noprefix\n{}", function(name, spill));
+            let audit = audit_of(name, "s", &text, &[]);
+            audit.violations.iter().any(|v| v.contains("a spill that stays"))
+        };
+        assert!(found("kcfaes_x_vaes512") && !found("kcfaes_ctr32_vaes256"));
     }
 }

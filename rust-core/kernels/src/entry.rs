@@ -32,11 +32,58 @@ macro_rules! entries {
 }
 pub(crate) use entries;
 
+/// Defines or declares, as [`entries`], the entry points that call a kernel with a frame of its own and
+/// then a function that wipes that frame. `$eighth` pushes the eighth argument, or anything.
+///
+/// In assembler, because nothing else keeps the two in frames at the same place: rustc (1.95) drops
+/// `#[inline(never)]` from functions that enable target features.
+macro_rules! framed_entries {
+    (
+        $wipe:path, $eighth:literal,
+        $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $kernel:expr;)*
+    ) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Safety
+            /// The common contract in the head of the crate.
+            #[cfg(not(target_os = "none"))]
+            #[unsafe(no_mangle)]
+            #[unsafe(naked)]
+            pub unsafe extern "C" fn $name($($arg: $ty),*) {
+                core::arch::naked_asm!(
+                    "push rbp",
+                    "mov rbp, rsp",
+                    $eighth,
+                    "push qword ptr [rbp + 16]",
+                    "call {kernel}",
+                    "call {wipe}",
+                    "leave",
+                    "ret",
+                    kernel = sym $kernel,
+                    wipe = sym $wipe,
+                )
+            }
+        )*
+        #[cfg(target_os = "none")]
+        unsafe extern "C" {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Safety
+                /// The common contract in the head of the crate.
+                pub fn $name($($arg: $ty),*);
+            )*
+        }
+    };
+}
+pub(crate) use framed_entries;
+
 /// The entry points of a table of wide registers: what they make faster. The rest, which is serial
 /// or small, its callers take from `aesni`.
 macro_rules! wide_entries {
     (
-        $features:literal, $lanes:ty, $powers:expr,
+        $features:literal, $lanes:ty, $powers:expr, $wipe_stack:path,
         $ghash_init:ident, $ecb_encrypt:ident, $ecb_decrypt:ident, $cbc_encrypt_batch:ident,
         $cbc_decrypt:ident, $ctr32:ident,
         $ghash:ident, $gcm_encrypt:ident, $gcm_decrypt:ident, $gcm_seal:ident, $gcm_open:ident,
@@ -81,29 +128,6 @@ macro_rules! wide_entries {
             fn $ghash(powers: *const Powers, y: *mut Block, src: *const u8, len: usize) {
                 ghash::ghash::<$lanes>(powers, y, src, len)
             }
-            /// As `kcfaes_gcm_encrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
-                part::<true>(schedule, powers, ctr, y, src, dst, len);
-                wipe::stack()
-            }
-            /// As `kcfaes_gcm_decrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
-                part::<false>(schedule, powers, ctr, y, src, dst, len);
-                wipe::stack()
-            }
-            /// GCTR encryption of a whole text, whose counters follow `j0`, and the tag: `y` is the
-            /// hash of `aad_len` bytes and becomes the full 16-byte tag (SP 800-38D 7.1 steps 3 to
-            /// 6); `powers` has those that this table wants.
-            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) {
-                whole::<true>(schedule, powers, j0, y, aad_len, src, dst, len);
-                wipe::stack()
-            }
-            /// GCTR decryption of a whole text, otherwise as its encryption; `y` becomes the tag that
-            /// the text should have.
-            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) {
-                whole::<false>(schedule, powers, j0, y, aad_len, src, dst, len);
-                wipe::stack()
-            }
             /// Clears every vector register. On the stack an entry point leaves nothing of keys or
             /// text.
             fn $wipe() {
@@ -111,12 +135,31 @@ macro_rules! wide_entries {
             }
         }
 
-        // GCM, which spills blocks, in a frame of its own.
+        // GCM, which spills blocks.
+
+        $crate::entry::framed_entries! {
+            $wipe_stack, "push rbp",
+
+            /// As `kcfaes_gcm_encrypt_aesni`; `powers` has those that this table wants.
+            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part::<true>;
+            /// As `kcfaes_gcm_decrypt_aesni`; `powers` has those that this table wants.
+            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part::<false>;
+        }
+        $crate::entry::framed_entries! {
+            $wipe_stack, "push qword ptr [rbp + 24]",
+
+            /// GCTR encryption of a whole text, whose counters follow `j0`, and the tag: `y` is the
+            /// hash of `aad_len` bytes and becomes the full 16-byte tag (SP 800-38D 7.1 steps 3 to
+            /// 6); `powers` has those that this table wants.
+            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>;
+            /// GCTR decryption of a whole text, otherwise as its encryption; `y` becomes the tag that
+            /// the text should have.
+            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>;
+        }
 
         #[cfg(not(target_os = "none"))]
-        #[inline(never)]
         #[target_feature(enable = $features)]
-        unsafe fn part<const ENCRYPT: bool>(
+        unsafe extern "C" fn part<const ENCRYPT: bool>(
             schedule: *const Schedule,
             powers: *const Powers,
             ctr: *mut Block,
@@ -130,10 +173,8 @@ macro_rules! wide_entries {
         }
 
         #[cfg(not(target_os = "none"))]
-        #[expect(clippy::too_many_arguments, reason = "as the entry points")]
-        #[inline(never)]
         #[target_feature(enable = $features)]
-        unsafe fn whole<const ENCRYPT: bool>(
+        unsafe extern "C" fn whole<const ENCRYPT: bool>(
             schedule: *const Schedule,
             powers: *const Powers,
             j0: *const Block,
@@ -143,6 +184,7 @@ macro_rules! wide_entries {
             dst: *mut u8,
             len: usize,
         ) {
+            let bulk = if ENCRYPT { $gcm_encrypt } else { $gcm_decrypt };
             // SAFETY: the entry points' contract; the features are enabled here.
             unsafe {
                 gcm::whole::<$lanes, ENCRYPT>(
@@ -154,7 +196,7 @@ macro_rules! wide_entries {
                     src,
                     dst,
                     len,
-                    |ctr, len| part::<ENCRYPT>(schedule, powers, ctr, y, src, dst, len),
+                    |ctr, len| bulk(schedule, powers, ctr, y, src, dst, len),
                 )
             }
         }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Table `aesni`: legacy-SSE encodings of AES-NI, SSSE3, SSE4.1 and PCLMULQDQ; xmm0–15 only.
 
-use crate::{Block, ChainKeys, Chains, Powers, Schedule, entry::entries};
+use crate::{
+    Block, ChainKeys, Chains, Powers, Schedule,
+    entry::{entries, framed_entries},
+};
 #[cfg(not(target_os = "none"))]
 use crate::{
     COMMON_POWERS,
@@ -56,17 +59,6 @@ entries! {
     fn kcfaes_ghash_aesni(powers: *const Powers, y: *mut Block, src: *const u8, len: usize) {
         ghash::ghash::<Xmm>(powers, y, src, len)
     }
-    /// GCTR encryption and GHASH of the ciphertext in one pass; `ctr` as in CTR, a last partial
-    /// block is zero-padded into `y`.
-    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
-        gcm_aesni::<true>(schedule, powers, ctr, y, src, dst, len);
-        wipe::stack()
-    }
-    /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
-    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
-        gcm_aesni::<false>(schedule, powers, ctr, y, src, dst, len);
-        wipe::stack()
-    }
     /// Turns `y` into the full 16-byte tag: absorbs the length block of `aad_len` and `text_len`
     /// bytes, then adds E(K, `j0`) (SP 800-38D 7.1 steps 5 and 6).
     fn kcfaes_gcm_tag_aesni(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, text_len: u64) {
@@ -78,11 +70,21 @@ entries! {
     }
 }
 
-/// GCM, which spills blocks, in a frame of its own.
+// GCM, which spills blocks.
+
+framed_entries! {
+    wipe::wipe_stack_aesni, "push rbp",
+
+    /// GCTR encryption and GHASH of the ciphertext in one pass; `ctr` as in CTR, a last partial
+    /// block is zero-padded into `y`.
+    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part::<true>;
+    /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
+    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part::<false>;
+}
+
 #[cfg(not(target_os = "none"))]
-#[inline(never)]
 #[target_feature(enable = "aes,pclmulqdq,ssse3,sse4.1")]
-unsafe fn gcm_aesni<const ENCRYPT: bool>(
+unsafe extern "C" fn part<const ENCRYPT: bool>(
     schedule: *const Schedule,
     powers: *const Powers,
     ctr: *mut Block,

@@ -15,7 +15,7 @@ use crate::{
 pub const POWERS: usize = 16;
 
 wide_entries! {
-    "aes,pclmulqdq,ssse3,sse4.1,avx2,vaes,vpclmulqdq", Ymm, POWERS,
+    "aes,pclmulqdq,ssse3,sse4.1,avx2,vaes,vpclmulqdq", Ymm, POWERS, wipe::wipe_stack_vaes256,
     kcfaes_ghash_init_vaes256,
     kcfaes_ecb_encrypt_vaes256,
     kcfaes_ecb_decrypt_vaes256,

@@ -15,7 +15,7 @@ use crate::{
 pub const POWERS: usize = 32;
 
 wide_entries! {
-    "aes,pclmulqdq,ssse3,sse4.1,avx2,bmi2,vaes,vpclmulqdq,avx512f,avx512bw,avx512vl", Zmm, POWERS,
+    "aes,pclmulqdq,ssse3,sse4.1,avx2,bmi2,vaes,vpclmulqdq,avx512f,avx512bw,avx512vl", Zmm, POWERS, wipe::wipe_stack_vaes512,
     kcfaes_ghash_init_vaes512,
     kcfaes_ecb_encrypt_vaes512,
     kcfaes_ecb_decrypt_vaes512,

@@ -1,28 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Wiping of what a kernel leaves behind: registers, and the stack below its caller.
 //!
-//! A kernel that spills blocks is a function of its own below its entry point, which then calls
-//! [`stack`]: the wiping frame stands where the kernel's frame stood and covers at least as much.
+//! A kernel that spills blocks has a frame of its own, and what calls it then calls a function that
+//! zeros as many bytes below the same place as that frame can have. The audit compares the two in the
+//! object.
 
-use core::{
-    arch::x86_64::{__m128i, _mm_setzero_si128},
-    mem::MaybeUninit,
-};
+use core::arch::{asm, naked_asm};
 
-/// Bytes of stack that are cleared. The deepest kernel has 112 below its return address and saved
-/// frame pointer; a test looks for what would be left if it grew.
-const WIPED_STACK: usize = 192;
-
-/// Zeros the dead stack in which the last called kernel had its frame.
-#[inline(never)]
-pub(crate) fn stack() {
-    let mut dead = MaybeUninit::<[__m128i; WIPED_STACK / 16]>::uninit();
-    let first = dead.as_mut_ptr().cast::<__m128i>();
-    for i in 0..WIPED_STACK / 16 {
-        // SAFETY: within the array. Volatile, because nothing reads it again.
-        unsafe { first.add(i).write_volatile(_mm_setzero_si128()) };
-    }
+/// Defines a function that zeros dead stack, from its return address down: so many registers.
+macro_rules! wipe_stack {
+    ($name:ident: $clear:literal, $store:literal, $register:literal, $width:literal * [$($n:literal)*]) => {
+        /// Zeros the dead stack in which the last called kernel of the table had its frame.
+        ///
+        /// # Safety
+        /// The caller owns the vector registers, and the CPU has the table's features.
+        #[unsafe(naked)]
+        pub(crate) unsafe extern "C" fn $name() {
+            naked_asm!(
+                "sub rsp, {bytes}",
+                $clear,
+                $(concat!($store, " [rsp + ", $width, " * ", $n, "], ", $register),)*
+                "add rsp, {bytes}",
+                "ret",
+                bytes = const $width * [$($n),*].len(),
+            )
+        }
+    };
 }
+
+wipe_stack!(wipe_stack_aesni: "pxor xmm0, xmm0", "movups", "xmm0", 16 * [0 1 2 3 4 5 6 7 8 9 10 11]);
+wipe_stack!(wipe_stack_vaes256: "vpxor xmm0, xmm0, xmm0", "vmovdqu", "ymm0", 32 * [0 1 2 3 4 5 6 7 8 9]);
+wipe_stack!(wipe_stack_vaes512: "vpxor xmm0, xmm0, xmm0", "vmovdqu64", "zmm0", 64 * [0 1 2 3 4]);
 
 /// Zeros xmm0–15 with legacy-SSE encodings, so that the upper halves keep their (caller's) values.
 ///
@@ -32,7 +40,7 @@ pub(crate) fn stack() {
 pub(crate) unsafe fn xmm() {
     // SAFETY: touches the named registers only, all of which are declared.
     unsafe {
-        core::arch::asm!(
+        asm!(
             "pxor xmm0, xmm0",
             "pxor xmm1, xmm1",
             "pxor xmm2, xmm2",

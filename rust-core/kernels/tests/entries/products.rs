@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! GHASH's multiplier: every product of two basis vectors, in every place of a register that a text or
+//! a power can have, and linearity, which makes the rest of them.
+//!
+//! A kernel multiplies the blocks of a text by what stands in [`Powers`], so that any operand can be
+//! put there. With the same one in the place of every power the hash is the product of that operand
+//! and the sum of the blocks.
+
+use kcfaes_kernels::{Block, POWERS, Powers, Schedule, mid_of};
+
+use crate::reference::{self, Bytes};
+use crate::table::{Table, advanced, tables};
+
+/// Registers that are hashed with one reduction: a longer text begins anew.
+const TURN: usize = 8;
+
+/// Blocks that the end of a message may have, to be hashed with one reduction by the entry points for
+/// whole messages; before a longer end there is a hash of its own.
+fn at_the_end(table: &Table) -> usize {
+    if table.lanes == 4 { 19 } else { 5 }
+}
+
+/// `operand` in the place of every power, in the form that the kernels want.
+fn in_every_place(operand: u128) -> Powers {
+    let mut powers = Powers { set: POWERS as u32, ..Powers::default() };
+    let stored = stored(operand);
+    for i in 0..POWERS {
+        let (pair, half) = mid_of(i);
+        powers.pow[i] = Block(stored.to_le_bytes());
+        powers.mid[pair][half] = (stored >> 64) as u64 ^ stored as u64;
+    }
+    powers
+}
+
+/// Divided by x: the inverse of a step of SP 800-38D algorithm 1.
+pub(crate) fn stored(power: u128) -> u128 {
+    power << 1 ^ if power >> 127 == 1 { 0xc2 << 120 | 1 } else { 0 }
+}
+
+/// A basis vector x^i.
+struct Operand {
+    value: u128,
+    powers: Powers,
+    /// Its products with each x^j, bit by bit.
+    products: Vec<u128>,
+}
+
+fn basis() -> Vec<Operand> {
+    let vectors = (0..128).map(|i| 1_u128 << (127 - i));
+    vectors
+        .clone()
+        .map(|value| Operand {
+            value,
+            powers: in_every_place(value),
+            products: vectors.clone().map(|other| reference::product(value, other)).collect(),
+        })
+        .collect()
+}
+
+/// Where block `place` of so many has the coefficient x^j, and all others are zero.
+fn with_bit(text: &mut [u8], place: usize, j: usize, f: impl FnOnce(&mut [u8])) {
+    text[16 * place + j / 8] ^= 0x80 >> (j % 8);
+    f(text);
+    text[16 * place + j / 8] ^= 0x80 >> (j % 8);
+}
+
+/// Hashes a text from a start of zero.
+type Kernel<'a> = &'a dyn Fn(&Operand, &mut [u8]) -> u128;
+
+/// Every product in each place of a text of so many blocks, or, where not `all`, one product for each
+/// operand and place.
+fn every_product(what: &str, blocks: usize, all: bool, basis: &[Operand], hash: Kernel<'_>) {
+    let mut text = vec![0; 16 * blocks];
+    for (i, operand) in basis.iter().enumerate() {
+        for place in 0..blocks {
+            let some = (31 * i + 7 * blocks + place) % 128;
+            for j in if all { 0..128 } else { some..some + 1 } {
+                with_bit(&mut text, place, j, |text| {
+                    let what = format_args!("{what}: x^{i} by x^{j}, block {place} of {blocks}");
+                    assert_eq!(hash(operand, text), operand.products[j], "{what}");
+                });
+            }
+        }
+    }
+}
+
+struct Subject {
+    schedule: Schedule,
+    keystream: Vec<u8>,
+    j0: Block,
+    mask: u128,
+}
+
+impl Subject {
+    fn new() -> Self {
+        let mut bytes = Bytes(50);
+        let (key, j0) = (bytes.take(16), bytes.block());
+        let schedule = tables()[0].schedule(&key);
+        let keystream = reference::ctr32(&key, &advanced(&j0, 1), &[0; 16 * POWERS]);
+        let mask = reference::ctr32(&key, &j0, &[0; 16]).try_into().expect("16 bytes");
+        Self { schedule, keystream, j0, mask: u128::from_be_bytes(mask) }
+    }
+
+    /// Each way of hashing that a table has: by its name, for texts of how many blocks, and the hash.
+    fn each_way(&self, table: &Table, mut f: impl FnMut(&str, usize, Kernel<'_>)) {
+        let most = TURN * table.lanes;
+        f(&format!("{}: ghash", table.name), most, &|operand, text| {
+            let mut y = Block::default();
+            unsafe { (table.ghash)(&operand.powers, &mut y, text.as_ptr(), text.len()) };
+            u128::from_be_bytes(y.0)
+        });
+        // In both directions what is hashed is the ciphertext.
+        let plain = |text: &[u8]| -> Vec<u8> {
+            text.iter().zip(&self.keystream).map(|(text, key)| text ^ key).collect()
+        };
+        for encrypt in [true, false] {
+            let name = format!("{}: parts, encrypt: {encrypt}", table.name);
+            let kernel = if encrypt { table.gcm_encrypt } else { table.gcm_decrypt };
+            f(&name, most, &|operand, text| {
+                let (mut ctr, mut y) = (advanced(&self.j0, 1), Block::default());
+                let mut text = if encrypt { plain(text) } else { text.to_vec() };
+                let (src, dst, len) = (text.as_ptr(), text.as_mut_ptr(), text.len());
+                unsafe { kernel(&self.schedule, &operand.powers, &mut ctr, &mut y, src, dst, len) };
+                u128::from_be_bytes(y.0)
+            });
+            let name = format!("{}: whole, encrypt: {encrypt}", table.name);
+            let Some(kernel) = (if encrypt { table.gcm_seal } else { table.gcm_open }) else {
+                continue;
+            };
+            f(&name, at_the_end(table), &|operand, text| {
+                let mut y = Block::default();
+                let mut text = if encrypt { plain(text) } else { text.to_vec() };
+                let (src, dst, len) = (text.as_ptr(), text.as_mut_ptr(), text.len());
+                let (keys, j0) = (&self.schedule, &self.j0);
+                unsafe { kernel(keys, &operand.powers, j0, &mut y, 0, src, dst, len) };
+                // Less the length block's product and the mask.
+                let lengths = u128::from_be_bytes(reference::lengths(0, len).0);
+                u128::from_be_bytes(y.0) ^ self.mask ^ reference::product(lengths, operand.value)
+            });
+        }
+    }
+}
+
+/// All of a turn's products, and some for every shorter text.
+#[test]
+fn basis_products() {
+    let (subject, basis) = (Subject::new(), basis());
+    for table in tables() {
+        subject.each_way(table, |what, most, hash| {
+            every_product(what, most, true, &basis, hash);
+            for blocks in 1..most {
+                every_product(what, blocks, blocks == 1, &basis, hash);
+            }
+        });
+    }
+}
+
+/// All products in each place of texts of every number of blocks.
+#[test]
+#[ignore = "exhaustive"]
+fn basis_products_full() {
+    let (subject, basis) = (Subject::new(), basis());
+    for table in tables() {
+        subject.each_way(table, |what, most, hash| {
+            for blocks in 1..=most {
+                every_product(what, blocks, true, &basis, hash);
+            }
+        });
+    }
+}
+
+/// What went before is one more factor of the first power.
+#[test]
+fn basis_products_of_the_start() {
+    let basis = basis();
+    for table in tables() {
+        for blocks in [1, 2, table.lanes, table.lanes + 1, TURN * table.lanes] {
+            let text = vec![0; 16 * blocks];
+            for (i, Operand { powers, products, .. }) in basis.iter().enumerate() {
+                for (j, &product) in products.iter().enumerate() {
+                    let mut y = Block((1_u128 << (127 - j)).to_be_bytes());
+                    unsafe { (table.ghash)(powers, &mut y, text.as_ptr(), text.len()) };
+                    let got = u128::from_be_bytes(y.0);
+                    assert_eq!(got, product, "{}: x^{i} by x^{j} of {blocks}", table.name);
+                }
+            }
+        }
+    }
+}
+
+/// The hash of a sum is the sum of the hashes, in each length that a loop may meet.
+#[test]
+fn linearity() {
+    let mut bytes = Bytes(51);
+    let subject = Subject::new();
+    for table in tables() {
+        let powers = table.powers(&subject.schedule);
+        for len in (0..=1100).chain([4096, 65536]) {
+            let hash = |start: &Block, text: &[u8]| {
+                let mut y = *start;
+                unsafe { (table.ghash)(&powers, &mut y, text.as_ptr(), text.len()) };
+                u128::from_be_bytes(y.0)
+            };
+            let (one, other) = (bytes.take(len), bytes.take(len));
+            let (y, z) = (bytes.block(), bytes.block());
+            let sum: Vec<u8> = one.iter().zip(&other).map(|(a, b)| a ^ b).collect();
+            let start = Block(core::array::from_fn(|i| y.0[i] ^ z.0[i]));
+            let both = hash(&y, &one) ^ hash(&z, &other);
+            assert_eq!(hash(&start, &sum), both, "{}: {len} bytes", table.name);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The tables of kernels as values: the entry points that serve each operation.
+
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+use kcfaes_kernels::{
+    Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Powers, Schedule, entry_aesni::*,
+    entry_vaes256, entry_vaes256::*, entry_vaes512, entry_vaes512::*,
+};
+
+pub(crate) type Expand = unsafe extern "C" fn(*mut Schedule, *const u8, usize);
+pub(crate) type Init = unsafe extern "C" fn(*const Schedule, *mut Powers);
+pub(crate) type Ecb = unsafe extern "C" fn(*const Schedule, *const u8, *mut u8, usize);
+pub(crate) type Batch = unsafe extern "C" fn(*const Schedule, *const ChainKeys, *mut Chains, usize);
+/// CBC, CTR: a block of state that moves on; blocks or bytes.
+pub(crate) type Chained =
+    unsafe extern "C" fn(*const Schedule, *mut Block, *const u8, *mut u8, usize);
+pub(crate) type Hash = unsafe extern "C" fn(*const Powers, *mut Block, *const u8, usize);
+pub(crate) type Part = unsafe extern "C" fn(
+    *const Schedule,
+    *const Powers,
+    *mut Block,
+    *mut Block,
+    *const u8,
+    *mut u8,
+    usize,
+);
+pub(crate) type Tag =
+    unsafe extern "C" fn(*const Schedule, *const Powers, *const Block, *mut Block, u64, u64);
+pub(crate) type Whole = unsafe extern "C" fn(
+    *const Schedule,
+    *const Powers,
+    *const Block,
+    *mut Block,
+    u64,
+    *const u8,
+    *mut u8,
+    usize,
+);
+pub(crate) type Wipe = unsafe extern "C" fn();
+
+/// A table: its entry points, and of `aesni` what it has none of its own for.
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    /// Blocks in one of its registers.
+    pub(crate) lanes: usize,
+    /// Powers that its `ghash_init` sets.
+    pub(crate) powers: usize,
+    pub(crate) key_expand: Expand,
+    pub(crate) ghash_init: Init,
+    pub(crate) ecb_encrypt: Ecb,
+    pub(crate) ecb_decrypt: Ecb,
+    pub(crate) cbc_encrypt: Chained,
+    pub(crate) cbc_encrypt_batch: Batch,
+    /// Of these.
+    pub(crate) chains: usize,
+    pub(crate) cbc_decrypt: Chained,
+    pub(crate) ctr32: Chained,
+    pub(crate) ghash: Hash,
+    pub(crate) gcm_encrypt: Part,
+    pub(crate) gcm_decrypt: Part,
+    pub(crate) gcm_tag: Tag,
+    pub(crate) gcm_seal: Option<Whole>,
+    pub(crate) gcm_open: Option<Whole>,
+    pub(crate) wipe: Wipe,
+}
+
+const AESNI: Table = Table {
+    name: "aesni",
+    lanes: 1,
+    powers: COMMON_POWERS,
+    key_expand: kcfaes_key_expand_aesni,
+    ghash_init: kcfaes_ghash_init_aesni,
+    ecb_encrypt: kcfaes_ecb_encrypt_aesni,
+    ecb_decrypt: kcfaes_ecb_decrypt_aesni,
+    cbc_encrypt: kcfaes_cbc_encrypt_aesni,
+    cbc_encrypt_batch: kcfaes_cbc_encrypt_batch_aesni,
+    chains: 8,
+    cbc_decrypt: kcfaes_cbc_decrypt_aesni,
+    ctr32: kcfaes_ctr32_aesni,
+    ghash: kcfaes_ghash_aesni,
+    gcm_encrypt: kcfaes_gcm_encrypt_aesni,
+    gcm_decrypt: kcfaes_gcm_decrypt_aesni,
+    gcm_tag: kcfaes_gcm_tag_aesni,
+    gcm_seal: None,
+    gcm_open: None,
+    wipe: kcfaes_wipe_aesni,
+};
+
+const VAES256: Table = Table {
+    name: "vaes256",
+    lanes: 2,
+    powers: entry_vaes256::POWERS,
+    ghash_init: kcfaes_ghash_init_vaes256,
+    ecb_encrypt: kcfaes_ecb_encrypt_vaes256,
+    ecb_decrypt: kcfaes_ecb_decrypt_vaes256,
+    cbc_encrypt_batch: kcfaes_cbc_encrypt_batch_vaes256,
+    chains: CHAINS,
+    cbc_decrypt: kcfaes_cbc_decrypt_vaes256,
+    ctr32: kcfaes_ctr32_vaes256,
+    ghash: kcfaes_ghash_vaes256,
+    gcm_encrypt: kcfaes_gcm_encrypt_vaes256,
+    gcm_decrypt: kcfaes_gcm_decrypt_vaes256,
+    gcm_seal: Some(kcfaes_gcm_seal_vaes256),
+    gcm_open: Some(kcfaes_gcm_open_vaes256),
+    wipe: kcfaes_wipe_vaes256,
+    ..AESNI
+};
+
+const VAES512: Table = Table {
+    name: "vaes512",
+    lanes: 4,
+    powers: entry_vaes512::POWERS,
+    ghash_init: kcfaes_ghash_init_vaes512,
+    ecb_encrypt: kcfaes_ecb_encrypt_vaes512,
+    ecb_decrypt: kcfaes_ecb_decrypt_vaes512,
+    cbc_encrypt_batch: kcfaes_cbc_encrypt_batch_vaes512,
+    chains: CHAINS,
+    cbc_decrypt: kcfaes_cbc_decrypt_vaes512,
+    ctr32: kcfaes_ctr32_vaes512,
+    ghash: kcfaes_ghash_vaes512,
+    gcm_encrypt: kcfaes_gcm_encrypt_vaes512,
+    gcm_decrypt: kcfaes_gcm_decrypt_vaes512,
+    gcm_seal: Some(kcfaes_gcm_seal_vaes512),
+    gcm_open: Some(kcfaes_gcm_open_vaes512),
+    wipe: kcfaes_wipe_vaes512,
+    ..AESNI
+};
+
+/// The tables that this CPU can run, narrowest first. Those that it cannot are named where a test's
+/// output is not captured: what did not run has not passed. Without `aesni` nothing passes.
+pub(crate) fn tables() -> &'static [Table] {
+    static TABLES: OnceLock<Vec<Table>> = OnceLock::new();
+    macro_rules! lacking {
+        ($($name:tt)*) => {
+            [$(($name, is_x86_feature_detected!($name))),*]
+                .iter()
+                .filter(|(_, has)| !has)
+                .map(|&(name, _)| name)
+                .collect::<Vec<&str>>()
+                .join(", ")
+        };
+    }
+    TABLES.get_or_init(|| {
+        let lacking = lacking!["aes" "pclmulqdq" "ssse3" "sse4.1"];
+        assert_eq!(lacking, "", "this CPU lacks {lacking}: no table was tested");
+        let mut tables = vec![AESNI];
+        for (table, lacking) in [
+            (VAES256, lacking!["avx2" "vaes" "vpclmulqdq"]),
+            (VAES512, lacking!["avx2" "bmi2" "vaes" "vpclmulqdq" "avx512f" "avx512bw" "avx512vl"]),
+        ] {
+            if lacking.is_empty() {
+                tables.push(table);
+            } else {
+                let line = format!("NOT RUN: table {}: this CPU lacks {lacking}\n", table.name);
+                _ = std::io::stderr().write_all(line.as_bytes());
+            }
+        }
+        tables
+    })
+}
+
+impl Table {
+    pub(crate) fn schedule(&self, key: &[u8]) -> Schedule {
+        // Dirty, to see that all of it is written.
+        let mut schedule =
+            Schedule { enc: [Block([0xa5; 16]); 15], dec: [Block([0xa5; 16]); 15], rounds: 99 };
+        unsafe { (self.key_expand)(&mut schedule, key.as_ptr(), key.len()) };
+        schedule
+    }
+
+    pub(crate) fn powers(&self, schedule: &Schedule) -> Powers {
+        let mut powers = Powers::default();
+        unsafe { (self.ghash_init)(schedule, &mut powers) };
+        powers
+    }
+
+    /// A whole message by the entry points for parts and for the tag.
+    pub(crate) fn in_parts(
+        &self,
+        encrypt: bool,
+        (schedule, powers): (&Schedule, &Powers),
+        j0: &Block,
+        y: &mut Block,
+        aad_len: usize,
+        (src, dst, len): (*const u8, *mut u8, usize),
+    ) {
+        let kernel = if encrypt { self.gcm_encrypt } else { self.gcm_decrypt };
+        let mut ctr = advanced(j0, 1);
+        unsafe {
+            kernel(schedule, powers, &mut ctr, y, src, dst, len);
+            (self.gcm_tag)(schedule, powers, j0, y, aad_len as u64, len as u64);
+        }
+        assert_eq!(ctr, advanced(j0, 16 + len), "{}: the counter", self.name);
+    }
+
+    /// A whole message by the entry point for that, or in parts where there is none.
+    pub(crate) fn at_once(
+        &self,
+        encrypt: bool,
+        (schedule, powers): (&Schedule, &Powers),
+        j0: &Block,
+        y: &mut Block,
+        aad_len: usize,
+        (src, dst, len): (*const u8, *mut u8, usize),
+    ) {
+        match if encrypt { self.gcm_seal } else { self.gcm_open } {
+            Some(kernel) => unsafe {
+                kernel(schedule, powers, j0, y, aad_len as u64, src, dst, len)
+            },
+            None => self.in_parts(encrypt, (schedule, powers), j0, y, aad_len, (src, dst, len)),
+        }
+    }
+}
+
+/// A counter block after a text of `len` bytes.
+pub(crate) fn advanced(ctr: &Block, len: usize) -> Block {
+    let mut next = *ctr;
+    let count = u32::from_be_bytes(ctr.0[12..].try_into().expect("4 bytes"));
+    next.0[12..].copy_from_slice(&count.wrapping_add(len.div_ceil(16) as u32).to_be_bytes());
+    next
+}
