@@ -8,6 +8,8 @@
 
 pub(crate) mod cbc;
 pub(crate) mod cbc_batch;
+pub(crate) mod cbc_mac;
+pub(crate) mod ccm;
 pub(crate) mod ctr;
 pub(crate) mod ecb;
 pub(crate) mod gcm;

@@ -8,7 +8,7 @@ use crate::{
 #[cfg(not(target_os = "none"))]
 use crate::{
     COMMON_POWERS,
-    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash, key},
+    body::{cbc, cbc_batch, cbc_mac, ccm, ctr, ecb, gcm, ghash, key},
     lanes::Xmm,
     wipe,
 };
@@ -63,6 +63,19 @@ entries! {
     /// bytes, then adds E(K, `j0`) (SP 800-38D 7.1 steps 5 and 6).
     fn kcfaes_gcm_tag_aesni(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, text_len: u64) {
         gcm::tag(schedule, powers, j0, y, aad_len, text_len)
+    }
+    /// CBC-MAC: absorbs `len` bytes into `mac`, zero-padding a last partial block.
+    fn kcfaes_cbc_mac_aesni(schedule: *const Schedule, mac: *mut Block, src: *const u8, len: usize) {
+        cbc_mac::absorb(schedule, mac, src, len)
+    }
+    /// CTR and CBC-MAC of the plaintext in one pass; `ctr` as in CTR, a last partial block is
+    /// zero-padded into `mac`.
+    fn kcfaes_ccm_encrypt_aesni(schedule: *const Schedule, ctr: *mut Block, mac: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
+        ccm::ccm::<true>(schedule, ctr, mac, src, dst, len)
+    }
+    /// CTR decryption and CBC-MAC of the plaintext in one pass, otherwise as encryption.
+    fn kcfaes_ccm_decrypt_aesni(schedule: *const Schedule, ctr: *mut Block, mac: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
+        ccm::ccm::<false>(schedule, ctr, mac, src, dst, len)
     }
     /// Clears xmm0–15. On the stack an entry point leaves nothing of keys or text.
     fn kcfaes_wipe_aesni() {

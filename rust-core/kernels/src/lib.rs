@@ -11,7 +11,7 @@
 //! * The caller owns the FPU, and the CPU has every feature that the table presumes.
 //! * Lengths are in bytes, or in 16-byte blocks where the argument is named `blocks`; zero is legal.
 //! * `dst` may equal `src` exactly; any other overlap is the caller's error. No alignment is needed.
-//! * State (`ctr`, `y`, `iv`) has one table-independent form, the bytes of the standard's own
+//! * State (`ctr`, `y`, `iv`, `mac`) has one table-independent form, the bytes of the standard's own
 //!   notation, so that one message may alternate between tables.
 #![no_std]
 

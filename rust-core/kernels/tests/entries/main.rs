@@ -8,6 +8,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "every call is the contract under test")]
 
 mod answers;
+mod ccm;
 mod counters;
 mod lengths;
 mod memory;

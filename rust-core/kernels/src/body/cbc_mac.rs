@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! CBC-MAC, the chain of CCM (SP 800-38C section 6.1, steps 2 to 4) and of CMAC (SP 800-38B section
+//! 6.2): CBC whose ciphertext nobody sees. As in CBC the xor with the next block and the first round
+//! key is folded into the last round key, so that the rounds' latency is all that is left.
+
+use super::RoundKeys;
+use crate::lanes::{Lanes, Xmm};
+use crate::{Block, Schedule};
+
+/// # Safety
+/// The contract of the entry points.
+#[inline(always)]
+pub(crate) unsafe fn absorb(
+    schedule: *const Schedule,
+    mac: *mut Block,
+    mut src: *const u8,
+    mut len: usize,
+) {
+    // SAFETY: the caller's promise; each turn reads the block after the one it absorbs, while there
+    // is one.
+    unsafe {
+        let keys = RoundKeys::<true>::new(schedule);
+        let (first, last) = (keys.key::<Xmm>(0), keys.last::<Xmm>());
+        let mut x = [Xmm::broadcast(mac)];
+        if len >= 16 {
+            x = [x[0].xor(first).xor(Xmm::load(src))];
+            loop {
+                keys.rounds_from(&mut x, 1);
+                src = src.add(16);
+                len -= 16;
+                if len < 16 {
+                    break;
+                }
+                x = [x[0].last_round::<true>(last.xor(first.xor(Xmm::load(src))))];
+            }
+            x = [x[0].last_round::<true>(last)];
+        }
+        if len > 0 {
+            x = [x[0].xor(Xmm::load_part::<false>(src, len))];
+            keys.all_but_last(&mut x);
+            x = [x[0].last_round::<true>(last)];
+        }
+        x[0].store(mac.cast());
+    }
+}
