@@ -246,6 +246,25 @@ typedef struct CK_AES_CTR_PARAMS {
     uint8_t cb[16];
 } CK_AES_CTR_PARAMS;
 
+/* Parameter of CKM_AES_CCM (sys/crypto/common.h). */
+typedef struct CK_AES_CCM_PARAMS {
+    /* Length of the MAC in bytes: 4, 6, 8, 10, 12, 14 or 16. */
+    unsigned long ulMACSize;
+    /* Length of the nonce in bytes, 7 to 13. */
+    unsigned long ulNonceSize;
+    /* Length of the additional authenticated data in bytes. */
+    unsigned long ulAuthDataSize;
+    /*
+     * Length of the message in bytes: encrypting of the plaintext, decrypting of the ciphertext
+     * with its MAC.
+     */
+    unsigned long ulDataSize;
+    /* The nonce. */
+    unsigned char *nonce;
+    /* The additional authenticated data; may be NULL when ulAuthDataSize is 0. */
+    unsigned char *authData;
+} CK_AES_CCM_PARAMS;
+
 /* Parameter of CKM_AES_GCM (sys/crypto/common.h). */
 typedef struct CK_AES_GCM_PARAMS {
     /* The IV. */
@@ -395,10 +414,16 @@ typedef struct crypto_control_ops_t {
 /* Number of CKM_AES_CTR in this provider. */
 #define AES_CTR_MECH_INFO_TYPE 3
 
+/* Number of CKM_AES_CCM in this provider. */
+#define AES_CCM_MECH_INFO_TYPE 4
+
 /* Number of CKM_AES_GCM in this provider. */
 #define AES_GCM_MECH_INFO_TYPE 5
 
 /* Number of CKM_AES_GMAC in this provider. */
 #define AES_GMAC_MECH_INFO_TYPE 6
+
+/* Number of CKM_AES_CMAC in this provider. */
+#define AES_CMAC_MECH_INFO_TYPE 7
 
 #endif  /* _KCFAES_KCF_H */

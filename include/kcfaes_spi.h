@@ -95,7 +95,7 @@ int kcfaes_decrypt(crypto_ctx_t *ctx,
 
 /*
  * Decrypts a part. GCM streams where the first part's output is apart from its input and has room
- * for all of it but the tag; otherwise it writes nothing before kcfaes_decrypt_final.
+ * for all of it but the tag; otherwise it writes nothing before kcfaes_decrypt_final, nor does CCM.
  */
 int kcfaes_decrypt_update(crypto_ctx_t *ctx,
                           crypto_data_t *ciphertext,

@@ -23,7 +23,8 @@ static const struct {
 	const char	*name;
 	uint_t		number;		/* KCF's of the mechanism */
 } kcfaes_counted[] = {
-	{ "ecb", 0 }, { "cbc", 1 }, { "ctr", 3 }, { "gcm", 5 }, { "gmac", 6 }
+	{ "ecb", 0 }, { "cbc", 1 }, { "ctr", 3 }, { "ccm", 4 }, { "gcm", 5 },
+	{ "gmac", 6 }, { "cmac", 7 }
 };
 
 static const struct {

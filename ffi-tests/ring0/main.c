@@ -321,8 +321,8 @@ contexts(void)
 static void
 check_served(void)
 {
-	static const char *const mechs[] = { "ecb", "cbc", "ctr", "gcm",
-	    "gmac" };
+	static const char *const mechs[] = { "ecb", "cbc", "ctr", "ccm",
+	    "gcm", "gmac", "cmac" };
 	char statistic[32];
 	uint64_t calls;
 	uint_t i, table;

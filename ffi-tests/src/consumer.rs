@@ -4,8 +4,9 @@
 use core::ffi::{CStr, c_int};
 
 use kcfaes_provider::kcf::{
-    CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS, CRYPTO_KEY_RAW, KM_SLEEP,
-    crypto_data_t, crypto_key_data_t, crypto_key_t, crypto_key_value_t, crypto_mechanism_t,
+    CK_AES_CCM_PARAMS, CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS, CRYPTO_KEY_RAW,
+    KM_SLEEP, crypto_data_t, crypto_key_data_t, crypto_key_t, crypto_key_value_t,
+    crypto_mechanism_t,
 };
 use kcfaes_vectors::{Case, Mode};
 
@@ -66,12 +67,15 @@ pub struct Request {
     _iv: Vec<u8>,
     _aad: Vec<u8>,
     _key: Vec<u8>,
-    _parameter: Parameter,
+    parameter: Parameter,
+    /// CCM: length of the plaintext.
+    text_len: usize,
 }
 
 enum Parameter {
     None,
     Ctr(Box<CK_AES_CTR_PARAMS>),
+    Ccm(Box<CK_AES_CCM_PARAMS>),
     Gcm(Box<CK_AES_GCM_PARAMS>),
     Gmac(Box<CK_AES_GMAC_PARAMS>),
 }
@@ -82,8 +86,10 @@ pub fn mechanism_name(mode: Mode) -> &'static CStr {
         Mode::Ecb => c"CKM_AES_ECB",
         Mode::Cbc => c"CKM_AES_CBC",
         Mode::Ctr => c"CKM_AES_CTR",
+        Mode::Ccm => c"CKM_AES_CCM",
         Mode::Gcm => c"CKM_AES_GCM",
         Mode::Gmac => c"CKM_AES_GMAC",
+        Mode::Cmac => c"CKM_AES_CMAC",
     }
 }
 
@@ -95,10 +101,27 @@ pub fn mechanism_id(mode: Mode) -> u64 {
 }
 
 impl Request {
-    /// The request of a vector. GMAC's message is data, not the parameter's AAD.
+    /// The request of a vector. A MAC's message is data, not the parameter's AAD.
     pub fn of(case: &Case) -> Self {
-        let aad = if case.mode == Mode::Gmac { &[] } else { case.aad.as_slice() };
-        Self::new(case.mode, &case.key, &case.iv, case.counter_bits, aad, case.tag.len())
+        let aad = if case.mode.is_mac() { &[] } else { case.aad.as_slice() };
+        let request =
+            Self::new(case.mode, &case.key, &case.iv, case.counter_bits, aad, case.tag.len());
+        request.for_text(case.text_len())
+    }
+
+    /// For a text of `len` bytes, which CCM wants to be told when a message begins.
+    #[must_use]
+    pub fn for_text(mut self, len: usize) -> Self {
+        self.text_len = len;
+        self
+    }
+
+    /// States the length of the message: of ciphertext its MAC is a part.
+    pub fn declare(&mut self, way: Way) {
+        if let Parameter::Ccm(p) = &mut self.parameter {
+            let tag = if way == Way::Decrypt { p.ulMACSize } else { 0 };
+            p.ulDataSize = self.text_len as u64 + tag;
+        }
     }
 
     /// A request in `mode`; what the mode has no use for is ignored.
@@ -113,7 +136,15 @@ impl Request {
         let (mut iv, mut aad, mut key) = (iv.to_vec(), aad.to_vec(), key.to_vec());
         let p_aad = if aad.is_empty() { core::ptr::null_mut() } else { aad.as_mut_ptr() };
         let mut parameter = match mode {
-            Mode::Ecb | Mode::Cbc => Parameter::None,
+            Mode::Ecb | Mode::Cbc | Mode::Cmac => Parameter::None,
+            Mode::Ccm => Parameter::Ccm(Box::new(CK_AES_CCM_PARAMS {
+                ulMACSize: tag_len as u64,
+                ulNonceSize: iv.len() as u64,
+                ulAuthDataSize: aad.len() as u64,
+                ulDataSize: u64::MAX,
+                nonce: iv.as_mut_ptr(),
+                authData: p_aad,
+            })),
             Mode::Ctr => Parameter::Ctr(Box::new(CK_AES_CTR_PARAMS {
                 ulCounterBits: counter_bits.into(),
                 cb: iv.as_slice().try_into().expect("a counter block"),
@@ -136,6 +167,7 @@ impl Request {
             Parameter::None if mode == Mode::Cbc => (iv.as_mut_ptr().cast(), iv.len()),
             Parameter::None => (core::ptr::null_mut(), 0),
             Parameter::Ctr(p) => ((&raw mut **p).cast(), size_of::<CK_AES_CTR_PARAMS>()),
+            Parameter::Ccm(p) => ((&raw mut **p).cast(), size_of::<CK_AES_CCM_PARAMS>()),
             Parameter::Gcm(p) => ((&raw mut **p).cast(), size_of::<CK_AES_GCM_PARAMS>()),
             Parameter::Gmac(p) => ((&raw mut **p).cast(), size_of::<CK_AES_GMAC_PARAMS>()),
         };
@@ -152,7 +184,8 @@ impl Request {
             _iv: iv,
             _aad: aad,
             _key: key,
-            _parameter: parameter,
+            parameter,
+            text_len: 0,
         }
     }
 
@@ -180,6 +213,7 @@ impl Request {
             Way::Decrypt => crypto_decrypt,
             Way::Mac => crypto_mac,
         };
+        self.declare(way);
         let (input, output) = output.into().pointers(input);
         // SAFETY: the request's pointers are valid, and the buffers behind the data are alive.
         unsafe {
@@ -224,6 +258,7 @@ impl Request {
             Way::Decrypt => crypto_decrypt_init,
             Way::Mac => crypto_mac_init,
         };
+        self.declare(way);
         let mut context = core::ptr::null_mut();
         // SAFETY: the request's pointers are valid.
         let rv = unsafe {

@@ -5,7 +5,8 @@
 use core::ffi::c_int;
 
 use kcfaes_provider::kcf::{
-    AES_CBC_MECH_INFO_TYPE, AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
+    AES_CBC_MECH_INFO_TYPE, AES_CCM_MECH_INFO_TYPE, AES_CMAC_MECH_INFO_TYPE,
+    AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
     AES_GMAC_MECH_INFO_TYPE, CRYPTO_SUCCESS, crypto_data_t, crypto_mechanism_t,
 };
 use kcfaes_vectors::{Mode, Stream};
@@ -24,12 +25,14 @@ pub struct Sample {
     pub input: Vec<u8>,
     /// What must come out: an encryption's tag included.
     pub output: Vec<u8>,
+    /// Length of the text.
+    pub len: usize,
 }
 
 /// The key of every sample.
 pub const KEY: [u8; 16] = *b"a key of samples";
 
-/// The AAD of every GCM sample, and the parameter's of every GMAC sample.
+/// The AAD of every GCM and CCM sample, and the parameter's of every GMAC sample.
 pub const AAD: [u8; 20] = *b"data, not encrypted!";
 
 impl Sample {
@@ -38,7 +41,7 @@ impl Sample {
     pub fn new(mode: Mode, way: Way, len: usize) -> Self {
         let text = Stream::new(len as u64).draw(len);
         let mut sealed = vec![FILL; Self::produced(mode, Way::Encrypt, len)];
-        let mut sample = Self { mode, way, input: text.clone(), output: vec![] };
+        let mut sample = Self { mode, way, input: text.clone(), output: vec![], len };
         let (mut src, mut dst) =
             (Buffer::new(Format::Raw, &text, &[]), Buffer::new(Format::Raw, &sealed, &[]));
         let rv = sample.request().atomic(
@@ -66,26 +69,24 @@ impl Sample {
                 Mode::Ecb | Mode::Cbc => len.next_multiple_of(16),
                 _ => len,
             };
-            all.push(Self::new(mode, Way::Encrypt, len));
-            all.push(Self::new(mode, Way::Decrypt, len));
+            all.extend(ways(mode).iter().map(|&way| Self::new(mode, way, len)));
         }
-        all.push(Self::new(Mode::Gmac, Way::Mac, len));
         all
     }
 
     fn produced(mode: Mode, way: Way, len: usize) -> usize {
         match (mode, way) {
-            (Mode::Gcm, Way::Encrypt) => len + 16,
-            (Mode::Gcm, _) => len - 16,
+            (Mode::Gcm | Mode::Ccm, Way::Encrypt) => len + 16,
+            (Mode::Gcm | Mode::Ccm, _) => len - 16,
             (Mode::Gmac, Way::Decrypt) => 0,
-            (Mode::Gmac, _) => 16,
+            (Mode::Gmac | Mode::Cmac, _) => 16,
             _ => len,
         }
     }
 
-    /// Whether it has a tag.
-    pub fn is_aead(&self) -> bool {
-        matches!(self.mode, Mode::Gcm | Mode::Gmac)
+    /// Whether its input ends with a tag to verify.
+    pub fn verifies(&self) -> bool {
+        self.mode.has_tag() && self.way == Way::Decrypt
     }
 
     /// Its mechanism, parameter and key.
@@ -93,7 +94,9 @@ impl Sample {
         match self.mode {
             Mode::Ctr => Request::new(self.mode, &KEY, &[0x5c; 16], 32, &[], 0),
             Mode::Gcm | Mode::Gmac => Request::new(self.mode, &KEY, &[0x5c; 12], 0, &AAD, 16),
+            Mode::Ccm => Request::new(self.mode, &KEY, &[0x5c; 12], 0, &AAD, 16).for_text(self.len),
             Mode::Ecb | Mode::Cbc => Request::new(self.mode, &KEY, &[0x5c; 16], 0, &[], 0),
+            Mode::Cmac => Request::new(self.mode, &KEY, &[], 0, &[], 16),
         }
     }
 
@@ -103,14 +106,30 @@ impl Sample {
     }
 }
 
+/// The directions of a mode, and the MAC entry points where they have it.
+pub fn ways(mode: Mode) -> &'static [Way] {
+    match mode {
+        Mode::Gmac => &[Way::Encrypt, Way::Decrypt, Way::Mac],
+        Mode::Cmac => &[Way::Encrypt, Way::Mac],
+        _ => &[Way::Encrypt, Way::Decrypt],
+    }
+}
+
+/// Every mode by every one of its [`ways`].
+pub fn tasks() -> Vec<(Mode, Way)> {
+    Mode::ALL.iter().flat_map(|&mode| ways(mode).iter().map(move |&way| (mode, way))).collect()
+}
+
 /// The provider's own number of a mode.
 pub fn provider_number(mode: Mode) -> u64 {
     match mode {
         Mode::Ecb => AES_ECB_MECH_INFO_TYPE,
         Mode::Cbc => AES_CBC_MECH_INFO_TYPE,
         Mode::Ctr => AES_CTR_MECH_INFO_TYPE,
+        Mode::Ccm => AES_CCM_MECH_INFO_TYPE,
         Mode::Gcm => AES_GCM_MECH_INFO_TYPE,
         Mode::Gmac => AES_GMAC_MECH_INFO_TYPE,
+        Mode::Cmac => AES_CMAC_MECH_INFO_TYPE,
     }
 }
 
@@ -285,8 +304,10 @@ pub fn pieces(len: usize, piece: usize) -> Vec<usize> {
 }
 
 impl Request {
-    /// The mechanism as the framework passes it on: with the provider's own number.
-    pub fn provider_mechanism(&self) -> crypto_mechanism_t {
+    /// The mechanism as the framework passes it on for a message that goes this way: with the
+    /// provider's own number.
+    pub fn provider_mechanism(&mut self, way: Way) -> crypto_mechanism_t {
+        self.declare(way);
         let cm_type = Mode::ALL
             .into_iter()
             .find(|&mode| crate::consumer::mechanism_id(mode) == self.mechanism.cm_type)

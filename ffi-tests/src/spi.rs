@@ -56,7 +56,7 @@ impl Spi {
     /// If the provider refuses.
     pub fn begun(way: Way, request: &mut Request) -> Self {
         let mut spi = Self::default();
-        let mut mechanism = request.provider_mechanism();
+        let mut mechanism = request.provider_mechanism(way);
         assert_eq!(spi.init(way, Some(&mut mechanism), Some(&mut request.key), NONE), 0, "init");
         spi
     }

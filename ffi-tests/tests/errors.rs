@@ -8,15 +8,15 @@ use core::ffi::{c_int, c_void};
 use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format};
 use kcfaes_ffi_tests::consumer::{Out, Request, Template, Way, mechanism_id};
 use kcfaes_ffi_tests::kernel::Ledger;
-use kcfaes_ffi_tests::sample::Sample;
+use kcfaes_ffi_tests::sample::{Sample, tasks};
 use kcfaes_ffi_tests::spi::{self, Spi};
 use kcfaes_provider::kcf::{
-    CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS, CRYPTO_ARGUMENTS_BAD,
-    CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE, CRYPTO_ENCRYPTED_DATA_LEN_RANGE,
-    CRYPTO_INVALID_MAC, CRYPTO_KEY_ATTR_LIST, CRYPTO_KEY_REFERENCE, CRYPTO_KEY_SIZE_RANGE,
-    CRYPTO_KEY_TYPE_INCONSISTENT, CRYPTO_MECHANISM_INVALID, CRYPTO_MECHANISM_PARAM_INVALID,
-    CRYPTO_OPERATION_NOT_INITIALIZED, CRYPTO_SUCCESS, crypto_data_t, crypto_key_t,
-    crypto_key_value_t, crypto_mechanism_t,
+    CK_AES_CCM_PARAMS, CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS,
+    CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE,
+    CRYPTO_ENCRYPTED_DATA_LEN_RANGE, CRYPTO_INVALID_MAC, CRYPTO_KEY_ATTR_LIST,
+    CRYPTO_KEY_REFERENCE, CRYPTO_KEY_SIZE_RANGE, CRYPTO_KEY_TYPE_INCONSISTENT,
+    CRYPTO_MECHANISM_INVALID, CRYPTO_MECHANISM_PARAM_INVALID, CRYPTO_OPERATION_NOT_INITIALIZED,
+    CRYPTO_SUCCESS, crypto_data_t, crypto_key_t, crypto_key_value_t, crypto_mechanism_t,
 };
 use kcfaes_vectors::Mode;
 
@@ -38,12 +38,12 @@ struct Call {
 impl Call {
     fn new(mode: Mode, way: Way) -> Self {
         let sample = Sample::new(mode, way, 48);
-        let request = sample.request();
+        let mut request = sample.request();
         let (len, room) = (sample.input.len(), sample.output.len());
         let mut input = Buffer::new(Format::Uio, &sample.input, &[20, len - 20]);
         let mut output = Buffer::room(Format::Uio, room, &[room / 2, room - room / 2]);
         Self {
-            mechanism: request.provider_mechanism(),
+            mechanism: request.provider_mechanism(way),
             key: request.key,
             template: NONE,
             src: input.data(0, len),
@@ -133,12 +133,10 @@ impl Block {
     }
 }
 
-const MODES: [Mode; 5] = Mode::ALL;
 const WAYS: [Way; 2] = [Way::Encrypt, Way::Decrypt];
 
 fn every() -> impl Iterator<Item = (Mode, Way)> {
-    let ciphers = MODES.into_iter().flat_map(|mode| WAYS.map(|way| (mode, way)));
-    ciphers.chain([(Mode::Gmac, Way::Mac)])
+    tasks().into_iter()
 }
 
 /// A way to be wrong, in the order in which it is found out.
@@ -174,18 +172,19 @@ const NUMBER: Fault = Fault {
 const PARAMETER_LENGTH: Fault = Fault {
     name: "parameter length",
     code: |_| CRYPTO_MECHANISM_PARAM_INVALID,
-    applies: |mode, _| mode != Mode::Ecb,
+    applies: |mode, _| !matches!(mode, Mode::Ecb | Mode::Cmac),
     damage: |call| call.mechanism.cm_param_len += 1,
 };
 const PARAMETER: Fault = Fault {
     name: "parameter",
     code: |_| CRYPTO_MECHANISM_PARAM_INVALID,
-    applies: |mode, _| !matches!(mode, Mode::Ecb | Mode::Cbc),
+    applies: |mode, _| !matches!(mode, Mode::Ecb | Mode::Cbc | Mode::Cmac),
     damage: |call| {
         // Where the length is wrong as well the parameter is not looked at.
         if call.mechanism.cm_param_len % 8 == 0 {
             match call.sample.mode {
                 Mode::Ctr => call.parameter::<CK_AES_CTR_PARAMS>().ulCounterBits = 129,
+                Mode::Ccm => call.parameter::<CK_AES_CCM_PARAMS>().ulMACSize = 5,
                 Mode::Gcm => call.parameter::<CK_AES_GCM_PARAMS>().ulTagBits = 129,
                 _ => call.parameter::<CK_AES_GMAC_PARAMS>().pIv = core::ptr::null_mut(),
             }
@@ -204,8 +203,17 @@ const RAGGED: Fault = Fault {
 const SHORTER_THAN_TAG: Fault = Fault {
     name: "shorter than its tag",
     code: |_| CRYPTO_ENCRYPTED_DATA_LEN_RANGE,
-    applies: |mode, way| mode == Mode::Gcm && way == Way::Decrypt,
+    applies: |mode, way| mode.is_aead() && way == Way::Decrypt,
     damage: |call| call.src.cd_length = 15,
+};
+const UNDECLARED: Fault = Fault {
+    name: "other than declared",
+    code: |way| match way {
+        Way::Decrypt => CRYPTO_ENCRYPTED_DATA_LEN_RANGE,
+        _ => CRYPTO_DATA_LEN_RANGE,
+    },
+    applies: |mode, _| mode == Mode::Ccm,
+    damage: |call| call.src.cd_length -= 1,
 };
 const ROOM: Fault = Fault {
     name: "room",
@@ -267,6 +275,7 @@ fn atomic_order_of_checks() {
             &KEY_SIZE,
             &PARAMETER,
             &SHORTER_THAN_TAG,
+            &UNDECLARED,
             &ROOM,
             &INPUT,
             &OUTPUT,
@@ -283,7 +292,8 @@ fn init_order_of_checks() {
 /// A single call's faults, on a context of its own.
 #[test]
 fn single_order_of_checks() {
-    check_order(&[&RAGGED, &SHORTER_THAN_TAG, &ROOM, &INPUT, &OUTPUT], |call| {
+    let faults = [&RAGGED, &SHORTER_THAN_TAG, &UNDECLARED, &ROOM, &INPUT, &OUTPUT];
+    check_order(&faults, |call| {
         let mut spi = Spi::begun(call.sample.way, &mut call.request);
         let rv = spi.single(call.sample.way, Some(&mut call.src), Out::Other(&mut call.dst));
         assert_eq!(spi.live(), rv != CRYPTO_SUCCESS);
@@ -325,7 +335,7 @@ fn keys_refused() {
     ledger.settle();
 }
 
-/// The parameter has one length, exactly; ECB does not look at it.
+/// The parameter has one length, exactly; ECB and CMAC do not look at it.
 #[test]
 fn parameter_lengths() {
     let ledger = Ledger::begin();
@@ -335,7 +345,7 @@ fn parameter_lengths() {
             for entry in [Call::atomic, Call::init] {
                 let mut call = Call::new(mode, way);
                 call.mechanism.cm_param_len = len;
-                let want = if len == right || mode == Mode::Ecb {
+                let want = if len == right || matches!(mode, Mode::Ecb | Mode::Cmac) {
                     CRYPTO_SUCCESS
                 } else {
                     CRYPTO_MECHANISM_PARAM_INVALID
@@ -352,10 +362,10 @@ fn parameter_lengths() {
     ledger.settle();
 }
 
-/// A raw 16-byte IV, as other APIs want it, is no parameter of CTR or GCM.
+/// A raw 16-byte IV, as other APIs want it, is no parameter of CTR, CCM or GCM.
 #[test]
 fn ctr_raw_iv_refused() {
-    for mode in [Mode::Ctr, Mode::Gcm, Mode::Gmac] {
+    for mode in [Mode::Ctr, Mode::Ccm, Mode::Gcm, Mode::Gmac] {
         for way in WAYS {
             let mut iv = [1_u8; 16];
             let mut call = Call::new(mode, way);
@@ -377,7 +387,7 @@ fn null_parameter() {
                 call.mechanism.cm_param = core::ptr::null_mut();
                 call.mechanism.cm_param_len = len;
                 let want = match mode {
-                    Mode::Ecb | Mode::Cbc => CRYPTO_SUCCESS,
+                    Mode::Ecb | Mode::Cbc | Mode::Cmac => CRYPTO_SUCCESS,
                     _ => CRYPTO_MECHANISM_PARAM_INVALID,
                 };
                 assert_eq!(entry(&mut call), want, "{mode:?} {way:?} {len}");
@@ -501,11 +511,100 @@ fn gmac_iv_and_aad() {
     }
 }
 
-/// Numbers that are nobody's, or not built yet, or of a mechanism that has no MAC group.
+/// Every length of CCM: the MAC's even from 4 to 16, the nonce's from 7 to 13, and the text's, of which
+/// the nonce leaves so many bytes of the block to code: in both directions it is the text's, where
+/// decryption declares it with the MAC behind it.
+#[test]
+fn ccm_lengths_every_value() {
+    type Params = CK_AES_CCM_PARAMS;
+    let ledger = Ledger::begin();
+    let bad = CRYPTO_MECHANISM_PARAM_INVALID;
+    for size in (0..=20).chain([32, 1 << 32 | 16, 1 << 63, u64::MAX]) {
+        let mac = matches!(size, 4 | 6 | 8 | 10 | 12 | 14 | 16);
+        let nonce = matches!(size, 7..=13);
+        for way in WAYS {
+            for entry in [Call::atomic, Call::init] {
+                let mut call = Call::new(Mode::Ccm, way);
+                let Params { nonce: at, .. } = *call.parameter();
+                let text = 48_u64.wrapping_add(if way == Way::Decrypt { size } else { 0 });
+                call.parameter::<Params>().ulMACSize = size;
+                call.parameter::<Params>().ulDataSize = text;
+                call.src.cd_length = text.min(64) as usize;
+                let rv = entry(&mut call);
+                assert_eq!(rv == bad, !mac, "MAC of {size}: {rv:#x}");
+                let mut call = Call::new(Mode::Ccm, way);
+                let mut long = [0x5c_u8; 20];
+                call.parameter::<Params>().ulNonceSize = size;
+                if size > 12 {
+                    call.parameter::<Params>().nonce = long.as_mut_ptr();
+                }
+                let rv = entry(&mut call);
+                assert_eq!(rv == bad, !nonce, "nonce of {size}: {rv:#x}");
+                call.parameter::<Params>().nonce = at;
+            }
+        }
+    }
+    for nonce in 7..=13_u64 {
+        let limit = u64::MAX >> (8 * (nonce - 7));
+        let mut long = [0x5c_u8; 20];
+        let mut declare = |way, size: u64| {
+            let mut call = Call::new(Mode::Ccm, way);
+            let p = call.parameter::<Params>();
+            (p.ulNonceSize, p.nonce, p.ulDataSize) = (nonce, long.as_mut_ptr(), size);
+            call.init()
+        };
+        // The longest text that can be coded, and one byte more.
+        assert_eq!(declare(Way::Encrypt, limit), CRYPTO_SUCCESS, "{nonce}");
+        if let Some(more) = limit.checked_add(1) {
+            assert_eq!(declare(Way::Encrypt, more), bad, "{nonce}");
+            assert_eq!(declare(Way::Decrypt, more + 16), bad, "{nonce}");
+        }
+        // A decryption allocates what it declares: no more than 16 MiB here.
+        if nonce >= 12 {
+            assert_eq!(declare(Way::Decrypt, limit + 16), CRYPTO_SUCCESS, "{nonce}");
+        }
+        assert_eq!(declare(Way::Decrypt, 16), CRYPTO_SUCCESS, "{nonce}");
+        assert_eq!(declare(Way::Decrypt, 15), bad, "{nonce}: shorter than its MAC");
+    }
+    let cases: [(Edit<Params>, c_int); 5] = [
+        (|p| p.nonce = core::ptr::null_mut(), bad),
+        (|p| p.authData = core::ptr::null_mut(), bad),
+        (|p| p.ulAuthDataSize = 1 << 61, bad),
+        (|p| (p.authData, p.ulAuthDataSize) = (core::ptr::null_mut(), 0), CRYPTO_SUCCESS),
+        (|p| p.ulAuthDataSize = 0, CRYPTO_SUCCESS),
+    ];
+    for (i, (damage, want)) in cases.into_iter().enumerate() {
+        for entry in [Call::atomic, Call::init] {
+            let mut call = Call::new(Mode::Ccm, Way::Encrypt);
+            damage(call.parameter());
+            assert_eq!(entry(&mut call), want, "case {i}");
+        }
+    }
+    ledger.settle();
+}
+
+/// A CMAC is computed and verified; nothing is decrypted by it, whatever calls for that.
+#[test]
+fn cmac_is_not_decrypted() {
+    let ledger = Ledger::begin();
+    for entry in [Call::atomic, Call::init] {
+        let mut call = Call::new(Mode::Cmac, Way::Encrypt);
+        call.sample.way = Way::Decrypt;
+        // CBC, as which the reference would run it, wants full blocks: so does not this.
+        for len in [48, 47] {
+            call.src.cd_length = len;
+            assert_eq!(entry(&mut call), CRYPTO_MECHANISM_INVALID);
+        }
+        assert!(call.untouched());
+    }
+    ledger.settle();
+}
+
+/// Numbers that are nobody's, or of a mechanism that has no MAC group.
 #[test]
 fn mechanism_numbers() {
     for way in [Way::Encrypt, Way::Decrypt, Way::Mac] {
-        for number in [2, 4, 7, 8, 99, 1 << 32, u64::MAX] {
+        for number in [2, 8, 99, 1 << 32, u64::MAX] {
             for entry in [Call::atomic, Call::init, Call::create_template] {
                 let mut call = Call::new(Mode::Gmac, way);
                 call.mechanism.cm_type = number;
@@ -513,7 +612,7 @@ fn mechanism_numbers() {
             }
         }
     }
-    for mode in [Mode::Ecb, Mode::Cbc, Mode::Ctr, Mode::Gcm] {
+    for mode in [Mode::Ecb, Mode::Cbc, Mode::Ctr, Mode::Ccm, Mode::Gcm] {
         for entry in [Call::atomic, Call::init] {
             let mut call = Call::new(mode, Way::Encrypt);
             call.sample.way = Way::Mac;
@@ -717,6 +816,11 @@ fn init_keeps_no_pointer() {
         };
         scribble(call.key_value().cku_v_data.cast(), 16);
         match mode {
+            Mode::Ccm => {
+                let p: CK_AES_CCM_PARAMS = *call.parameter();
+                scribble(p.nonce, p.ulNonceSize);
+                scribble(p.authData, p.ulAuthDataSize);
+            }
             Mode::Gcm => {
                 let p: CK_AES_GCM_PARAMS = *call.parameter();
                 scribble(p.pIv, p.ulIvLen);
@@ -851,8 +955,8 @@ fn context_of_the_other_direction() {
 #[test]
 fn forged_final_gives_nothing_more() {
     let ledger = Ledger::begin();
-    for buffered in [false, true] {
-        let mut call = Call::new(Mode::Gcm, Way::Decrypt);
+    for (mode, buffered) in [(Mode::Gcm, false), (Mode::Gcm, true), (Mode::Ccm, false)] {
+        let mut call = Call::new(mode, Way::Decrypt);
         let forged = [&call.sample.input[..63], &[call.sample.input[63] ^ 1]].concat();
         let mut input = Buffer::new(Format::Raw, &forged, &[]);
         let mut spi = Spi::begun(Way::Decrypt, &mut call.request);
@@ -873,11 +977,17 @@ fn forged_final_gives_nothing_more() {
 /// is told first.
 #[test]
 fn verify_codes() {
+    for mode in [Mode::Gmac, Mode::Cmac] {
+        verify_codes_of(mode);
+    }
+}
+
+fn verify_codes_of(mode: Mode) {
     let ledger = Ledger::begin();
-    let sample = Sample::new(Mode::Gmac, Way::Mac, 45);
+    let sample = Sample::new(mode, Way::Mac, 45);
     let verify = |mac: &mut crypto_data_t, data: &mut crypto_data_t| {
         let mut request = sample.request();
-        let mut mechanism = request.provider_mechanism();
+        let mut mechanism = request.provider_mechanism(Way::Mac);
         spi::verify(Some(&mut mechanism), Some(&mut request.key), NONE, Some(data), Some(mac))
     };
     for format in Format::ALL {

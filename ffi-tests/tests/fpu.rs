@@ -13,6 +13,7 @@ use kcfaes_ffi_tests::kernel::{
     self, fk_cr0_ts, fk_fpu_canary, fk_preempt_depth, fk_set_cr0_ts, fk_set_interrupt, fk_set_kfpu,
     fk_violations_clear,
 };
+use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_kernels::{Block, Schedule, entry_aesni};
 use kcfaes_provider::engine::env::kcfaes_hold;
 use kcfaes_provider::engine::{HOLD_BYTES, TableId, set_hold_bytes};
@@ -66,27 +67,18 @@ fn sealed(mode: Mode, len: usize) -> Message {
     message
 }
 
-const TASKS: [(Mode, Way); 10] = [
-    (Mode::Ecb, Way::Encrypt),
-    (Mode::Ecb, Way::Decrypt),
-    (Mode::Cbc, Way::Encrypt),
-    (Mode::Cbc, Way::Decrypt),
-    (Mode::Ctr, Way::Encrypt),
-    (Mode::Ctr, Way::Decrypt),
-    (Mode::Gcm, Way::Encrypt),
-    (Mode::Gcm, Way::Decrypt),
-    (Mode::Gmac, Way::Mac),
-    (Mode::Gmac, Way::Decrypt),
-];
+/// Whether each block waits for the one before.
+fn serial(mode: Mode, way: Way) -> bool {
+    matches!(mode, Mode::Ccm | Mode::Cmac) || (mode, way) == (Mode::Cbc, Way::Encrypt)
+}
 
-/// A hold has 32 KiB of text in parallel modes and 8 KiB in CBC encryption; the key's and the tag's
+/// A hold has 32 KiB of text in parallel modes and 8 KiB in CBC encryption, CCM and CMAC; the key's and the tag's
 /// own time may need one hold more, never fewer than the text alone.
 #[test]
 fn holds_are_as_many_as_the_bytes_need() {
     let _alone = alone();
-    for (mode, way) in TASKS {
-        let serial = (mode, way) == (Mode::Cbc, Way::Encrypt);
-        let budget = if serial { 8 * 1024 } else { 32 * 1024 };
+    for (mode, way) in tasks() {
+        let budget = if serial(mode, way) { 8 * 1024 } else { 32 * 1024 };
         for len in [16, 1024, budget - 64, budget, budget + 16, 2 * budget, 128 * 1024] {
             let message = sealed(mode, len);
             for template in [true, false] {
@@ -106,7 +98,7 @@ fn holds_are_as_many_as_the_bytes_need() {
         }
     }
     // A hold goes on over pieces: 6 KiB in crumbs of up to 17 bytes, some 700 of them, is one.
-    for (mode, way) in TASKS {
+    for (mode, way) in tasks() {
         let (rv, n) = send(&sealed(mode, 6 * 1024), way, true, Cut::Crumbs);
         assert_eq!((rv, n), (CRYPTO_SUCCESS, 1), "{mode:?} {way:?} in crumbs");
     }
@@ -121,8 +113,8 @@ fn the_budget_is_tunable_and_kept() {
     {
         assert_eq!(set_hold_bytes(asked), taken);
         let len = 16 * 1024;
-        for (mode, way) in TASKS {
-            let budget = if (mode, way) == (Mode::Cbc, Way::Encrypt) { taken / 4 } else { taken };
+        for (mode, way) in tasks() {
+            let budget = if serial(mode, way) { taken / 4 } else { taken };
             let budget = budget & !15;
             for cut in [Cut::Whole, Cut::Few, Cut::Crumbs] {
                 let (rv, n) = send(&sealed(mode, len), way, true, cut);
@@ -157,7 +149,7 @@ fn hashing_alone_is_held_in_portions() {
 #[test]
 fn small_parts_take_one_hold_or_none() {
     let _alone = alone();
-    for (mode, way) in TASKS {
+    for (mode, way) in tasks() {
         let message = sealed(mode, 96);
         let (input, want) = (message.input(way), message.output(way));
         let mut request = message.request();
@@ -191,7 +183,7 @@ fn small_parts_take_one_hold_or_none() {
 #[test]
 fn errors_end_the_hold() {
     let _alone = alone();
-    for (mode, way) in TASKS {
+    for (mode, way) in tasks() {
         let message = sealed(mode, 96);
         let mut request = message.request();
         let mut src = Buffer::new(Format::Raw, &message.input(way), &[]);
@@ -212,7 +204,7 @@ fn errors_end_the_hold() {
             attempt(&mut forged, message.output(way).len(), CRYPTO_INVALID_MAC);
         }
         // Input and output at different places of the same bytes, behind the key's set-up.
-        if mode != Mode::Gmac {
+        if !mode.is_mac() {
             let want = message.output(way).len();
             let (mut from, mut to) = (dst.data(0, len), dst.data(3, want));
             let (rv, _) = holds(|| request.atomic(way, None, &mut from, Out::Other(&mut to)));
@@ -226,7 +218,7 @@ fn errors_end_the_hold() {
 #[test]
 fn the_fpu_is_borrowed_where_it_cannot_be_taken() {
     let _alone = alone();
-    for (mode, way) in TASKS {
+    for (mode, way) in tasks() {
         let message = sealed(mode, 40_000 & !15);
         let (input, want) = (message.input(way), message.output(way));
         for (interrupt, kfpu, ts) in
@@ -353,7 +345,7 @@ fn watched<T>(f: impl FnOnce() -> T) -> T {
 #[test]
 fn registers_are_clean_when_a_hold_ends() {
     let _alone = alone();
-    for (mode, way) in TASKS {
+    for (mode, way) in tasks() {
         for len in [0, 16, 128, 1024, 100_000 & !15] {
             for template in [true, false] {
                 let message = sealed(mode, len);

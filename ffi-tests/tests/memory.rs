@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where memory is allocated, how much, what happens when there is none, and what goes back.
 //!
-//! One block in init, in making a template and in an atomic operation without one; none in any update
-//! or final and in atomic operations with a template, but for a decryption in parts that buffers.
+//! One block in init (for a CCM decryption a second one, as long as its text), in making a template
+//! and in an atomic operation without one; none in any update or final and in atomic operations with a
+//! template, but for a GCM decryption in parts that buffers.
 
 mod oracle;
 
@@ -15,29 +16,15 @@ use kcfaes_ffi_tests::kernel::{
     self, CallReq, Ledger, fk_kmem_check, fk_kmem_fail_all, fk_kmem_fail_nth, fk_kmem_on_free,
     fk_kmem_sizes, fk_kmem_sizes_clear,
 };
+use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_ffi_tests::spi::{self, Spi};
 use kcfaes_provider::kcf::{
-    CRYPTO_BUFFER_TOO_SMALL, CRYPTO_HOST_MEMORY, CRYPTO_INVALID_MAC, CRYPTO_SUCCESS, KM_NOSLEEP,
-    crypto_data_t,
+    CK_AES_CCM_PARAMS, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_HOST_MEMORY, CRYPTO_INVALID_MAC,
+    CRYPTO_SUCCESS, KM_NOSLEEP, crypto_data_t,
 };
 use kcfaes_provider::key::Key;
 use kcfaes_vectors::{Mode, Stream};
 use oracle::Message;
-
-/// Every mechanism in every direction and group.
-const TASKS: [(Mode, Way); 11] = [
-    (Mode::Ecb, Way::Encrypt),
-    (Mode::Ecb, Way::Decrypt),
-    (Mode::Cbc, Way::Encrypt),
-    (Mode::Cbc, Way::Decrypt),
-    (Mode::Ctr, Way::Encrypt),
-    (Mode::Ctr, Way::Decrypt),
-    (Mode::Gcm, Way::Encrypt),
-    (Mode::Gcm, Way::Decrypt),
-    (Mode::Gmac, Way::Encrypt),
-    (Mode::Gmac, Way::Decrypt),
-    (Mode::Gmac, Way::Mac),
-];
 
 /// A block for `n` bytes at an alignment of 64 has 63 more.
 const SLACK: usize = 63;
@@ -88,7 +75,7 @@ impl Sample {
     /// The block that the framework will free.
     fn template(&mut self) -> (*mut c_void, usize) {
         let (mut block, mut size) = (core::ptr::null_mut(), 0);
-        let mut mechanism = self.request.provider_mechanism();
+        let mut mechanism = self.request.provider_mechanism(self.way);
         let key = Some(&mut self.request.key);
         let rv = spi::create_template(Some(&mut mechanism), key, Some(&mut block), Some(&mut size));
         assert_eq!(rv, CRYPTO_SUCCESS);
@@ -108,7 +95,7 @@ fn free_template((block, size): (*mut c_void, usize)) {
 #[test]
 fn one_block_where_a_key_is_set() {
     let mut context_only = Vec::new();
-    for task in TASKS {
+    for task in tasks() {
         let mut sample = Sample::new(task, 96);
         let ledger = Ledger::begin();
         let name = format!("{task:?}");
@@ -117,7 +104,7 @@ fn one_block_where_a_key_is_set() {
         assert_eq!(sizes, [16 + size_of::<Key>() + SLACK], "{name}: template");
         assert_eq!(template.1, sizes[0], "{name}: the size that the framework is told");
 
-        let mut mechanism = sample.request.provider_mechanism();
+        let mut mechanism = sample.request.provider_mechanism(sample.way);
         for (template, want) in
             [(core::ptr::null_mut(), vec![size_of::<Key>() + SLACK]), (template.0, vec![])]
         {
@@ -137,7 +124,8 @@ fn one_block_where_a_key_is_set() {
                 let key = Some(&mut sample.request.key);
                 let (rv, sizes) =
                     allocations(|| spi.init(sample.way, Some(&mut mechanism), key, template));
-                assert_eq!((rv, sizes.len()), (CRYPTO_SUCCESS, 1), "{name}: init");
+                let text = if buffers(task) { vec![sample.want.len()] } else { vec![] };
+                assert_eq!((rv, &sizes[1..]), (CRYPTO_SUCCESS, text.as_slice()), "{name}: init");
                 if template.is_null() {
                     context_only.push(sizes[0] - size_of::<Key>());
                 } else {
@@ -168,6 +156,11 @@ fn one_block_where_a_key_is_set() {
         "a context is as large for every mechanism: {context_only:?}"
     );
     assert!(context_only[0] <= 512, "{context_only:?}");
+}
+
+/// Whether init allocates room for the text, whose length it is told.
+fn buffers(task: (Mode, Way)) -> bool {
+    task == (Mode::Ccm, Way::Decrypt)
 }
 
 /// Updates of 1, 31, 32 bytes and the rest, and final.
@@ -239,9 +232,10 @@ impl Message {
 #[test]
 fn every_allocation_fails_once() {
     let mut failures = 0;
-    for task in TASKS {
+    for task in tasks() {
         let mut sample = Sample::new(task, 96);
         let template = sample.request.template();
+        sample.request.declare(sample.way);
         let ledger = Ledger::begin();
 
         for template in [None, Some(&template)] {
@@ -301,7 +295,8 @@ fn every_allocation_fails_once() {
                 fail(0);
                 if kernel::stats().failed_allocs == 0 {
                     assert_eq!(rv, CRYPTO_SUCCESS);
-                    assert!(n >= 2, "{task:?}: init allocates");
+                    let own = 2 + u64::from(buffers(task));
+                    assert!(n >= own, "{task:?}: init allocates");
                     // SAFETY: the context is alive and not used again.
                     unsafe { kernel::crypto_cancel_ctx(context) };
                     break;
@@ -339,7 +334,7 @@ fn every_allocation_fails_once() {
         ledger.settle();
     }
     // Atomic 1, init 2 (one is the framework's) with and without template, template 2.
-    assert!(failures >= TASKS.len() * (1 + 1 + 1 + 1), "{failures}");
+    assert!(failures >= tasks().len() * (1 + 1 + 1 + 1), "{failures}");
 }
 
 /// A decryption in parts that buffers, in an interrupt (where no update may sleep): each growth fails
@@ -386,13 +381,49 @@ fn a_failed_growth_consumes_nothing() {
     }
 }
 
+/// A CCM decryption's room is allocated when it begins, of the length that is declared, and by a caller
+/// that says it may wait only where somebody could have so much: a length that nobody has is told, not
+/// waited for.
+#[test]
+fn a_declared_length_is_allocated_or_refused() {
+    let message = Message::draw(Mode::Ccm, 16, 96, &mut Stream::new(3));
+    let mut request = Message { iv: vec![9; 7], ..message }.request();
+    let mut mechanism = request.provider_mechanism(Way::Decrypt);
+    // SAFETY: the request has a parameter of CCM.
+    let parameter = unsafe { &mut *mechanism.cm_param.cast::<CK_AES_CCM_PARAMS>() };
+    for (text, want) in [
+        (0, CRYPTO_SUCCESS),
+        (1, CRYPTO_SUCCESS),
+        (1 << 20, CRYPTO_SUCCESS),
+        (1 << 50, CRYPTO_HOST_MEMORY),
+        (1 << 63, CRYPTO_HOST_MEMORY),
+        (u64::MAX - 16, CRYPTO_HOST_MEMORY),
+    ] {
+        let ledger = Ledger::begin();
+        parameter.ulDataSize = text + 16;
+        let mut spi = Spi::default();
+        let key = Some(&mut request.key);
+        let none = core::ptr::null_mut();
+        let (rv, sizes) = allocations(|| spi.init(Way::Decrypt, Some(&mut mechanism), key, none));
+        assert_eq!((rv, spi.live()), (want, want == CRYPTO_SUCCESS), "{text}");
+        let room: Vec<usize> = sizes.into_iter().skip(1).collect();
+        let got = want == CRYPTO_SUCCESS && text > 0;
+        assert_eq!(room, if got { vec![text as usize] } else { vec![] }, "{text}");
+        if want == CRYPTO_HOST_MEMORY {
+            assert_eq!(kernel::stats().nosleep_allocs, kernel::stats().failed_allocs, "{text}");
+        }
+        assert_eq!(spi.free(), CRYPTO_SUCCESS);
+        ledger.settle();
+    }
+}
+
 /// KCF passes no request handle from an interrupt, which reads as leave to sleep: nothing may.
 #[test]
 fn nothing_sleeps_in_an_interrupt() {
-    for task in TASKS {
+    for task in tasks() {
         for ts in [false, true] {
             let mut sample = Sample::new(task, 96);
-            let mut mechanism = sample.request.provider_mechanism();
+            let mut mechanism = sample.request.provider_mechanism(sample.way);
             let ledger = Ledger::begin();
             kernel::in_interrupt(ts, || {
                 let (mut src, mut dst) = sample.data();
@@ -410,7 +441,8 @@ fn nothing_sleeps_in_an_interrupt() {
                 free_template(sample.template());
             });
             let stats = kernel::stats();
-            assert_eq!((stats.allocs, stats.nosleep_allocs), (3, 3), "{task:?}");
+            let blocks = 3 + u64::from(buffers(task));
+            assert_eq!((stats.allocs, stats.nosleep_allocs), (blocks, blocks), "{task:?}");
             // SAFETY: no precondition.
             unsafe { fk_kmem_fail_all(1) };
             kernel::in_interrupt(ts, || {
@@ -426,6 +458,9 @@ fn nothing_sleeps_in_an_interrupt() {
         }
     }
 }
+
+/// What fills a new block of the fake kernel's heap.
+const FRESH: u8 = 0xba;
 
 thread_local! {
     /// Where set, what must not be in a block that this thread frees: (what, bytes).
@@ -448,9 +483,11 @@ unsafe extern "C" fn look(_: *mut c_void, block: *const c_void, size: usize) {
                     found.push(format!("{what} in a block of {size} bytes"));
                 }
             }
-            // What the provider gives back is zero altogether; the framework's own blocks are not.
+            // What the provider gives back is zero altogether, but for the end of a room that it has
+            // reserved and never written; the framework's own blocks are not.
             let ours = size > 256;
-            if ours && bytes.iter().any(|&b| b != 0) {
+            let untouched = bytes.iter().rev().take_while(|&&b| b == FRESH).count();
+            if ours && bytes[..size - untouched].iter().any(|&b| b != 0) {
                 found.push(format!("a block of {size} bytes is not zero"));
             }
         });
@@ -465,13 +502,13 @@ type Run<'a> = &'a mut dyn FnMut(&mut Sample);
 fn freed_blocks_are_wiped() {
     // SAFETY: the function looks at its own thread's variables only.
     unsafe { fk_kmem_on_free(Some(look), core::ptr::null_mut()) };
-    for task in TASKS {
+    for task in tasks() {
         let mut sample = Sample::new(task, 6400);
         let message = &sample.message;
         let secrets: Vec<(&'static str, Vec<u8>)> = vec![
             ("the key", message.key[..16].to_vec()),
             ("the key's second half", message.key[16..].to_vec()),
-            ("H", message.cipher([0; 16]).to_vec()),
+            ("H, or the first subkey's half", message.cipher([0; 16]).to_vec()),
             ("plaintext", message.text[..16].to_vec()),
             ("plaintext", message.text[6000..6016].to_vec()),
         ];
@@ -503,7 +540,8 @@ fn freed_blocks_are_wiped() {
             ("a key that is no key", &mut |sample| {
                 let (mut src, mut dst) = sample.data();
                 let mut request =
-                    Request::new(sample.message.mode, &[1; 15], &sample.message.iv, 32, &[], 16);
+                    Request::new(sample.message.mode, &[1; 15], &sample.message.iv, 32, &[], 16)
+                        .for_text(sample.message.text.len());
                 let rv = request.atomic(sample.way, None, &mut src, Out::Other(&mut dst));
                 assert_ne!(rv, CRYPTO_SUCCESS);
             }),

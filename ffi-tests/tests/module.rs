@@ -50,7 +50,7 @@ fn unload() {
 
 fn request(mode: Mode) -> Request {
     let iv = [7; 16];
-    let iv = if matches!(mode, Mode::Gcm | Mode::Gmac) { &iv[..12] } else { &iv };
+    let iv = if mode.has_tag() { &iv[..12] } else { &iv };
     Request::new(mode, &[1; 32], iv, 128, &[], 16)
 }
 
@@ -60,11 +60,16 @@ fn raw(bytes: &[u8]) -> Buffer {
 
 /// Encrypts `len` bytes in one call; returns what came out.
 fn seal(mode: Mode, len: usize) -> Vec<u8> {
-    let produced = if mode == Mode::Gcm { len + 16 } else { len };
+    let produced = match mode {
+        Mode::Gcm | Mode::Ccm => len + 16,
+        Mode::Gmac | Mode::Cmac => 16,
+        _ => len,
+    };
     let mut input = raw(&vec![3; len]);
     let mut output = Buffer::room(Format::Raw, produced, &[produced]);
     let (mut src, mut dst) = (input.data(0, len), output.data(0, produced));
-    assert_eq!(request(mode).atomic(Way::Encrypt, None, &mut src, Some(&mut dst)), 0);
+    let mut request = request(mode).for_text(len);
+    assert_eq!(request.atomic(Way::Encrypt, None, &mut src, Some(&mut dst)), 0);
     output.bytes()
 }
 
@@ -131,6 +136,17 @@ fn statistics_are_exact() {
     }
     for table in TableId::ALL.into_iter().filter(|&table| table != TableId::Aesni) {
         assert_eq!(statistic(&format!("ctr_{}_ops", table.name())), 0, "{}", table.name());
+    }
+
+    seal(Mode::Ccm, 100);
+    seal(Mode::Cmac, 33);
+    for (name, value) in [
+        ("ccm_aesni_ops", 1),
+        ("ccm_aesni_bytes", 100),
+        ("cmac_aesni_ops", 1),
+        ("cmac_aesni_bytes", 33),
+    ] {
+        assert_eq!(statistic(name), value, "{name}");
     }
 
     // In parts: each is a call.

@@ -66,7 +66,7 @@ impl<'a> Shot<'a> {
 /// What `cd_length` of a separate output says after a success: the bytes produced; but a MAC on a
 /// context leaves it.
 fn said(whole: Whole, sample: &Sample, room: usize) -> usize {
-    if whole == Whole::Single && sample.mode == Mode::Gmac { room } else { sample.output.len() }
+    if whole == Whole::Single && sample.mode.is_mac() { room } else { sample.output.len() }
 }
 
 fn whole_apart(whole: Whole) {
@@ -109,7 +109,7 @@ fn single_apart() {
 }
 
 /// In place with one struct: what the caller learns is the return value alone, for `cd_length` stays
-/// (a GCM decryption's still counts the tag). Only GCM encryption cannot: it needs more room than
+/// (a GCM or CCM decryption's still counts the tag). Only their encryption cannot: it needs more room than
 /// the struct can say, and the struct's `cd_length` becomes the size needed. A twin is told as any
 /// output is.
 fn whole_in_place(whole: Whole, place: Place) {
@@ -191,7 +191,7 @@ fn forged_message_restores_lengths() {
     for whole in [Whole::Atomic, Whole::Single] {
         for place in Place::ALL {
             for (formats, piece) in shapes().filter(|((a, b), _)| a == b) {
-                for mode in [Mode::Gcm, Mode::Gmac] {
+                for mode in [Mode::Ccm, Mode::Gcm, Mode::Gmac] {
                     let mut sample = Sample::new(mode, Way::Decrypt, 45);
                     *sample.input.last_mut().expect("a tag") ^= 1;
                     let name = format!("{} {whole:?} {place:?} {formats:?}", sample.name());
@@ -224,8 +224,9 @@ fn input_shorter_than_its_tag() {
     let ledger = Ledger::begin();
     for whole in [Whole::Atomic, Whole::Single] {
         for place in Place::ALL {
-            for (mode, len) in
-                [Mode::Gcm, Mode::Gmac].into_iter().flat_map(|m| (0..16).map(move |n| (m, n)))
+            for (mode, len) in [Mode::Ccm, Mode::Gcm, Mode::Gmac]
+                .into_iter()
+                .flat_map(|m| (0..16).map(move |n| (m, n)))
             {
                 let sample = Sample::new(mode, Way::Decrypt, 45);
                 let bytes = &sample.input[..len];
@@ -269,11 +270,11 @@ fn needed_less_one_at_every_length() {
     ledger.settle();
 }
 
-/// Samples whose update produces text: not MACs, not decryption by GCM.
+/// Samples whose update produces text: not MACs, not decryption by GCM or CCM.
 fn text_samples(len: usize) -> impl Iterator<Item = Sample> {
     Sample::all(len).into_iter().filter(|sample| match (sample.mode, sample.way) {
-        (Mode::Gmac, _) => false,
-        (Mode::Gcm, way) => way == Way::Encrypt,
+        (Mode::Gmac | Mode::Cmac, _) => false,
+        (Mode::Gcm | Mode::Ccm, way) => way == Way::Encrypt,
         _ => true,
     })
 }
@@ -409,15 +410,19 @@ fn update_failure_consumes_nothing() {
     ledger.settle();
 }
 
-/// GCM and GMAC decryption, and MACs, absorb: NULL leaves `cd_length`, a struct of its own is told
+/// GCM, CCM and GMAC decryption, and MACs, absorb: NULL leaves `cd_length`, a struct of its own is told
 /// 0, and the room does not matter.
 #[test]
 fn absorbing_update_says_nothing_came_out() {
     let ledger = Ledger::begin();
     for place in Place::ALL {
-        for (mode, way) in
-            [(Mode::Gcm, Way::Decrypt), (Mode::Gmac, Way::Decrypt), (Mode::Gmac, Way::Encrypt)]
-        {
+        for (mode, way) in [
+            (Mode::Gcm, Way::Decrypt),
+            (Mode::Ccm, Way::Decrypt),
+            (Mode::Gmac, Way::Decrypt),
+            (Mode::Gmac, Way::Encrypt),
+            (Mode::Cmac, Way::Encrypt),
+        ] {
             let sample = Sample::new(mode, way, 45);
             let name = format!("{} {place:?}", sample.name());
             let formats = (Format::Mblk, Format::Mblk);
@@ -496,15 +501,24 @@ fn final_ctr_changes_nothing() {
     ledger.settle();
 }
 
-/// GCM encryption: tail and tag at `cd_offset`, `cd_length` their length, the offset restored: the
+/// GCM and CCM encryption: tail and tag at `cd_offset`, `cd_length` their length, the offset restored: the
 /// shape by which a consumer that reads either of the two finds the length. Too little `cd_length`
 /// is DATA_LEN_RANGE, a list that is too short BUFFER_TOO_SMALL, after which final works.
 #[test]
 fn final_gcm_encrypt() {
+    final_aead_encrypt(Mode::Gcm);
+}
+
+#[test]
+fn final_ccm_encrypt() {
+    final_aead_encrypt(Mode::Ccm);
+}
+
+fn final_aead_encrypt(mode: Mode) {
     let ledger = Ledger::begin();
     for (_, format) in FORMATS {
         for len in [0, 1, 15, 16, 37, 48] {
-            let sample = Sample::new(Mode::Gcm, Way::Encrypt, len);
+            let sample = Sample::new(mode, Way::Encrypt, len);
             let (given, tail) = (len & !15, (len & 15) + 16);
             let update = |bench: &mut Bench| {
                 let mut message = begin(&sample);
@@ -536,18 +550,27 @@ fn final_gcm_encrypt() {
             bench.check_around();
         }
     }
-    let sample = Sample::new(Mode::Gcm, Way::Encrypt, 5);
+    let sample = Sample::new(mode, Way::Encrypt, 5);
     assert_eq!(begin(&sample).finish(None), CRYPTO_ARGUMENTS_BAD);
     ledger.settle();
 }
 
-/// GMAC through the MAC group and as a cipher: 16 bytes at `cd_offset`, which is restored.
+/// A MAC through the MAC group and as a cipher: 16 bytes at `cd_offset`, which is restored.
 #[test]
 fn final_gmac() {
+    final_mac(Mode::Gmac);
+}
+
+#[test]
+fn final_cmac() {
+    final_mac(Mode::Cmac);
+}
+
+fn final_mac(mode: Mode) {
     let ledger = Ledger::begin();
     for way in [Way::Mac, Way::Encrypt] {
         for (_, format) in FORMATS {
-            let sample = Sample::new(Mode::Gmac, way, 45);
+            let sample = Sample::new(mode, way, 45);
             let start = || {
                 let mut message = begin(&sample);
                 let mut input = Buffer::new(format, &sample.input, &[20, 25]);
@@ -575,14 +598,23 @@ fn final_gmac() {
     ledger.settle();
 }
 
-/// GCM decryption that has buffered: all plaintext at the end; one byte of room short reports the
+/// GCM decryption that has buffered, and CCM's, which always does: all plaintext at the end; one byte of room short reports the
 /// length and keeps the context; a forged message leaves length and bytes.
 #[test]
 fn final_gcm_decrypt_buffered() {
+    final_decrypt_buffered(Mode::Gcm);
+}
+
+#[test]
+fn final_ccm_decrypt() {
+    final_decrypt_buffered(Mode::Ccm);
+}
+
+fn final_decrypt_buffered(mode: Mode) {
     let ledger = Ledger::begin();
     for (_, format) in FORMATS {
         for len in [0, 1, 16, 45] {
-            let mut sample = Sample::new(Mode::Gcm, Way::Decrypt, len);
+            let mut sample = Sample::new(mode, Way::Decrypt, len);
             for forged in [false, true] {
                 if forged {
                     sample.input[len] ^= 0x80;
@@ -658,7 +690,7 @@ fn final_gcm_decrypt_streaming() {
 #[test]
 fn final_decrypt_shorter_than_its_tag() {
     let ledger = Ledger::begin();
-    for mode in [Mode::Gcm, Mode::Gmac] {
+    for mode in [Mode::Ccm, Mode::Gcm, Mode::Gmac] {
         for (len, room) in (0..16).flat_map(|len| [(len, 0), (len, 40)]) {
             let sample = Sample::new(mode, Way::Decrypt, 45);
             let formats = (Format::Uio, Format::Uio);
@@ -669,6 +701,118 @@ fn final_decrypt_shorter_than_its_tag() {
             let answer = bench.finish((0, 40), |dst| message.finish(Some(dst)));
             assert_eq!(answer, (CRYPTO_ENCRYPTED_DATA_LEN_RANGE, 40), "{mode:?} {len}");
             assert_eq!(bench.output(), [FILL; 40]);
+        }
+    }
+    ledger.settle();
+}
+
+/// CCM keeps to the length that was declared, in both directions: more bytes are refused as they come,
+/// nothing of them consumed; fewer at the end, where nothing is written; and in one call either.
+#[test]
+fn ccm_declared_length_every_pair() {
+    let ledger = Ledger::begin();
+    for way in [Way::Encrypt, Way::Decrypt] {
+        let refusal = match way {
+            Way::Decrypt => CRYPTO_ENCRYPTED_DATA_LEN_RANGE,
+            _ => CRYPTO_DATA_LEN_RANGE,
+        };
+        for declared in 0..=40 {
+            let sample = Sample::new(Mode::Ccm, way, declared);
+            let total = sample.input.len();
+            let mut bytes = sample.input.clone();
+            bytes.resize(80, 0x77);
+            for given in 0..=60 {
+                let name = format!("{way:?} {declared} declared, {given} given");
+                let formats = (Format::Uio, Format::Mblk);
+                let room = sample.output.len();
+                for whole in [Whole::Atomic, Whole::Single] {
+                    let mut bench = Bench::new(Place::Apart, formats, 7, &bytes, 80);
+                    let mut shot = Shot::new(whole, &sample);
+                    let answer = shot.call(&mut bench, given, 80);
+                    if given == total {
+                        assert_eq!(answer.rv, CRYPTO_SUCCESS, "{name}");
+                        assert_eq!(bench.output()[..room], sample.output, "{name}");
+                    } else {
+                        assert_eq!(
+                            (answer.rv, answer.output_length),
+                            (refusal, Some(80)),
+                            "{name}"
+                        );
+                        assert_eq!(bench.output(), [FILL; 80], "{name}");
+                    }
+                }
+                let mut bench = Bench::new(Place::Apart, formats, 7, &bytes, 80);
+                let mut message = begin(&sample);
+                let first = given.min(total) / 2;
+                let (mut taken, mut written) = (0, 0);
+                for n in [first, given - first] {
+                    let fits = taken + n <= total;
+                    let before = bench.output();
+                    let answer = bench.call((taken, n), (written, 80 - written), |src, dst| {
+                        message.update(src, dst)
+                    });
+                    assert_eq!(answer.rv, if fits { CRYPTO_SUCCESS } else { refusal }, "{name}");
+                    if fits {
+                        taken += n;
+                        written += answer.output_length.unwrap_or(0);
+                    } else {
+                        assert_eq!(bench.output(), before, "{name}");
+                        assert_eq!(answer.output_length, Some(80 - written), "{name}");
+                    }
+                }
+                if taken < given {
+                    // The part that was too long left the message as it was: what is missing goes on.
+                    let rest = total - taken;
+                    let answer = bench.call((taken, rest), (written, 80 - written), |src, dst| {
+                        message.update(src, dst)
+                    });
+                    assert_eq!(answer.rv, CRYPTO_SUCCESS, "{name}");
+                    written += answer.output_length.unwrap_or(0);
+                    taken = total;
+                }
+                let before = bench.output();
+                let (rv, length) =
+                    bench.finish((written, 80 - written), |dst| message.finish(Some(dst)));
+                if taken == total {
+                    assert_eq!((rv, written + length), (CRYPTO_SUCCESS, room), "{name}");
+                    assert_eq!(bench.output()[..room], sample.output, "{name}");
+                } else {
+                    assert_eq!((rv, length), (refusal, 80 - written), "{name}");
+                    assert_eq!(bench.output(), before, "{name}: final wrote");
+                }
+            }
+        }
+    }
+    ledger.settle();
+}
+
+/// A CCM decryption in parts never releases text before its end, whatever output a part has: NULL, its
+/// own bytes, others.
+#[test]
+fn ccm_decryption_in_parts_writes_at_its_end_only() {
+    let ledger = Ledger::begin();
+    let sample = Sample::new(Mode::Ccm, Way::Decrypt, 100);
+    for place in Place::ALL {
+        for (formats, piece) in shapes().filter(|((a, b), _)| a == b) {
+            let mut bench = Bench::new(place, formats, piece, &sample.input, 116);
+            let mut message = begin(&sample);
+            let mut taken = 0;
+            for n in [33, 0, 1, 15, 16, 40, 11] {
+                let answer = bench
+                    .call((taken, n), (taken, 116 - taken), |src, dst| message.update(src, dst));
+                assert_eq!((answer.rv, answer.input_length), (CRYPTO_SUCCESS, n), "{place:?}");
+                assert_eq!(answer.output_length.unwrap_or(0), 0, "{place:?}");
+                taken += n;
+            }
+            assert_eq!(taken, 116);
+            assert_eq!(bench.message(), sample.input);
+            if place == Place::Apart {
+                assert_eq!(bench.output(), [FILL; 116]);
+            }
+            let mut room = Buffer::room(formats.1, 100, &[50, 50]);
+            let mut dst = room.data(0, 100);
+            assert_eq!(message.finish(Some(&mut dst)), CRYPTO_SUCCESS, "{place:?}");
+            assert_eq!((dst.cd_length, room.bytes()), (100, sample.output.clone()));
         }
     }
     ledger.settle();
@@ -786,7 +930,7 @@ fn window_walks_over_one_buffer() {
     let (mut apart, mut back) =
         (Buffer::room(Format::Raw, 4096, &[]), Buffer::new(Format::Raw, &text, &[]));
     for at in (0..4096).step_by(512) {
-        let sample = Sample { mode: Mode::Cbc, way: Way::Encrypt, input: vec![], output: vec![] };
+        let sample = Sample::new(Mode::Cbc, Way::Encrypt, 0);
         let mut dst = apart.data(at, 512);
         let rv =
             sample.request().atomic(Way::Encrypt, None, &mut back.data(at, 512), Some(&mut dst));

@@ -2,7 +2,7 @@
 //! Nothing secret is left behind: after every operation, good or failed, by any table, 64 KiB of
 //! dead stack below the caller, every vector register and every freed block are searched for round
 //! keys of both directions, H and its powers as the key has them, E(K, J0), keystream and plaintext,
-//! in either order of bytes; of what is 16 bytes long also for an aligned half.
+//! what enciphers a CCM's MAC and its CBC-MAC before that, CMAC's subkeys, in either order of bytes; of what is 16 bytes long also for an aligned half.
 
 mod oracle;
 
@@ -14,6 +14,7 @@ use kcfaes_capi::spi::*;
 use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format};
 use kcfaes_ffi_tests::consumer::{Request, Way};
 use kcfaes_ffi_tests::kernel::{self, fk_host_features, fk_kmem_on_free};
+use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_ffi_tests::spi;
 use kcfaes_kernels::POWERS;
 use kcfaes_provider::kcf::{
@@ -211,7 +212,7 @@ fn secrets(message: &Message, key: &Key) -> Secrets {
         add(format!("round key {i}"), enc.0);
         add(format!("round key {i} of decryption"), dec.0);
     }
-    if message.tag_len > 0 {
+    if matches!(message.mode, Mode::Gcm | Mode::Gmac) {
         for (i, power) in key.powers.pow.iter().enumerate() {
             add(format!("H^{}", POWERS - i), power.0);
         }
@@ -224,12 +225,25 @@ fn secrets(message: &Message, key: &Key) -> Secrets {
         add("H".into(), key.powers.h.0);
         add("E(K, J0)".into(), message.cipher(message.j0()));
     }
-    if message.mode != Mode::Gmac {
+    if message.mode == Mode::Ccm {
+        let mask = message.cipher(message.ccm_block(0, 0));
+        let tag = &message.sealed[message.text.len()..];
+        add("E(K, A0)".into(), mask);
+        add("CBC-MAC".into(), core::array::from_fn(|i| mask[i] ^ tag[i]));
+    }
+    if message.mode == Mode::Cmac {
+        let mut subkey = u128::from_be_bytes(message.cipher([0; 16]));
+        for what in ["L", "K1", "K2"] {
+            add(what.into(), subkey.to_be_bytes());
+            subkey = (subkey << 1) ^ ((subkey >> 127) * 0x87);
+        }
+    }
+    if !message.mode.is_mac() {
         for (i, block) in message.text.as_chunks::<16>().0.iter().enumerate() {
             add(format!("plaintext block {i}"), *block);
         }
     }
-    if matches!(message.mode, Mode::Ctr | Mode::Gcm) {
+    if matches!(message.mode, Mode::Ctr | Mode::Gcm | Mode::Ccm) {
         let pairs = message.text.as_chunks::<16>().0.iter().zip(message.sealed.as_chunks::<16>().0);
         for (i, (text, sealed)) in pairs.enumerate() {
             let keystream = core::array::from_fn(|j| text[j] ^ sealed[j]);
@@ -345,6 +359,7 @@ fn key_of(message: &Message) -> Key {
 }
 
 struct Subject {
+    way: Way,
     request: Request,
     src: Buffer,
     dst: Buffer,
@@ -374,6 +389,7 @@ impl Subject {
         };
         let format = if cut.is_empty() { Format::Raw } else { Format::Uio };
         Self {
+            way,
             request: message.request(),
             src: Buffer::new(format, &input, &pieces(input.len())),
             dst: Buffer::room(format, out_len, &pieces(out_len)),
@@ -394,7 +410,7 @@ impl Subject {
                 cc_flags: 0,
                 cc_opstate: NONE,
             },
-            mechanism: self.request.provider_mechanism(),
+            mechanism: self.request.provider_mechanism(self.way),
             key: &raw mut self.request.key,
             template,
             made: NONE,
@@ -405,20 +421,6 @@ impl Subject {
         }
     }
 }
-
-const WAYS: [(Mode, Way); 11] = [
-    (Mode::Ecb, Way::Encrypt),
-    (Mode::Ecb, Way::Decrypt),
-    (Mode::Cbc, Way::Encrypt),
-    (Mode::Cbc, Way::Decrypt),
-    (Mode::Ctr, Way::Encrypt),
-    (Mode::Ctr, Way::Decrypt),
-    (Mode::Gcm, Way::Encrypt),
-    (Mode::Gcm, Way::Decrypt),
-    (Mode::Gmac, Way::Encrypt),
-    (Mode::Gmac, Way::Decrypt),
-    (Mode::Gmac, Way::Mac),
-];
 
 /// Every operation on one message.
 fn every_operation(search: &mut Search, message: &Message, way: Way, cut: &[usize]) {
@@ -466,7 +468,7 @@ fn every_operation(search: &mut Search, message: &Message, way: Way, cut: &[usiz
         search.run(&mut call, Op::Free, CRYPTO_SUCCESS);
 
         // Buffered to its end.
-        if message.mode == Mode::Gcm && way == Way::Decrypt {
+        if message.mode.is_aead() && way == Way::Decrypt {
             let mut call = subject.call(template);
             search.run(&mut call, Op::Init(way), CRYPTO_SUCCESS);
             call.in_place = true;
@@ -491,7 +493,7 @@ fn every_operation(search: &mut Search, message: &Message, way: Way, cut: &[usiz
                 call.in_place = in_place;
                 search.run(&mut call, Op::Atomic(way), CRYPTO_INVALID_MAC);
             }
-            if message.mode == Mode::Gcm {
+            if message.mode.is_aead() {
                 assert_eq!(subject.dst.bytes(), vec![0; out_len]);
             }
             for latched in [false, true] {
@@ -564,7 +566,7 @@ fn nothing_secret_is_left_behind() {
     search.found.clear();
 
     for &table in kernel::tables() {
-        for (mode, way) in WAYS {
+        for (mode, way) in tasks() {
             for key_len in [16, 24, 32] {
                 for cut in [&[][..], &[7, 0, 3, 22, 1, 64, 5]] {
                     kernel::use_table(table);

@@ -11,27 +11,13 @@ mod oracle;
 use kcfaes_ffi_tests::buffer::Format;
 use kcfaes_ffi_tests::consumer::{Request, Template, Way};
 use kcfaes_ffi_tests::kernel;
+use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_provider::engine::force;
 use kcfaes_vectors::{Mode, Stream};
 use layout::{Calls, Memory, Place, REFUSED, Shape, Side};
 use oracle::Message;
 
 const OFFSETS: [usize; 5] = [0, 1, 15, 16, 17];
-
-/// Every mode in every direction; GMAC also through the MAC entry points.
-const TASKS: [(Mode, Way); 11] = [
-    (Mode::Ecb, Way::Encrypt),
-    (Mode::Ecb, Way::Decrypt),
-    (Mode::Cbc, Way::Encrypt),
-    (Mode::Cbc, Way::Decrypt),
-    (Mode::Ctr, Way::Encrypt),
-    (Mode::Ctr, Way::Decrypt),
-    (Mode::Gcm, Way::Encrypt),
-    (Mode::Gcm, Way::Decrypt),
-    (Mode::Gmac, Way::Encrypt),
-    (Mode::Gmac, Way::Decrypt),
-    (Mode::Gmac, Way::Mac),
-];
 
 /// A message ready to be sent many times.
 struct Task {
@@ -55,7 +41,7 @@ impl Task {
     /// Whether the request can go in place by that way.
     fn may(&self, place: Place) -> bool {
         let grows = self.message.output(self.way).len() > self.message.input(self.way).len()
-            || self.message.mode == Mode::Gmac && self.way != Way::Decrypt;
+            || self.message.mode.is_mac() && self.way != Way::Decrypt;
         match place {
             Place::Apart => true,
             Place::Twin => self.way != Way::Mac,
@@ -118,7 +104,7 @@ fn updates(most: usize, full: bool) {
     let mut memory = Memory::default();
     let mut turns = Turns(0);
     let (mut through, mut refused) = (0_u64, 0_u64);
-    for (mode, way) in TASKS {
+    for (mode, way) in tasks() {
         for len in 0..=most {
             if matches!(mode, Mode::Ecb | Mode::Cbc) && len % 16 != 0 {
                 continue;
@@ -180,7 +166,7 @@ fn cuts(most: usize, full: bool) {
     let mut memory = Memory::default();
     let mut turns = Turns(0);
     let mut sent = 0_u64;
-    for (mode, way) in TASKS {
+    for (mode, way) in tasks() {
         for len in 0..=most {
             if matches!(mode, Mode::Ecb | Mode::Cbc) && len % 16 != 0 {
                 continue;
@@ -246,7 +232,7 @@ fn compositions(most: usize) {
     let mut memory = Memory::default();
     let mut turns = Turns(0);
     let mut sent = 0_u64;
-    for (mode, way) in TASKS {
+    for (mode, way) in tasks() {
         let mut tasks: Vec<Task> =
             [32, 48].map(|len| Task::new(mode, way, len)).into_iter().collect();
         if !tasks[0].blocks_only() {
@@ -326,7 +312,7 @@ fn even_pieces_at_every_offset() {
     kernel::load();
     let mut memory = Memory::default();
     let mut turns = Turns(0);
-    for (mode, way) in TASKS {
+    for (mode, way) in tasks() {
         for len in [0, 16, 48, 79, 80, 160] {
             if matches!(mode, Mode::Ecb | Mode::Cbc) && len % 16 != 0 {
                 continue;

@@ -21,12 +21,18 @@ use layout::{Calls, Memory, Place, Shape, Side, Verdict};
 use oracle::Message;
 
 const TAGS: [usize; 7] = [4, 8, 12, 13, 14, 15, 16];
+const CCM_TAGS: [usize; 7] = [4, 6, 8, 10, 12, 14, 16];
 const FORGED: Verdict = Verdict::Forged(CRYPTO_INVALID_MAC);
 
 /// The forced table is one per process.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Each table with each mode.
+fn every_table(modes: &[Mode]) -> impl Iterator<Item = (TableId, Mode)> {
+    kernel::tables().iter().flat_map(|&table| modes.iter().map(move |&mode| (table, mode)))
 }
 
 fn flip(bytes: &mut [u8], bit: usize) {
@@ -64,12 +70,19 @@ fn every_bit_of_short_messages() {
                 let message = Message { tag_len, ..drawn }.seal();
                 refused += every_bit(&message, &mut memory, &mut turn);
             }
+            for (i, tag_len) in CCM_TAGS.into_iter().enumerate() {
+                let mut random = Stream::new(len as u64);
+                let drawn = Message::draw(Mode::Ccm, [16, 24, 32][len % 3], len, &mut random);
+                let iv = random.draw(7 + (i + len) % 7);
+                let message = Message { tag_len, iv, ..drawn }.seal();
+                refused += every_bit(&message, &mut memory, &mut turn);
+            }
             let mut random = Stream::new(len as u64);
             let message = Message::draw(Mode::Gmac, [16, 24, 32][len % 3], len, &mut random);
             refused += every_bit(&message, &mut memory, &mut turn);
         }
     }
-    assert!(refused > 700_000, "{refused}");
+    assert!(refused > 1_400_000, "{refused}");
     assert_eq!(kernel::violations(), Vec::<String>::new());
     println!("{refused} forged messages refused");
 }
@@ -116,11 +129,11 @@ fn every_bit(message: &Message, memory: &mut Memory, turn: &mut usize) -> u64 {
 #[test]
 fn every_bit_of_a_verified_mac() {
     let _alone = alone();
-    for &table in kernel::tables() {
+    for (table, mode) in every_table(&[Mode::Gmac, Mode::Cmac]) {
         kernel::use_table(table);
         for len in 0..=80 {
             let mut random = Stream::new(len as u64);
-            let message = Message::draw(Mode::Gmac, [16, 24, 32][len % 3], len, &mut random);
+            let message = Message::draw(mode, [16, 24, 32][len % 3], len, &mut random);
             let mut request = message.request();
             let template = request.template();
             let total = (len + 16) * 8;
@@ -153,34 +166,34 @@ fn every_bit_of_a_verified_mac() {
 fn sampled_bits_of_long_messages() {
     let _alone = alone();
     let mut random = Stream::new(5);
-    for &table in kernel::tables() {
+    let lengths = [(1000, 60), (4103, 30), (33_000, 12), (70_001, 8)];
+    for ((table, mode), (len, samples)) in
+        every_table(&[Mode::Gcm, Mode::Ccm]).flat_map(|pair| lengths.map(|length| (pair, length)))
+    {
         kernel::use_table(table);
-        for (len, samples) in [(1000, 60), (4103, 30), (33_000, 12), (70_001, 8)] {
-            let message = Message::draw(Mode::Gcm, 32, len, &mut random);
-            let mut request = message.request();
-            let template = request.template();
-            let total = message.sealed.len() * 8;
-            for turn in 0..samples {
-                let mut forged = message.sealed.clone();
-                flip(&mut forged, below(&mut random, total));
-                let cut = [Cut::Whole, Cut::Few, Cut::Crumbs][turn / 2 % 3];
-                let format = Format::ALL[turn % 3];
-                let pieces = cut.lengths(forged.len(), &mut random);
-                let mut input = Buffer::new(format, &forged, &pieces);
-                let mut src = input.data(0, forged.len());
-                if turn % 4 < 2 {
-                    let pieces = cut.lengths(len, &mut random);
-                    let mut output = Buffer::room(Format::ALL[turn / 3 % 3], len, &pieces);
-                    let mut dst = output.data(0, len);
-                    let out = Out::Other(&mut dst);
-                    let rv = request.atomic(Way::Decrypt, Some(&template), &mut src, out);
-                    assert_eq!((rv, dst.cd_length), (CRYPTO_INVALID_MAC, len));
-                    assert_eq!(output.bytes(), vec![0; len], "{len} bytes, {format:?}, {cut:?}");
-                } else {
-                    let rv = request.atomic(Way::Decrypt, None, &mut src, Out::Null);
-                    assert_eq!((rv, src.cd_length), (CRYPTO_INVALID_MAC, forged.len()));
-                }
-                assert_eq!(input.bytes(), forged, "{len} bytes, {format:?}, {cut:?}");
+        let message = Message::draw(mode, 32, len, &mut random);
+        let mut request = message.request();
+        let template = request.template();
+        let total = message.sealed.len() * 8;
+        for turn in 0..samples {
+            let mut forged = message.sealed.clone();
+            flip(&mut forged, below(&mut random, total));
+            let cut = [Cut::Whole, Cut::Few, Cut::Crumbs][turn / 2 % 3];
+            let format = Format::ALL[turn % 3];
+            let pieces = cut.lengths(forged.len(), &mut random);
+            let mut input = Buffer::new(format, &forged, &pieces);
+            let mut src = input.data(0, forged.len());
+            if turn % 4 < 2 {
+                let pieces = cut.lengths(len, &mut random);
+                let mut output = Buffer::room(Format::ALL[turn / 3 % 3], len, &pieces);
+                let mut dst = output.data(0, len);
+                let out = Out::Other(&mut dst);
+                let rv = request.atomic(Way::Decrypt, Some(&template), &mut src, out);
+                assert_eq!((rv, dst.cd_length), (CRYPTO_INVALID_MAC, len));
+                assert_eq!(output.bytes(), vec![0; len], "{len} bytes, {format:?}, {cut:?}");
+            } else {
+                let rv = request.atomic(Way::Decrypt, None, &mut src, Out::Null);
+                assert_eq!((rv, src.cd_length), (CRYPTO_INVALID_MAC, forged.len()));
             }
         }
     }
@@ -191,10 +204,10 @@ fn sampled_bits_of_long_messages() {
 fn lists_that_are_aliased_in_part() {
     let _alone = alone();
     let mut random = Stream::new(6);
-    for &table in kernel::tables() {
+    for (table, mode) in every_table(&[Mode::Gcm, Mode::Ccm]) {
         kernel::use_table(table);
         for len in 1..=160 {
-            let message = Message::draw(Mode::Gcm, 16, len, &mut random);
+            let message = Message::draw(mode, 16, len, &mut random);
             let mut request = message.request();
             let template = request.template();
             for turn in 0..24 {
@@ -272,16 +285,16 @@ fn decrypt_into(
     rv
 }
 
-/// A decryption in parts that has latched to buffering, because its first output was NULL or because
-/// streaming is off, writes nothing at all if the tag is wrong, and all at its end if it is right.
+/// A decryption in parts that has latched to buffering, because its first output was NULL, because
+/// streaming is off or because it is CCM's, writes nothing at all if the tag is wrong, and all at its end if it is right.
 #[test]
 fn latched_decryption_writes_at_its_end_only() {
     let _alone = alone();
     let mut random = Stream::new(7);
-    for &table in kernel::tables() {
+    for (table, mode) in every_table(&[Mode::Gcm, Mode::Ccm]) {
         kernel::use_table(table);
         for len in 0..=80 {
-            let message = Message::draw(Mode::Gcm, 24, len, &mut random);
+            let message = Message::draw(mode, 24, len, &mut random);
             let mut request = message.request();
             for turn in 0..12 {
                 let forged = turn % 3 != 0;

@@ -10,10 +10,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use kcfaes_ffi_tests::buffer::{Buffer, Cut, Format, below};
 use kcfaes_ffi_tests::consumer::{Out, Request, Way};
 use kcfaes_ffi_tests::kernel;
+use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_ffi_tests::spi::{self, Spi};
 use kcfaes_provider::engine::force;
 use kcfaes_provider::kcf::{CRYPTO_INVALID_MAC, CRYPTO_SUCCESS};
-use kcfaes_vectors::{Mode, Stream};
+use kcfaes_vectors::Stream;
 use oracle::Message;
 
 const THREADS: u64 = 8;
@@ -33,7 +34,7 @@ unsafe impl Sync for ReadOnly {}
 impl ReadOnly {
     fn of(request: &mut Request) -> Self {
         let (mut block, mut size) = (core::ptr::null_mut(), 0);
-        let mut mechanism = request.provider_mechanism();
+        let mut mechanism = request.provider_mechanism(Way::Encrypt);
         let rv = spi::create_template(
             Some(&mut mechanism),
             Some(&mut request.key),
@@ -76,25 +77,11 @@ impl Drop for ReadOnly {
     }
 }
 
-const TASKS: [(Mode, Way); 11] = [
-    (Mode::Ecb, Way::Encrypt),
-    (Mode::Ecb, Way::Decrypt),
-    (Mode::Cbc, Way::Encrypt),
-    (Mode::Cbc, Way::Decrypt),
-    (Mode::Ctr, Way::Encrypt),
-    (Mode::Ctr, Way::Decrypt),
-    (Mode::Gcm, Way::Encrypt),
-    (Mode::Gcm, Way::Decrypt),
-    (Mode::Gmac, Way::Encrypt),
-    (Mode::Gmac, Way::Decrypt),
-    (Mode::Gmac, Way::Mac),
-];
-
 #[test]
 fn one_template_serves_all_threads_and_is_never_written() {
     let tables = kernel::tables();
     let key = Stream::new(1).draw(32);
-    let messages: Vec<(Message, Way)> = TASKS
+    let messages: Vec<(Message, Way)> = tasks()
         .into_iter()
         .flat_map(|(mode, way)| [0, 16, 48, 160, 208, 1024].map(|len| (mode, way, len)))
         .map(|(mode, way, len)| {
@@ -141,7 +128,7 @@ fn one(message: &Message, way: Way, template: *mut c_void, random: &mut Stream) 
     }
     let status = if forged { CRYPTO_INVALID_MAC } else { CRYPTO_SUCCESS };
     let mut request = message.request();
-    let mut mechanism = request.provider_mechanism();
+    let mut mechanism = request.provider_mechanism(way);
     // One byte more: an mblk offset at the very end is refused.
     let padded = [input.as_slice(), &[0]].concat();
     let cut = Cut::Few.lengths(padded.len(), random);

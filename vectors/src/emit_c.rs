@@ -179,7 +179,10 @@ const HEAD: &str = r#"/* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <stdint.h>
 #endif
 
-enum { KCFAES_VEC_ECB, KCFAES_VEC_CBC, KCFAES_VEC_CTR, KCFAES_VEC_GCM, KCFAES_VEC_GMAC };
+enum {
+	KCFAES_VEC_ECB, KCFAES_VEC_CBC, KCFAES_VEC_CTR, KCFAES_VEC_CCM, KCFAES_VEC_GCM,
+	KCFAES_VEC_GMAC, KCFAES_VEC_CMAC
+};
 
 /*
  * OK: encryption gives ct and tag, decryption gives pt. BAD_TAG: decryption must refuse ct with
@@ -195,7 +198,7 @@ enum {
 
 struct kcfaes_vec {
 	const char *id;
-	/* NULL when empty, drawn, or (ct) known by digest. GMAC's message is in aad. */
+	/* NULL when empty, drawn, or (ct) known by digest. A MAC's message is in aad. */
 	const uint8_t *key, *iv, *aad, *pt, *ct, *tag;
 	uint64_t seed;
 	uint64_t digest;	/* kcfaes_vec_fnv1a64() of the ciphertext */

@@ -28,15 +28,21 @@ pub enum Mode {
     Cbc,
     /// CKM_AES_CTR: 16-byte counter block and a counter width in bits.
     Ctr,
+    /// CKM_AES_CCM: nonce of 7 to 13 bytes in `iv`, AAD, tag of 4, 6, ... 16 bytes.
+    Ccm,
     /// CKM_AES_GCM: IV of any length, AAD, tag of 4, 8 or 12 to 16 bytes.
     Gcm,
     /// CKM_AES_GMAC: 12-byte IV, 16-byte tag, the message in `aad`, no text.
     Gmac,
+    /// CKM_AES_CMAC: no IV, tag of 4 to 16 bytes, the message in `aad`, no text. A tag of fewer than
+    /// 16 bytes is the beginning of what the mechanism computes.
+    Cmac,
 }
 
 impl Mode {
     /// Every mode, in declaration order.
-    pub const ALL: [Self; 5] = [Self::Ecb, Self::Cbc, Self::Ctr, Self::Gcm, Self::Gmac];
+    pub const ALL: [Self; 7] =
+        [Self::Ecb, Self::Cbc, Self::Ctr, Self::Ccm, Self::Gcm, Self::Gmac, Self::Cmac];
 
     /// The word in the `mode` column.
     pub fn name(self) -> &'static str {
@@ -44,14 +50,26 @@ impl Mode {
             Self::Ecb => "ECB",
             Self::Cbc => "CBC",
             Self::Ctr => "CTR",
+            Self::Ccm => "CCM",
             Self::Gcm => "GCM",
             Self::Gmac => "GMAC",
+            Self::Cmac => "CMAC",
         }
     }
 
     /// Whether the mode produces a tag.
     pub fn has_tag(self) -> bool {
-        matches!(self, Self::Gcm | Self::Gmac)
+        self.is_aead() || self.is_mac()
+    }
+
+    /// Whether it transforms a text and makes a tag of it.
+    pub fn is_aead(self) -> bool {
+        matches!(self, Self::Ccm | Self::Gcm)
+    }
+
+    /// Whether it transforms nothing.
+    pub fn is_mac(self) -> bool {
+        matches!(self, Self::Gmac | Self::Cmac)
     }
 
     fn from_name(name: &str) -> Option<Self> {
@@ -110,12 +128,13 @@ pub struct Case {
     /// 16, 24 or 32 bytes.
     pub key: Vec<u8>,
     /// ECB: empty. CBC: 16 bytes. CTR: the first counter block, 16 bytes. GMAC: 12 bytes.
-    /// GCM: 1 byte or more; empty only with [`Expect::BadArg`].
+    /// GCM: 1 byte or more. CCM: 7 to 13 bytes. CMAC: empty. Of other lengths, in GCM and CCM, only
+    /// with [`Expect::BadArg`].
     pub iv: Vec<u8>,
     /// CTR: the counter is the low `counter_bits` (1 to 128) bits of the big-endian block and
     /// wraps inside them. 0 in every other mode.
     pub counter_bits: u32,
-    /// GCM: additional data. GMAC: the whole message.
+    /// GCM, CCM: additional data. GMAC, CMAC: the whole message.
     pub aad: Vec<u8>,
     /// The plaintext.
     pub pt: Vec<u8>,

@@ -93,6 +93,21 @@ fn corrupt_rows_are_refused() {
             "bad_arg is not defined for CBC",
             vec![(0, "CBC"), (3, &block), (4, "-"), (7, "-"), (8, "bad_arg")],
         ),
+        ("ccm_nonce", "14-byte iv in CCM", vec![(0, "CCM"), (3, "000102030405060708090a0b0c0d")]),
+        ("ccm_short", "6-byte iv in CCM", vec![(0, "CCM"), (3, "000102030405")]),
+        (
+            "ccm_tag",
+            "5-byte tag in CCM",
+            vec![(0, "CCM"), (3, "000102030405060708090a0b"), (7, "0102030405")],
+        ),
+        ("cmac_iv", "1-byte iv in CMAC", vec![(0, "CMAC")]),
+        ("cmac_tag", "3-byte tag in CMAC", vec![(0, "CMAC"), (3, "-"), (7, "010203")]),
+        ("cmac_text", "text in CMAC", vec![(0, "CMAC"), (3, "-")]),
+        (
+            "cmac_bad_arg",
+            "bad_arg is not defined for CMAC",
+            vec![(0, "CMAC"), (3, "-"), (8, "bad_arg")],
+        ),
         ("gmac_iv", "1-byte iv in GMAC", vec![(0, "GMAC")]),
         ("gmac_text", "text in GMAC", vec![(0, "GMAC"), (3, "000102030405060708090a0b")]),
     ];
@@ -185,8 +200,9 @@ fn shipped_counts_are_the_published_ones() {
     let count = |name: &str| files.iter().find(|f| f.name == name).unwrap().cases.len();
     assert_eq!(count("ecb.tsv") + count("cbc.tsv"), 4276);
     assert_eq!((count("ctr.tsv"), count("gcm.tsv"), count("gmac.tsv")), (12, 6300, 450));
-    assert_eq!(count("wycheproof.tsv"), 316 + 414);
-    assert_eq!(files.len(), 7);
+    assert_eq!((count("ccm.tsv"), count("cmac.tsv")), (720 + 1080 + 27, 12 + 320));
+    assert_eq!(count("wycheproof.tsv"), 316 + 414 + 552 + 306);
+    assert_eq!(files.len(), 9);
 }
 
 #[test]
@@ -196,7 +212,20 @@ fn wycheproof_refusals() {
     // 81 modified GCM tags; 162 modified GMAC tags with a 12-byte IV and as many with 16 bytes.
     assert_eq!((of(Mode::Gcm, Expect::BadTag), of(Mode::Gmac, Expect::BadTag)), (81 + 162, 162));
     assert_eq!((of(Mode::Gcm, Expect::BadArg), of(Mode::Gmac, Expect::BadArg)), (6, 0));
-    assert!(cases.iter().all(|c| (c.expect == Expect::BadArg) == c.iv.is_empty()));
+    let gcm = || cases.iter().filter(|c| c.mode == Mode::Gcm);
+    assert!(gcm().all(|c| (c.expect == Expect::BadArg) == c.iv.is_empty()));
+    // 27 modified tags for each key size; 13 lengths of the nonce and 9 of the tag that are not, for each.
+    assert_eq!((of(Mode::Ccm, Expect::BadTag), of(Mode::Ccm, Expect::BadArg)), (81, 66));
+    assert_eq!((of(Mode::Cmac, Expect::BadTag), of(Mode::Cmac, Expect::BadArg)), (243, 0));
+}
+
+/// What must fail of the CAVP set of CCM: two of three cases of DVPT.
+#[test]
+fn ccm_forgeries() {
+    let cases = shipped("ccm.tsv");
+    assert_eq!(cases.iter().filter(|c| c.expect == Expect::BadTag).count(), 480);
+    let rfc3610 = cases.iter().filter(|c| c.id.starts_with("RFC3610#"));
+    assert_eq!(rfc3610.count(), 24);
 }
 
 #[test]
@@ -207,10 +236,12 @@ fn wide_covers_what_it_promises() {
             |mode| cases.iter().filter(move |c: &&Case| c.mode == mode && c.keybits() == keybits);
         let edges: Vec<usize> = (1..=6).map(|k| 1024 << k).collect();
         for mode in Mode::ALL {
+            // Modes that work on one block at a time have no wide loops.
+            let serial = matches!(mode, Mode::Ccm | Mode::Cmac);
+            let edges = if serial { vec![8192, 16384] } else { edges.clone() };
             let step = if matches!(mode, Mode::Ecb | Mode::Cbc) { 16 } else { 1 };
-            let lengths: HashSet<usize> = of(mode)
-                .map(|c| if mode == Mode::Gmac { c.aad.len() } else { c.pt.len() })
-                .collect();
+            let lengths: HashSet<usize> =
+                of(mode).map(|c| if mode.is_mac() { c.aad.len() } else { c.pt.len() }).collect();
             assert!((0..=1100).step_by(step).all(|n| lengths.contains(&n)), "{mode:?}");
             assert!(
                 edges.iter().all(|e| [e - step, *e, e + step].iter().all(|n| lengths.contains(n)))
@@ -220,6 +251,10 @@ fn wide_covers_what_it_promises() {
         assert!((1..=300).all(|n| ivs.contains(&n)));
         let aads: HashSet<usize> = of(Mode::Gcm).map(|c| c.aad.len()).collect();
         assert!((0..=300).all(|n| aads.contains(&n)));
+        let ccm: HashSet<usize> = of(Mode::Ccm).map(|c| c.aad.len()).collect();
+        assert!((0..=300).chain([0xfeff, 0xff00, 0x1_0000]).all(|n| ccm.contains(&n)));
+        let lengths: HashSet<_> = of(Mode::Ccm).map(|c| (c.iv.len(), c.tag.len())).collect();
+        assert_eq!(lengths.len(), 7 * 7);
         assert_eq!(of(Mode::Gcm).filter(|c| c.iv.len() == 16 && c.pt.len() == 1100).count(), 65);
 
         let starts: HashSet<(u32, u128)> = of(Mode::Ctr)

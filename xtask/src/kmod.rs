@@ -539,38 +539,46 @@ mod tests {
         }
     }
 
-    /// Until CCM and CMAC are registered the package may not deliver the drop-in.
+    /// What stands in the place of the stock module has every mechanism of it; the trial package does
+    /// not take that place.
     #[test]
-    fn the_drop_in_is_gated_off() {
+    fn the_drop_in_is_complete_and_a_package_of_its_own() {
         let module = text("kmod/kcfaes.c");
-        let complete = ["SUN_CKM_AES_CCM", "SUN_CKM_AES_CMAC"].iter().all(|m| module.contains(m));
-        let manifest = text("kmod/kcfaes.p5m");
-        let delivers = |line: &&str| line.starts_with("file") && line.contains("amd64/aes ");
-        assert_eq!(manifest.lines().any(|line| delivers(&line)), complete, "kcfaes.p5m");
-        assert!(complete || text("kmod/INSTALL.md").contains("**It is gated off"));
-        assert!(manifest.contains(
-            "file kcfaes path=kernel/crypto/amd64/kcfaes owner=root group=sys mode=0755"
-        ));
+        for mechanism in ["ECB", "CBC", "CMAC", "CTR", "CCM", "GCM", "GMAC"] {
+            assert!(module.contains(&format!("{{ SUN_CKM_AES_{mechanism}, ")), "{mechanism}");
+        }
+        let trial = text("kmod/kcfaes.p5m");
+        let drop_in = text("kmod/kcfaes-aes.p5m");
+        assert!(trial.contains("file kcfaes path=kernel/crypto/amd64/kcfaes owner=root"));
+        assert!(!trial.lines().any(|line| line.contains("amd64/aes")));
+        let place = "file kcfaes path=platform/i86pc/kernel/crypto/amd64/aes owner=root";
+        assert!(drop_in.contains(place));
+        assert_eq!(drop_in.lines().filter(|line| line.starts_with("file ")).count(), 1);
+        let plan =
+            make(&["GATE=/gate", "ROOMS=/dev/null", "install-aes"], &tree().root.join("kmod"));
+        let plan = plan.expect("make -n");
+        assert!(plan.contains("cp kcfaes /platform/i86pc/kernel/crypto/amd64/aes"), "{plan}");
     }
 
-    /// What pkgsend wants of each file and folder, those that are gated off included; each file is
-    /// one that the repository has or builds.
+    /// What pkgsend wants of each file and folder; each file is one that the repository has or builds.
     #[test]
-    fn the_manifest_is_complete() {
-        let manifest = text("kmod/kcfaes.p5m").replace("#NOT-YET ", "").replace("\\\n", " ");
+    fn the_manifests_are_complete() {
         let mut files = Vec::new();
-        for line in manifest.lines() {
-            let mut words = line.split_whitespace();
-            let kind = words.next();
-            if !matches!(kind, Some("file" | "dir")) {
-                continue;
-            }
-            for attribute in ["path=", "owner=root", "group=", "mode=0"] {
-                let count = line.split_whitespace().filter(|w| w.starts_with(attribute)).count();
-                assert_eq!(count, 1, "{attribute}: {line}");
-            }
-            if kind == Some("file") {
-                files.push(words.next().expect("a file"));
+        for name in ["kmod/kcfaes.p5m", "kmod/kcfaes-aes.p5m"] {
+            for line in text(name).replace("\\\n", " ").lines() {
+                let mut words = line.split_whitespace();
+                let kind = words.next();
+                if !matches!(kind, Some("file" | "dir")) {
+                    continue;
+                }
+                for attribute in ["path=", "owner=root", "group=", "mode=0"] {
+                    let count =
+                        line.split_whitespace().filter(|w| w.starts_with(attribute)).count();
+                    assert_eq!(count, 1, "{attribute}: {line}");
+                }
+                if kind == Some("file") {
+                    files.push(words.next().expect("a file").to_owned());
+                }
             }
         }
         assert_eq!(files, ["kcfaes", "kcfaes_test", "kcfaes.4", "kcfaes"]);

@@ -189,18 +189,21 @@ kcfaes_module_operation_bytes(void)
 static void
 test_slots(void)
 {
-	static const struct {
+	const uint32_t encrypt = CRYPTO_FG_ENCRYPT | CRYPTO_FG_ENCRYPT_ATOMIC;
+	const uint32_t cipher = encrypt | CRYPTO_FG_DECRYPT |
+	    CRYPTO_FG_DECRYPT_ATOMIC;
+	const uint32_t mac = CRYPTO_FG_MAC | CRYPTO_FG_MAC_ATOMIC;
+	const struct {
 		char *name;
 		uint64_t number;
-		int mac;
+		uint32_t groups;
 	} want[] = {
-		{ SUN_CKM_AES_ECB, 0, 0 }, { SUN_CKM_AES_CBC, 1, 0 },
-		{ SUN_CKM_AES_CTR, 3, 0 }, { SUN_CKM_AES_GCM, 5, 0 },
-		{ SUN_CKM_AES_GMAC, 6, 1 },
+		{ SUN_CKM_AES_ECB, 0, cipher }, { SUN_CKM_AES_CBC, 1, cipher },
+		{ SUN_CKM_AES_CMAC, 7, encrypt | mac },
+		{ SUN_CKM_AES_CTR, 3, cipher }, { SUN_CKM_AES_CCM, 4, cipher },
+		{ SUN_CKM_AES_GCM, 5, cipher },
+		{ SUN_CKM_AES_GMAC, 6, cipher | mac },
 	};
-	const uint32_t cipher = CRYPTO_FG_ENCRYPT | CRYPTO_FG_DECRYPT |
-	    CRYPTO_FG_ENCRYPT_ATOMIC | CRYPTO_FG_DECRYPT_ATOMIC;
-	const uint32_t mac = CRYPTO_FG_MAC | CRYPTO_FG_MAC_ATOMIC;
 	crypto_mechanism_t m = { 0, NULL, 0 };
 	crypto_context_t ctx;
 	crypto_ctx_template_t t;
@@ -210,7 +213,7 @@ test_slots(void)
 	for (i = 0; i < sizeof (want) / sizeof (want[0]); i++) {
 		CHECK_EQ(fk_kcf_mech(want[i].name, &k), 0);
 		CHECK_EQ(k.provider_number, want[i].number);
-		CHECK_EQ(k.groups, want[i].mac ? cipher | mac : cipher);
+		CHECK_EQ(k.groups, want[i].groups);
 		CHECK_EQ(k.min_key, 16);
 		CHECK_EQ(k.max_key, 32);
 		CHECK_EQ(k.flags, CRYPTO_KEYSIZE_UNIT_IN_BYTES);
@@ -295,21 +298,22 @@ test_load(void)
 
 	/* Every mechanism taken or disabled: EACCES, a line, nothing left. */
 	xor_module_make(&stock, "AES stand-in");
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 6; i++) {
 		static char *names[] = { SUN_CKM_AES_ECB, SUN_CKM_AES_CBC,
-		    SUN_CKM_AES_CTR, SUN_CKM_AES_GCM };
+		    SUN_CKM_AES_CTR, SUN_CKM_AES_GCM, SUN_CKM_AES_CCM,
+		    SUN_CKM_AES_CMAC };
 
 		stock.mechs[i] = stock.mechs[0];
 		bzero(stock.mechs[i].cm_mech_name, CRYPTO_MAX_MECH_NAME);
 		bcopy(names[i], stock.mechs[i].cm_mech_name,
 		    strlen(names[i]));
 	}
-	stock.info.pi_mech_list_count = 4;
+	stock.info.pi_mech_list_count = 6;
 	CHECK_EQ(xor_module_register(&stock, "aes"), 0);
 	fk_policy_disable("kcfaes", SUN_CKM_AES_GMAC);
 	fk_log_clear();
 	CHECK_EQ(fk_module_load("kcfaes", kcfaes_mod_init), EACCES);
-	CHECK_EQ(fk_log_find("\"AES stand-in\" will be used instead"), 4);
+	CHECK_EQ(fk_log_find("\"AES stand-in\" will be used instead"), 6);
 	CHECK_EQ(fk_log_find("WARNING: kcfaes: KCF refused the provider (0x5): "
 	    "no mechanism is left for it"), 1);
 	CHECK_EQ(fk_kcf_providers(), 1);

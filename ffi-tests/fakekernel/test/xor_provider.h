@@ -44,7 +44,7 @@ typedef struct xor_module {
 	crypto_mac_ops_t	mac;
 	crypto_ctx_ops_t	ctx;
 	crypto_ops_t		ops;
-	crypto_mech_info_t	mechs[4];
+	crypto_mech_info_t	mechs[6];
 	crypto_provider_info_t	info;
 	char			description[100];
 	crypto_kcf_provider_handle_t handle;

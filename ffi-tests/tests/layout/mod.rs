@@ -485,7 +485,7 @@ impl Memory {
             };
             let waits = taken - given;
             let whole_blocks =
-                matches!(mode, Mode::Ecb | Mode::Cbc) || mode == Mode::Gcm && way == Way::Encrypt;
+                matches!(mode, Mode::Ecb | Mode::Cbc) || mode.is_aead() && way == Way::Encrypt;
             if whole_blocks && waits > 0 && n > 0 {
                 // The output would begin where the waiting block did, before the input.
                 let refusal = match shape.place {
@@ -506,7 +506,7 @@ impl Memory {
             expect!(src.cd_length, n, "update {i}: input cd_length");
             taken += n;
             let reach = match (mode, way) {
-                (Mode::Gmac, _) => 0,
+                (Mode::Gmac | Mode::Cmac, _) | (Mode::Ccm, Way::Decrypt) => 0,
                 (Mode::Ctr, _) => taken,
                 (Mode::Gcm, Way::Decrypt) if apart => taken.saturating_sub(tag_len) & !15,
                 (Mode::Gcm, Way::Decrypt) => 0,

@@ -23,12 +23,12 @@ pub(crate) struct Message {
     pub(crate) iv: Vec<u8>,
     /// CTR: width of the counter.
     pub(crate) bits: u32,
-    /// The parameter's AAD, GCM and GMAC.
+    /// The parameter's AAD, GCM, GMAC and CCM.
     pub(crate) aad: Vec<u8>,
     /// Bytes of the tag, 0 without one.
     pub(crate) tag_len: usize,
     pub(crate) text: Vec<u8>,
-    /// Ciphertext and tag; GMAC's is the tag alone.
+    /// Ciphertext and tag; a MAC's is the tag alone.
     pub(crate) sealed: Vec<u8>,
 }
 
@@ -38,14 +38,15 @@ impl Message {
         let (iv_len, tag_len) = match mode {
             Mode::Ecb => (0, 0),
             Mode::Cbc | Mode::Ctr => (16, 0),
-            Mode::Gcm | Mode::Gmac => (12, 16),
+            Mode::Gcm | Mode::Gmac | Mode::Ccm => (12, 16),
+            Mode::Cmac => (0, 16),
         };
         Self {
             mode,
             key: random.draw(key_len),
             iv: random.draw(iv_len),
             bits: 32,
-            aad: if tag_len > 0 { random.draw(20) } else { vec![] },
+            aad: if iv_len == 12 { random.draw(20) } else { vec![] },
             tag_len,
             text: random.draw(len),
             sealed: vec![],
@@ -80,6 +81,7 @@ impl Message {
     /// The request to the provider.
     pub(crate) fn request(&self) -> Request {
         Request::new(self.mode, &self.key, &self.iv, self.bits, &self.aad, self.tag_len)
+            .for_text(self.text.len())
     }
 
     /// E(K, block)
@@ -133,6 +135,39 @@ impl Message {
                 let hash = ghash(self.cipher([0; 16]), &self.aad, &out);
                 out.extend(&xor(hash, self.cipher(j0))[..self.tag_len]);
             }
+            Mode::Ccm => {
+                let [a0, first] = [0, 1].map(|number| self.ccm_block(0, number));
+                let flags = u8::from(!self.aad.is_empty()) << 6 | (self.tag_len as u8 - 2) << 2;
+                let mut authenticated = self.ccm_block(flags, self.text.len()).to_vec();
+                authenticated.extend(match self.aad.len() {
+                    0 => vec![],
+                    len @ ..0xff00 => (len as u16).to_be_bytes().to_vec(),
+                    len => [&[0xff, 0xfe], (len as u32).to_be_bytes().as_slice()].concat(),
+                });
+                for part in [&self.aad, &self.text] {
+                    authenticated.extend(part);
+                    authenticated.resize(authenticated.len().next_multiple_of(16), 0);
+                }
+                out = self.counter_mode(u128::from_be_bytes(first), 128);
+                let mac = self.cbc_mac(&authenticated);
+                out.extend(&xor(mac, self.cipher(a0))[..self.tag_len]);
+            }
+            Mode::Cmac => {
+                let double = |block: [u8; 16]| {
+                    let block = u128::from_be_bytes(block);
+                    (block << 1 ^ if block >> 127 == 1 { 0x87 } else { 0 }).to_be_bytes()
+                };
+                let mut subkey = double(self.cipher([0; 16]));
+                let mut text = self.text.clone();
+                if text.is_empty() || !text.len().is_multiple_of(16) {
+                    subkey = double(subkey);
+                    text.push(0x80);
+                    text.resize(text.len().next_multiple_of(16), 0);
+                }
+                let last = text.len() - 16;
+                text[last..].iter_mut().zip(subkey).for_each(|(byte, key)| *byte ^= key);
+                out.extend(&self.cbc_mac(&text)[..self.tag_len]);
+            }
             Mode::Gmac => {
                 let aad = [self.aad.as_slice(), &self.text].concat();
                 let hash = ghash(self.cipher([0; 16]), &aad, &[]);
@@ -140,6 +175,19 @@ impl Message {
             }
         }
         out
+    }
+
+    /// A block of CCM: flags with the width of the number, the nonce, and the number (SP 800-38C
+    /// appendix A).
+    pub(crate) fn ccm_block(&self, flags: u8, number: usize) -> [u8; 16] {
+        let mut block = (number as u128).to_be_bytes();
+        block[0] = flags | (14 - self.iv.len()) as u8;
+        block[1..=self.iv.len()].copy_from_slice(&self.iv);
+        block
+    }
+
+    fn cbc_mac(&self, blocks: &[u8]) -> [u8; 16] {
+        blocks.as_chunks().0.iter().fold([0; 16], |mac, block| self.cipher(xor(mac, *block)))
     }
 
     fn counter_mode(&self, first: u128, bits: u32) -> Vec<u8> {
@@ -164,7 +212,8 @@ impl Message {
             + BlockEncryptMut
             + cipher::BlockCipher
             + cipher::BlockSizeUser<BlockSize = U16>
-            + BlockEncrypt,
+            + BlockEncrypt
+            + Clone,
     {
         let mut out = self.text.clone();
         match self.mode {
@@ -201,6 +250,12 @@ impl Message {
                 16 => self.gcm::<C, U16>(&mut out)?,
                 _ => return None,
             },
+            Mode::Ccm => self.ccm::<C>(&mut out)?,
+            Mode::Cmac => {
+                let mut cmac = <cmac::Cmac<C> as KeyInit>::new_from_slice(&self.key).ok()?;
+                cmac::Mac::update(&mut cmac, &self.text);
+                out = cmac::Mac::finalize(cmac).into_bytes()[..self.tag_len].to_vec();
+            }
             Mode::Gmac => {
                 let aad = [self.aad.as_slice(), &self.text].concat();
                 let message = Self { mode: Mode::Gcm, aad, text: vec![], ..self.clone() };
@@ -208,6 +263,45 @@ impl Message {
             }
         }
         Some(out)
+    }
+
+    fn ccm<C>(&self, out: &mut Vec<u8>) -> Option<()>
+    where
+        C: KeyInit + cipher::BlockCipher + cipher::BlockSizeUser<BlockSize = U16> + BlockEncrypt,
+    {
+        fn sealed<C, M, N>(message: &Message, out: &mut [u8]) -> Option<Vec<u8>>
+        where
+            C: KeyInit
+                + cipher::BlockCipher
+                + cipher::BlockSizeUser<BlockSize = U16>
+                + BlockEncrypt,
+            M: cipher::generic_array::ArrayLength<u8> + ccm::TagSize,
+            N: cipher::generic_array::ArrayLength<u8> + ccm::NonceSize,
+        {
+            let ccm = ccm::Ccm::<C, M, N>::new_from_slice(&message.key).ok()?;
+            let nonce = message.iv.as_slice().into();
+            Some(ccm.encrypt_in_place_detached(nonce, &message.aad, out).ok()?.to_vec())
+        }
+        use cipher::consts::{U4, U6, U7, U8, U9, U10, U11};
+        macro_rules! of {
+            ($($tag_len:literal: $tag:ty),*) => {
+                match (self.tag_len, self.iv.len()) {
+                    $(
+                        ($tag_len, 7) => sealed::<C, $tag, U7>(self, out)?,
+                        ($tag_len, 8) => sealed::<C, $tag, U8>(self, out)?,
+                        ($tag_len, 9) => sealed::<C, $tag, U9>(self, out)?,
+                        ($tag_len, 10) => sealed::<C, $tag, U10>(self, out)?,
+                        ($tag_len, 11) => sealed::<C, $tag, U11>(self, out)?,
+                        ($tag_len, 12) => sealed::<C, $tag, U12>(self, out)?,
+                        ($tag_len, 13) => sealed::<C, $tag, U13>(self, out)?,
+                    )*
+                    _ => return None,
+                }
+            };
+        }
+        let tag = of!(4: U4, 6: U6, 8: U8, 10: U10, 12: U12, 14: U14, 16: U16);
+        out.extend(tag);
+        Some(())
     }
 
     fn gcm<C, T>(&self, out: &mut Vec<u8>) -> Option<()>

@@ -138,7 +138,7 @@ pub unsafe extern "C" fn kcfaes_decrypt(
 }
 
 /// Decrypts a part. GCM streams where the first part's output is apart from its input and has room
-/// for all of it but the tag; otherwise it writes nothing before `kcfaes_decrypt_final`.
+/// for all of it but the tag; otherwise it writes nothing before `kcfaes_decrypt_final`, nor does CCM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_decrypt_update(
     ctx: *mut crypto_ctx_t,
@@ -328,13 +328,19 @@ unsafe fn deref<'a, T>(at: *mut T) -> Result<&'a mut T> {
     unsafe { at.as_mut() }.ok_or(Error::ARGUMENTS_BAD)
 }
 
-/// The mechanism, if the group has it.
-fn mechanism_in(group: Group, mechanism: &crypto_mechanism_t) -> Result<Mechanism> {
+/// The mechanism, if the group has it in this direction: a CMAC is not decrypted, only verified.
+fn mechanism_in(
+    group: Group,
+    direction: Direction,
+    mechanism: &crypto_mechanism_t,
+) -> Result<Mechanism> {
     let which = Mechanism::of(mechanism)?;
-    if group == Group::Mac && which != Mechanism::Gmac {
-        return Err(Error::MECHANISM_INVALID);
-    }
-    Ok(which)
+    let has = match which {
+        Mechanism::Gmac => true,
+        Mechanism::Cmac => direction == Direction::Encrypt,
+        _ => group == Group::Cipher,
+    };
+    if has { Ok(which) } else { Err(Error::MECHANISM_INVALID) }
 }
 
 unsafe fn io<'a>(src: &'a crypto_data_t, output: *mut crypto_data_t) -> Io<'a> {
@@ -375,7 +381,7 @@ unsafe fn init(
     // SAFETY: the common contract.
     let (ctx, mechanism, key) = unsafe { (deref(ctx)?, deref(mechanism)?, deref(key)?) };
     check_format(key)?;
-    let which = mechanism_in(group, mechanism)?;
+    let which = mechanism_in(group, direction, mechanism)?;
     // SAFETY: the common contract.
     let (shared, bytes) = unsafe {
         if template.is_null() {
@@ -385,8 +391,14 @@ unsafe fn init(
         }
     };
     // SAFETY: the common contract; the mechanism was checked.
-    let parameter = unsafe { which.parameter(mechanism)? };
-    let context = Context::new(shared, env::kmflag(req))?;
+    let parameter = unsafe { which.parameter(direction, mechanism)? };
+    let kmflag = env::kmflag(req);
+    let context = Context::new(shared, kmflag)?;
+    if let Err(error) = context.operation.reserve(direction, &parameter, kmflag) {
+        // SAFETY: made just now, and not used again.
+        unsafe { Context::free(NonNull::from(context)) };
+        return Err(error);
+    }
     let mut fpu = Fpu::new();
     if shared.is_none() {
         // SAFETY: made without a template.
@@ -512,7 +524,7 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
     if let Ok(which @ (Mechanism::Ecb | Mechanism::Cbc)) = Mechanism::numbered(mechanism) {
         which.check_len(request.direction, io.src.len())?;
     }
-    let which = mechanism_in(group, mechanism)?;
+    let which = mechanism_in(group, request.direction, mechanism)?;
     let mut own;
     let mut operation = Operation::idle();
     let mut fpu = Fpu::new();
@@ -523,7 +535,7 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
         } else {
             (Some(Template::key(request.template)?), [].as_slice())
         };
-        let parameter = which.parameter(mechanism)?;
+        let parameter = which.parameter(request.direction, mechanism)?;
         let key = match shared {
             Some(key) => key,
             None => {

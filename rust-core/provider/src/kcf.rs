@@ -196,6 +196,25 @@ pub struct CK_AES_CTR_PARAMS {
     pub cb: [u8; 16],
 }
 
+/// Parameter of CKM_AES_CCM (`sys/crypto/common.h`).
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct CK_AES_CCM_PARAMS {
+    /// Length of the MAC in bytes: 4, 6, 8, 10, 12, 14 or 16.
+    pub ulMACSize: c_ulong,
+    /// Length of the nonce in bytes, 7..=13.
+    pub ulNonceSize: c_ulong,
+    /// Length of the additional authenticated data in bytes.
+    pub ulAuthDataSize: c_ulong,
+    /// Length of the message in bytes: encrypting of the plaintext, decrypting of the ciphertext
+    /// with its MAC.
+    pub ulDataSize: c_ulong,
+    /// The nonce.
+    pub nonce: *mut c_uchar,
+    /// The additional authenticated data; may be NULL when `ulAuthDataSize` is 0.
+    pub authData: *mut c_uchar,
+}
+
 /// Parameter of CKM_AES_GCM (`sys/crypto/common.h`).
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -253,10 +272,14 @@ pub const AES_ECB_MECH_INFO_TYPE: crypto_mech_type_t = 0;
 pub const AES_CBC_MECH_INFO_TYPE: crypto_mech_type_t = 1;
 /// Number of CKM_AES_CTR in this provider.
 pub const AES_CTR_MECH_INFO_TYPE: crypto_mech_type_t = 3;
+/// Number of CKM_AES_CCM in this provider.
+pub const AES_CCM_MECH_INFO_TYPE: crypto_mech_type_t = 4;
 /// Number of CKM_AES_GCM in this provider.
 pub const AES_GCM_MECH_INFO_TYPE: crypto_mech_type_t = 5;
 /// Number of CKM_AES_GMAC in this provider.
 pub const AES_GMAC_MECH_INFO_TYPE: crypto_mech_type_t = 6;
+/// Number of CKM_AES_CMAC in this provider.
+pub const AES_CMAC_MECH_INFO_TYPE: crypto_mech_type_t = 7;
 
 /// Success (`sys/crypto/common.h`, as all that follow).
 pub const CRYPTO_SUCCESS: c_int = 0x00;

@@ -6,9 +6,10 @@ use core::ffi::c_void;
 use kcfaes_kernels::Block;
 
 use crate::kcf::{
-    AES_CBC_MECH_INFO_TYPE, AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
-    AES_GMAC_MECH_INFO_TYPE, CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS,
-    CRYPTO_KEY_RAW, Error, Result, crypto_key_t, crypto_mechanism_t,
+    AES_CBC_MECH_INFO_TYPE, AES_CCM_MECH_INFO_TYPE, AES_CMAC_MECH_INFO_TYPE,
+    AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
+    AES_GMAC_MECH_INFO_TYPE, CK_AES_CCM_PARAMS, CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS,
+    CK_AES_GMAC_PARAMS, CRYPTO_KEY_RAW, Error, Result, crypto_key_t, crypto_mechanism_t,
 };
 use crate::key::Key;
 
@@ -21,10 +22,14 @@ pub enum Mechanism {
     Cbc,
     /// CKM_AES_CTR
     Ctr,
+    /// CKM_AES_CCM
+    Ccm,
     /// CKM_AES_GCM
     Gcm,
     /// CKM_AES_GMAC
     Gmac,
+    /// CKM_AES_CMAC
+    Cmac,
 }
 
 /// What a context does.
@@ -53,6 +58,19 @@ pub enum Parameter<'a> {
         /// The first counter block.
         cb: Block,
     },
+    /// CCM (SP 800-38C), made by [`Parameter::ccm`].
+    Ccm {
+        /// The nonce, 7..=13 bytes.
+        nonce: &'a [u8],
+        /// The additional authenticated data.
+        aad: &'a [u8],
+        /// Length of the plaintext in bytes, less than 2^(8·(15 - length of the nonce)).
+        text_len: u64,
+        /// Length of the MAC in bytes: 4, 6, 8, 10, 12, 14 or 16.
+        tag_len: usize,
+    },
+    /// CMAC takes none.
+    Cmac,
     /// GCM (SP 800-38D section 7), and GMAC with a tag of 16 bytes.
     Gcm {
         /// The IV, not empty.
@@ -62,6 +80,24 @@ pub enum Parameter<'a> {
         /// Length of the tag in bytes: 4, 8 or 12..=16.
         tag_len: usize,
     },
+}
+
+impl<'a> Parameter<'a> {
+    /// A parameter of CCM.
+    ///
+    /// # Errors
+    /// `MECHANISM_PARAM_INVALID` for a length that the standard does not have.
+    pub fn ccm(nonce: &'a [u8], aad: &'a [u8], text_len: u64, tag_len: usize) -> Result<Self> {
+        let lengths =
+            matches!(nonce.len(), 7..=13) && matches!(tag_len, 4 | 6 | 8 | 10 | 12 | 14 | 16);
+        // With a nonce of 7 bytes every length can be coded.
+        let limit = 1_u64.checked_shl(8 * (15_u32.saturating_sub(nonce.len() as u32)));
+        if lengths && limit.is_none_or(|limit| text_len < limit) {
+            Ok(Self::Ccm { nonce, aad, text_len, tag_len })
+        } else {
+            Err(Error::MECHANISM_PARAM_INVALID)
+        }
+    }
 }
 
 /// Longest IV and AAD of SP 800-38D section 5.2.1.1, in bytes: 2^64 - 1 bits.
@@ -75,8 +111,9 @@ impl Mechanism {
     pub fn of(mechanism: &crypto_mechanism_t) -> Result<Self> {
         let this = Self::numbered(mechanism)?;
         let expected = match this {
-            Self::Ecb => return Ok(this),
+            Self::Ecb | Self::Cmac => return Ok(this),
             Self::Cbc => 16,
+            Self::Ccm => size_of::<CK_AES_CCM_PARAMS>(),
             Self::Ctr => size_of::<CK_AES_CTR_PARAMS>(),
             Self::Gcm => size_of::<CK_AES_GCM_PARAMS>(),
             Self::Gmac => size_of::<CK_AES_GMAC_PARAMS>(),
@@ -96,8 +133,10 @@ impl Mechanism {
             AES_ECB_MECH_INFO_TYPE => Ok(Self::Ecb),
             AES_CBC_MECH_INFO_TYPE => Ok(Self::Cbc),
             AES_CTR_MECH_INFO_TYPE => Ok(Self::Ctr),
+            AES_CCM_MECH_INFO_TYPE => Ok(Self::Ccm),
             AES_GCM_MECH_INFO_TYPE => Ok(Self::Gcm),
             AES_GMAC_MECH_INFO_TYPE => Ok(Self::Gmac),
+            AES_CMAC_MECH_INFO_TYPE => Ok(Self::Cmac),
             _ => Err(Error::MECHANISM_INVALID),
         }
     }
@@ -132,11 +171,16 @@ impl Mechanism {
     /// [`Mechanism::of`] has passed `mechanism`; `cm_param` is NULL or readable for that length, and
     /// so are the IV and AAD that it names, for `'a`.
     #[inline(always)]
-    pub unsafe fn parameter<'a>(self, mechanism: &crypto_mechanism_t) -> Result<Parameter<'a>> {
+    pub unsafe fn parameter<'a>(
+        self,
+        direction: Direction,
+        mechanism: &crypto_mechanism_t,
+    ) -> Result<Parameter<'a>> {
         let param = mechanism.cm_param.cast_const();
         let missing = param.is_null();
         match self {
             Self::Ecb => Ok(Parameter::Ecb),
+            Self::Cmac => Ok(Parameter::Cmac),
             Self::Cbc if missing => Ok(Parameter::Cbc { iv: Block([0; 16]) }),
             _ if missing => Err(Error::MECHANISM_PARAM_INVALID),
             Self::Cbc => {
@@ -150,6 +194,10 @@ impl Mechanism {
                     Ok(bits @ 1..=128) => Ok(Parameter::Ctr { bits, cb: Block(p.cb) }),
                     _ => Err(Error::MECHANISM_PARAM_INVALID),
                 }
+            }
+            Self::Ccm => {
+                // SAFETY: of that length, by `of`; the caller's contract.
+                unsafe { ccm_parameter(direction, param.cast()) }
             }
             Self::Gcm => {
                 // SAFETY: of that length, by `of`; no alignment is presumed.
@@ -174,6 +222,26 @@ impl Mechanism {
             }
         }
     }
+}
+
+/// # Safety
+/// `at` is readable, aligned or not, and so are the nonce and AAD that it names, for `'a`.
+#[inline(never)]
+unsafe fn ccm_parameter<'a>(
+    direction: Direction,
+    at: *const CK_AES_CCM_PARAMS,
+) -> Result<Parameter<'a>> {
+    // SAFETY: the caller's contract.
+    let p = unsafe { at.read_unaligned() };
+    let attached = match direction {
+        Direction::Encrypt => 0,
+        Direction::Decrypt => p.ulMACSize,
+    };
+    let text_len = p.ulDataSize.checked_sub(attached).ok_or(Error::MECHANISM_PARAM_INVALID)?;
+    // SAFETY: likewise.
+    let (nonce, aad) =
+        unsafe { (bytes(p.nonce, p.ulNonceSize)?, bytes(p.authData, p.ulAuthDataSize)?) };
+    Parameter::ccm(nonce, aad, text_len, p.ulMACSize as usize)
 }
 
 /// # Safety

@@ -37,7 +37,7 @@ pub struct Fault {
 const LEN: usize = (27 * 4 + 1) * 16 + 5;
 
 /// Bytes of each message, and those of its first part where it is given in two: so it is in GCM
-/// alone, which has other kernels for that.
+/// alone, which has other kernels for that. CMAC takes the first part alone, which is whole blocks.
 const MESSAGES: [(usize, Option<usize>); 10] = [
     (LEN, None),
     (LEN, Some(27 * 4 * 16)),
@@ -73,7 +73,8 @@ const KEY: [u8; 32] = [
     0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f,
 ];
 
-/// The IV of CBC and first counter block of CTR; its first 12 bytes are the IV of GMAC.
+/// The IV of CBC and first counter block of CTR; its first 12 bytes are the IV of GMAC and the nonce
+/// of CCM.
 const IV: [u8; 16] = [
     0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa, 0xfb, 0xff, 0xff, 0xff, 0xf0,
 ];
@@ -85,11 +86,11 @@ const GCM_IV: [u8; 16] = [
     0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd, 0x1e, 0xaf,
 ];
 
-/// [`fold`]s of the answers to one key size: of the ciphertext, in GCM with the tag behind it as
-/// one more block; of the tag in GMAC, whose message follows the AAD.
+/// [`fold`]s of the answers to one key size: of the ciphertext, in GCM and CCM with the tag behind it
+/// as one more block; of the tag in CMAC and in GMAC, whose message follows the AAD.
 struct Answers {
     key_len: usize,
-    folds: [(Mechanism, u128); 5],
+    folds: [(Mechanism, u128); 7],
 }
 
 const ANSWERS: [Answers; 3] = [
@@ -100,7 +101,9 @@ const ANSWERS: [Answers; 3] = [
             (Mechanism::Cbc, 0xe63dde7d_023460e6_b7a633d4_d0601627),
             (Mechanism::Ctr, 0x348902eb_c9cbd0e2_140ebf36_624814d6),
             (Mechanism::Gcm, 0xe31cfbfb_496d6c31_293cb04c_c4eb7e24),
+            (Mechanism::Ccm, 0x91c1bb00_48a3ea5b_c5ce0ff3_1243ecdc),
             (Mechanism::Gmac, 0xb489506c_acf61ca1_a031c43a_8b655051),
+            (Mechanism::Cmac, 0xab7c904e_d08aa312_d479846c_b6aaab12),
         ],
     },
     Answers {
@@ -110,7 +113,9 @@ const ANSWERS: [Answers; 3] = [
             (Mechanism::Cbc, 0xa22404f6_d0071ea7_906c600b_e4be8e71),
             (Mechanism::Ctr, 0xe23e1a48_f243e61c_26e16c01_d5142531),
             (Mechanism::Gcm, 0x7c5ab939_5361dee1_523d83c2_c91137e6),
+            (Mechanism::Ccm, 0x6cb40303_3efe6c9b_7549e30d_f55cf4d1),
             (Mechanism::Gmac, 0x90e5b908_a1537b85_83b94380_deab08c2),
+            (Mechanism::Cmac, 0xdb7f8e44_8936f4ad_b3e2354f_38ffc1f3),
         ],
     },
     Answers {
@@ -120,7 +125,9 @@ const ANSWERS: [Answers; 3] = [
             (Mechanism::Cbc, 0x0ad3c730_5be62444_2b7c88e8_69900d5d),
             (Mechanism::Ctr, 0xa858d176_6a3ee033_dfda0ac4_5c252894),
             (Mechanism::Gcm, 0x1730bf48_62a88946_91b1901b_96f54812),
+            (Mechanism::Ccm, 0xfa35619c_7a0ca77f_124ba539_ab5291f9),
             (Mechanism::Gmac, 0xae1f2541_a57f8d70_18be23fe_7d457060),
+            (Mechanism::Cmac, 0xc8a447c2_dd813a54_1606f35c_1eae972f),
         ],
     },
 ];
@@ -144,7 +151,7 @@ pub fn test(table: Table, scratch: &mut Scratch) -> core::result::Result<(), Fau
         for &(mechanism, answer) in &answers.folds {
             let mut sum = 0;
             for (len, part) in MESSAGES {
-                if part.is_some() && mechanism != Mechanism::Gcm {
+                if part.is_some() && !matches!(mechanism, Mechanism::Gcm | Mechanism::Cmac) {
                     continue;
                 }
                 let key = &scratch.key;
@@ -160,7 +167,7 @@ pub fn test(table: Table, scratch: &mut Scratch) -> core::result::Result<(), Fau
 }
 
 /// Folds what a mechanism makes of a message behind `sum`, if it then decrypts to the message again;
-/// in GCM, if it has also refused a tag with one bit wrong and left the ciphertext as it was.
+/// in GCM and CCM, if it has also refused a tag with one bit wrong and left the ciphertext as it was.
 #[inline(never)]
 fn answer_of(
     table: Table,
@@ -172,19 +179,21 @@ fn answer_of(
 ) -> Option<u128> {
     let whole = match mechanism {
         Mechanism::Ecb | Mechanism::Cbc => text.len() & !15,
+        Mechanism::Cmac => part.unwrap_or(text.len()),
         _ => text.len(),
     };
     let text = text.get_mut(..whole)?;
     pattern().zip(&mut *text).for_each(|(from, to)| *to = from);
     let mut tag = [0; 16];
     transform(table, mechanism, Direction::Encrypt, key, text, part, &mut tag).ok()?;
-    let sealed = |text: &[u8], tag: &[u8; 16]| match mechanism {
-        Mechanism::Gmac => fold(sum, tag),
-        Mechanism::Gcm => fold(fold(sum, text), tag),
-        _ => fold(sum, text),
+    let aead = matches!(mechanism, Mechanism::Gcm | Mechanism::Ccm);
+    let mac = matches!(mechanism, Mechanism::Gmac | Mechanism::Cmac);
+    let sealed = |text: &[u8], tag: &[u8; 16]| {
+        let sum = if mac { sum } else { fold(sum, text) };
+        if mac || aead { fold(sum, tag) } else { sum }
     };
     let answer = sealed(text, &tag);
-    if mechanism == Mechanism::Gcm && part.is_none() {
+    if aead && part.is_none() {
         let mut wrong = tag;
         wrong.last_mut().into_iter().for_each(|byte| *byte ^= 1);
         let opened = transform(table, mechanism, Direction::Decrypt, key, text, None, &mut wrong);
@@ -192,8 +201,8 @@ fn answer_of(
             return None;
         }
     }
-    if mechanism != Mechanism::Gmac {
-        // GMAC has no inverse: its message was not transformed.
+    if !mac {
+        // A MAC has no inverse: its message was not transformed.
         transform(table, mechanism, Direction::Decrypt, key, text, part, &mut tag).ok()?;
     }
     pattern().zip(text).all(|(byte, &mut got)| byte == got).then_some(answer)
@@ -220,12 +229,14 @@ fn transform(
         Mechanism::Ctr => Parameter::Ctr { bits: 128, cb: Block(IV) },
         Mechanism::Gcm => Parameter::Gcm { iv: &GCM_IV, aad: &aad, tag_len: 16 },
         Mechanism::Gmac => Parameter::Gcm { iv, aad: &aad, tag_len: 16 },
+        Mechanism::Ccm => Parameter::ccm(iv, &aad, text.len() as u64, 16)?,
+        Mechanism::Cmac => Parameter::Cmac,
     };
     let mut fpu = Fpu::on(table);
     let mut operation = Operation::idle();
     operation.begin(mechanism, direction, &parameter, key, &mut fpu);
     operation.detach_tag();
-    if mechanism == Mechanism::Gmac {
+    if operation.is_mac() {
         let (mut text, mut tag) = (Flat::new(text), Flat::new(tag));
         let io = Io { src: text.data(), dst: Some(tag.data()) };
         return operation.whole(key, &mut fpu, &io).map(|_| ());
@@ -276,9 +287,10 @@ mod tests {
     use aes::{Aes128, Aes192, Aes256};
     use aes_gcm::AesGcm;
     use aes_gcm::aead::AeadInPlace;
+    use cmac::Mac;
 
-    /// The five folds by RustCrypto.
-    fn folds<C>(key_len: usize) -> [u128; 5]
+    /// The seven folds by RustCrypto.
+    fn folds<C>(key_len: usize) -> [u128; 7]
     where
         C: BlockCipher
             + BlockSizeUser<BlockSize = U16>
@@ -291,17 +303,22 @@ mod tests {
     {
         let cipher = C::new_from_slice(&KEY[..key_len]).unwrap();
         let gcm = <AesGcm<C, U16> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
+        let ccm = <ccm::Ccm<C, U16, U12> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
         let gmac = <AesGcm<C, U12> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
         let nonce = aes_gcm::aead::generic_array::GenericArray::from_slice(&IV[..12]);
         let aad: Vec<u8> = pattern().take(AAD_LEN).collect();
-        let mut sums = [0; 5];
+        let mut sums = [0; 7];
         for (len, part) in MESSAGES {
             let text: Vec<u8> = pattern().take(len).collect();
-            let [ecb, cbc, ctr, gcm_sum, gmac_sum] = sums;
+            let [ecb, cbc, ctr, gcm_sum, ccm_sum, gmac_sum, cmac_sum] = sums;
 
             let mut sealed = text.clone();
             let tag = gcm.encrypt_in_place_detached((&GCM_IV).into(), &aad, &mut sealed).unwrap();
             sums[3] = fold(fold(gcm_sum, &sealed), &tag);
+
+            let cmac = <cmac::Cmac<C> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
+            let mac = cmac.chain_update(&text[..part.unwrap_or(len)]).finalize().into_bytes();
+            sums[6] = fold(cmac_sum, &mac);
             if part.is_some() {
                 continue;
             }
@@ -323,7 +340,11 @@ mod tests {
 
             let authenticated = [&aad[..], &text].concat();
             let mac = gmac.encrypt_in_place_detached(nonce, &authenticated, &mut []).unwrap();
-            sums[4] = fold(gmac_sum, &mac);
+            sums[5] = fold(gmac_sum, &mac);
+
+            let mut sealed = text.clone();
+            let tag = ccm.encrypt_in_place_detached(nonce, &aad, &mut sealed).unwrap();
+            sums[4] = fold(fold(ccm_sum, &sealed), &tag);
         }
         sums
     }

@@ -14,7 +14,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use crate::engine::env::{self, MECHANISMS, RESULTS, TABLES, kcfaes_stats};
 use crate::engine::{Fpu, TableId};
 use crate::kcf::{
-    AES_CBC_MECH_INFO_TYPE, AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
+    AES_CBC_MECH_INFO_TYPE, AES_CCM_MECH_INFO_TYPE, AES_CMAC_MECH_INFO_TYPE,
+    AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
     AES_GMAC_MECH_INFO_TYPE, Error,
 };
 use crate::request::Mechanism;
@@ -55,8 +56,10 @@ const fn number(mechanism: Mechanism) -> usize {
         Mechanism::Ecb => AES_ECB_MECH_INFO_TYPE,
         Mechanism::Cbc => AES_CBC_MECH_INFO_TYPE,
         Mechanism::Ctr => AES_CTR_MECH_INFO_TYPE,
+        Mechanism::Ccm => AES_CCM_MECH_INFO_TYPE,
         Mechanism::Gcm => AES_GCM_MECH_INFO_TYPE,
         Mechanism::Gmac => AES_GMAC_MECH_INFO_TYPE,
+        Mechanism::Cmac => AES_CMAC_MECH_INFO_TYPE,
     }) as usize
 }
 

@@ -53,6 +53,12 @@ impl<'a> Pair<'a> {
         Self { dst: src.clone(), src, sink: Sink::Aliased }
     }
 
+    /// Reads `src` and writes to memory of our own, which no caller's list names.
+    #[inline]
+    pub(crate) fn apart(src: Segments<'a>, dst: Segments<'a>) -> Self {
+        Self { src, dst, sink: Sink::Apart }
+    }
+
     /// Reads only.
     #[inline]
     pub fn read_only(src: Segments<'a>) -> Self {

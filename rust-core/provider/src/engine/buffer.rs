@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The growing buffer of a multi-part decryption that may release nothing before its end.
+//! The buffer of a multi-part decryption that may release nothing before its end: a growing one, or
+//! one with room for a text whose length is known.
 
 use core::ffi::c_int;
 use core::ptr::NonNull;
 
 use super::env;
 use crate::data::Segments;
-use crate::kcf::{Error, Result};
+use crate::kcf::{Error, KM_NOSLEEP, Result};
 
 /// First size; later ones double.
 const FIRST_CAPACITY: usize = 4096;
+
+/// A room larger than this is not waited for: nobody has sent so many bytes yet, they are only
+/// announced.
+const MAX_WAIT: usize = 64 << 20;
 
 /// Bytes from the environment's heap, wiped before they go back.
 pub(crate) struct Buffer {
@@ -35,20 +40,43 @@ impl Buffer {
     /// # Errors
     /// `HOST_MEMORY`: then nothing has changed.
     pub(crate) fn append(&mut self, from: &mut Segments<'_>, kmflag: c_int) -> Result<()> {
-        let len = self.len.checked_add(from.left()).ok_or(Error::HOST_MEMORY)?;
+        let more = from.left();
+        let len = self.len.checked_add(more).ok_or(Error::HOST_MEMORY)?;
         if len > self.capacity {
             self.grow(len, kmflag)?;
         }
+        from.gather(self.extend(more).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Makes room for `len` bytes, while there are none.
+    ///
+    /// # Errors
+    /// `HOST_MEMORY`: then there is no room.
+    pub(crate) fn reserve(&mut self, len: usize, kmflag: c_int) -> Result<()> {
+        if len > isize::MAX as usize {
+            return Err(Error::HOST_MEMORY);
+        }
+        if len > 0 {
+            let kmflag = if len > MAX_WAIT { KM_NOSLEEP } else { kmflag };
+            let at = env::alloc(len, kmflag).ok_or(Error::HOST_MEMORY)?;
+            *self = Self { at, len: 0, capacity: len };
+        }
+        Ok(())
+    }
+
+    /// Appends `len` bytes, zeros yet, for which there must be room.
+    pub(crate) fn extend(&mut self, len: usize) -> Option<&mut [u8]> {
+        let end = self.len.checked_add(len).filter(|&end| end <= self.capacity)?;
         // SAFETY: `capacity` bytes are ours at `at`, of which those behind `len` are free; they are
-        // set before they become a slice.
+        // set before they become a slice. Where no byte is, the pointer need not be valid.
         let tail = unsafe {
             let tail = self.at.add(self.len);
-            tail.write_bytes(0, len - self.len);
-            core::slice::from_raw_parts_mut(tail.as_ptr(), len - self.len)
+            tail.write_bytes(0, len);
+            core::slice::from_raw_parts_mut(tail.as_ptr(), len)
         };
-        from.gather(tail);
-        self.len = len;
-        Ok(())
+        self.len = end;
+        Some(tail)
     }
 
     fn grow(&mut self, len: usize, kmflag: c_int) -> Result<()> {

@@ -3,9 +3,10 @@
 
 use kcfaes_kernels::Block;
 
-use super::fpu::{Fpu, Hold, Pace};
+use super::fpu::{Fpu, Pace};
+use super::step::Step;
 use super::wipe;
-use crate::data::{Pair, Run};
+use crate::data::{Pair, Run, Segments};
 
 /// Feeds the next `len` bytes of `pair` to `step`, in order: runs of whole blocks, as long as the
 /// pieces and the budget of a hold allow, and at the very end, where `len` is no multiple of 16, a
@@ -16,26 +17,29 @@ pub(crate) fn drive(
     pace: Pace,
     pair: &mut Pair<'_>,
     mut len: usize,
-    mut step: impl FnMut(Hold<'_>, Run<'_>),
+    step: &mut Step<'_>,
 ) {
+    let mut block = Block([0; 16]);
     while len > 0 {
         let here = pair.contiguous().min(len);
         let whole = if here == len { here } else { here & !15 };
-        if whole > 0 {
-            let (hold, granted) = fpu.hold(pace, whole);
-            step(hold, pair.run(granted));
-            len -= granted;
-        } else {
-            let n = len.min(16);
-            let mut block = Block([0; 16]);
-            let bytes = block.0.get_mut(..n).unwrap_or_default();
-            pair.gather(bytes);
-            let (hold, _) = fpu.hold(pace, n);
-            step(hold, Run::in_place(bytes));
-            pair.scatter(bytes);
+        // Where no whole block is contiguous the next one is gathered.
+        let want = if whole > 0 { whole } else { len.min(16) };
+        let (hold, granted) = fpu.hold(pace, want);
+        let gathered = block.0.get_mut(..granted).filter(|_| whole == 0);
+        let run = match gathered {
+            Some(bytes) => {
+                pair.gather(bytes);
+                Run::in_place(bytes)
+            }
+            None => pair.run(granted),
+        };
+        step.run(hold, run);
+        if whole == 0 {
+            pair.scatter(block.0.get(..granted).unwrap_or_default());
             wipe(&mut block);
-            len -= n;
         }
+        len -= granted;
     }
 }
 
@@ -91,13 +95,14 @@ impl Carry {
 
     /// Takes all of `pair`'s source: what is [`ready`](Self::ready) goes through `step` to the
     /// destination, the rest waits.
+    #[inline(never)]
     pub(crate) fn pump(
         &mut self,
         keep: usize,
         fpu: &mut Fpu,
         pace: Pace,
         pair: &mut Pair<'_>,
-        mut step: impl FnMut(Hold<'_>, Run<'_>),
+        step: &mut Step<'_>,
     ) {
         let mut ready = self.ready(pair.src().left(), keep).unwrap_or_default();
         while ready > 0 && self.len > 0 {
@@ -106,8 +111,7 @@ impl Carry {
                 pair.gather(first.get_mut(self.len..).unwrap_or_default());
                 self.len = 16;
             }
-            let (hold, _) = fpu.hold(pace, 16);
-            step(hold, Run::in_place(first));
+            drive(fpu, pace, &mut Pair::in_place(Segments::from_mut(first)), 16, step);
             pair.scatter(first);
             *first = *second;
             wipe(second);

@@ -350,6 +350,41 @@ impl Hold<'_> {
             },
         }
     }
+
+    /// Absorbs bytes into the CBC-MAC `mac`, zero-padding the last block.
+    pub fn cbc_mac(&self, schedule: &Schedule, mac: &mut Block, bytes: &[u8]) {
+        match self.table() {
+            TableId::Portable => portable::cbc_mac(schedule, mac, bytes),
+            // SAFETY: see above.
+            _ => unsafe {
+                aesni::kcfaes_cbc_mac_aesni(schedule, mac, bytes.as_ptr(), bytes.len());
+            },
+        }
+    }
+
+    /// CTR with a counter of 32 bits, and CBC-MAC of its input.
+    pub fn ccm_encrypt(&self, schedule: &Schedule, ctr: &mut Block, mac: &mut Block, run: Run<'_>) {
+        match self.table() {
+            TableId::Portable => portable::ccm_encrypt(schedule, ctr, mac, run),
+            // SAFETY: see above.
+            _ => unsafe {
+                let (src, dst) = (run.src(), run.dst());
+                aesni::kcfaes_ccm_encrypt_aesni(schedule, ctr, mac, src, dst, run.len());
+            },
+        }
+    }
+
+    /// CTR with a counter of 32 bits, and CBC-MAC of its output.
+    pub fn ccm_decrypt(&self, schedule: &Schedule, ctr: &mut Block, mac: &mut Block, run: Run<'_>) {
+        match self.table() {
+            TableId::Portable => portable::ccm_decrypt(schedule, ctr, mac, run),
+            // SAFETY: see above.
+            _ => unsafe {
+                let (src, dst) = (run.src(), run.dst());
+                aesni::kcfaes_ccm_decrypt_aesni(schedule, ctr, mac, src, dst, run.len());
+            },
+        }
+    }
 }
 
 /// The counter block after `block` (SP 800-38D section 6.2, inc_32).

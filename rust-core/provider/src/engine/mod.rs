@@ -7,6 +7,7 @@ pub mod env;
 mod fpu;
 mod kernel;
 mod select;
+mod step;
 mod wipe;
 
 pub(crate) use buffer::Buffer;
@@ -14,4 +15,5 @@ pub use fpu::{Fpu, HOLD_BYTES, Hold, Pace, set_hold_bytes};
 pub use kernel::Chain;
 pub(crate) use kernel::inc32;
 pub use select::{Table, TableId, force, probe, select};
+pub(crate) use step::Step;
 pub use wipe::{Wipe, wipe, wipe_bytes, wipe_raw};

@@ -6,7 +6,7 @@ use kcfaes_kernels::Block;
 use super::begin_blocks;
 use crate::data::{Io, Pair};
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Pace};
+use crate::engine::{Fpu, Pace, Step};
 use crate::kcf::Result;
 use crate::key::Key;
 use crate::request::Direction;
@@ -37,15 +37,12 @@ impl Cbc {
         if let Some(iv) = io.src.miscdata() {
             self.iv = Block(iv);
         }
-        let (schedule, iv) = (&key.schedule, &mut self.iv);
         let pace = match direction {
             Direction::Encrypt => Pace::Serial,
             Direction::Decrypt => Pace::Parallel,
         };
-        self.carry.pump(0, fpu, pace, &mut pair, |hold, run| match direction {
-            Direction::Encrypt => hold.cbc_encrypt(schedule, iv, run),
-            Direction::Decrypt => hold.cbc_decrypt(schedule, iv, run),
-        });
+        let mut step = Step::Cbc { direction, schedule: &key.schedule, iv: &mut self.iv };
+        self.carry.pump(0, fpu, pace, &mut pair, &mut step);
         Ok(produced)
     }
 }

@@ -5,9 +5,9 @@
 
 use kcfaes_kernels::Block;
 
-use crate::data::{Io, Pair, Run};
+use crate::data::{Io, Pair, Segments};
 use crate::engine::drive::drive;
-use crate::engine::{Fpu, Hold, Pace};
+use crate::engine::{Fpu, Pace, Step};
 use crate::kcf::Result;
 use crate::key::Key;
 
@@ -53,14 +53,13 @@ impl Ctr {
     ) {
         let left = len - self.use_keystream(pair, len);
         let bulk = if whole { left } else { left & !15 };
-        drive(fpu, Pace::Parallel, pair, bulk, |hold, run| self.blocks(hold, key, run));
+        let schedule = &key.schedule;
+        let mut step = Step::Ctr { schedule, ctr: &mut self.counter, bits: self.bits };
+        drive(fpu, Pace::Parallel, pair, bulk, &mut step);
         if bulk < left {
             self.keystream = Block([0; 16]);
-            let (hold, _) = fpu.hold(Pace::Parallel, 16);
-            let mut block = self.keystream;
-            self.blocks(hold, key, Run::in_place(&mut block.0));
-            self.keystream = block;
-            crate::engine::wipe(&mut block);
+            let mut block = Pair::in_place(Segments::from_mut(&mut self.keystream.0));
+            drive(fpu, Pace::Parallel, &mut block, 16, &mut step);
             self.used = 0;
             self.use_keystream(pair, left - bulk);
         }
@@ -79,21 +78,5 @@ impl Ctr {
             done += run.len();
         }
         done
-    }
-
-    /// Whole blocks (the last may be ragged). The kernels count in 32 bits, so a run is cut where
-    /// those wrap or the counter's own bits do.
-    fn blocks(&mut self, hold: Hold<'_>, key: &Key, mut run: Run<'_>) {
-        let mask = u128::MAX >> (128 - self.bits.clamp(1, 128));
-        while !run.is_empty() {
-            let counter = u128::from_be_bytes(self.counter.0);
-            let to_wrap = ((mask as u32) - (counter as u32 & mask as u32)) as usize + 1;
-            let part = run.split_off(to_wrap.saturating_mul(16));
-            hold.ctr32(&key.schedule, &mut self.counter, part);
-            let next = u128::from_be_bytes(self.counter.0);
-            let carry = u128::from(next as u32 == 0) << 32;
-            let next = counter & !mask | next.wrapping_add(carry) & mask;
-            self.counter = Block(next.to_be_bytes());
-        }
     }
 }

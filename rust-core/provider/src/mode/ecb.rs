@@ -4,7 +4,7 @@
 use super::begin_blocks;
 use crate::data::{Io, Pair};
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Pace};
+use crate::engine::{Fpu, Pace, Step};
 use crate::kcf::Result;
 use crate::key::Key;
 use crate::request::Direction;
@@ -29,11 +29,8 @@ impl Ecb {
     ) -> Result<usize> {
         let mut pair = Pair::empty();
         let produced = begin_blocks(&self.carry, io, &mut pair)?;
-        let schedule = &key.schedule;
-        self.carry.pump(0, fpu, Pace::Parallel, &mut pair, |hold, run| match direction {
-            Direction::Encrypt => hold.ecb_encrypt(schedule, run),
-            Direction::Decrypt => hold.ecb_decrypt(schedule, run),
-        });
+        let mut step = Step::Ecb { direction, schedule: &key.schedule };
+        self.carry.pump(0, fpu, Pace::Parallel, &mut pair, &mut step);
         Ok(produced)
     }
 }

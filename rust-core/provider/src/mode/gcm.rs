@@ -11,11 +11,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kcfaes_kernels::Block;
 use subtle::ConstantTimeEq;
 
-use super::begin_blocks;
 use super::ctr::Ctr;
-use crate::data::{Data, Io, Overlap, Pair, Run, Segments};
+use super::{begin_blocks, take_back};
+use crate::data::{Data, Io, Overlap, Pair, Segments};
 use crate::engine::drive::{Carry, drive};
-use crate::engine::{Buffer, Fpu, Hold, Pace, inc32};
+use crate::engine::{Buffer, Fpu, Pace, Step, inc32};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -122,14 +122,10 @@ struct Text {
 }
 
 impl Text {
-    /// Steps 3 and 5 for a run of text.
+    /// Steps 3 and 5 for runs of text.
     #[inline(always)]
-    fn step(&mut self, direction: Direction, key: &Key, hold: Hold<'_>, run: Run<'_>) {
-        let (ctr, y) = (&mut self.ctr, &mut self.hash.y);
-        match direction {
-            Direction::Encrypt => hold.gcm_encrypt(&key.schedule, &key.powers, ctr, y, run),
-            Direction::Decrypt => hold.gcm_decrypt(&key.schedule, &key.powers, ctr, y, run),
-        }
+    fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {
+        Step::Gcm { direction, key, ctr: &mut self.ctr, y: &mut self.hash.y }
     }
 
     /// [`step`](Self::step) over the next `len` bytes.
@@ -141,9 +137,7 @@ impl Text {
         pair: &mut Pair<'_>,
         len: usize,
     ) {
-        drive(fpu, Pace::Parallel, pair, len, move |hold, run| {
-            self.step(direction, key, hold, run);
-        });
+        drive(fpu, Pace::Parallel, pair, len, &mut self.step(direction, key));
     }
 
     /// Steps 3 to 6 for a whole text of `len` bytes: in one call of a kernel where it is in one
@@ -261,17 +255,12 @@ impl Gcm {
         let mut pair = Pair::empty();
         io.pair(len, &mut pair)?;
         self.text_len = text_len;
-        let mut message = pair.clone();
+        let message = pair.clone();
         let tag = self.text.whole(Direction::Decrypt, key, fpu, &mut pair, len);
         let mut received = self.received.0;
         pair.gather(received.get_mut(..self.attached).unwrap_or_default());
         same_tag(tag, &received, self.tag_len).map(|()| len).inspect_err(|_| {
-            message.limit(len);
-            if message.aliased() {
-                let mut ctr = Ctr::new(32, self.text.hash.first_counter());
-                ctr.apply(key, fpu, &mut message.clone(), len, true);
-            }
-            message.zero_destination();
+            take_back(message, len, Ctr::new(32, self.text.hash.first_counter()), key, fpu);
         })
     }
 
@@ -284,10 +273,7 @@ impl Gcm {
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
     ) {
-        let text = &mut self.text;
-        self.carry.pump(keep, fpu, Pace::Parallel, pair, move |hold, run| {
-            text.step(direction, key, hold, run);
-        });
+        self.carry.pump(keep, fpu, Pace::Parallel, pair, &mut self.text.step(direction, key));
     }
 
     /// Transforms a part of a text without tag: every block that is complete.

@@ -7,7 +7,7 @@ use kcfaes_kernels::Block;
 use super::gcm::{Ghash, MAX_AAD, same_tag};
 use crate::data::{Pair, Segments};
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Pace};
+use crate::engine::{Fpu, Pace, Step};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -53,11 +53,9 @@ impl Gmac {
         let len = src.left() as u64;
         let total = self.hash.aad_len.checked_add(len);
         let total = total.filter(|&n| n <= MAX_AAD).ok_or(Error::DATA_LEN_RANGE)?;
-        let y = &mut self.hash.y;
+        let mut step = Step::Ghash { powers: &key.powers, y: &mut self.hash.y };
         let mut pair = Pair::read_only(src);
-        self.carry.pump(self.keep, fpu, Pace::Parallel, &mut pair, |hold, run| {
-            hold.ghash(&key.powers, y, run.source());
-        });
+        self.carry.pump(self.keep, fpu, Pace::Parallel, &mut pair, &mut step);
         self.hash.aad_len = total;
         self.message_len = self.message_len.saturating_add(len);
         Ok(())

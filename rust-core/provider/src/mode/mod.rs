@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Modes of operation: one state machine each, driven by an entry point, fed with runs.
 //!
-//! An [`Operation`] never sees a `crypto_data_t` and allocates only where a decryption in parts has
-//! latched to buffering. Every method either does all of its work or fails with nothing consumed
+//! An [`Operation`] never sees a `crypto_data_t` and allocates only in [`Operation::reserve`] and where
+//! a GCM decryption in parts has latched to buffering. Every method either does all of its work or fails with nothing consumed
 //! and nothing written, but for the rule of forged messages ([`gcm`]).
 
 mod cbc;
 mod cbc_batch;
+mod ccm;
+mod cmac;
 mod ctr;
 mod ecb;
 mod gcm;
@@ -16,12 +18,14 @@ use core::ffi::c_int;
 
 use self::cbc::Cbc;
 pub use self::cbc_batch::cbc_encrypt_batch;
+use self::ccm::Ccm;
+use self::cmac::Cmac;
 use self::ctr::Ctr;
 use self::ecb::Ecb;
 use self::gcm::Gcm;
 pub use self::gcm::set_gcm_stream;
 use self::gmac::Gmac;
-use crate::data::{Data, Io, Pair};
+use crate::data::{Data, Io, Pair, Segments};
 use crate::engine::drive::Carry;
 use crate::engine::{Buffer, Fpu, Wipe, wipe};
 use crate::kcf::{Error, Result};
@@ -43,14 +47,37 @@ enum Mode {
     Ecb(Ecb),
     Cbc(Cbc),
     Ctr(Ctr),
+    Ccm(Ccm),
     Gcm(Gcm),
     Gmac(Gmac),
+    Cmac(Cmac),
 }
 
 #[allow(unsafe_code, reason = "a statement about layout")]
 // SAFETY: with `repr(u32)` all-zero bytes are the variant 0, which has no fields; no variant owns
 // anything.
 unsafe impl Wipe for Mode {}
+
+impl Mode {
+    /// Takes in a message of a MAC, or a part.
+    fn absorb(&mut self, key: &Key, fpu: &mut Fpu, src: Segments<'_>) -> Result<()> {
+        match self {
+            Self::Gmac(gmac) => gmac.update(key, fpu, src)?,
+            Self::Cmac(cmac) => cmac.update(key, fpu, src),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the message of a MAC and writes its 16 bytes.
+    fn give_mac(&mut self, key: &Key, fpu: &mut Fpu, out: &mut Segments<'_>) {
+        match self {
+            Self::Gmac(gmac) => out.scatter(&gmac.tag(key, fpu).0),
+            Self::Cmac(cmac) => out.scatter(&cmac.tag(key, fpu).0),
+            _ => {}
+        }
+    }
+}
 
 /// What a call has written, for `cd_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,14 +112,35 @@ impl Operation {
             Mode::Ecb(_) => Some(Mechanism::Ecb),
             Mode::Cbc(_) => Some(Mechanism::Cbc),
             Mode::Ctr(_) => Some(Mechanism::Ctr),
+            Mode::Ccm(_) => Some(Mechanism::Ccm),
             Mode::Gcm(_) => Some(Mechanism::Gcm),
             Mode::Gmac(_) => Some(Mechanism::Gmac),
+            Mode::Cmac(_) => Some(Mechanism::Cmac),
         }
     }
 
     /// Whether it computes or verifies a MAC, and transforms nothing.
     pub fn is_mac(&self) -> bool {
-        matches!(self.mode, Mode::Gmac(_))
+        matches!(self.mode, Mode::Gmac(_) | Mode::Cmac(_))
+    }
+
+    /// Makes room for the plaintext of a CCM decryption in parts, whose length the parameter states,
+    /// before the message begins.
+    ///
+    /// # Errors
+    /// `HOST_MEMORY`
+    pub fn reserve(
+        &mut self,
+        direction: Direction,
+        parameter: &Parameter<'_>,
+        kmflag: c_int,
+    ) -> Result<()> {
+        match (direction, parameter) {
+            (Direction::Decrypt, Parameter::Ccm { text_len, .. }) => {
+                self.buffer.reserve(*text_len as usize, kmflag)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Begins a message. Never inlined: a key that was just set has begun a hold, and a caller that
@@ -112,6 +160,13 @@ impl Operation {
             Parameter::Ecb => self.mode = Mode::Ecb(Ecb::new()),
             Parameter::Cbc { iv } => self.mode = Mode::Cbc(Cbc::new(iv)),
             Parameter::Ctr { bits, cb } => self.mode = Mode::Ctr(Ctr::new(bits, cb)),
+            Parameter::Ccm { nonce, aad, text_len, tag_len } => {
+                self.mode = Mode::Ccm(Ccm::new(text_len, tag_len));
+                if let Mode::Ccm(ccm) = &mut self.mode {
+                    ccm.begin(key, fpu, nonce, aad);
+                }
+            }
+            Parameter::Cmac => self.mode = Mode::Cmac(Cmac::new()),
             Parameter::Gcm { iv, aad, .. } if mechanism == Mechanism::Gmac => {
                 self.mode = Mode::Gmac(Gmac::new());
                 if let Mode::Gmac(gmac) = &mut self.mode {
@@ -127,27 +182,41 @@ impl Operation {
         }
     }
 
-    /// The tag of a GCM message that has just begun is passed apart from its text: an encryption
-    /// leaves it in [`computed_tag`](Self::computed_tag), a decryption wants
+    /// The tag of a GCM or CCM message that has just begun is passed apart from its text: an
+    /// encryption leaves it in [`computed_tag`](Self::computed_tag), a decryption wants
     /// [`expect_tag`](Self::expect_tag) before its end. A decryption in parts then releases every
     /// block at once, unverified.
     pub fn detach_tag(&mut self) {
-        if let Mode::Gcm(gcm) = &mut self.mode {
-            gcm.detach_tag();
+        match &mut self.mode {
+            Mode::Gcm(gcm) => gcm.detach_tag(),
+            Mode::Ccm(ccm) => ccm.detach_tag(),
+            _ => {}
         }
     }
 
-    /// The tag that a decryption with the tag apart must find: 4, 8 or 12..=16 bytes.
+    /// The tag that a decryption with the tag apart must find: of a length that GCM has, in CCM of
+    /// the one that its parameter states.
     pub fn expect_tag(&mut self, tag: &[u8]) {
-        if let Mode::Gcm(gcm) = &mut self.mode {
-            gcm.expect_tag(tag);
+        match &mut self.mode {
+            Mode::Gcm(gcm) => gcm.expect_tag(tag),
+            Mode::Ccm(ccm) => ccm.expect_tag(tag),
+            _ => {}
         }
     }
 
-    /// The tag of a GCM encryption whose text is complete.
+    /// The tag of a GCM or CCM encryption whose text is complete.
     pub fn computed_tag(&self) -> Option<&[u8; 16]> {
         match &self.mode {
             Mode::Gcm(gcm) => Some(gcm.computed_tag()),
+            Mode::Ccm(ccm) => Some(ccm.computed_tag()),
+            _ => None,
+        }
+    }
+
+    /// Length of the tag where it is fixed when a message begins: CCM's.
+    pub fn tag_len(&self) -> Option<usize> {
+        match &self.mode {
+            Mode::Ccm(ccm) => Some(ccm.tag_len()),
             _ => None,
         }
     }
@@ -184,24 +253,27 @@ impl Operation {
                 Direction::Encrypt => gcm.encrypt(key, fpu, io)?,
                 Direction::Decrypt => gcm.decrypt(key, fpu, io)?,
             },
-            Mode::Gmac(gmac) => match direction {
-                Direction::Encrypt => {
-                    let dst = io.dst_or_src();
-                    if dst.len() < 16 {
-                        return Err(Error::Room(16));
-                    }
-                    let src = io.src.input()?;
-                    let mut out = dst.output(16)?;
-                    gmac.update(key, fpu, src)?;
-                    out.scatter(&gmac.tag(key, fpu).0);
-                    16
-                }
-                Direction::Decrypt => {
-                    gmac.update(key, fpu, io.src.input()?)?;
-                    gmac.verify(key, fpu)?;
-                    0
-                }
+            Mode::Ccm(ccm) if !ccm.fresh() => return Err(Error::ARGUMENTS_BAD),
+            Mode::Ccm(ccm) => match direction {
+                Direction::Encrypt => ccm.encrypt(key, fpu, io)?,
+                Direction::Decrypt => ccm.decrypt(key, fpu, io)?,
             },
+            Mode::Gmac(gmac) if direction == Direction::Decrypt => {
+                gmac.update(key, fpu, io.src.input()?)?;
+                gmac.verify(key, fpu)?;
+                0
+            }
+            mac @ (Mode::Gmac(_) | Mode::Cmac(_)) => {
+                let dst = io.dst_or_src();
+                if dst.len() < 16 {
+                    return Err(Error::Room(16));
+                }
+                let src = io.src.input()?;
+                let mut out = dst.output(16)?;
+                mac.absorb(key, fpu, src)?;
+                mac.give_mac(key, fpu, &mut out);
+                16
+            }
         };
         Ok(Produced::Bytes(produced))
     }
@@ -228,8 +300,12 @@ impl Operation {
                 Direction::Encrypt => gcm.text_update(direction, key, fpu, io)?,
                 Direction::Decrypt => gcm.decrypt_update(key, fpu, io, &mut self.buffer, kmflag)?,
             },
-            Mode::Gmac(gmac) => {
-                gmac.update(key, fpu, io.src.input()?)?;
+            Mode::Ccm(ccm) => match direction {
+                Direction::Encrypt => ccm.text_update(direction, key, fpu, io)?,
+                Direction::Decrypt => ccm.decrypt_update(key, fpu, io, &mut self.buffer)?,
+            },
+            mac @ (Mode::Gmac(_) | Mode::Cmac(_)) => {
+                mac.absorb(key, fpu, io.src.input()?)?;
                 0
             }
         };
@@ -261,21 +337,26 @@ impl Operation {
                     Direction::Decrypt => gcm.decrypt_final(key, fpu, dst, &mut self.buffer)?,
                 }
             }
-            Mode::Gmac(gmac) => match direction {
-                Direction::Encrypt => {
-                    let dst = dst.ok_or(Error::ARGUMENTS_BAD)?;
-                    if dst.len() < 16 {
-                        return Err(Error::DATA_LEN_RANGE);
-                    }
-                    let mut out = dst.output(16)?;
-                    out.scatter(&gmac.tag(key, fpu).0);
-                    16
+            Mode::Ccm(ccm) => {
+                let dst = dst.ok_or(Error::ARGUMENTS_BAD)?;
+                match direction {
+                    Direction::Encrypt => ccm.encrypt_final(key, fpu, dst)?,
+                    Direction::Decrypt => ccm.decrypt_final(key, fpu, dst, &mut self.buffer)?,
                 }
-                Direction::Decrypt => {
-                    gmac.verify(key, fpu)?;
-                    0
+            }
+            Mode::Gmac(gmac) if direction == Direction::Decrypt => {
+                gmac.verify(key, fpu)?;
+                0
+            }
+            mac @ (Mode::Gmac(_) | Mode::Cmac(_)) => {
+                let dst = dst.ok_or(Error::ARGUMENTS_BAD)?;
+                if dst.len() < 16 {
+                    return Err(Error::DATA_LEN_RANGE);
                 }
-            },
+                let mut out = dst.output(16)?;
+                mac.give_mac(key, fpu, &mut out);
+                16
+            }
         };
         Ok(Produced::Bytes(produced))
     }
@@ -293,12 +374,23 @@ impl Drop for Operation {
     }
 }
 
-/// A length that is no multiple of the block.
+/// A length that cannot be: no multiple of the block, or not what was declared.
 fn ragged(direction: Direction) -> Error {
     match direction {
         Direction::Encrypt => Error::DATA_LEN_RANGE,
         Direction::Decrypt => Error::ENCRYPTED_DATA_LEN_RANGE,
     }
+}
+
+/// A forged message's plaintext goes: where output is input `keystream`, from its beginning, makes it
+/// ciphertext again, the rest of the output becomes zero. The text is the first `len` bytes.
+#[inline(never)]
+fn take_back(mut message: Pair<'_>, len: usize, mut keystream: Ctr, key: &Key, fpu: &mut Fpu) {
+    message.limit(len);
+    if message.aliased() {
+        keystream.apply(key, fpu, &mut message.clone(), len, true);
+    }
+    message.zero_destination();
 }
 
 /// Input and output of a part in a mode that emits whole blocks, and the bytes it will emit.

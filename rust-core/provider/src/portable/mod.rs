@@ -175,6 +175,69 @@ pub fn gcm_tag(
     add(&mut y.0, &pad);
 }
 
+/// CBC-MAC: absorbs `bytes` into `mac`, zero-padding a last partial block.
+#[inline(never)]
+pub fn cbc_mac(schedule: &Schedule, mac: &mut Block, bytes: &[u8]) {
+    for piece in bytes.chunks(16) {
+        mac.0.iter_mut().zip(piece).for_each(|(mac, byte)| *mac ^= byte);
+        aes::encrypt_block(schedule, &mut mac.0);
+    }
+}
+
+/// CTR and CBC-MAC of the plaintext in one pass; `ctr` as in [`ctr32`], a last partial block is
+/// zero-padded into `mac`.
+#[inline(never)]
+pub fn ccm_encrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut run: Run<'_>) {
+    let mut text = [0; 16];
+    while run.peek(&mut text) != 0 {
+        add(&mut mac.0, &text);
+        let keystream = mac_and_keystream(schedule, ctr, mac);
+        add(&mut text, &keystream);
+        run.put(&text);
+        next_counter(ctr);
+    }
+}
+
+/// CTR decryption and CBC-MAC of the plaintext in one pass, otherwise as [`ccm_encrypt`].
+#[inline(never)]
+pub fn ccm_decrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut run: Run<'_>) {
+    let mut keystream = ctr.0;
+    aes::encrypt_block(schedule, &mut keystream);
+    let mut text = [0; 16];
+    loop {
+        let len = run.peek(&mut text);
+        if len == 0 {
+            break;
+        }
+        add(&mut text, &keystream);
+        run.put(&text);
+        text.iter_mut().skip(len).for_each(|keystream| *keystream = 0);
+        add(&mut mac.0, &text);
+        next_counter(ctr);
+        keystream = mac_and_keystream(schedule, ctr, mac);
+    }
+}
+
+/// Encrypts `mac`, to which text was added, and returns the keystream of `ctr`: two blocks cost what
+/// one does.
+#[inline(always)]
+fn mac_and_keystream(schedule: &Schedule, ctr: &Block, mac: &mut Block) -> [u8; 16] {
+    let mut batch = [0; BATCH];
+    for (to, from) in blocks_mut(&mut batch).zip([mac.0, ctr.0]) {
+        *to = from;
+    }
+    aes::encrypt(schedule, &mut batch);
+    let mut keystream = [0; 16];
+    for (from, to) in blocks(&batch).zip([&mut mac.0, &mut keystream]) {
+        *to = *from;
+    }
+    keystream
+}
+
+fn next_counter(ctr: &mut Block) {
+    ctr.0 = inc32(u128::from_be_bytes(ctr.0), 1).to_be_bytes();
+}
+
 /// Bytes of stack below its caller's that a function of this table may have used. Their deepest
 /// chain, GCM down to the field multiplication, takes 640; they are never inlined, so that none of
 /// it can move into the caller's own frame.

@@ -478,6 +478,21 @@ where
         let mut ctr = start;
         assert_eq!(run(&plain, |text| ctr32(&schedule, &mut ctr, text)), expected);
 
+        // CBC-MAC is the last block of CBC, of text with zeros behind it.
+        let padded = [plain.as_slice(), &vec![0; len.next_multiple_of(16) - len]].concat();
+        let chained = ::cbc::Encryptor::<C>::inner_iv_init(cipher.clone(), iv[..].into())
+            .encrypt_padded_vec_mut::<NoPadding>(&padded);
+        let chained = chained.last_chunk().map_or(start, |&last| Block(last));
+        let mut mac = start;
+        cbc_mac(&schedule, &mut mac, &plain);
+        assert_eq!(mac, chained);
+        let (mut mac, mut next) = (start, start);
+        let sealed = run(&plain, |text| ccm_encrypt(&schedule, &mut next, &mut mac, text));
+        assert_eq!((&sealed, next, mac), (&expected, ctr, chained));
+        let (mut mac, mut next) = (start, start);
+        let opened = run(&sealed, |text| ccm_decrypt(&schedule, &mut next, &mut mac, text));
+        assert_eq!((&opened, next, mac), (&plain, ctr, chained));
+
         let aad = bytes(1000 + len as u64, len);
         let mut expected = plain.clone();
         let nonce = &iv[..12];
@@ -543,5 +558,16 @@ fn one_message_in_pieces() {
         gcm_encrypt(&schedule, &powers, &mut ctr2, &mut y2, head);
         gcm_encrypt(&schedule, &powers, &mut ctr2, &mut y2, whole);
     }
-    assert_eq!((pieces, ctr2, y2), (text, ctr, y));
+    assert_eq!((&pieces, ctr2, y2), (&text, ctr, y));
+
+    // The state between the pieces has the other tables' form: no keystream runs ahead in it.
+    for kernel in [ccm_encrypt, ccm_decrypt] {
+        let (mut ctr, mut mac) = (Block::default(), Block::default());
+        kernel(&schedule, &mut ctr, &mut mac, Run::in_place(&mut text));
+        let (mut ctr2, mut mac2) = (Block::default(), Block::default());
+        for piece in pieces.chunks_mut(48) {
+            kernel(&schedule, &mut ctr2, &mut mac2, Run::in_place(piece));
+        }
+        assert_eq!((&pieces, ctr2, mac2), (&text, ctr, mac));
+    }
 }

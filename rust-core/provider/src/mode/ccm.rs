@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! CCM, SP 800-38C, formatted as in its appendix A.
+//!
+//! A message begins with the length of its text, which is kept to in both directions. Whole messages
+//! are encrypted and decrypted in one pass; a forged one leaves no plaintext. A decryption in parts
+//! deciphers into a buffer that was allocated when it began, and releases nothing before the MAC is
+//! right.
+
+use kcfaes_kernels::Block;
+
+use super::ctr::Ctr;
+use super::gcm::same_tag;
+use super::{begin_blocks, take_back};
+use crate::data::{Data, Io, Pair, Run, Segments};
+use crate::engine::drive::{Carry, drive};
+use crate::engine::{Buffer, Fpu, Pace, Step};
+use crate::kcf::{Error, Result};
+use crate::key::Key;
+use crate::request::Direction;
+
+/// The length of AAD as it is coded, and its bytes (appendix A.2.2): two, or six or ten that begin with
+/// a mark.
+fn coded_aad_len(len: u64) -> (u128, usize) {
+    match len {
+        0..0xff00 => (u128::from(len), 2),
+        0xff00..0x1_0000_0000 => (0xfffe << 32 | u128::from(len), 6),
+        _ => (0xffff << 64 | u128::from(len), 10),
+    }
+}
+
+/// CBC-MAC and counter mode.
+struct Text {
+    mac: Block,
+    /// The next counter block; its low `bits` bits count.
+    ctr: Block,
+    bits: u32,
+}
+
+impl Text {
+    /// Runs of text (section 6.1 steps 4 and 8, section 6.2 steps 5 and 10).
+    fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {
+        let Self { mac, ctr, bits } = self;
+        Step::Ccm { direction, schedule: &key.schedule, ctr, bits: *bits, mac }
+    }
+
+    /// [`step`](Self::step) over the next `len` bytes.
+    #[inline(never)]
+    fn drive(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) {
+        drive(fpu, Pace::Serial, pair, len, &mut self.step(direction, key));
+    }
+}
+
+/// State between the parts of a message.
+pub(super) struct Ccm {
+    text: Text,
+    /// Counter block 0, which enciphers the MAC.
+    a0: Block,
+    tag_len: usize,
+    /// Bytes of the MAC that follow the ciphertext: `tag_len`, or 0 where it is passed apart.
+    attached: usize,
+    /// The MAC that a decryption has received, passed apart.
+    received: Block,
+    /// Length of the text, as declared.
+    declared: u64,
+    /// Bytes that have come, those of an attached MAC included.
+    come: u64,
+    carry: Carry,
+}
+
+impl Ccm {
+    pub(super) const fn new(text_len: u64, tag_len: usize) -> Self {
+        Self {
+            text: Text { mac: Block([0; 16]), ctr: Block([0; 16]), bits: 0 },
+            a0: Block([0; 16]),
+            tag_len,
+            attached: tag_len,
+            received: Block([0; 16]),
+            declared: text_len,
+            come: 0,
+            carry: Carry::new(),
+        }
+    }
+
+    /// Begins a message: its nonce of 7..=13 bytes, and its AAD.
+    pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, nonce: &[u8], aad: &[u8]) {
+        let bits = 8 * (15 - nonce.len() as u32);
+        let nonce = nonce.iter().fold(0, |nonce, &byte| nonce << 8 | u128::from(byte));
+        // Appendix A.2.1 and A.3: flags, nonce, and a number of `bits` bits.
+        let block = |flags: u32, number: u64| {
+            let flags = u128::from(flags | (bits / 8 - 1));
+            Block((flags << 120 | nonce << bits | u128::from(number)).to_be_bytes())
+        };
+        let with_aad = u32::from(!aad.is_empty()) << 6;
+        let b0 = block(with_aad | (self.tag_len as u32 - 2) << 2, self.declared);
+        self.a0 = block(0, 0);
+        self.text.ctr = block(0, 1);
+        self.text.bits = bits;
+        self.absorb(key, fpu, &b0.0);
+        if !aad.is_empty() {
+            self.absorb_aad(key, fpu, aad);
+        }
+    }
+
+    /// The AAD behind its length (appendix A.2.2), with zeros behind it.
+    fn absorb_aad(&mut self, key: &Key, fpu: &mut Fpu, aad: &[u8]) {
+        let (coded, bytes) = coded_aad_len(aad.len() as u64);
+        let mut first = (coded << (8 * (16 - bytes))).to_be_bytes();
+        let (head, rest) = aad.split_at_checked(16 - bytes).unwrap_or((aad, &[]));
+        for (to, from) in first.iter_mut().skip(bytes).zip(head) {
+            *to = *from;
+        }
+        self.absorb(key, fpu, &first);
+        self.absorb(key, fpu, rest);
+    }
+
+    /// Bytes that only the MAC sees; a partial block ends with zeros.
+    #[inline(never)]
+    fn absorb(&mut self, key: &Key, fpu: &mut Fpu, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (hold, granted) = fpu.hold(Pace::Serial, bytes.len());
+            let (now, later) = bytes.split_at_checked(granted).unwrap_or((bytes, &[]));
+            hold.cbc_mac(&key.schedule, &mut self.text.mac, now);
+            bytes = later;
+        }
+    }
+
+    /// The MAC is no part of the ciphertext. So a decryption in parts holds nothing back, and treats
+    /// its parts as an encryption does.
+    pub(super) fn detach_tag(&mut self) {
+        self.attached = 0;
+    }
+
+    /// The received MAC, passed apart.
+    pub(super) fn expect_tag(&mut self, tag: &[u8]) {
+        for (to, from) in self.received.0.iter_mut().zip(tag) {
+            *to = *from;
+        }
+    }
+
+    /// The computed MAC, in full.
+    pub(super) fn computed_tag(&self) -> &[u8; 16] {
+        &self.text.mac.0
+    }
+
+    /// Bytes of the MAC.
+    pub(super) fn tag_len(&self) -> usize {
+        self.tag_len
+    }
+
+    /// Whether no text has come yet.
+    pub(super) fn fresh(&self) -> bool {
+        self.come == 0
+    }
+
+    /// The bytes that have come with `more`, unless they are more than were declared.
+    fn grown(&self, more: usize, declared: u64, error: Error) -> Result<u64> {
+        let come = self.come.checked_add(more as u64);
+        come.filter(|&n| n <= declared).ok_or(error)
+    }
+
+    /// The bytes of a text that is decrypted, and of its MAC where that is attached.
+    fn total(&self) -> u64 {
+        self.declared.saturating_add(self.attached as u64)
+    }
+
+    /// Turns CBC-MAC into the MAC (section 6.1 steps 5 to 8), in full.
+    #[inline(never)]
+    fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
+        let (hold, _) = fpu.hold(Pace::Serial, 16);
+        let mut a0 = self.a0;
+        hold.ctr32(&key.schedule, &mut a0, Run::in_place(&mut self.text.mac.0));
+        &self.text.mac
+    }
+
+    /// Encrypts a whole message; returns the bytes produced, the MAC's included.
+    pub(super) fn encrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
+        let len = io.src.len();
+        if len as u64 != self.declared {
+            return Err(Error::DATA_LEN_RANGE);
+        }
+        let produced = len.saturating_add(self.attached);
+        let mut pair = Pair::empty();
+        io.pair(produced, &mut pair)?;
+        self.come = self.declared;
+        self.text.drive(Direction::Encrypt, key, fpu, &mut pair, len);
+        let attached = self.attached;
+        let tag = self.tag(key, fpu);
+        pair.scatter(tag.0.get(..attached).unwrap_or_default());
+        Ok(produced)
+    }
+
+    /// Decrypts a whole message, ciphertext and (if attached) MAC; returns the bytes produced. If the
+    /// MAC is wrong, output that is not also input becomes zero, and what is becomes ciphertext
+    /// again. The MAC is read last: `io.pair` has seen that no output lies over it.
+    pub(super) fn decrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
+        let all = io.src.len();
+        let len = all.checked_sub(self.attached).filter(|_| all as u64 == self.total());
+        let len = len.ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        let mut pair = Pair::empty();
+        io.pair(len, &mut pair)?;
+        self.come = self.total();
+        let message = pair.clone();
+        let keystream = Ctr::new(self.text.bits, self.text.ctr);
+        self.text.drive(Direction::Decrypt, key, fpu, &mut pair, len);
+        let mut received = self.received.0;
+        pair.gather(received.get_mut(..self.attached).unwrap_or_default());
+        let tag_len = self.tag_len;
+        same_tag(self.tag(key, fpu), &received, tag_len)
+            .map(|()| len)
+            .inspect_err(|_| take_back(message, len, keystream, key, fpu))
+    }
+
+    /// Transforms every block that is complete when the last `keep` bytes stay.
+    fn pump(
+        &mut self,
+        direction: Direction,
+        keep: usize,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+    ) {
+        self.carry.pump(keep, fpu, Pace::Serial, pair, &mut self.text.step(direction, key));
+    }
+
+    /// Transforms a part of a text without MAC: every block that is complete.
+    pub(super) fn text_update(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<usize> {
+        let come = self.grown(io.src.len(), self.declared, super::ragged(direction))?;
+        let mut pair = Pair::empty();
+        let produced = begin_blocks(&self.carry, io, &mut pair)?;
+        self.pump(direction, 0, key, fpu, &mut pair);
+        self.come = come;
+        Ok(produced)
+    }
+
+    /// Ends an encryption: the rest of the text, and the MAC.
+    pub(super) fn encrypt_final(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        dst: &Data<'_>,
+    ) -> Result<usize> {
+        let produced = self.carry.len() + self.attached;
+        if dst.len() < produced || self.come != self.declared {
+            return Err(Error::DATA_LEN_RANGE);
+        }
+        let mut out = dst.output(produced)?;
+        let mut tail = Pair::in_place(Segments::from_mut(self.carry.bytes()));
+        let len = tail.src().left();
+        self.text.drive(Direction::Encrypt, key, fpu, &mut tail, len);
+        out.scatter(self.carry.bytes());
+        let attached = self.attached;
+        let tag = self.tag(key, fpu);
+        out.scatter(tag.0.get(..attached).unwrap_or_default());
+        Ok(produced)
+    }
+
+    /// Decrypts a part into the buffer, which has room for the text: it was declared.
+    pub(super) fn decrypt_update(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+        buffer: &mut Buffer,
+    ) -> Result<usize> {
+        if self.attached == 0 {
+            return self.text_update(Direction::Decrypt, key, fpu, io);
+        }
+        let come = self.grown(io.src.len(), self.total(), Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        let src = io.src.input()?;
+        let ready = self.carry.ready(src.left(), self.tag_len).unwrap_or_default();
+        let room = buffer.extend(ready).ok_or(Error::HOST_MEMORY)?;
+        let mut pair = Pair::apart(src, Segments::from_mut(room));
+        self.pump(Direction::Decrypt, self.tag_len, key, fpu, &mut pair);
+        self.come = come;
+        Ok(0)
+    }
+
+    /// Ends a decryption: nothing is written unless the MAC is right.
+    pub(super) fn decrypt_final(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        dst: &Data<'_>,
+        buffer: &mut Buffer,
+    ) -> Result<usize> {
+        let tail = self.carry.len().checked_sub(self.attached);
+        let tail = tail.filter(|_| self.come == self.total());
+        let tail = tail.ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        let len = buffer.bytes().len() + tail;
+        let mut out = dst.output(len)?;
+        let mut received = self.received.0;
+        let (text, tag_at) = self.carry.bytes().split_at_mut_checked(tail).unwrap_or_default();
+        for (to, from) in received.iter_mut().zip(tag_at) {
+            *to = *from;
+        }
+        let mut pair = Pair::in_place(Segments::from_mut(text));
+        self.text.drive(Direction::Decrypt, key, fpu, &mut pair, tail);
+        let tag_len = self.tag_len;
+        same_tag(self.tag(key, fpu), &received, tag_len)?;
+        out.scatter(buffer.bytes());
+        out.scatter(self.carry.bytes().get(..tail).unwrap_or_default());
+        Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::coded_aad_len;
+
+    /// The standard's own examples of appendix A.2.2, and both sides of each step.
+    #[test]
+    fn length_of_aad_is_coded_in_three_sizes() {
+        for (len, coded, bytes) in [
+            (1, 0x0001, 2),
+            (0xfeff, 0xfeff, 2),
+            (0xff00, 0xfffe_0000_ff00, 6),
+            (65_536, 0xfffe_0001_0000, 6),
+            (0x7fff_ffff, 0xfffe_7fff_ffff, 6),
+            (0x8000_0000, 0xfffe_8000_0000, 6),
+            (0xffff_ffff, 0xfffe_ffff_ffff, 6),
+            (0x1_0000_0000, 0xffff_0000_0001_0000_0000, 10),
+            (u64::MAX, 0xffff_ffff_ffff_ffff_ffff, 10),
+        ] {
+            assert_eq!(coded_aad_len(len), (coded, bytes), "{len:#x}");
+        }
+    }
+}
