@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The plain C API of libkcfaes: AES-GCM, GMAC, CTR, CBC and ECB, whole messages in one call or in
- * parts, over buffers or lists of pieces.
+ * The plain C API of libkcfaes: AES-GCM, CCM, GMAC, CMAC, CTR, CBC and ECB, whole messages in one
+ * call or in parts, over buffers or lists of pieces.
  *
  * Lengths are in bytes. A pointer may be NULL only where its length is 0, and is otherwise
  * KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no byte with it. A
@@ -56,15 +56,18 @@ typedef enum kcfaes_rc {
      * (CRYPTO_ARGUMENTS_BAD).
      */
     KCFAES_ARGUMENTS_BAD = 5,
-    /* The text is too long, or ECB or CBC was given a part of a block (CRYPTO_DATA_LEN_RANGE). */
+    /*
+     * The text is too long, or not as long as was said when an AES-CCM message began; or ECB or CBC
+     * was given a part of a block (CRYPTO_DATA_LEN_RANGE).
+     */
     KCFAES_DATA_LEN_RANGE = 12,
     /* The same of ciphertext, when decrypting (CRYPTO_ENCRYPTED_DATA_LEN_RANGE). */
     KCFAES_ENCRYPTED_DATA_LEN_RANGE = 17,
     /* The key has not 16, 24 or 32 bytes (CRYPTO_KEY_SIZE_RANGE). */
     KCFAES_KEY_SIZE_RANGE = 19,
     /*
-     * The IV is empty, or the tag has not 4, 8 or 12 to 16 bytes
-     * (CRYPTO_MECHANISM_PARAM_INVALID).
+     * The IV, nonce or tag has a length that the mode does not know, or the nonce is too long for
+     * the length of the text (CRYPTO_MECHANISM_PARAM_INVALID).
      */
     KCFAES_MECHANISM_PARAM_INVALID = 29,
     /* The context has no message begun (CRYPTO_OPERATION_NOT_INITIALIZED). */
@@ -93,7 +96,7 @@ typedef struct kcfaes_key kcfaes_key;
 typedef struct kcfaes_fault {
     /* Name of the table that gave a wrong answer; NULL if none did. */
     const char *table;
-    /* "ecb", "cbc", "ctr", "gcm" or "gmac". */
+    /* "ecb", "cbc", "ctr", "ccm", "gcm", "gmac" or "cmac". */
     const char *mode;
     /* 128, 192 or 256. */
     size_t key_bits;
@@ -282,6 +285,104 @@ enum kcfaes_rc kcfaes_gmac_verify_iov(const struct kcfaes_key *key,
                                       size_t tag_len);
 
 /*
+ * AES-CCM: encrypts len bytes of src to dst and makes the tag of tag_len 4, 6, 8, 10, 12, 14 or 16
+ * bytes, which also covers aad. The nonce has n = 7 to 13 bytes and must never be used twice with
+ * one key; the text has less than 2^(8(15 - n)). KCFAES_MECHANISM_PARAM_INVALID.
+ */
+enum kcfaes_rc kcfaes_ccm_seal(const struct kcfaes_key *key,
+                               const uint8_t *nonce,
+                               size_t nonce_len,
+                               const uint8_t *aad,
+                               size_t aad_len,
+                               const uint8_t *src,
+                               size_t len,
+                               uint8_t *dst,
+                               uint8_t *tag,
+                               size_t tag_len);
+
+/*
+ * AES-CCM: verifies the tag and decrypts len bytes of src to dst. KCFAES_INVALID_MAC: the message
+ * is not authentic, and no plaintext is left: dst is zero or, in place, the ciphertext again.
+ */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_ccm_open(const struct kcfaes_key *key,
+                               const uint8_t *nonce,
+                               size_t nonce_len,
+                               const uint8_t *aad,
+                               size_t aad_len,
+                               const uint8_t *src,
+                               size_t len,
+                               uint8_t *dst,
+                               const uint8_t *tag,
+                               size_t tag_len);
+
+/*
+ * kcfaes_ccm_seal over pieces: all bytes of src, to the first bytes of dst.
+ * KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+ */
+enum kcfaes_rc kcfaes_ccm_seal_iov(const struct kcfaes_key *key,
+                                   const uint8_t *nonce,
+                                   size_t nonce_len,
+                                   const uint8_t *aad,
+                                   size_t aad_len,
+                                   const struct kcfaes_iovec *src,
+                                   size_t src_count,
+                                   const struct kcfaes_iovec *dst,
+                                   size_t dst_count,
+                                   uint8_t *tag,
+                                   size_t tag_len);
+
+/*
+ * kcfaes_ccm_open over pieces: all bytes of src, to the first bytes of dst.
+ * KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+ */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_ccm_open_iov(const struct kcfaes_key *key,
+                                   const uint8_t *nonce,
+                                   size_t nonce_len,
+                                   const uint8_t *aad,
+                                   size_t aad_len,
+                                   const struct kcfaes_iovec *src,
+                                   size_t src_count,
+                                   const struct kcfaes_iovec *dst,
+                                   size_t dst_count,
+                                   const uint8_t *tag,
+                                   size_t tag_len);
+
+/*
+ * AES-CMAC: the MAC of len bytes of src; of its 16 bytes the first tag_len, 4 to 16.
+ * KCFAES_MECHANISM_PARAM_INVALID.
+ */
+enum kcfaes_rc kcfaes_cmac(const struct kcfaes_key *key,
+                           const uint8_t *src,
+                           size_t len,
+                           uint8_t *tag,
+                           size_t tag_len);
+
+/* AES-CMAC: verifies the MAC of len bytes of src. KCFAES_INVALID_MAC: they are not authentic. */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_cmac_verify(const struct kcfaes_key *key,
+                                  const uint8_t *src,
+                                  size_t len,
+                                  const uint8_t *tag,
+                                  size_t tag_len);
+
+/* kcfaes_cmac over pieces. */
+enum kcfaes_rc kcfaes_cmac_iov(const struct kcfaes_key *key,
+                               const struct kcfaes_iovec *src,
+                               size_t src_count,
+                               uint8_t *tag,
+                               size_t tag_len);
+
+/* kcfaes_cmac_verify over pieces. */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_cmac_verify_iov(const struct kcfaes_key *key,
+                                      const struct kcfaes_iovec *src,
+                                      size_t src_count,
+                                      const uint8_t *tag,
+                                      size_t tag_len);
+
+/*
  * AES-CTR: encrypts or decrypts len bytes. counter is the first counter block, a big-endian number
  * of 128 bits, and becomes the one after the last used: another call goes on where this ended if
  * len was a multiple of 16. Not authenticated. No counter block may be used twice with one key.
@@ -443,6 +544,39 @@ enum kcfaes_rc kcfaes_gmac_init(struct kcfaes_ctx *ctx,
                                 size_t iv_len);
 
 /*
+ * Begins an AES-CCM message of text_len bytes to encrypt in parts: kcfaes_update,
+ * kcfaes_ccm_seal_final. Lengths as for kcfaes_ccm_seal; nonce and aad need not stay.
+ */
+enum kcfaes_rc kcfaes_ccm_seal_init(struct kcfaes_ctx *ctx,
+                                    const struct kcfaes_key *key,
+                                    const uint8_t *nonce,
+                                    size_t nonce_len,
+                                    const uint8_t *aad,
+                                    size_t aad_len,
+                                    uint64_t text_len,
+                                    size_t tag_len);
+
+/*
+ * Begins an AES-CCM message of text_len bytes, without the tag, to decrypt in parts:
+ * kcfaes_update_unverified, kcfaes_ccm_open_final. Whoever can hold the whole message calls
+ * kcfaes_ccm_open or kcfaes_ccm_open_iov instead.
+ */
+enum kcfaes_rc kcfaes_ccm_open_init(struct kcfaes_ctx *ctx,
+                                    const struct kcfaes_key *key,
+                                    const uint8_t *nonce,
+                                    size_t nonce_len,
+                                    const uint8_t *aad,
+                                    size_t aad_len,
+                                    uint64_t text_len,
+                                    size_t tag_len);
+
+/*
+ * Begins an AES-CMAC message in parts: kcfaes_update (its output is not used, and may be NULL),
+ * kcfaes_cmac_final or kcfaes_cmac_verify_final.
+ */
+enum kcfaes_rc kcfaes_cmac_init(struct kcfaes_ctx *ctx, const struct kcfaes_key *key);
+
+/*
  * Begins an AES-CTR message in parts: kcfaes_update, kcfaes_final. The keystream is continuous
  * over parts of any length.
  */
@@ -477,8 +611,8 @@ enum kcfaes_rc kcfaes_ecb_decrypt_init(struct kcfaes_ctx *ctx, const struct kcfa
  *
  * KCFAES_BUFFER_TOO_SMALL: room is less than what would be written, written says how much that is,
  * and the call may be repeated. KCFAES_DATA_LEN_RANGE: a part in place where an earlier one ended
- * within a block, so that the output would begin before it. KCFAES_ARGUMENTS_BAD: the context
- * decrypts AES-GCM.
+ * within a block, so that the output would begin before it; more bytes than an AES-CCM message
+ * began with. KCFAES_ARGUMENTS_BAD: the context decrypts AES-GCM or AES-CCM.
  */
 enum kcfaes_rc kcfaes_update(struct kcfaes_ctx *ctx,
                              const uint8_t *src,
@@ -488,9 +622,10 @@ enum kcfaes_rc kcfaes_update(struct kcfaes_ctx *ctx,
                              size_t *written);
 
 /*
- * kcfaes_update of an AES-GCM message that is decrypted: dst is plaintext that nobody has
- * verified. Nothing may depend on it, and it must be thrown away unless kcfaes_gcm_open_final
- * succeeds. KCFAES_ARGUMENTS_BAD: the context does something else.
+ * kcfaes_update of an AES-GCM or AES-CCM message that is decrypted: dst is plaintext that nobody
+ * has verified. Nothing may depend on it, and it must be thrown away unless kcfaes_gcm_open_final
+ * or kcfaes_ccm_open_final succeeds. KCFAES_ARGUMENTS_BAD: the context does something else.
+ * KCFAES_ENCRYPTED_DATA_LEN_RANGE: more bytes than an AES-CCM message began with.
  */
 enum kcfaes_rc kcfaes_update_unverified(struct kcfaes_ctx *ctx,
                                         const uint8_t *src,
@@ -548,6 +683,48 @@ enum kcfaes_rc kcfaes_gcm_open_final(struct kcfaes_ctx *ctx,
                                      size_t *written,
                                      const uint8_t *tag,
                                      size_t tag_len);
+
+/*
+ * Ends the encryption of an AES-CCM message, whose text is complete: writes the rest of the
+ * ciphertext, written bytes and less than 16, to dst, and the tag. KCFAES_BUFFER_TOO_SMALL: written
+ * says how much room the rest needs, and the call may be repeated. KCFAES_DATA_LEN_RANGE: less
+ * text has come than the message began with; it goes on. KCFAES_MECHANISM_PARAM_INVALID: tag_len
+ * is not that of the beginning.
+ */
+enum kcfaes_rc kcfaes_ccm_seal_final(struct kcfaes_ctx *ctx,
+                                     uint8_t *dst,
+                                     size_t room,
+                                     size_t *written,
+                                     uint8_t *tag,
+                                     size_t tag_len);
+
+/*
+ * Ends the decryption of an AES-CCM message, whose text is complete: verifies the tag, then writes
+ * the rest of the plaintext, written bytes and less than 16, to dst. KCFAES_INVALID_MAC: the
+ * message is not authentic, nothing is written, it has ended, and what kcfaes_update_unverified
+ * gave must be thrown away. KCFAES_BUFFER_TOO_SMALL: written says how much room the rest needs, and
+ * the call may be repeated. KCFAES_ENCRYPTED_DATA_LEN_RANGE: less text has come than the message
+ * began with; it goes on. KCFAES_MECHANISM_PARAM_INVALID: tag_len is not that of the beginning.
+ */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_ccm_open_final(struct kcfaes_ctx *ctx,
+                                     uint8_t *dst,
+                                     size_t room,
+                                     size_t *written,
+                                     const uint8_t *tag,
+                                     size_t tag_len);
+
+/* Ends an AES-CMAC message with its MAC. */
+enum kcfaes_rc kcfaes_cmac_final(struct kcfaes_ctx *ctx, uint8_t *tag, size_t tag_len);
+
+/*
+ * Ends an AES-CMAC message and verifies its MAC. KCFAES_INVALID_MAC: it is not authentic, and it
+ * has ended.
+ */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_cmac_verify_final(struct kcfaes_ctx *ctx,
+                                        const uint8_t *tag,
+                                        size_t tag_len);
 
 /* Ends an AES-GMAC message with its tag. */
 enum kcfaes_rc kcfaes_gmac_final(struct kcfaes_ctx *ctx, uint8_t *tag, size_t tag_len);

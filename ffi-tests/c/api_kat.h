@@ -4,7 +4,7 @@
  * Known answers for api_test.c.  ECB, CBC and CTR: the four blocks of
  * SP 800-38A appendix F.  GCM: key, text, AAD and IVs of test cases 4 to 6,
  * 10 to 12 and 16 to 18 of the GCM specification; the GMAC beside each is of
- * the text as AAD.
+ * the text as AAD.  CCM and CMAC: below.
  */
 
 #ifndef	_API_KAT_H
@@ -133,6 +133,143 @@ static const struct {
 	    "0fc0c3b780f244452da3ebf1c5d82cdea2418997200ef82e44ae7e3f",
 	    "a44a8266ee1c8eb0c8b5d4cf5ae9f19a",
 	    "1728c258c0095d8d40be64ebf3c3e495"
+	}
+};
+
+/*
+ * CCM: SP 800-38C appendix C, RFC 3610 packet vectors 1 and 24, and of CAVP
+ * one with each longer key.
+ */
+static const struct {
+	const char *key, *nonce, *aad, *pt, *ct, *tag;
+} kat_ccm[] = {
+	{
+	    "404142434445464748494a4b4c4d4e4f",
+	    "10111213141516",
+	    "0001020304050607",
+	    "20212223",
+	    "7162015b",
+	    "4dac255d"
+	},
+	{
+	    "404142434445464748494a4b4c4d4e4f",
+	    "1011121314151617",
+	    "000102030405060708090a0b0c0d0e0f",
+	    "202122232425262728292a2b2c2d2e2f",
+	    "d2a1f0e051ea5f62081a7792073d593d",
+	    "1fc64fbfaccd"
+	},
+	{
+	    "404142434445464748494a4b4c4d4e4f",
+	    "101112131415161718191a1b",
+	    "000102030405060708090a0b0c0d0e0f10111213",
+	    "202122232425262728292a2b2c2d2e2f3031323334353637",
+	    "e3b201a9f5b71a7a9b1ceaeccd97e70b6176aad9a4428aa5",
+	    "484392fbc1b09951"
+	},
+	{
+	    "c0c1c2c3c4c5c6c7c8c9cacbcccdcecf",
+	    "00000003020100a0a1a2a3a4a5",
+	    "0001020304050607",
+	    "08090a0b0c0d0e0f101112131415161718191a1b1c1d1e",
+	    "588c979a61c663d2f066d0c2c0f989806d5f6b61dac384",
+	    "17e8d12cfdf926e0"
+	},
+	{
+	    "d7828d13b2b0bdc325a76236df93cc6b",
+	    "008d493b30ae8b3c9696766cfa",
+	    "6e37a6ef546d955d34ab6059",
+	    "abf21c0b02feb88f856df4a37381bce3cc128517d4",
+	    "f32905b88a641b04b9c9ffb58cc390900f3da12ab1",
+	    "6dce9e82efa16da62059"
+	},
+	{
+	    "ceb009aea4454451feadf0e6b36f45555dd04723baa448e8",
+	    "764043c49460b7",
+	    "6e80dd7f1badf3a1c9ab25c75f10bde78c23fa0eb8f9aaa53adefbf4cbf78fe4",
+	    "c8d275f919e17d7fe69c2a1f58939dfe4d403791b5df1310",
+	    "8a0f3d8229e48e7487fd95a28ad392c80b3681d4fbc7bbfd",
+	    "2dd6ef1c45d4ccb723dc074414db506d"
+	},
+	{
+	    "9074b1ae4ca3342fe5bf6f14bcf2f27904f0b15179d95a654f61e699692e6f71",
+	    "2e1e0132468500d4bd47862563",
+	    "3c5f5404370abdcb1edde99de60d0682c600b034e063b7d3237723da70ab7552",
+	    "239029f150bccbd67edbb67f8ae456b4ea066a4beee065f9",
+	    "9c8d5dd227fd9f81237601830afee4f0115636c8e5d5fd74",
+	    "3cb9afed"
+	}
+};
+
+/* CMAC: SP 800-38B appendix D; with the shortest key RFC 4493 section 4. */
+static const struct {
+	const char *key, *message, *mac;
+} kat_cmac[] = {
+	{
+	    "2b7e151628aed2a6abf7158809cf4f3c",
+	    "",
+	    "bb1d6929e95937287fa37d129b756746"
+	},
+	{
+	    "2b7e151628aed2a6abf7158809cf4f3c",
+	    "6bc1bee22e409f96e93d7e117393172a",
+	    "070a16b46b4d4144f79bdd9dd04a287c"
+	},
+	{
+	    "2b7e151628aed2a6abf7158809cf4f3c",
+	    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+	    "30c81c46a35ce411",
+	    "dfa66747de9ae63030ca32611497c827"
+	},
+	{
+	    "2b7e151628aed2a6abf7158809cf4f3c",
+	    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+	    "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
+	    "51f0bebf7e3b9d92fc49741779363cfe"
+	},
+	{
+	    "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b",
+	    "",
+	    "d17ddf46adaacde531cac483de7a9367"
+	},
+	{
+	    "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b",
+	    "6bc1bee22e409f96e93d7e117393172a",
+	    "9e99a7bf31e710900662f65e617c5184"
+	},
+	{
+	    "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b",
+	    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+	    "30c81c46a35ce411",
+	    "8a1de5be2eb31aad089a82e6ee908b0e"
+	},
+	{
+	    "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b",
+	    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+	    "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
+	    "a1d5df0eed790f794d77589659f39a11"
+	},
+	{
+	    "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+	    "",
+	    "028962f61b7bf89efc6b551f4667d983"
+	},
+	{
+	    "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+	    "6bc1bee22e409f96e93d7e117393172a",
+	    "28a7023f452e8f82bd4bf28d8c37c35c"
+	},
+	{
+	    "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+	    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+	    "30c81c46a35ce411",
+	    "aaf3d8f1de5640c232f5b169b9c911e6"
+	},
+	{
+	    "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+	    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+	    "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
+	    "e1992190549f6ed5696a2c056c315410"
 	}
 };
 

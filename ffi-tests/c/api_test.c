@@ -180,6 +180,61 @@ test_known_answers(void)
 	}
 }
 
+static void
+test_known_answers_of_cbc_mac(void)
+{
+	uint8_t key_bytes[32], nonce[20], aad[64], plain[64], want[64], got[64], right[16], tag[20];
+	kcfaes_key *key;
+
+	for (size_t i = 0; i < COUNT(kat_ccm); i++) {
+		size_t nonce_len = hex(kat_ccm[i].nonce, nonce), aad_len = hex(kat_ccm[i].aad, aad);
+		size_t len = hex(kat_ccm[i].pt, plain), tag_len = hex(kat_ccm[i].tag, right);
+
+		OK(kcfaes_key_new(key_bytes, hex(kat_ccm[i].key, key_bytes), &key));
+		hex(kat_ccm[i].ct, want);
+		OK(kcfaes_ccm_seal(key, nonce, nonce_len, aad, aad_len, plain, len, got, tag, tag_len));
+		CHECK(memcmp(got, want, len) == 0 && memcmp(tag, right, tag_len) == 0);
+		OK(kcfaes_ccm_open(key, nonce, nonce_len, aad, aad_len, want, len, got, right, tag_len));
+		CHECK(memcmp(got, plain, len) == 0);
+		/* A shorter tag is not the beginning of the longer one, and of some lengths none. */
+		for (size_t n = 0; n <= 20; n++) {
+			int legal = n >= 4 && n <= 16 && n % 2 == 0;
+
+			IS(kcfaes_ccm_seal(key, nonce, nonce_len, aad, aad_len, plain, len, got, tag, n),
+			    legal ? KCFAES_OK : KCFAES_MECHANISM_PARAM_INVALID);
+			if (!legal || n == tag_len)
+				continue;
+			CHECK(memcmp(tag, right, n < tag_len ? n : tag_len) != 0);
+			OK(kcfaes_ccm_open(key, nonce, nonce_len, aad, aad_len, want, len, got, tag, n));
+		}
+		for (size_t n = 0; n <= 20; n++) {
+			IS(kcfaes_ccm_seal(key, nonce, n, aad, aad_len, plain, len, got, tag, 16),
+			    n >= 7 && n <= 13 ? KCFAES_OK : KCFAES_MECHANISM_PARAM_INVALID);
+		}
+		kcfaes_key_free(key);
+	}
+
+	for (size_t i = 0; i < COUNT(kat_cmac); i++) {
+		size_t len = hex(kat_cmac[i].message, plain);
+
+		OK(kcfaes_key_new(key_bytes, hex(kat_cmac[i].key, key_bytes), &key));
+		hex(kat_cmac[i].mac, right);
+		for (size_t n = 0; n <= 20; n++) {
+			int legal = n >= 4 && n <= 16;
+			kcfaes_rc rc = legal ? KCFAES_OK : KCFAES_MECHANISM_PARAM_INVALID;
+
+			memset(tag, 0, 20);
+			IS(kcfaes_cmac(key, plain, len, tag, n), rc);
+			CHECK(!legal || (memcmp(tag, right, n) == 0 && tag[n] == 0));
+			IS(kcfaes_cmac_verify(key, plain, len, right, n), rc);
+			right[3] ^= 1;
+			IS(kcfaes_cmac_verify(key, plain, len, right, n), legal ? KCFAES_INVALID_MAC : rc);
+			right[3] ^= 1;
+		}
+		kcfaes_key_free(key);
+	}
+}
+
 /* Buffers, in place, and pieces cut in four ways must agree, at every length up to 300. */
 static void
 test_pieces(const kcfaes_key *key, size_t len)
@@ -217,6 +272,27 @@ test_pieces(const kcfaes_key *key, size_t len)
 			    KCFAES_BUFFER_TOO_SMALL);
 			CHECK(out[0] == 0xee && out[len - 1] == 0xee && tag2[0] == 0xee);
 		}
+	}
+
+	OK(kcfaes_ccm_seal(key, iv, 12, aad, 33, text, len, ref, tag, 16));
+	memcpy(out, text, len);
+	OK(kcfaes_ccm_seal(key, iv, 12, aad, 33, out, len, out, tag2, 16));
+	CHECK(memcmp(out, ref, len) == 0 && memcmp(tag, tag2, 16) == 0);
+	OK(kcfaes_ccm_open(key, iv, 12, aad, 33, out, len, out, tag, 16));
+	CHECK(memcmp(out, text, len) == 0);
+	OK(kcfaes_cmac(key, text, len, c, 16));
+	for (unsigned seed = 0; seed < 4; seed++) {
+		n = cut(text, len, seed, in);
+		memset(out, 0xee, len + 1);
+		m = cut(out, len, seed * 3 + 1, to);
+		OK(kcfaes_ccm_seal_iov(key, iv, 12, aad, 33, in, n, to, m, tag2, 16));
+		CHECK(memcmp(out, ref, len) == 0 && memcmp(tag, tag2, 16) == 0);
+		CHECK(out[len] == 0xee);
+		OK(kcfaes_ccm_open_iov(key, iv, 12, aad, 33, to, m, to, m, tag, 16));
+		CHECK(memcmp(out, text, len) == 0);
+		OK(kcfaes_cmac_iov(key, in, n, tag2, 16));
+		CHECK(memcmp(c, tag2, 16) == 0);
+		OK(kcfaes_cmac_verify_iov(key, in, n, c, 13));
 	}
 
 	/* CTR, then the block modes where the length is theirs. */
@@ -257,14 +333,35 @@ test_pieces(const kcfaes_key *key, size_t len)
 }
 
 /* What a context can do. */
-enum mode { SEAL, OPEN, GMAC, CTR, CBC_E, CBC_D, ECB_E, ECB_D, MODES };
+enum mode { SEAL, OPEN, CCM_SEAL, CCM_OPEN, GMAC, CMAC, CTR, CBC_E, CBC_D, ECB_E, ECB_D, MODES };
 
 static const uint8_t nonce12[12] = { 1, 2, 3 }, block16[16] = { 4, 5, 6 }, header[5] = { 7 };
+
+/* Bytes that the next CCM message declares. */
+static size_t declared;
+
+static int
+is_open(enum mode mode)
+{
+	return (mode == OPEN || mode == CCM_OPEN);
+}
+
+static int
+is_mac(enum mode mode)
+{
+	return (mode == GMAC || mode == CMAC);
+}
 
 static kcfaes_rc
 begin(kcfaes_ctx *ctx, const kcfaes_key *key, enum mode mode)
 {
 	switch (mode) {
+	case CCM_SEAL:
+		return (kcfaes_ccm_seal_init(ctx, key, nonce12, 12, header, 5, declared, 16));
+	case CCM_OPEN:
+		return (kcfaes_ccm_open_init(ctx, key, nonce12, 12, header, 5, declared, 16));
+	case CMAC:
+		return (kcfaes_cmac_init(ctx, key));
 	case SEAL:
 		return (kcfaes_gcm_seal_init(ctx, key, nonce12, 12, header, 5));
 	case OPEN:
@@ -288,12 +385,12 @@ static kcfaes_rc
 update(kcfaes_ctx *ctx, enum mode mode, const uint8_t *in, size_t len, uint8_t *to, size_t room,
     size_t *written)
 {
-	if (mode == OPEN)
+	if (is_open(mode))
 		return (kcfaes_update_unverified(ctx, in, len, to, room, written));
 	return (kcfaes_update(ctx, in, len, to, room, written));
 }
 
-/* Ends a message; tag is written by SEAL, read by OPEN, both of GMAC. */
+/* Ends a message; tag is written by SEAL and the MACs, read by OPEN. */
 static kcfaes_rc
 finish(kcfaes_ctx *ctx, enum mode mode, uint8_t *to, size_t room, size_t *written, uint8_t *tag)
 {
@@ -303,8 +400,14 @@ finish(kcfaes_ctx *ctx, enum mode mode, uint8_t *to, size_t room, size_t *writte
 		return (kcfaes_gcm_seal_final(ctx, to, room, written, tag, 16));
 	case OPEN:
 		return (kcfaes_gcm_open_final(ctx, to, room, written, tag, 16));
+	case CCM_SEAL:
+		return (kcfaes_ccm_seal_final(ctx, to, room, written, tag, 16));
+	case CCM_OPEN:
+		return (kcfaes_ccm_open_final(ctx, to, room, written, tag, 16));
 	case GMAC:
 		return (kcfaes_gmac_final(ctx, tag, 16));
+	case CMAC:
+		return (kcfaes_cmac_final(ctx, tag, 16));
 	default:
 		return (kcfaes_final(ctx));
 	}
@@ -330,8 +433,22 @@ by_one_call(const kcfaes_key *key, enum mode mode, const uint8_t *in, size_t len
 		OK(kcfaes_gcm_seal(key, nonce12, 12, header, 5, to, len, back, tag, 16));
 		CHECK(memcmp(back, in, len) == 0);
 		break;
+	case CCM_SEAL:
+		OK(kcfaes_ccm_seal(key, nonce12, 12, header, 5, in, len, to, tag, 16));
+		break;
+	case CCM_OPEN:
+		iv[0] = 2;
+		memcpy(iv + 1, nonce12, 12);
+		memcpy(iv + 13, "\0\0\1", 3);
+		OK(kcfaes_ctr(key, iv, in, len, to));
+		OK(kcfaes_ccm_seal(key, nonce12, 12, header, 5, to, len, back, tag, 16));
+		CHECK(memcmp(back, in, len) == 0);
+		break;
 	case GMAC:
 		OK(kcfaes_gmac(key, nonce12, 12, in, len, tag, 16));
+		break;
+	case CMAC:
+		OK(kcfaes_cmac(key, in, len, tag, 16));
 		break;
 	case CTR:
 		OK(kcfaes_ctr(key, iv, in, len, to));
@@ -362,6 +479,7 @@ test_parts(const kcfaes_key *key, enum mode mode, size_t len)
 	if (mode >= CBC_E)
 		len &= ~(size_t)15;
 	memset(tag, 0, 16);
+	declared = len;
 	by_one_call(key, mode, text, len, ref, tag);
 	for (size_t step = 0; step <= 50; step++) {
 		size_t at = 0, done = 0, n = step == 0 ? 1 : step, written;
@@ -370,7 +488,7 @@ test_parts(const kcfaes_key *key, enum mode mode, size_t len)
 		OK(begin(ctx, key, mode));
 		while (at < len) {
 			size_t part = n < len - at ? n : len - at;
-			size_t want = mode == GMAC ? 0 : mode == CTR ? part :
+			size_t want = is_mac(mode) ? 0 : mode == CTR ? part :
 			    ((at + part) & ~(size_t)15) - done;
 
 			if (want > 0) {
@@ -383,7 +501,7 @@ test_parts(const kcfaes_key *key, enum mode mode, size_t len)
 				size_t a = cut(text + at, part, (unsigned)step, in);
 				size_t b = cut(out + done, want, (unsigned)at, to);
 
-				OK(mode == OPEN ?
+				OK(is_open(mode) ?
 				    kcfaes_update_unverified_iov(ctx, in, a, to, b, &written) :
 				    kcfaes_update_iov(ctx, in, a, to, b, &written));
 			} else {
@@ -394,31 +512,33 @@ test_parts(const kcfaes_key *key, enum mode mode, size_t len)
 			done += written;
 			n += step == 0;
 		}
-		if (mode <= OPEN && done < len) {
+		if (mode <= CCM_OPEN && done < len) {
 			IS(finish(ctx, mode, out + done, len - done - 1, &written, tag),
 			    KCFAES_BUFFER_TOO_SMALL);
 			CHECK(written == len - done && out[done] == 0xee);
 		}
 		memcpy(tag2, tag, 16);
-		if (mode != OPEN)
+		if (!is_open(mode))
 			memset(tag2, 0, 16);
 		OK(finish(ctx, mode, out + done, len - done, &written, tag2));
-		CHECK(mode == GMAC || done + written == len);
-		CHECK(mode == GMAC || memcmp(out, ref, len) == 0);
-		CHECK(mode > GMAC || memcmp(tag, tag2, 16) == 0);
+		CHECK(is_mac(mode) || done + written == len);
+		CHECK(is_mac(mode) || memcmp(out, ref, len) == 0);
+		CHECK(mode > CMAC || memcmp(tag, tag2, 16) == 0);
 		CHECK(out[len] == 0xee);
 	}
-	if (mode == GMAC) {
+	if (is_mac(mode)) {
+		kcfaes_rc (*verify)(kcfaes_ctx *, const uint8_t *, size_t) =
+		    mode == GMAC ? kcfaes_gmac_verify_final : kcfaes_cmac_verify_final;
 		size_t written;
 
 		OK(begin(ctx, key, mode));
 		OK(kcfaes_update(ctx, text, len, NULL, 0, &written));
-		OK(kcfaes_gmac_verify_final(ctx, tag, 16));
+		OK(verify(ctx, tag, 16));
 		OK(begin(ctx, key, mode));
 		OK(kcfaes_update(ctx, text, len, NULL, 0, &written));
 		tag[15] ^= 0x80;
-		IS(kcfaes_gmac_verify_final(ctx, tag, 16), KCFAES_INVALID_MAC);
-		IS(kcfaes_gmac_verify_final(ctx, tag, 16), KCFAES_OPERATION_NOT_INITIALIZED);
+		IS(verify(ctx, tag, 16), KCFAES_INVALID_MAC);
+		IS(verify(ctx, tag, 16), KCFAES_OPERATION_NOT_INITIALIZED);
 	}
 	kcfaes_ctx_free(ctx);
 }
@@ -431,6 +551,7 @@ test_parts_in_place(const kcfaes_key *key, enum mode mode)
 	uint8_t tag[16] = { 0 };
 	size_t written;
 
+	declared = 160;
 	by_one_call(key, mode, text, 160, ref, tag);
 	memcpy(out, text, 160);
 	OK(begin(ctx, key, mode));
@@ -477,6 +598,11 @@ test_order(const kcfaes_key *key, enum mode mode)
 
 				switch (calls % 3) {
 				case 0:
+					/* As many blocks as will come before another init or final. */
+					declared = 0;
+					for (unsigned to_come = calls / 3, j = i + 1;
+					    j < length && to_come % 3 == 1; to_come /= 3, j++)
+						declared += 16;
 					OK(begin(ctx, key, mode));
 					active = 1;
 					blocks = 0;
@@ -489,10 +615,10 @@ test_order(const kcfaes_key *key, enum mode mode)
 					break;
 				default:
 					memset(tag, 0xee, 16);
-					if (mode == OPEN && active)
+					if (is_open(mode) && active)
 						memcpy(tag, tags[blocks], 16);
 					IS(finish(ctx, mode, out, 16, &written, tag), want);
-					CHECK(!active || mode > GMAC || memcmp(tag, tags[blocks], 16) == 0);
+					CHECK(!active || mode > CMAC || memcmp(tag, tags[blocks], 16) == 0);
 					CHECK(active || tag[0] == 0xee);
 					active = 0;
 					break;
@@ -505,7 +631,7 @@ test_order(const kcfaes_key *key, enum mode mode)
 	/* Functions of other modes. */
 	ctx = new_ctx();
 	for (int other = 0; other < MODES; other++) {
-		int same = (other <= GMAC || mode <= GMAC) ? other == (int)mode : 1;
+		int same = (other <= CMAC || mode <= CMAC) ? other == (int)mode : 1;
 
 		if (same)
 			continue;
@@ -513,7 +639,7 @@ test_order(const kcfaes_key *key, enum mode mode)
 		IS(finish(ctx, (enum mode)other, out, 64, &written, tag), KCFAES_ARGUMENTS_BAD);
 	}
 	OK(begin(ctx, key, mode));
-	if (mode == OPEN)
+	if (is_open(mode))
 		IS(kcfaes_update(ctx, text, 16, out, 16, &written), KCFAES_ARGUMENTS_BAD);
 	else
 		IS(kcfaes_update_unverified(ctx, text, 16, out, 16, &written),
@@ -544,16 +670,55 @@ test_ragged_end(const kcfaes_key *key, enum mode mode)
 	kcfaes_ctx_free(ctx);
 }
 
+/* CCM in parts keeps to its length, its tag's too. */
+static void
+test_declared_length(const kcfaes_key *key, enum mode mode)
+{
+	kcfaes_rc wrong = mode == CCM_OPEN ? KCFAES_ENCRYPTED_DATA_LEN_RANGE : KCFAES_DATA_LEN_RANGE;
+	kcfaes_ctx *ctx = new_ctx();
+	uint8_t tag[16] = { 0 };
+	size_t written;
+
+	by_one_call(key, mode, text, 50, ref, tag);
+	declared = 50;
+	OK(begin(ctx, key, mode));
+	OK(update(ctx, mode, text, 40, out, 32, &written));
+	IS(update(ctx, mode, text + 40, 11, out + 32, 32, &written), wrong);
+	IS(finish(ctx, mode, out + 32, 32, &written, tag), wrong);
+	IS(mode == CCM_OPEN ? kcfaes_ccm_open_final(ctx, out, 64, &written, tag, 14) :
+	    kcfaes_ccm_seal_final(ctx, out, 64, &written, tag, 14), KCFAES_MECHANISM_PARAM_INVALID);
+	OK(update(ctx, mode, text + 40, 10, out + 32, 32, &written));
+	OK(finish(ctx, mode, out + 48, 2, &written, tag));
+	CHECK(written == 2 && memcmp(out, ref, 50) == 0);
+
+	/* The longest text of a nonce of 13 bytes, and one byte more. */
+	OK(kcfaes_ccm_seal_init(ctx, key, block16, 13, NULL, 0, 65535, 4));
+	IS(kcfaes_ccm_seal_init(ctx, key, block16, 13, NULL, 0, 65536, 4),
+	    KCFAES_MECHANISM_PARAM_INVALID);
+	OK(kcfaes_ccm_open_init(ctx, key, block16, 7, NULL, 0, UINT64_MAX, 4));
+	IS(kcfaes_ccm_open_init(ctx, key, NULL, 13, NULL, 0, 1, 4), KCFAES_ARGUMENTS_BAD);
+	IS(update(ctx, mode, text, 16, out, 16, &written), KCFAES_OPERATION_NOT_INITIALIZED);
+	kcfaes_ctx_free(ctx);
+}
+
 /* Every bit of the tag, bits of everything else: refused, and no plaintext is left. */
 static void
-test_forgery(const kcfaes_key *key, size_t len)
+test_forgery(const kcfaes_key *key, size_t len, int ccm)
 {
+	kcfaes_rc (*seal)(const kcfaes_key *, const uint8_t *, size_t, const uint8_t *, size_t,
+	    const uint8_t *, size_t, uint8_t *, uint8_t *, size_t) =
+	    ccm ? kcfaes_ccm_seal : kcfaes_gcm_seal;
+	kcfaes_rc (*open)(const kcfaes_key *, const uint8_t *, size_t, const uint8_t *, size_t,
+	    const uint8_t *, size_t, uint8_t *, const uint8_t *, size_t) =
+	    ccm ? kcfaes_ccm_open : kcfaes_gcm_open;
+	kcfaes_rc (*open_final)(kcfaes_ctx *, uint8_t *, size_t, size_t *, const uint8_t *, size_t) =
+	    ccm ? kcfaes_ccm_open_final : kcfaes_gcm_open_final;
 	static kcfaes_iovec in[MAX_PIECES], to[MAX_PIECES];
 	uint8_t iv[12] = { 3 }, aad[20] = { 4 }, tag[16];
 	kcfaes_ctx *ctx = new_ctx();
 	size_t written, n, m;
 
-	OK(kcfaes_gcm_seal(key, iv, 12, aad, 20, text, len, ref, tag, 16));
+	OK(seal(key, iv, 12, aad, 20, text, len, ref, tag, 16));
 	for (size_t bit = 0; bit < 128 + 96 + 160 + 8 * len; bit += bit < 128 ? 1 : 37) {
 		uint8_t *byte = bit < 128 ? &tag[bit / 8] :
 		    bit < 224 ? &iv[bit / 8 - 16] :
@@ -562,33 +727,35 @@ test_forgery(const kcfaes_key *key, size_t len)
 
 		*byte ^= (uint8_t)(1 << bit % 8);
 		memset(out, 0xee, len + 1);
-		IS(kcfaes_gcm_open(key, iv, 12, aad, 20, ref, len, out, tag, 16), KCFAES_INVALID_MAC);
+		IS(open(key, iv, 12, aad, 20, ref, len, out, tag, 16), KCFAES_INVALID_MAC);
 		for (size_t i = 0; i < len; i++)
 			zero &= out[i] == 0;
 		CHECK(zero && out[len] == 0xee);
 		memcpy(out, ref, len);
-		IS(kcfaes_gcm_open(key, iv, 12, aad, 20, out, len, out, tag, 16), KCFAES_INVALID_MAC);
+		IS(open(key, iv, 12, aad, 20, out, len, out, tag, 16), KCFAES_INVALID_MAC);
 		CHECK(memcmp(out, ref, len) == 0);
 
 		n = cut(ref, len, (unsigned)bit, in);
 		memset(out, 0xee, len);
 		m = cut(out, len, (unsigned)bit / 2, to);
-		IS(kcfaes_gcm_open_iov(key, iv, 12, aad, 20, in, n, to, m, tag, 16),
+		IS(ccm ? kcfaes_ccm_open_iov(key, iv, 12, aad, 20, in, n, to, m, tag, 16) :
+		    kcfaes_gcm_open_iov(key, iv, 12, aad, 20, in, n, to, m, tag, 16),
 		    KCFAES_INVALID_MAC);
 		for (size_t i = 0; i < len; i++)
 			zero &= out[i] == 0;
 		CHECK(zero);
 
-		OK(kcfaes_gcm_open_init(ctx, key, iv, 12, aad, 20));
+		OK(ccm ? kcfaes_ccm_open_init(ctx, key, iv, 12, aad, 20, len, 16) :
+		    kcfaes_gcm_open_init(ctx, key, iv, 12, aad, 20));
 		OK(kcfaes_update_unverified(ctx, ref, len, out, len, &written));
 		memset(back, 0xee, 16);
-		IS(kcfaes_gcm_open_final(ctx, back, 16, &written, tag, 16), KCFAES_INVALID_MAC);
+		IS(open_final(ctx, back, 16, &written, tag, 16), KCFAES_INVALID_MAC);
 		CHECK(written == 0 && back[0] == 0xee);
-		IS(kcfaes_gcm_open_final(ctx, back, 16, &written, tag, 16),
+		IS(open_final(ctx, back, 16, &written, tag, 16),
 		    KCFAES_OPERATION_NOT_INITIALIZED);
 		*byte ^= (uint8_t)(1 << bit % 8);
 	}
-	OK(kcfaes_gcm_open(key, iv, 12, aad, 20, ref, len, out, tag, 16));
+	OK(open(key, iv, 12, aad, 20, ref, len, out, tag, 16));
 	CHECK(memcmp(out, text, len) == 0);
 	kcfaes_ctx_free(ctx);
 }
@@ -620,6 +787,10 @@ test_arguments(void)
 	OK(kcfaes_gcm_open(key, iv, 12, NULL, 0, NULL, 0, NULL, tag, 16));
 	OK(kcfaes_gcm_seal_iov(key, iv, 12, NULL, 0, NULL, 0, NULL, 0, tag, 16));
 	OK(kcfaes_gmac(key, iv, 12, NULL, 0, tag, 16));
+	OK(kcfaes_ccm_seal(key, iv, 12, NULL, 0, NULL, 0, NULL, tag, 16));
+	OK(kcfaes_ccm_open(key, iv, 12, NULL, 0, NULL, 0, NULL, tag, 16));
+	OK(kcfaes_ccm_open_iov(key, iv, 12, NULL, 0, NULL, 0, NULL, 0, tag, 16));
+	OK(kcfaes_cmac(key, NULL, 0, tag, 16));
 	OK(kcfaes_ctr(key, iv, NULL, 0, NULL));
 	OK(kcfaes_cbc_encrypt(key, iv, NULL, 0, NULL));
 	OK(kcfaes_ecb_decrypt(key, NULL, 0, NULL));
@@ -639,6 +810,20 @@ test_arguments(void)
 	IS(kcfaes_gmac(key, iv, 12, NULL, 16, tag, 16), KCFAES_ARGUMENTS_BAD);
 	IS(kcfaes_gmac(key, iv, 12, text, 16, NULL, 16), KCFAES_ARGUMENTS_BAD);
 	IS(kcfaes_gmac_verify(key, iv, 12, text, 16, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal(NULL, iv, 12, NULL, 0, text, 16, out, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal(key, NULL, 12, NULL, 0, text, 16, out, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal(key, iv, 12, NULL, 1, text, 16, out, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal(key, iv, 12, NULL, 0, text, 16, out, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_open(key, iv, 12, NULL, 0, text, 16, NULL, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_open(key, iv, 12, NULL, 0, text, 16, out, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal_iov(key, iv, 12, NULL, 0, huge, 2, &to, 1, tag, 16),
+	    KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal_iov(key, iv, 12, NULL, 0, &good, 1, NULL, 0, tag, 16),
+	    KCFAES_BUFFER_TOO_SMALL);
+	IS(kcfaes_cmac(NULL, text, 16, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_cmac(key, NULL, 16, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_cmac(key, text, 16, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_cmac_verify(key, text, 16, NULL, 16), KCFAES_ARGUMENTS_BAD);
 	IS(kcfaes_ctr(key, NULL, text, 16, out), KCFAES_ARGUMENTS_BAD);
 	IS(kcfaes_cbc_encrypt(key, NULL, text, 16, out), KCFAES_ARGUMENTS_BAD);
 	IS(kcfaes_cbc_decrypt(NULL, iv, text, 16, out), KCFAES_ARGUMENTS_BAD);
@@ -887,6 +1072,7 @@ main(void)
 		OK(rc);
 		test_library();
 		test_known_answers();
+		test_known_answers_of_cbc_mac();
 		test_arguments();
 		test_own_memory();
 		test_batch_refusals();
@@ -907,15 +1093,19 @@ main(void)
 				for (size_t len = 0; len <= 200; len += 23)
 					test_parts(key, (enum mode)mode, len);
 				test_parts(key, (enum mode)mode, 1024);
-				if (mode != GMAC)
+				if (!is_mac((enum mode)mode))
 					test_parts_in_place(key, (enum mode)mode);
 				test_order(key, (enum mode)mode);
 				if (mode >= CBC_E)
 					test_ragged_end(key, (enum mode)mode);
 			}
-			test_forgery(key, 0);
-			test_forgery(key, 77);
-			test_forgery(key, 400);
+			test_declared_length(key, CCM_SEAL);
+			test_declared_length(key, CCM_OPEN);
+			for (int ccm = 0; ccm < 2; ccm++) {
+				test_forgery(key, 0, ccm);
+				test_forgery(key, 77, ccm);
+				test_forgery(key, 400, ccm);
+			}
 			kcfaes_key_free(key);
 		}
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The plain C API of libkcfaes: AES-GCM, GMAC, CTR, CBC and ECB, whole messages in one call or in
-//! parts, over buffers or lists of pieces.
+//! The plain C API of libkcfaes: AES-GCM, CCM, GMAC, CMAC, CTR, CBC and ECB, whole messages in one
+//! call or in parts, over buffers or lists of pieces.
 //!
 //! Lengths are in bytes. A pointer may be NULL only where its length is 0, and is otherwise
 //! KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no byte with it. A
@@ -49,14 +49,15 @@ pub enum kcfaes_rc {
     /// erased, moved or never made; the function is not one for this context
     /// (CRYPTO_ARGUMENTS_BAD).
     KCFAES_ARGUMENTS_BAD = 5,
-    /// The text is too long, or ECB or CBC was given a part of a block (CRYPTO_DATA_LEN_RANGE).
+    /// The text is too long, or not as long as was said when an AES-CCM message began; or ECB or CBC
+    /// was given a part of a block (CRYPTO_DATA_LEN_RANGE).
     KCFAES_DATA_LEN_RANGE = 12,
     /// The same of ciphertext, when decrypting (CRYPTO_ENCRYPTED_DATA_LEN_RANGE).
     KCFAES_ENCRYPTED_DATA_LEN_RANGE = 17,
     /// The key has not 16, 24 or 32 bytes (CRYPTO_KEY_SIZE_RANGE).
     KCFAES_KEY_SIZE_RANGE = 19,
-    /// The IV is empty, or the tag has not 4, 8 or 12 to 16 bytes
-    /// (CRYPTO_MECHANISM_PARAM_INVALID).
+    /// The IV, nonce or tag has a length that the mode does not know, or the nonce is too long for
+    /// the length of the text (CRYPTO_MECHANISM_PARAM_INVALID).
     KCFAES_MECHANISM_PARAM_INVALID = 29,
     /// The context has no message begun (CRYPTO_OPERATION_NOT_INITIALIZED).
     KCFAES_OPERATION_NOT_INITIALIZED = 32,
@@ -111,7 +112,7 @@ const _: () = {
 pub struct kcfaes_fault {
     /// Name of the table that gave a wrong answer; NULL if none did.
     pub table: *const c_char,
-    /// "ecb", "cbc", "ctr", "gcm" or "gmac".
+    /// "ecb", "cbc", "ctr", "ccm", "gcm", "gmac" or "cmac".
     pub mode: *const c_char,
     /// 128, 192 or 256.
     pub key_bits: usize,
@@ -426,6 +427,156 @@ pub unsafe extern "C" fn kcfaes_gmac_verify_iov(
     rc(unsafe { gmac(key, iv, iv_len, Bytes::Pieces(src, src_count), Tag::Verify(tag), tag_len) })
 }
 
+/// AES-CCM: encrypts len bytes of src to dst and makes the tag of tag_len 4, 6, 8, 10, 12, 14 or 16
+/// bytes, which also covers aad. The nonce has n = 7 to 13 bytes and must never be used twice with
+/// one key; the text has less than 2^(8(15 - n)). KCFAES_MECHANISM_PARAM_INVALID.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ccm_seal(
+    key: *const kcfaes_key,
+    nonce: *const u8,
+    nonce_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = ccm(nonce, nonce_len, aad, aad_len, Ok(len as u64), tag_len);
+        seal(key, parameter, Bytes::input(src, len), Bytes::Buffer(dst, len), tag, tag_len)
+    })
+}
+
+/// AES-CCM: verifies the tag and decrypts len bytes of src to dst. KCFAES_INVALID_MAC: the message
+/// is not authentic, and no plaintext is left: dst is zero or, in place, the ciphertext again.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ccm_open(
+    key: *const kcfaes_key,
+    nonce: *const u8,
+    nonce_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = ccm(nonce, nonce_len, aad, aad_len, Ok(len as u64), tag_len);
+        open(key, parameter, Bytes::input(src, len), Bytes::Buffer(dst, len), tag, tag_len)
+    })
+}
+
+/// kcfaes_ccm_seal over pieces: all bytes of src, to the first bytes of dst.
+/// KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ccm_seal_iov(
+    key: *const kcfaes_key,
+    nonce: *const u8,
+    nonce_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+        let parameter = ccm(nonce, nonce_len, aad, aad_len, src.text_len(), tag_len);
+        seal(key, parameter, src, dst, tag, tag_len)
+    })
+}
+
+/// kcfaes_ccm_open over pieces: all bytes of src, to the first bytes of dst.
+/// KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ccm_open_iov(
+    key: *const kcfaes_key,
+    nonce: *const u8,
+    nonce_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+        let parameter = ccm(nonce, nonce_len, aad, aad_len, src.text_len(), tag_len);
+        open(key, parameter, src, dst, tag, tag_len)
+    })
+}
+
+/// AES-CMAC: the MAC of len bytes of src; of its 16 bytes the first tag_len, 4 to 16.
+/// KCFAES_MECHANISM_PARAM_INVALID.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cmac(
+    key: *const kcfaes_key,
+    src: *const u8,
+    len: usize,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { cmac(key, Bytes::input(src, len), Tag::Write(tag), tag_len) })
+}
+
+/// AES-CMAC: verifies the MAC of len bytes of src. KCFAES_INVALID_MAC: they are not authentic.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cmac_verify(
+    key: *const kcfaes_key,
+    src: *const u8,
+    len: usize,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { cmac(key, Bytes::input(src, len), Tag::Verify(tag), tag_len) })
+}
+
+/// kcfaes_cmac over pieces.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cmac_iov(
+    key: *const kcfaes_key,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { cmac(key, Bytes::Pieces(src, src_count), Tag::Write(tag), tag_len) })
+}
+
+/// kcfaes_cmac_verify over pieces.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cmac_verify_iov(
+    key: *const kcfaes_key,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { cmac(key, Bytes::Pieces(src, src_count), Tag::Verify(tag), tag_len) })
+}
+
 /// AES-CTR: encrypts or decrypts len bytes. counter is the first counter block, a big-endian number
 /// of 128 bits, and becomes the one after the last used: another call goes on where this ended if
 /// len was a multiple of 16. Not authenticated. No counter block may be used twice with one key.
@@ -709,6 +860,59 @@ pub unsafe extern "C" fn kcfaes_gmac_init(
     })
 }
 
+/// Begins an AES-CCM message of text_len bytes to encrypt in parts: kcfaes_update,
+/// kcfaes_ccm_seal_final. Lengths as for kcfaes_ccm_seal; nonce and aad need not stay.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ccm_seal_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+    nonce: *const u8,
+    nonce_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    text_len: u64,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = ccm(nonce, nonce_len, aad, aad_len, Ok(text_len), tag_len);
+        begin(ctx, key, Role::Seal, Mechanism::Ccm, Direction::Encrypt, parameter)
+    })
+}
+
+/// Begins an AES-CCM message of text_len bytes, without the tag, to decrypt in parts:
+/// kcfaes_update_unverified, kcfaes_ccm_open_final. Whoever can hold the whole message calls
+/// kcfaes_ccm_open or kcfaes_ccm_open_iov instead.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ccm_open_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+    nonce: *const u8,
+    nonce_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    text_len: u64,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe {
+        let parameter = ccm(nonce, nonce_len, aad, aad_len, Ok(text_len), tag_len);
+        begin(ctx, key, Role::Open, Mechanism::Ccm, Direction::Decrypt, parameter)
+    })
+}
+
+/// Begins an AES-CMAC message in parts: kcfaes_update (its output is not used, and may be NULL),
+/// kcfaes_cmac_final or kcfaes_cmac_verify_final.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cmac_init(
+    ctx: *mut kcfaes_ctx,
+    key: *const kcfaes_key,
+) -> kcfaes_rc {
+    let parameter = Ok(Parameter::Cmac);
+    // SAFETY: the common contract.
+    rc(unsafe { begin(ctx, key, Role::Mac, Mechanism::Cmac, Direction::Encrypt, parameter) })
+}
+
 /// Begins an AES-CTR message in parts: kcfaes_update, kcfaes_final. The keystream is continuous
 /// over parts of any length.
 ///
@@ -786,8 +990,8 @@ pub unsafe extern "C" fn kcfaes_ecb_decrypt_init(
 ///
 /// KCFAES_BUFFER_TOO_SMALL: room is less than what would be written, written says how much that is,
 /// and the call may be repeated. KCFAES_DATA_LEN_RANGE: a part in place where an earlier one ended
-/// within a block, so that the output would begin before it. KCFAES_ARGUMENTS_BAD: the context
-/// decrypts AES-GCM.
+/// within a block, so that the output would begin before it; more bytes than an AES-CCM message
+/// began with. KCFAES_ARGUMENTS_BAD: the context decrypts AES-GCM or AES-CCM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_update(
     ctx: *mut kcfaes_ctx,
@@ -802,9 +1006,10 @@ pub unsafe extern "C" fn kcfaes_update(
     unsafe { report(written, || part(ctx, Release::Safe, src, dst)) }
 }
 
-/// kcfaes_update of an AES-GCM message that is decrypted: dst is plaintext that nobody has
-/// verified. Nothing may depend on it, and it must be thrown away unless kcfaes_gcm_open_final
-/// succeeds. KCFAES_ARGUMENTS_BAD: the context does something else.
+/// kcfaes_update of an AES-GCM or AES-CCM message that is decrypted: dst is plaintext that nobody
+/// has verified. Nothing may depend on it, and it must be thrown away unless kcfaes_gcm_open_final
+/// or kcfaes_ccm_open_final succeeds. KCFAES_ARGUMENTS_BAD: the context does something else.
+/// KCFAES_ENCRYPTED_DATA_LEN_RANGE: more bytes than an AES-CCM message began with.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_update_unverified(
     ctx: *mut kcfaes_ctx,
@@ -871,7 +1076,7 @@ pub unsafe extern "C" fn kcfaes_gcm_seal_final(
     tag_len: usize,
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
-    unsafe { report(written, || seal_final(ctx, dst, room, tag, tag_len)) }
+    unsafe { report(written, || seal_final(ctx, Mechanism::Gcm, dst, room, tag, tag_len)) }
 }
 
 /// Ends the decryption of an AES-GCM message: verifies the tag, then writes the rest of the
@@ -890,7 +1095,69 @@ pub unsafe extern "C" fn kcfaes_gcm_open_final(
     tag_len: usize,
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
-    unsafe { report(written, || open_final(ctx, dst, room, tag, tag_len)) }
+    unsafe { report(written, || open_final(ctx, Mechanism::Gcm, dst, room, tag, tag_len)) }
+}
+
+/// Ends the encryption of an AES-CCM message, whose text is complete: writes the rest of the
+/// ciphertext, written bytes and less than 16, to dst, and the tag. KCFAES_BUFFER_TOO_SMALL: written
+/// says how much room the rest needs, and the call may be repeated. KCFAES_DATA_LEN_RANGE: less
+/// text has come than the message began with; it goes on. KCFAES_MECHANISM_PARAM_INVALID: tag_len
+/// is not that of the beginning.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ccm_seal_final(
+    ctx: *mut kcfaes_ctx,
+    dst: *mut u8,
+    room: usize,
+    written: *mut usize,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    unsafe { report(written, || seal_final(ctx, Mechanism::Ccm, dst, room, tag, tag_len)) }
+}
+
+/// Ends the decryption of an AES-CCM message, whose text is complete: verifies the tag, then writes
+/// the rest of the plaintext, written bytes and less than 16, to dst. KCFAES_INVALID_MAC: the
+/// message is not authentic, nothing is written, it has ended, and what kcfaes_update_unverified
+/// gave must be thrown away. KCFAES_BUFFER_TOO_SMALL: written says how much room the rest needs, and
+/// the call may be repeated. KCFAES_ENCRYPTED_DATA_LEN_RANGE: less text has come than the message
+/// began with; it goes on. KCFAES_MECHANISM_PARAM_INVALID: tag_len is not that of the beginning.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ccm_open_final(
+    ctx: *mut kcfaes_ctx,
+    dst: *mut u8,
+    room: usize,
+    written: *mut usize,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    unsafe { report(written, || open_final(ctx, Mechanism::Ccm, dst, room, tag, tag_len)) }
+}
+
+/// Ends an AES-CMAC message with its MAC.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cmac_final(
+    ctx: *mut kcfaes_ctx,
+    tag: *mut u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { mac_final(ctx, Mechanism::Cmac, Tag::Write(tag), tag_len) })
+}
+
+/// Ends an AES-CMAC message and verifies its MAC. KCFAES_INVALID_MAC: it is not authentic, and it
+/// has ended.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cmac_verify_final(
+    ctx: *mut kcfaes_ctx,
+    tag: *const u8,
+    tag_len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    rc(unsafe { mac_final(ctx, Mechanism::Cmac, Tag::Verify(tag), tag_len) })
 }
 
 /// Ends an AES-GMAC message with its tag.
@@ -901,7 +1168,7 @@ pub unsafe extern "C" fn kcfaes_gmac_final(
     tag_len: usize,
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
-    rc(unsafe { gmac_final(ctx, Tag::Write(tag), tag_len) })
+    rc(unsafe { mac_final(ctx, Mechanism::Gmac, Tag::Write(tag), tag_len) })
 }
 
 /// Ends an AES-GMAC message and verifies its tag. KCFAES_INVALID_MAC: it is not authentic, and it
@@ -914,7 +1181,7 @@ pub unsafe extern "C" fn kcfaes_gmac_verify_final(
     tag_len: usize,
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
-    rc(unsafe { gmac_final(ctx, Tag::Verify(tag), tag_len) })
+    rc(unsafe { mac_final(ctx, Mechanism::Gmac, Tag::Verify(tag), tag_len) })
 }
 
 unsafe fn cbc_batch(jobs: *mut kcfaes_cbc_job, count: usize) -> Result<()> {
@@ -1011,8 +1278,10 @@ pub(crate) fn mode_name(mechanism: Mechanism) -> &'static CStr {
         Mechanism::Ecb => c"ecb",
         Mechanism::Cbc => c"cbc",
         Mechanism::Ctr => c"ctr",
+        Mechanism::Ccm => c"ccm",
         Mechanism::Gcm => c"gcm",
         Mechanism::Gmac => c"gmac",
+        Mechanism::Cmac => c"cmac",
     }
 }
 
@@ -1227,6 +1496,12 @@ impl Bytes {
         }
     }
 
+    /// Bytes in all, as a parameter states them.
+    unsafe fn text_len(self) -> Result<u64> {
+        // SAFETY: the common contract.
+        unsafe { self.len() }.map(|len| len as u64)
+    }
+
     /// A list of the pieces; of none for a buffer.
     fn list(self) -> Result<uio_t> {
         let Self::Pieces(at, count) = self else {
@@ -1307,6 +1582,20 @@ unsafe fn gcm<'a>(
     Ok(Parameter::Gcm { iv, aad, tag_len: 16 })
 }
 
+/// Parameter of CCM.
+unsafe fn ccm<'a>(
+    nonce: *const u8,
+    nonce_len: usize,
+    aad: *const u8,
+    aad_len: usize,
+    text_len: Result<u64>,
+    tag_len: usize,
+) -> Result<Parameter<'a>> {
+    // SAFETY: the common contract.
+    let (nonce, aad) = unsafe { (slice(nonce, nonce_len)?, slice(aad, aad_len)?) };
+    Parameter::ccm(nonce, aad, text_len?, tag_len)
+}
+
 /// What is to be done with a tag.
 #[derive(Clone, Copy)]
 enum Tag {
@@ -1316,15 +1605,20 @@ enum Tag {
 
 impl Tag {
     /// Whether it has a possible length and a place; asked before any work is done.
-    fn check(self, len: usize) -> Result<()> {
+    fn check(self, mechanism: Mechanism, len: usize) -> Result<()> {
+        let possible = match mechanism {
+            Mechanism::Ccm => matches!(len, 4 | 6 | 8 | 10 | 12 | 14 | 16),
+            Mechanism::Cmac => matches!(len, 4..=16),
+            _ => matches!(len, 4 | 8 | 12..=16),
+        };
         let missing = match self {
             Self::Write(at) => at.is_null(),
             Self::Verify(at) => at.is_null(),
         };
-        match len {
-            4 | 8 | 12..=16 if missing => Err(Error::ARGUMENTS_BAD),
-            4 | 8 | 12..=16 => Ok(()),
-            _ => Err(Error::MECHANISM_PARAM_INVALID),
+        match possible {
+            false => Err(Error::MECHANISM_PARAM_INVALID),
+            true if missing => Err(Error::ARGUMENTS_BAD),
+            true => Ok(()),
         }
     }
 
@@ -1366,6 +1660,14 @@ fn whole(
     Ok(operation.computed_tag().copied().or(operation.next_iv()).unwrap_or_default())
 }
 
+/// The mode of a parameter that is GCM's or CCM's.
+fn sealed_by(parameter: &Parameter<'_>) -> Mechanism {
+    match parameter {
+        Parameter::Ccm { .. } => Mechanism::Ccm,
+        _ => Mechanism::Gcm,
+    }
+}
+
 unsafe fn seal(
     key: *const kcfaes_key,
     parameter: Result<Parameter<'_>>,
@@ -1375,13 +1677,13 @@ unsafe fn seal(
     tag_len: usize,
 ) -> Result<()> {
     let (parameter, tag) = (parameter?, Tag::Write(tag));
-    tag.check(tag_len)?;
+    let mechanism = sealed_by(&parameter);
+    tag.check(mechanism, tag_len)?;
     // SAFETY: the common contract.
     unsafe {
         let key = &live(key)?.material;
-        let computed = with_io(src, dst, |io| {
-            whole(key, Mechanism::Gcm, Direction::Encrypt, &parameter, &[], io)
-        })?;
+        let computed =
+            with_io(src, dst, |io| whole(key, mechanism, Direction::Encrypt, &parameter, &[], io))?;
         tag.settle(tag_len, &computed)
     }
 }
@@ -1395,12 +1697,13 @@ unsafe fn open(
     tag_len: usize,
 ) -> Result<()> {
     let parameter = parameter?;
-    Tag::Verify(tag).check(tag_len)?;
+    let mechanism = sealed_by(&parameter);
+    Tag::Verify(tag).check(mechanism, tag_len)?;
     // SAFETY: the common contract.
     unsafe {
         let (key, received) = (&live(key)?.material, slice(tag, tag_len)?);
         with_io(src, dst, |io| {
-            whole(key, Mechanism::Gcm, Direction::Decrypt, &parameter, received, io)
+            whole(key, mechanism, Direction::Decrypt, &parameter, received, io)
         })?;
     }
     Ok(())
@@ -1414,14 +1717,34 @@ unsafe fn gmac(
     tag: Tag,
     tag_len: usize,
 ) -> Result<()> {
-    tag.check(tag_len)?;
+    // SAFETY: the common contract.
+    unsafe {
+        let parameter = gcm(iv, iv_len, core::ptr::null(), 0);
+        mac(key, Mechanism::Gmac, parameter, src, tag, tag_len)
+    }
+}
+
+unsafe fn cmac(key: *const kcfaes_key, src: Bytes, tag: Tag, tag_len: usize) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe { mac(key, Mechanism::Cmac, Ok(Parameter::Cmac), src, tag, tag_len) }
+}
+
+unsafe fn mac(
+    key: *const kcfaes_key,
+    mechanism: Mechanism,
+    parameter: Result<Parameter<'_>>,
+    src: Bytes,
+    tag: Tag,
+    tag_len: usize,
+) -> Result<()> {
+    tag.check(mechanism, tag_len)?;
+    let parameter = parameter?;
     let mut computed = [0; 16];
     // SAFETY: the common contract.
     unsafe {
-        let parameter = gcm(iv, iv_len, core::ptr::null(), 0)?;
         let key = &live(key)?.material;
         with_io(src, Bytes::Buffer(computed.as_mut_ptr(), 16), |io| {
-            whole(key, Mechanism::Gmac, Direction::Encrypt, &parameter, &[], io)
+            whole(key, mechanism, Direction::Encrypt, &parameter, &[], io)
         })?;
         let settled = tag.settle(tag_len, &computed);
         wipe(&mut computed);
@@ -1558,8 +1881,27 @@ unsafe fn rest(ctx: &mut kcfaes_ctx, key: &Key, dst: *mut u8, room: usize) -> Re
     Ok(if let Produced::Bytes(n) = produced { n } else { 0 })
 }
 
+/// A context whose message, of this mode, can end with a tag of this length.
+unsafe fn ending<'a>(
+    ctx: *mut kcfaes_ctx,
+    mechanism: Mechanism,
+    role: Role,
+    tag_len: usize,
+) -> Result<(&'a mut kcfaes_ctx, &'a Key)> {
+    // SAFETY: the common contract.
+    let (ctx, key) = unsafe { in_role(ctx, |is| is == role)? };
+    if ctx.operation.mechanism() != Some(mechanism) {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    match ctx.operation.tag_len() {
+        Some(len) if len != tag_len => Err(Error::MECHANISM_PARAM_INVALID),
+        _ => Ok((ctx, key)),
+    }
+}
+
 unsafe fn seal_final(
     ctx: *mut kcfaes_ctx,
+    mechanism: Mechanism,
     dst: *mut u8,
     room: usize,
     tag: *mut u8,
@@ -1567,9 +1909,9 @@ unsafe fn seal_final(
 ) -> Result<usize> {
     // SAFETY: the common contract.
     unsafe {
-        let (ctx, key) = in_role(ctx, |role| role == Role::Seal)?;
+        let (ctx, key) = ending(ctx, mechanism, Role::Seal, tag_len)?;
         let tag = Tag::Write(tag);
-        tag.check(tag_len)?;
+        tag.check(mechanism, tag_len)?;
         let written = rest(ctx, key, dst, room)?;
         let computed = ctx.operation.computed_tag().copied().unwrap_or_default();
         ctx.operation.end();
@@ -1579,6 +1921,7 @@ unsafe fn seal_final(
 
 unsafe fn open_final(
     ctx: *mut kcfaes_ctx,
+    mechanism: Mechanism,
     dst: *mut u8,
     room: usize,
     tag: *const u8,
@@ -1586,8 +1929,8 @@ unsafe fn open_final(
 ) -> Result<usize> {
     // SAFETY: the common contract.
     unsafe {
-        let (ctx, key) = in_role(ctx, |role| role == Role::Open)?;
-        Tag::Verify(tag).check(tag_len)?;
+        let (ctx, key) = ending(ctx, mechanism, Role::Open, tag_len)?;
+        Tag::Verify(tag).check(mechanism, tag_len)?;
         ctx.operation.expect_tag(slice(tag, tag_len)?);
         let result = rest(ctx, key, dst, room);
         if matches!(result, Ok(_) | Err(Error::INVALID_MAC)) {
@@ -1597,11 +1940,16 @@ unsafe fn open_final(
     }
 }
 
-unsafe fn gmac_final(ctx: *mut kcfaes_ctx, tag: Tag, tag_len: usize) -> Result<()> {
+unsafe fn mac_final(
+    ctx: *mut kcfaes_ctx,
+    mechanism: Mechanism,
+    tag: Tag,
+    tag_len: usize,
+) -> Result<()> {
     // SAFETY: the common contract.
     unsafe {
-        let (ctx, key) = in_role(ctx, |role| role == Role::Mac)?;
-        tag.check(tag_len)?;
+        let (ctx, key) = ending(ctx, mechanism, Role::Mac, tag_len)?;
+        tag.check(mechanism, tag_len)?;
         let mut computed = [0; 16];
         let mut dst = Flat::new(&mut computed);
         ctx.operation.finish(key, &mut Fpu::new(), Some(&dst.data()))?;
