@@ -72,8 +72,8 @@ fn serial(mode: Mode, way: Way) -> bool {
     matches!(mode, Mode::Ccm | Mode::Cmac) || (mode, way) == (Mode::Cbc, Way::Encrypt)
 }
 
-/// A hold has 32 KiB of text in parallel modes and 8 KiB in CBC encryption, CCM and CMAC; the key's and the tag's
-/// own time may need one hold more, never fewer than the text alone.
+/// A hold has 32 KiB of text in parallel modes and 8 KiB in CBC encryption, CCM and CMAC; the key's and
+/// the tag's own time may need one hold more, never fewer than the text alone.
 #[test]
 fn holds_are_as_many_as_the_bytes_need() {
     let _alone = alone();
@@ -135,7 +135,9 @@ fn the_budget_is_tunable_and_kept() {
 fn hashing_alone_is_held_in_portions() {
     let _alone = alone();
     let aad = Stream::new(2).draw(100_000);
-    for (mode, iv, least) in [(Mode::Gcm, 12, 4), (Mode::Gcm, 70_000, 6), (Mode::Gmac, 12, 4)] {
+    for (mode, iv, least) in
+        [(Mode::Gcm, 12, 4), (Mode::Gcm, 70_000, 6), (Mode::Gmac, 12, 4), (Mode::Ccm, 12, 13)]
+    {
         let iv = Stream::new(3).draw(iv);
         let mut request = Request::new(mode, &[7; 32], &iv, 0, &aad, 16);
         let template = request.template();

@@ -598,8 +598,8 @@ fn final_mac(mode: Mode) {
     ledger.settle();
 }
 
-/// GCM decryption that has buffered, and CCM's, which always does: all plaintext at the end; one byte of room short reports the
-/// length and keeps the context; a forged message leaves length and bytes.
+/// GCM decryption that has buffered, and CCM's, which always does: all plaintext at the end; one byte
+/// of room short reports the length and keeps the context; a forged message leaves length and bytes.
 #[test]
 fn final_gcm_decrypt_buffered() {
     final_decrypt_buffered(Mode::Gcm);

@@ -2,7 +2,8 @@
 //! Nothing secret is left behind: after every operation, good or failed, by any table, 64 KiB of
 //! dead stack below the caller, every vector register and every freed block are searched for round
 //! keys of both directions, H and its powers as the key has them, E(K, J0), keystream and plaintext,
-//! what enciphers a CCM's MAC and its CBC-MAC before that, CMAC's subkeys, in either order of bytes; of what is 16 bytes long also for an aligned half.
+//! what enciphers a CCM's MAC and its CBC-MAC before that, CMAC's subkeys, in either order of bytes;
+//! of what is 16 bytes long also for an aligned half.
 
 mod oracle;
 
@@ -235,6 +236,10 @@ fn secrets(message: &Message, key: &Key) -> Secrets {
         let mut subkey = u128::from_be_bytes(message.cipher([0; 16]));
         for what in ["L", "K1", "K2"] {
             add(what.into(), subkey.to_be_bytes());
+            if let ("K1", Some(last)) = (what, message.text.as_chunks::<16>().0.last()) {
+                let last = u128::from_be_bytes(*last) ^ subkey;
+                add("the last block with K1".into(), last.to_be_bytes());
+            }
             subkey = (subkey << 1) ^ ((subkey >> 127) * 0x87);
         }
     }

@@ -97,7 +97,9 @@ fn tables_alternate_within_a_message() {
         .filter(|[one, other]| one < other)
         .collect();
     let mut turn = 0;
-    for ((mode, way), pair) in tasks().flat_map(|task| pairs.iter().map(move |&p| (task, p))) {
+    for ((mode, way), pair) in
+        tasks().into_iter().flat_map(|task| pairs.iter().map(move |&p| (task, p)))
+    {
         let mut random = Stream::new(3);
         let message = Message::draw(mode, 32, 400, &mut random);
         let (input, want) = (message.input(way), message.output(way));

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kcfaes_ffi_tests::buffer::{Buffer, Cut, FILL, Format, below};
 use kcfaes_ffi_tests::consumer::{Out, Request, Template, Way};
 use kcfaes_ffi_tests::kernel;
+use kcfaes_provider::engine::TableId;
 use kcfaes_provider::kcf::{
     CRYPTO_DATA_UIO, CRYPTO_INVALID_MAC, CRYPTO_SUCCESS, UIO_SYSSPACE, crypto_data_cdu_t,
     crypto_data_t, iovec_t, uio_t,
@@ -286,7 +287,8 @@ fn decrypt_into(
 }
 
 /// A decryption in parts that has latched to buffering, because its first output was NULL, because
-/// streaming is off or because it is CCM's, writes nothing at all if the tag is wrong, and all at its end if it is right.
+/// streaming is off or because it is CCM's, writes nothing at all if the tag is wrong, and all at its
+/// end if it is right.
 #[test]
 fn latched_decryption_writes_at_its_end_only() {
     let _alone = alone();

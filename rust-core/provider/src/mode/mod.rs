@@ -2,8 +2,8 @@
 //! Modes of operation: one state machine each, driven by an entry point, fed with runs.
 //!
 //! An [`Operation`] never sees a `crypto_data_t` and allocates only in [`Operation::reserve`] and where
-//! a GCM decryption in parts has latched to buffering. Every method either does all of its work or fails with nothing consumed
-//! and nothing written, but for the rule of forged messages ([`gcm`]).
+//! a GCM decryption in parts has latched to buffering. Every method either does all of its work or
+//! fails with nothing consumed and nothing written, but for the rule of forged messages ([`gcm`]).
 
 mod cbc;
 mod cbc_batch;
