@@ -98,10 +98,16 @@ macro_rules! wide_entries {
             }
             /// As `kcfaes_ecb_encrypt_aesni`.
             fn $ecb_encrypt(schedule: *const Schedule, src: *const u8, dst: *mut u8, blocks: usize) {
+                if blocks <= 1 {
+                    return kcfaes_ecb_encrypt_aesni(schedule, src, dst, blocks);
+                }
                 ecb::ecb::<$lanes, true>(schedule, src, dst, blocks)
             }
             /// As `kcfaes_ecb_decrypt_aesni`.
             fn $ecb_decrypt(schedule: *const Schedule, src: *const u8, dst: *mut u8, blocks: usize) {
+                if blocks <= 1 {
+                    return kcfaes_ecb_decrypt_aesni(schedule, src, dst, blocks);
+                }
                 ecb::ecb::<$lanes, false>(schedule, src, dst, blocks)
             }
             /// As `kcfaes_cbc_encrypt_batch_aesni`, with all 16 chains.
@@ -115,6 +121,9 @@ macro_rules! wide_entries {
             }
             /// As `kcfaes_cbc_decrypt_aesni`.
             fn $cbc_decrypt(schedule: *const Schedule, iv: *mut Block, src: *const u8, dst: *mut u8, blocks: usize) {
+                if blocks <= 1 {
+                    return kcfaes_cbc_decrypt_aesni(schedule, iv, src, dst, blocks);
+                }
                 cbc::decrypt::<$lanes>(schedule, iv, src, dst, blocks)
             }
             /// As `kcfaes_ctr32_aesni`.
@@ -149,8 +158,9 @@ macro_rules! wide_entries {
             $wipe_stack, "push qword ptr [rbp + 24]",
 
             /// GCTR encryption of a whole text, whose counters follow `j0`, and the tag: `y` is the
-            /// hash of `aad_len` bytes and becomes the full 16-byte tag (SP 800-38D 7.1 steps 3 to
-            /// 6); `powers` has those that this table wants.
+            /// hash of `aad_len` bytes but for its last multiplication (so the AAD itself, padded, if
+            /// that is one block) and becomes the full 16-byte tag (SP 800-38D 7.1 steps 3 to 6);
+            /// `powers` has those that this table wants.
             fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>;
             /// GCTR decryption of a whole text, otherwise as its encryption; `y` becomes the tag that
             /// the text should have.

@@ -6,7 +6,10 @@ use crate::{Block, ChainKeys, Chains, Powers, Schedule, entry::wide_entries};
 use crate::{
     CHAINS,
     body::{cbc, cbc_batch, ctr, ecb, gcm, ghash},
-    entry_aesni::kcfaes_ctr32_aesni,
+    entry_aesni::{
+        kcfaes_cbc_decrypt_aesni, kcfaes_ctr32_aesni, kcfaes_ecb_decrypt_aesni,
+        kcfaes_ecb_encrypt_aesni,
+    },
     lanes::{Lanes, Zmm},
     wipe,
 };

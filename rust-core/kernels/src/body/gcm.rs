@@ -128,18 +128,24 @@ pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
         let lengths = lengths(aad_len, len as u64);
         let mut end = End { keys, powers, j0, before: j0, lengths, src, dst, len };
         let (mut ctr, mut before) = (*j0, *j0);
+        // `y` is yet to be multiplied, as the block in the place before the text.
+        let mut lane = 0;
         if len > at_once {
             let mut bulk = len - len % (TURN * L::BYTES);
             bulk += (len - bulk).saturating_sub(at_once).next_multiple_of(L::BYTES);
             Counter::<L>::advance(&raw mut ctr, 1);
             Counter::<L>::advance(&raw mut before, bulk / 16);
+            let mut product = Product::<Xmm>::zero();
+            product.add(Xmm::broadcast(y).swap_bytes(), powers, 1);
+            product.reduce().swap_bytes().store(y.cast());
             part(&raw mut ctr, bulk);
+            lane = 1;
             end.before = &raw const before;
             end.src = src.add(bulk);
             end.dst = dst.add(bulk);
             end.len = len - bulk;
         }
-        let sum = Xmm::broadcast(y).swap_bytes();
+        let sum = L::place(Xmm::broadcast(y).swap_bytes(), lane);
         let registers = end.len.div_ceil(16) / L::BLOCKS + 1;
         unrolled!(N in 1 2 3 4 5 {
             if N <= L::FINISH && registers == N {
@@ -168,12 +174,13 @@ impl End {
     /// registers all in flight, one reduction, nothing in memory but the output.
     ///
     /// The text lies one block behind the beginning of the first register; in the place before it
-    /// E(K, J0) is computed.
+    /// E(K, J0) is computed. `y`, as an integer in the first register, is a block yet to be hashed in
+    /// that place, or a hash in the next.
     ///
     /// # Safety
     /// The contract of the entry points; the text, and one block more, end in register `N`.
     #[inline(always)]
-    unsafe fn finish<L: Lanes, const N: usize, const ENCRYPT: bool>(&self, y: Xmm) -> Xmm {
+    unsafe fn finish<L: Lanes, const N: usize, const ENCRYPT: bool>(&self, y: L) -> Xmm {
         let &Self { keys, powers, j0, before, lengths, len, .. } = self;
         let (src, dst) = (self.src.wrapping_sub(16), self.dst.wrapping_sub(16));
         let blocks = len.div_ceil(16) + 2;
@@ -183,7 +190,7 @@ impl End {
             x[0] = x[0].xor(L::widen(Xmm::broadcast(before).xor(Xmm::broadcast(j0))));
             keys.all_but_last(&mut x);
             let last = keys.last::<L>();
-            let mut mask = y;
+            let mut mask = lengths;
             let mut sum = Product::<L>::zero();
             sum.add(L::widen(lengths), powers, 1);
             unrolled!(I in 0 1 2 3 4 {
@@ -198,7 +205,7 @@ impl End {
                         out.store_part::<true>(dst, end);
                         mask = out.first();
                         let hashed = if ENCRYPT { out.part::<true>(end) } else { text };
-                        hashed.swap_bytes().xor(L::place(y, 1))
+                        hashed.swap_bytes().xor(y)
                     } else {
                         let text = L::load_part::<false>(src, end);
                         let out = x.last_round::<true>(last.xor(text));

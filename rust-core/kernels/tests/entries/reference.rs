@@ -158,6 +158,16 @@ pub(crate) fn product(x: u128, y: u128) -> u128 {
     z
 }
 
+/// 1 divided by `x`: x^(2^128 - 2).
+pub(crate) fn inverse(x: u128) -> u128 {
+    let (mut result, mut square) = (1 << 127, x);
+    for _ in 1..128 {
+        square = product(square, square);
+        result = product(result, square);
+    }
+    result
+}
+
 /// GHASH of SP 800-38D section 6.4 from `y` on, the last block padded with zeros.
 pub(crate) fn ghash(h: &Block, y: &Block, text: &[u8]) -> Block {
     let h = u128::from_be_bytes(h.0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tables of kernels as values: the entry points that serve each operation.
 
+use core::cell::Cell;
 use std::io::Write as _;
 use std::sync::OnceLock;
 
@@ -8,6 +9,8 @@ use kcfaes_kernels::{
     Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Powers, Schedule, entry_aesni::*,
     entry_vaes256, entry_vaes256::*, entry_vaes512, entry_vaes512::*,
 };
+
+use crate::reference;
 
 pub(crate) type Expand = unsafe extern "C" fn(*mut Schedule, *const u8, usize);
 pub(crate) type Init = unsafe extern "C" fn(*const Schedule, *mut Powers);
@@ -206,12 +209,26 @@ impl Table {
         (src, dst, len): (*const u8, *mut u8, usize),
     ) {
         match if encrypt { self.gcm_seal } else { self.gcm_open } {
-            Some(kernel) => unsafe {
-                kernel(schedule, powers, j0, y, aad_len as u64, src, dst, len)
-            },
+            Some(kernel) => {
+                unmultiply(&powers.h, y);
+                unsafe { kernel(schedule, powers, j0, y, aad_len as u64, src, dst, len) }
+            }
             None => self.in_parts(encrypt, (schedule, powers), j0, y, aad_len, (src, dst, len)),
         }
     }
+}
+
+/// Divides by H: a whole message wants the hash of its AAD before the last multiplication.
+fn unmultiply(h: &Block, y: &mut Block) {
+    thread_local! {
+        static LAST: Cell<(Block, u128)> = const { Cell::new((Block([0; 16]), 0)) };
+    }
+    let (mut known, mut inverse) = LAST.get();
+    if known != *h {
+        (known, inverse) = (*h, reference::inverse(u128::from_be_bytes(h.0)));
+        LAST.set((known, inverse));
+    }
+    *y = Block(reference::product(u128::from_be_bytes(y.0), inverse).to_be_bytes());
 }
 
 /// A counter block after a text of `len` bytes.

@@ -8,6 +8,7 @@ use kcfaes_kernels::{entry_aesni as aesni, entry_vaes256 as vaes256, entry_vaes5
 
 use super::fpu::Hold;
 use super::select::TableId;
+use super::wipe;
 use crate::data::Run;
 use crate::portable;
 
@@ -293,7 +294,15 @@ impl Hold<'_> {
         }
     }
 
-    /// A whole text: GCTR from inc32(`j0`), GHASH of its output; `y` becomes the tag.
+    /// Multiplies a hash by H.
+    fn gcm_multiply(&self, powers: &Powers, y: &mut Block) {
+        let mut block = core::mem::take(y);
+        self.ghash(powers, y, &block.0);
+        wipe::wipe(&mut block);
+    }
+
+    /// A whole text: GCTR from inc32(`j0`), GHASH of its output; `y`, the hash of the AAD but for its
+    /// last multiplication, becomes the tag.
     pub fn gcm_seal(
         &self,
         schedule: &Schedule,
@@ -306,6 +315,7 @@ impl Hold<'_> {
         let len = run.len();
         match self.hashing(powers) {
             TableId::Portable | TableId::Aesni => {
+                self.gcm_multiply(powers, y);
                 self.gcm_encrypt(schedule, powers, &mut inc32(j0), y, run);
                 self.gcm_tag(schedule, powers, j0, y, aad_len, len as u64);
             }
@@ -322,7 +332,7 @@ impl Hold<'_> {
         }
     }
 
-    /// A whole text: GHASH of the input, GCTR from inc32(`j0`); `y` becomes the tag.
+    /// A whole text: GHASH of the input, GCTR from inc32(`j0`); otherwise as [`gcm_seal`](Self::gcm_seal).
     pub fn gcm_open(
         &self,
         schedule: &Schedule,
@@ -335,6 +345,7 @@ impl Hold<'_> {
         let len = run.len();
         match self.hashing(powers) {
             TableId::Portable | TableId::Aesni => {
+                self.gcm_multiply(powers, y);
                 self.gcm_decrypt(schedule, powers, &mut inc32(j0), y, run);
                 self.gcm_tag(schedule, powers, j0, y, aad_len, len as u64);
             }

@@ -15,7 +15,7 @@ use super::ctr::Ctr;
 use super::{begin_blocks, take_back};
 use crate::data::{Data, Io, Overlap, Pair, Segments};
 use crate::engine::drive::{Carry, drive};
-use crate::engine::{Buffer, Fpu, Pace, Step, inc32};
+use crate::engine::{Buffer, Fpu, Pace, Step, inc32, wipe};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -119,6 +119,8 @@ enum Release {
 struct Text {
     hash: Ghash,
     ctr: Block,
+    /// The hash is yet to be multiplied: so a kernel for a whole text wants it, others do not.
+    unmultiplied: bool,
 }
 
 impl Text {
@@ -126,6 +128,17 @@ impl Text {
     #[inline(always)]
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {
         Step::Gcm { direction, key, ctr: &mut self.ctr, y: &mut self.hash.y }
+    }
+
+    /// Multiplies the hash, if it has not been yet.
+    #[inline]
+    fn settle(&mut self, key: &Key, fpu: &mut Fpu) {
+        if self.unmultiplied {
+            self.unmultiplied = false;
+            let mut block = core::mem::take(&mut self.hash.y);
+            self.hash.absorb(key, fpu, &block.0);
+            wipe(&mut block);
+        }
     }
 
     /// [`step`](Self::step) over the next `len` bytes.
@@ -137,6 +150,7 @@ impl Text {
         pair: &mut Pair<'_>,
         len: usize,
     ) {
+        self.settle(key, fpu);
         drive(fpu, Pace::Parallel, pair, len, &mut self.step(direction, key));
     }
 
@@ -183,7 +197,7 @@ pub(super) struct Gcm {
 impl Gcm {
     pub(super) const fn new(tag_len: usize) -> Self {
         Self {
-            text: Text { hash: Ghash::new(), ctr: Block([0; 16]) },
+            text: Text { hash: Ghash::new(), ctr: Block([0; 16]), unmultiplied: false },
             tag_len,
             attached: tag_len,
             received: Block([0; 16]),
@@ -197,8 +211,15 @@ impl Gcm {
     pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8], aad: &[u8]) {
         self.text.hash.begin(key, fpu, iv);
         self.text.ctr = self.text.hash.first_counter();
-        self.text.hash.absorb(key, fpu, aad);
         self.text.hash.aad_len = aad.len() as u64;
+        if let Some(last) = aad.len().checked_sub(1) {
+            let (blocks, last) = aad.split_at_checked(last & !15).unwrap_or((aad, &[]));
+            self.text.hash.absorb(key, fpu, blocks);
+            for (y, byte) in self.text.hash.y.0.iter_mut().zip(last) {
+                *y ^= byte;
+            }
+            self.text.unmultiplied = true;
+        }
     }
 
     /// The tag is no part of the ciphertext. So a decryption in parts need hold nothing back, and
@@ -273,6 +294,7 @@ impl Gcm {
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
     ) {
+        self.text.settle(key, fpu);
         self.carry.pump(keep, fpu, Pace::Parallel, pair, &mut self.text.step(direction, key));
     }
 

@@ -136,7 +136,7 @@ fn swap_bits(word: u64, shift: u32, mask: u64) -> u64 {
 }
 
 /// An 8 by 8 transposition in each of the words' eight bytes; its own inverse.
-#[inline(always)]
+#[inline(never)]
 fn transpose(state: &mut State) {
     const M4: u64 = 0x0f0f_0f0f_0f0f_0f0f;
     const M2: u64 = 0x3333_3333_3333_3333;
@@ -198,7 +198,7 @@ fn columns_together(rows: u64) -> u64 {
 }
 
 /// AddRoundKey with the same key for each lane.
-#[inline(always)]
+#[inline(never)]
 fn add_round_key(state: &mut State, key: &Block) {
     let mut batch = [0; BATCH];
     batch.as_chunks_mut().0.fill(key.0);

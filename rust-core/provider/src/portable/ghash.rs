@@ -82,7 +82,7 @@ fn reduce(low: u128, high: u128) -> u128 {
 }
 
 /// The carry-less product of two 64-bit polynomials.
-#[inline(always)]
+#[inline(never)]
 fn clmul(a: u64, b: u64) -> u128 {
     const EVERY_FIFTH: u128 = 0x2108_4210_8421_0842_1084_2108_4210_8421;
     const HOLES: [u128; 5] =

@@ -12,7 +12,7 @@
 use super::aes::State;
 
 /// SubBytes.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn sub_bytes(state: &mut State) {
     let [x7, x6, x5, x4, x3, x2, x1, x0] = *state;
 
@@ -80,7 +80,7 @@ pub(super) fn sub_bytes(state: &mut State) {
 }
 
 /// InvSubBytes.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn inv_sub_bytes(state: &mut State) {
     let [x7, x6, x5, x4, x3, x2, x1, x0] = *state;
     let (x1, x2, x6, x7) = (!x1, !x2, !x6, !x7);
