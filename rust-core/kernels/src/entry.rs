@@ -121,7 +121,7 @@ macro_rules! wide_entries {
             }
             /// As `kcfaes_cbc_decrypt_aesni`.
             fn $cbc_decrypt(schedule: *const Schedule, iv: *mut Block, src: *const u8, dst: *mut u8, blocks: usize) {
-                if blocks <= 1 {
+                if blocks <= 4 {
                     return kcfaes_cbc_decrypt_aesni(schedule, iv, src, dst, blocks);
                 }
                 cbc::decrypt::<$lanes>(schedule, iv, src, dst, blocks)
