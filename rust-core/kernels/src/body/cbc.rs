@@ -27,7 +27,7 @@ pub(crate) unsafe fn encrypt(
     unsafe {
         let keys = RoundKeys::<true>::new(schedule);
         let (first, last) = (keys.key::<Xmm>(0), keys.last::<Xmm>());
-        let mut x = [Xmm::broadcast(iv).xor(first).xor(Xmm::load(src))];
+        let mut x = [first.xor(Xmm::load(src)).xor(Xmm::broadcast(iv))];
         loop {
             keys.rounds_from(&mut x, 1);
             blocks -= 1;

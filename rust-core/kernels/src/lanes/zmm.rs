@@ -78,8 +78,26 @@ impl Lanes for Zmm {
 
     #[inline(always)]
     unsafe fn store_part<const SKIP: bool>(self, dst: *mut u8, end: usize) {
-        // SAFETY: the caller's promise.
-        unsafe { _mm512_mask_storeu_epi8(dst.cast(), bytes_before::<SKIP>(end), self.0) }
+        // Whole blocks one by one: what a mask has stored is slow to be read again.
+        // SAFETY: the caller's promise; only bytes before `end` are touched.
+        unsafe {
+            if !SKIP && end >= 16 {
+                self.first().store(dst);
+            }
+            if end >= 32 {
+                Xmm(_mm512_extracti32x4_epi32::<1>(self.0)).store(dst.wrapping_add(16));
+            }
+            if end >= 48 {
+                Xmm(_mm512_extracti32x4_epi32::<2>(self.0)).store(dst.wrapping_add(32));
+            }
+            if end >= 64 {
+                Xmm(_mm512_extracti32x4_epi32::<3>(self.0)).store(dst.wrapping_add(48));
+            }
+            if end & 15 != 0 {
+                let ragged = bytes_before::<SKIP>(end) & !_bzhi_u64(u64::MAX, end as u32 & !15);
+                _mm512_mask_storeu_epi8(dst.cast(), ragged, self.0);
+            }
+        }
     }
 
     #[inline(always)]

@@ -156,7 +156,7 @@ fn transpose(state: &mut State) {
 /// Four blocks to words. Of each block one word takes columns 0 and 2, another columns 1 and 3,
 /// with the bytes of a row next to each other; then lane, low bit of the column and bit number,
 /// which select word and bit, trade places.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn slice(batch: &[u8; BATCH]) -> State {
     let mut state = State::default();
     let (even, odd) = state.split_at_mut(4);
@@ -171,7 +171,7 @@ pub(super) fn slice(batch: &[u8; BATCH]) -> State {
 }
 
 /// The inverse of [`slice`].
-#[inline(always)]
+#[inline(never)]
 pub(super) fn unslice(mut state: State) -> [u8; BATCH] {
     let mut batch = [0; BATCH];
     transpose(&mut state);
