@@ -70,7 +70,7 @@ fn ccm_every_length() {
                         let src = from.put(at, text);
                         let dst = if in_place { src } else { to.put(at, &vec![0; len]) };
                         let (mut ctr, mut mac) = (start, mac0);
-                        let first = len / 2 & !15;
+                        let first = (len / 2) & !15;
                         for (at, n) in [(0, first), (first, len - first)] {
                             let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));
                             unsafe { kernel(&schedule, &mut ctr, &mut mac, src, dst, n) };
