@@ -11,9 +11,11 @@ mod direct;
 mod ipsec;
 mod kerberos;
 mod kssl;
+mod latency;
 mod lofi;
 mod measure;
 mod memory;
+mod net80211;
 mod replay;
 mod smb;
 mod zfs;
@@ -51,8 +53,8 @@ struct Arguments {
     /// Uses no table of kernels above this one.
     #[arg(long)]
     table: Option<String>,
-    /// Only the consumer of this name, or what is measured beside them: "entry", what the entry
-    /// point adds to the kernels, or "cores", two threads.
+    /// Only the consumer of this name, or what is measured beside them: "latency", CCM beside the
+    /// chain of CBC, "entry", what the entry point adds to the kernels, or "cores", two threads.
     #[arg(long)]
     only: Option<String>,
 }
@@ -63,13 +65,14 @@ struct Consumer {
     shapes: fn() -> Vec<Shape>,
 }
 
-const CONSUMERS: [Consumer; 7] = [
-    Consumer { name: "zfs", shapes: || zfs::shapes(&[Mode::Gcm]) },
-    Consumer { name: "ipsec", shapes: || ipsec::shapes(&[Mode::Gcm, Mode::Cbc]) },
-    Consumer { name: "smb", shapes: || smb::shapes(&[Mode::Gcm]) },
+const CONSUMERS: [Consumer; 8] = [
+    Consumer { name: "zfs", shapes: || zfs::shapes(&[Mode::Gcm, Mode::Ccm]) },
+    Consumer { name: "ipsec", shapes: || ipsec::shapes(&[Mode::Gcm, Mode::Ccm, Mode::Cbc]) },
+    Consumer { name: "smb", shapes: || smb::shapes(&[Mode::Gcm, Mode::Ccm]) },
     Consumer { name: "lofi", shapes: lofi::shapes },
     Consumer { name: "kssl", shapes: kssl::shapes },
     Consumer { name: "kerberos", shapes: kerberos::shapes },
+    Consumer { name: "net80211", shapes: net80211::shapes },
     Consumer { name: "cryptmod", shapes: cryptmod::shapes },
 ];
 
@@ -189,11 +192,14 @@ fn time(consumers: &[&Consumer], effort: Effort, chosen: impl Fn(&str) -> bool) 
         effort.rounds
     );
     say!("counts. ratio: speed to that of the same bytes in one raw buffer in one call.\n");
+    if chosen("latency") {
+        bars.extend(latency::bars(&clock, effort));
+    }
     if chosen("entry") {
         bars.extend(direct::bars(&clock, effort));
     }
     if chosen("cores") {
-        bars.extend(cores::bars(effort));
+        bars.extend(cores::bars(&clock, effort));
     }
     for bar in bars {
         say!("{bar}");

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use kcfaes_ffi_tests::buffer::{FILL, Format, below};
 use kcfaes_ffi_tests::consumer::{Request, Template, Way, pointer};
-use kcfaes_ffi_tests::kernel::{CallReq, crypto_decrypt, crypto_encrypt};
+use kcfaes_ffi_tests::kernel::{CallReq, crypto_decrypt, crypto_encrypt, crypto_mac};
 use kcfaes_provider::kcf::CRYPTO_SUCCESS;
 use kcfaes_vectors::{Mode, Stream};
 
@@ -176,6 +176,7 @@ impl Secret {
 
     pub(crate) fn request(&self) -> Request {
         Request::new(self.mode, &self.key, &self.iv, 32, &self.aad, self.tag_len)
+            .for_text(self.text.len())
     }
 }
 
@@ -303,7 +304,12 @@ impl Atomic {
             Place::Apart(room, offset, length) => Some(room.data(*offset, *length)),
         };
         let out = dst.as_mut().map_or(core::ptr::null_mut(), core::ptr::from_mut);
-        let call = if self.way == Way::Decrypt { crypto_decrypt } else { crypto_encrypt };
+        let call = match self.way {
+            Way::Encrypt => crypto_encrypt,
+            Way::Decrypt => crypto_decrypt,
+            Way::Mac => crypto_mac,
+        };
+        self.request.declare(self.way);
         let Request { mechanism, key, .. } = &mut self.request;
         let template = pointer(self.template.as_deref());
         // SAFETY: all pointers are to what lives until the call is over, which `wait` waits for.

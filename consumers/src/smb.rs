@@ -2,7 +2,7 @@
 //! SMB server encryption (`smb3_encrypt_kcf.c`), without templates. 2018 to 2020 in parts: raw pieces
 //! of odd lengths into one raw output whose `cd_offset` the server moves on, the rest and the tag into
 //! a buffer on the stack; decryption with NULL outputs until the end. The newest server passes a
-//! whole message as a uio on either side, the tag in an iovec of its own.
+//! whole message as a uio on either side, the tag in an iovec of its own. Signing is a CMAC in parts.
 
 use core::ffi::c_int;
 
@@ -29,6 +29,17 @@ fn secret(mode: Mode, len: usize, plan: &mut Plan) -> Secret {
     }
 }
 
+/// A message's bytes in buffers of odd lengths.
+fn pieces(mut bytes: &[u8], count: usize, plan: &mut Plan) -> Vec<Input> {
+    let mut pieces = Vec::new();
+    for len in odd(bytes.len(), count, 3) {
+        let (now, later) = bytes.split_at(len);
+        pieces.push(plan.raw(now));
+        bytes = later;
+    }
+    pieces
+}
+
 /// A message in parts.
 struct Parts {
     request: Request,
@@ -51,13 +62,7 @@ impl Parts {
         plan: &mut Plan,
     ) -> Self {
         let (from, to) = ways;
-        let mut rest = from.as_slice();
-        let mut pieces = Vec::new();
-        for len in odd(from.len(), count, 3) {
-            let (now, later) = rest.split_at(len);
-            pieces.push(plan.raw(now));
-            rest = later;
-        }
+        let pieces = pieces(&from, count, plan);
         let room = secret.text.len();
         Self {
             request: secret.request(),
@@ -217,6 +222,67 @@ fn whole(mode: Mode, way: Way, len: usize, count: usize) -> Shape {
     })
 }
 
+/// Signing of a message, whose header has zeros for the signature.
+struct Signing {
+    request: Request,
+    pieces: Vec<Input>,
+    signature: Memory,
+    want: Vec<u8>,
+    got: Option<(c_int, usize)>,
+}
+
+impl Signing {
+    fn shape(len: usize, count: usize) -> Shape {
+        let name = format!("CMAC-128 {len} B, {count} updates of odd lengths");
+        Shape::timed(name, len, move |plan| {
+            let mut text = plan.draw(len);
+            text[48..64].fill(0);
+            let (mode, key) = (Mode::Cmac, plan.draw(16));
+            let secret = Secret { mode, key, iv: vec![], aad: vec![], tag_len: TAG, text };
+            let pieces = pieces(&secret.text, count, plan);
+            let request = secret.request();
+            let signature = Memory::room(Format::Raw, &[TAG]);
+            let own = Self { request, pieces, signature, want: secret.sealed(), got: None };
+            (own, Atomic::contiguous(&secret, None, Way::Mac, plan))
+        })
+    }
+}
+
+impl Replay for Signing {
+    fn reset(&mut self) {
+        self.signature.fill(&[FILL; TAG]);
+        self.got = None;
+    }
+
+    fn repeats(&self) -> bool {
+        true
+    }
+
+    fn run(&mut self) -> c_int {
+        let mut message = match self.request.init(Way::Mac, None) {
+            Ok(message) => message,
+            Err(rv) => return rv,
+        };
+        for piece in &mut self.pieces {
+            let mut src = piece.memory.data(0, piece.bytes.len());
+            let rv = message.update(&mut src, Out::Null);
+            if rv != CRYPTO_SUCCESS {
+                message.cancel();
+                return rv;
+            }
+        }
+        let mut dst = self.signature.data(0, TAG);
+        let rv = message.finish(Some(&mut dst));
+        self.got = Some((rv, dst.cd_length));
+        rv
+    }
+
+    fn check(&self) -> Result<(), String> {
+        same("status and length", self.got, Some((CRYPTO_SUCCESS, TAG)))?;
+        same_bytes("the signature", &self.signature.bytes(), &self.want)
+    }
+}
+
 pub(crate) fn shapes(modes: &[Mode]) -> Vec<Shape> {
     let mut shapes = Vec::new();
     for &mode in modes {
@@ -240,6 +306,9 @@ pub(crate) fn shapes(modes: &[Mode]) -> Vec<Shape> {
                 },
             ));
         }
+    }
+    for (len, count) in [(64 + 65536, 17), (64 + 57, 3), (64, 1), (4096, 31)] {
+        shapes.push(Signing::shape(len, count).timed_if(len != 4096));
     }
     shapes
 }
