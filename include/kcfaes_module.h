@@ -45,10 +45,10 @@ const char *kcfaes_module_table_name(uint32_t table);
 uint32_t kcfaes_module_table(void);
 
 /*
- * Makes later calls use no table above this one; returns 0 if there is none of that number, and
- * changes nothing.
+ * Makes later calls use this table, or the next below it that this CPU has; or, if there is none of
+ * that number, the best for this model of CPU.
  */
-int kcfaes_module_set_table_max(uint32_t table);
+void kcfaes_module_set_table_max(uint32_t table);
 
 /*
  * Sets the most bytes of an FPU hold in later calls; returns the value taken, which is a multiple

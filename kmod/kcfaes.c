@@ -30,11 +30,12 @@ extern struct mod_ops mod_cryptoops;
 /*
  * Tunables, read once when the module is loaded (set in /etc/system under the
  * name that it is installed by).  The highest table of kernels that may be
- * used, by number; the most bytes that one FPU hold may process, a quarter of
- * it in modes that cannot work on several blocks at once; whether a GCM
- * decryption in parts may release text before its end.
+ * used, by number, or their count for the best on this model of CPU; the most
+ * bytes that one FPU hold may process, a quarter of it in modes that cannot
+ * work on several blocks at once; whether a GCM decryption in parts may
+ * release text before its end.
  */
-uint_t kcfaes_table_max = KCFAES_TABLES - 1;
+uint_t kcfaes_table_max = KCFAES_TABLES;
 uint_t kcfaes_hold_bytes = 32 * 1024;
 uint_t kcfaes_gcm_stream = 1;
 
@@ -149,12 +150,12 @@ kcfaes_tune(void)
 {
 	uint_t bytes;
 
-	if (kcfaes_table_max >= KCFAES_TABLES) {
+	if (kcfaes_table_max > KCFAES_TABLES) {
 		cmn_err(CE_WARN, "kcfaes: kcfaes_table_max is %u, now %u",
-		    kcfaes_table_max, KCFAES_TABLES - 1);
-		kcfaes_table_max = KCFAES_TABLES - 1;
+		    kcfaes_table_max, KCFAES_TABLES);
+		kcfaes_table_max = KCFAES_TABLES;
 	}
-	(void) kcfaes_module_set_table_max(kcfaes_table_max);
+	kcfaes_module_set_table_max(kcfaes_table_max);
 
 	bytes = (uint_t)kcfaes_module_set_hold_bytes(kcfaes_hold_bytes);
 	if (bytes != kcfaes_hold_bytes) {

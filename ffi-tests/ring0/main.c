@@ -390,6 +390,24 @@ unload:
 	(void) fk_kmem_print_live();
 }
 
+/* What is chosen where nothing is said. */
+static void
+choose(void)
+{
+	int error;
+
+	name = "automatic";
+	kcfaes_table_max = KCFAES_TABLES;
+	error = fk_module_load("kcfaes", _init);
+	check(error == 0, "%s: _init: %d", name, error);
+	if (error != 0)
+		return;
+	fk_printf("%s: %s\n", name,
+	    kcfaes_module_table_name(kcfaes_module_table()));
+	error = fk_module_unload("kcfaes", _fini);
+	check(error == 0, "%s: _fini: %d", name, error);
+}
+
 /* The least of many, each way of holding the FPU. */
 static void
 measure(void)
@@ -445,6 +463,7 @@ ring0_main(void)
 
 	for (i = 0; i < KCFAES_TABLES; i++)
 		run_table(i);
+	choose();
 	check(fk_log_find("self-test") == 0, "a self-test failed");
 	measure();
 

@@ -20,8 +20,8 @@ unsafe extern "C" {
 
 const ECANCELED: c_int = 47;
 
-/// The highest number that the tunable takes, with which the choice is automatic.
-const LAST: TableId = TableId::ALL[TableId::ALL.len() - 1];
+/// What the tunable is by default: the choice is the module's.
+const AUTOMATIC: c_uint = TableId::ALL.len() as c_uint;
 
 /// Whether the table in use is the best of this CPU, or of two wide ones that which its model prefers.
 fn the_best_is_in_use() -> bool {
@@ -30,10 +30,10 @@ fn the_best_is_in_use() -> bool {
     wide || table_in_use() == best.name()
 }
 
-fn load(table_max: TableId, hold_bytes: c_uint, gcm_stream: c_uint) {
+fn load(table_max: c_uint, hold_bytes: c_uint, gcm_stream: c_uint) {
     // SAFETY: tunables, which only the module's `_init` reads; the name is a C string.
     let error = unsafe {
-        kcfaes_table_max = table_max as c_uint;
+        kcfaes_table_max = table_max;
         kcfaes_hold_bytes = hold_bytes;
         kcfaes_gcm_stream = gcm_stream;
         fk_log_clear();
@@ -93,7 +93,7 @@ fn the_module_and_the_provider() {
 fn self_tests_are_short() {
     let mut shortest = u64::MAX;
     for _ in 0..200 {
-        load(LAST, 32 * 1024, 1);
+        load(AUTOMATIC, 32 * 1024, 1);
         shortest = shortest.min(statistic("selftest_ns"));
         unload();
         assert!(shortest > 0);
@@ -105,12 +105,12 @@ fn self_tests_are_short() {
 }
 
 fn statistics_are_exact() {
-    load(LAST, 32 * 1024, 1);
+    load(AUTOMATIC, 32 * 1024, 1);
     assert_eq!(kernel::log(), Vec::<String>::new());
     assert!(the_best_is_in_use(), "{}", table_in_use());
     unload();
 
-    load(TableId::Aesni, 32 * 1024, 1);
+    load(TableId::Aesni as c_uint, 32 * 1024, 1);
     assert_eq!(table_in_use(), "aesni");
     assert_eq!(statistic("longest_hold_bytes"), 0);
 
@@ -165,7 +165,7 @@ fn statistics_are_exact() {
 }
 
 fn the_vector_test_module_passes() {
-    load(LAST, 32 * 1024, 1);
+    load(AUTOMATIC, 32 * 1024, 1);
     // SAFETY: the name is a C string and `_init` is the module's.
     let error = unsafe { fk_module_load(c"kcfaes_test".as_ptr(), kcfaes_test_module_init) };
     assert_eq!(error, ECANCELED, "{:?}", kernel::log());
@@ -175,20 +175,28 @@ fn the_vector_test_module_passes() {
 }
 
 fn tunables_are_obeyed() {
-    load(LAST, 32 * 1024, 1);
+    load(AUTOMATIC, 32 * 1024, 1);
     let small = seal(Mode::Ctr, 1000);
     let bulk = seal(Mode::Ctr, 100_000);
     unload();
 
-    load(TableId::Portable, 32 * 1024, 1);
+    load(TableId::Portable as c_uint, 32 * 1024, 1);
     assert_eq!(table_in_use(), "portable");
     assert_eq!(seal(Mode::Ctr, 1000), small);
     assert_eq!(statistic("ctr_portable_ops"), 1);
     assert_eq!(statistic("longest_hold_bytes"), 0, "nobody took the FPU");
     unload();
 
+    // Each number is that table, whatever the model prefers, or what is left below it.
+    for table in TableId::ALL {
+        load(table as c_uint, 32 * 1024, 1);
+        let best = kernel::tables().iter().rfind(|&&has| has <= table).expect("a table");
+        assert_eq!(table_in_use(), best.name());
+        unload();
+    }
+
     // A serial mode has a quarter; the key's set-up counts as 1024 bytes, not serial ones.
-    load(LAST, 8192, 1);
+    load(AUTOMATIC, 8192, 1);
     seal(Mode::Cbc, 100_000 & !15);
     assert_eq!(statistic("longest_hold_bytes"), 1024 + (8192 - 1024) / 4);
     assert_eq!(seal(Mode::Ctr, 100_000), bulk);
@@ -197,7 +205,7 @@ fn tunables_are_obeyed() {
 
     // Whether a part of a decryption writes before the end.
     for stream in [1, 0] {
-        load(LAST, 32 * 1024, stream);
+        load(AUTOMATIC, 32 * 1024, stream);
         let mut input = raw(&seal(Mode::Gcm, 64));
         let mut output = Buffer::room(Format::Raw, 64, &[64]);
         let (mut src, mut dst) = (input.data(0, 48), output.data(0, 64));
@@ -221,10 +229,9 @@ fn tunables_out_of_range_are_clamped() {
         unload();
         (log, (kcfaes_table_max, kcfaes_hold_bytes, kcfaes_gcm_stream))
     };
-    let best = LAST as c_uint;
     for (given, taken) in [
-        ((best + 1, 0, 2), (best, 1024, 1)),
-        ((c_uint::MAX, c_uint::MAX, c_uint::MAX), (best, 1024 * 1024, 1)),
+        ((AUTOMATIC + 1, 0, 2), (AUTOMATIC, 1024, 1)),
+        ((c_uint::MAX, c_uint::MAX, c_uint::MAX), (AUTOMATIC, 1024 * 1024, 1)),
     ] {
         let (log, now) = load(given.0, given.1, given.2);
         assert_eq!(now, taken);
@@ -238,13 +245,13 @@ fn tunables_out_of_range_are_clamped() {
         }
         assert_eq!(log.len(), 3, "{log:?}");
     }
-    assert_eq!(load(best, 32 * 1024, 1), (vec![], (best, 32 * 1024, 1)));
+    assert_eq!(load(AUTOMATIC, 32 * 1024, 1), (vec![], (AUTOMATIC, 32 * 1024, 1)));
 }
 
 /// Encrypts 96 bytes in three parts, each called by `around`, which is told its number; each must
 /// count for the table in use there.
 fn seal_in_parts(around: impl Fn(usize, &mut dyn FnMut())) {
-    load(LAST, 32 * 1024, 1);
+    load(AUTOMATIC, 32 * 1024, 1);
     let expected = seal(Mode::Gcm, 96);
     let mut counted = BTreeMap::from([(table_in_use(), 96)]);
     let mut input = raw(&[3; 96]);
@@ -290,7 +297,7 @@ fn a_table_change_is_for_later_calls() {
 }
 
 fn a_slow_cpu_is_told() {
-    load(LAST, 32 * 1024, 1);
+    load(AUTOMATIC, 32 * 1024, 1);
     let expected = seal(Mode::Gcm, 1000);
     unload();
     let aes_ni = 1 << 6;
@@ -298,7 +305,7 @@ fn a_slow_cpu_is_told() {
     for features in [0, !aes_ni, !pclmulqdq] {
         // SAFETY: sets what `_init` will find.
         unsafe { kernel::fk_set_features(features) };
-        load(LAST, 32 * 1024, 1);
+        load(AUTOMATIC, 32 * 1024, 1);
         let log = kernel::log();
         assert!(log.len() == 1 && log[0].contains("lacks AES-NI or PCLMULQDQ"), "{log:?}");
         assert_eq!(table_in_use(), "portable");

@@ -7,14 +7,16 @@ use std::{fs, io};
 
 use crate::process::{cargo, joined, run};
 use crate::rust_source::Source;
-use crate::{Result, Tree, audit, cstyle, headers, install, kmod, library, setup};
+use crate::{Result, Tree, audit, cpus, cstyle, headers, install, kmod, library, setup};
 
 /// A check's name and what it does.
 type Step = (&'static str, fn(&Tree) -> Result<()>);
 
 /// Of what not every machine can have.
-const OPTIONAL: [(Step, &[setup::Need]); 1] =
-    [(("library for illumos", library::build_illumos), setup::ILLUMOS_LIBRARY)];
+const OPTIONAL: [(Step, &[setup::Need]); 2] = [
+    (("library for illumos", library::build_illumos), setup::ILLUMOS_LIBRARY),
+    (("tables by processor, emulated", cpus::command), setup::CPUS),
+];
 
 const STEPS: [Step; 12] = [
     ("rustfmt", |tree| {

@@ -153,6 +153,15 @@ pub(crate) fn run_examples(tree: &Tree) -> Result<()> {
     Ok(())
 }
 
+/// Compiles one of them as those; returns that with the static library.
+pub(crate) fn example(tree: &Tree, name: &str) -> Result<PathBuf> {
+    let dir = tree.target.join("examples");
+    fs::create_dir_all(&dir)?;
+    let source = tree.root.join("examples").join(name).with_extension("c");
+    run_linked(tree, &build(tree)?, &source, &dir)?;
+    Ok(dir.join(name).with_extension("static"))
+}
+
 /// Runs the test of the plain C API against both libraries.
 pub(crate) fn test_api(tree: &Tree) -> Result<()> {
     let library = build(tree)?;

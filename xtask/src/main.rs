@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod check;
 mod consumers;
+mod cpus;
 mod cstyle;
 mod elf;
 mod flow;
@@ -41,6 +42,7 @@ usage: cargo xtask VERB
   rooms          builds the two rooms of the kernel object: target/rooms/{kernels,provider,kcfaes_rooms}.o
   audit          builds the rooms and proves their contracts on the objects
   kmod           builds and audits target/kmod/{kcfaes,kcfaes_test} and runs both in the userland KCF
+  cpus           proves which table runs on which model of processor, emulated by QEMU
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
                  (headers --check: fails where a committed one is stale or does not compile)
@@ -91,6 +93,7 @@ fn run(args: &[&str]) -> Result<()> {
     let needs = match args {
         ["demo" | "consumers" | "bench", ..] => setup::DEMO,
         ["rooms" | "audit" | "kmod", ..] => setup::ROOMS,
+        ["cpus", ..] => setup::CPUS,
         ["ring0", ..] => setup::RING0,
         ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
         ["lib" | "examples" | "install", ..] => setup::LIBRARY,
@@ -104,6 +107,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["rooms"] => rooms::build(&tree).map(drop),
         ["audit"] => audit::command(&tree),
         ["kmod"] => kmod::command(&tree),
+        ["cpus"] => cpus::command(&tree),
         ["ring0"] => ring0::command(&tree),
         ["headers"] => headers::write(&tree),
         ["headers", "--check"] => headers::check(&tree),

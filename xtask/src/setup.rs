@@ -46,6 +46,7 @@ pub(crate) const CHECK: &[Need] = &[
     Package("mandoc", "mandoc"),
 ];
 pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS)];
+pub(crate) const CPUS: &[Need] = &[Compiler, Binutils, Package("qemu-user", "qemu-x86_64")];
 pub(crate) const RING0: &[Need] = &[
     Compiler,
     Binutils,

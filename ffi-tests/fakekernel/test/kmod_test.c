@@ -160,11 +160,10 @@ kcfaes_module_table(void)
 	return (1);
 }
 
-int
+void
 kcfaes_module_set_table_max(uint32_t table)
 {
 	table_max = table;
-	return (1);
 }
 
 size_t
@@ -426,7 +425,7 @@ tune(uint_t table, uint_t hold, uint_t stream)
 static void
 test_tunables(void)
 {
-	CHECK_EQ(kcfaes_table_max, KCFAES_TABLES - 1);
+	CHECK_EQ(kcfaes_table_max, KCFAES_TABLES);
 	CHECK_EQ(kcfaes_hold_bytes, 32768);
 	CHECK_EQ(kcfaes_gcm_stream, 1);
 
@@ -436,11 +435,11 @@ test_tunables(void)
 	CHECK_EQ(gcm_stream, 0);
 	CHECK_EQ(fk_log_count(), 0);
 
-	tune(KCFAES_TABLES, 12, 2);
-	CHECK_EQ(table_max, KCFAES_TABLES - 1);
+	tune(KCFAES_TABLES + 1, 12, 2);
+	CHECK_EQ(table_max, KCFAES_TABLES);
 	CHECK_EQ(hold_bytes, 1024);
 	CHECK_EQ(gcm_stream, 1);
-	CHECK_EQ(fk_log_find("WARNING: kcfaes: kcfaes_table_max is 4, now 3"),
+	CHECK_EQ(fk_log_find("WARNING: kcfaes: kcfaes_table_max is 5, now 4"),
 	    1);
 	CHECK_EQ(fk_log_find("WARNING: kcfaes: kcfaes_hold_bytes is 12, now "
 	    "1024"), 1);
@@ -449,7 +448,7 @@ test_tunables(void)
 	CHECK_EQ(fk_log_count(), 3);
 
 	tune(~0u, ~0u, ~0u);
-	CHECK_EQ(kcfaes_table_max, KCFAES_TABLES - 1);
+	CHECK_EQ(kcfaes_table_max, KCFAES_TABLES);
 	CHECK_EQ(kcfaes_hold_bytes, 1048576);
 	CHECK_EQ(kcfaes_gcm_stream, 1);
 	CHECK_EQ(fk_log_count(), 3);

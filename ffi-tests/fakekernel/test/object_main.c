@@ -188,7 +188,7 @@ main(int argc, char **argv)
 		kcfaes_test_speed_ms = kcfaes_test_speed_ms * 10 +
 		    (uint_t)(*c - '0');
 	}
-	for (best = kcfaes_table_max; table <= best; table++)
+	for (best = kcfaes_table_max; table < best; table++)
 		failed += run(table);
 	return (failed != 0);
 }

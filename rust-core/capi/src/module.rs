@@ -61,15 +61,12 @@ pub extern "C" fn kcfaes_module_table() -> u32 {
     Fpu::on(select()).table() as u32
 }
 
-/// Makes later calls use no table above this one; returns 0 if there is none of that number, and
-/// changes nothing.
+/// Makes later calls use this table, or the next below it that this CPU has; or, if there is none of
+/// that number, the best for this model of CPU.
 #[unsafe(no_mangle)]
-pub extern "C" fn kcfaes_module_set_table_max(table: u32) -> c_int {
-    let Some(max) = numbered(table) else { return 0 };
-    let [.., last] = TableId::ALL;
-    // With no limit the choice is that of the CPU's model.
-    let best = TableId::ALL.into_iter().rfind(|&id| id <= max && id.available());
-    c_int::from(force(best.filter(|_| max < last)))
+pub extern "C" fn kcfaes_module_set_table_max(table: u32) {
+    let below = TableId::ALL.into_iter().rfind(|&id| id as u32 <= table && id.available());
+    force(below.filter(|_| numbered(table).is_some()));
 }
 
 /// Sets the most bytes of an FPU hold in later calls; returns the value taken, which is a multiple

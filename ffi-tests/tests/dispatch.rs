@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which kernels a call really runs: each entry point of the kernels begins with a breakpoint, and what
+//! stops there is noted.
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+
+mod oracle;
+
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kcfaes_ffi_tests::buffer::{Buffer, Format};
+use kcfaes_ffi_tests::consumer::{Out, Way};
+use kcfaes_ffi_tests::kernel;
+use kcfaes_kernels::{entry_aesni::*, entry_vaes256::*, entry_vaes512::*};
+use kcfaes_provider::engine::{TableId, force, select};
+use kcfaes_provider::kcf::CRYPTO_SUCCESS;
+use kcfaes_vectors::{Mode, Stream};
+use oracle::Message;
+
+/// The forced table and what the signal handler writes are one per process.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    _ = kernel::tables();
+    prepare();
+    guard
+}
+
+/// An entry point: what it does, its table, and where it begins.
+struct Entry {
+    what: &'static str,
+    table: TableId,
+    at: *mut u8,
+    /// Its first byte, while a breakpoint stands in its place.
+    first: AtomicU8,
+    hit: AtomicBool,
+}
+
+// SAFETY: what stands at the address is written by the one test that runs, and in its signal handler.
+unsafe impl Sync for Entry {}
+
+macro_rules! entries {
+    ($($what:literal $table:ident $name:ident)*) => {
+        [$(Entry {
+            what: $what,
+            table: TableId::$table,
+            at: $name as *mut u8,
+            first: AtomicU8::new(0),
+            hit: AtomicBool::new(false),
+        }),*]
+    };
+}
+
+static ENTRIES: [Entry; 34] = entries! {
+    "key" Aesni kcfaes_key_expand_aesni
+    "powers" Aesni kcfaes_ghash_init_aesni
+    "powers" Vaes256 kcfaes_ghash_init_vaes256
+    "powers" Vaes512 kcfaes_ghash_init_vaes512
+    "ecb encrypt" Aesni kcfaes_ecb_encrypt_aesni
+    "ecb encrypt" Vaes256 kcfaes_ecb_encrypt_vaes256
+    "ecb encrypt" Vaes512 kcfaes_ecb_encrypt_vaes512
+    "ecb decrypt" Aesni kcfaes_ecb_decrypt_aesni
+    "ecb decrypt" Vaes256 kcfaes_ecb_decrypt_vaes256
+    "ecb decrypt" Vaes512 kcfaes_ecb_decrypt_vaes512
+    "cbc encrypt" Aesni kcfaes_cbc_encrypt_aesni
+    "cbc decrypt" Aesni kcfaes_cbc_decrypt_aesni
+    "cbc decrypt" Vaes256 kcfaes_cbc_decrypt_vaes256
+    "cbc decrypt" Vaes512 kcfaes_cbc_decrypt_vaes512
+    "ctr" Aesni kcfaes_ctr32_aesni
+    "ctr" Vaes256 kcfaes_ctr32_vaes256
+    "ctr" Vaes512 kcfaes_ctr32_vaes512
+    "hash" Aesni kcfaes_ghash_aesni
+    "hash" Vaes256 kcfaes_ghash_vaes256
+    "hash" Vaes512 kcfaes_ghash_vaes512
+    "gcm encrypt" Aesni kcfaes_gcm_encrypt_aesni
+    "gcm encrypt" Vaes256 kcfaes_gcm_encrypt_vaes256
+    "gcm encrypt" Vaes512 kcfaes_gcm_encrypt_vaes512
+    "gcm decrypt" Aesni kcfaes_gcm_decrypt_aesni
+    "gcm decrypt" Vaes256 kcfaes_gcm_decrypt_vaes256
+    "gcm decrypt" Vaes512 kcfaes_gcm_decrypt_vaes512
+    "gcm seal" Vaes256 kcfaes_gcm_seal_vaes256
+    "gcm seal" Vaes512 kcfaes_gcm_seal_vaes512
+    "gcm open" Vaes256 kcfaes_gcm_open_vaes256
+    "gcm open" Vaes512 kcfaes_gcm_open_vaes512
+    "tag" Aesni kcfaes_gcm_tag_aesni
+    "wipe" Aesni kcfaes_wipe_aesni
+    "wipe" Vaes256 kcfaes_wipe_vaes256
+    "wipe" Vaes512 kcfaes_wipe_vaes512
+};
+
+/// The instruction INT3.
+const BREAKPOINT: u8 = 0xcc;
+
+impl Entry {
+    fn arm(&self) {
+        // SAFETY: code that does not run now, and which may be written.
+        unsafe {
+            self.first.store(self.at.read_volatile(), Ordering::SeqCst);
+            self.at.write_volatile(BREAKPOINT);
+        }
+        self.hit.store(false, Ordering::SeqCst);
+    }
+
+    fn disarm(&self) {
+        // SAFETY: as above.
+        unsafe { self.at.write_volatile(self.first.load(Ordering::SeqCst)) };
+    }
+}
+
+unsafe extern "C" fn stopped(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: the frame of this signal.
+    let at = unsafe {
+        &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RIP as usize]
+    };
+    if let Some(entry) = ENTRIES.iter().find(|entry| entry.at.addr() as i64 + 1 == *at) {
+        entry.hit.store(true, Ordering::SeqCst);
+        entry.disarm();
+        *at -= 1;
+    } else {
+        // Somebody else's: the next one ends the process.
+        // SAFETY: no precondition.
+        unsafe { libc::signal(libc::SIGTRAP, libc::SIG_DFL) };
+    }
+}
+
+/// Makes the code writable that the entry points begin with.
+fn prepare() {
+    // SAFETY: whole pages of this program, which stay executable; the handler is for a signal that
+    // nothing else here raises.
+    unsafe {
+        for entry in &ENTRIES {
+            let page = entry.at.map_addr(|at| at & !4095).cast();
+            let access = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+            assert_eq!(libc::mprotect(page, 4096, access), 0);
+        }
+        let mut action: libc::sigaction = core::mem::zeroed();
+        action.sa_sigaction = stopped as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO;
+        assert_eq!(libc::sigaction(libc::SIGTRAP, &action, core::ptr::null_mut()), 0);
+    }
+}
+
+/// The kernels that `f` runs, but for wiping.
+fn kernels_of(f: impl FnOnce()) -> BTreeSet<(&'static str, TableId)> {
+    ENTRIES.iter().for_each(Entry::arm);
+    f();
+    ENTRIES.iter().for_each(Entry::disarm);
+    let hit = ENTRIES.iter().filter(|entry| entry.hit.load(Ordering::SeqCst));
+    hit.map(|entry| (entry.what, entry.table)).collect()
+}
+
+/// What a message in one call has to run, as far as its mode says.
+fn needed(mode: Mode, way: Way) -> &'static [&'static str] {
+    match (mode, way) {
+        (Mode::Ecb, Way::Encrypt) => &["ecb encrypt"],
+        (Mode::Ecb, _) => &["ecb decrypt"],
+        (Mode::Cbc, Way::Encrypt) => &["cbc encrypt"],
+        (Mode::Cbc, _) => &["cbc decrypt"],
+        (Mode::Ctr, _) => &["ctr"],
+        (Mode::Gcm, Way::Encrypt) => &["powers", "hash", "gcm encrypt", "gcm seal"],
+        (Mode::Gcm, _) => &["powers", "hash", "gcm decrypt", "gcm open"],
+        (Mode::Gmac, _) => &["powers", "hash"],
+    }
+}
+
+const TASKS: [(Mode, Way); 10] = [
+    (Mode::Ecb, Way::Encrypt),
+    (Mode::Ecb, Way::Decrypt),
+    (Mode::Cbc, Way::Encrypt),
+    (Mode::Cbc, Way::Decrypt),
+    (Mode::Ctr, Way::Encrypt),
+    (Mode::Ctr, Way::Decrypt),
+    (Mode::Gcm, Way::Encrypt),
+    (Mode::Gcm, Way::Decrypt),
+    (Mode::Gmac, Way::Mac),
+    (Mode::Gmac, Way::Decrypt),
+];
+
+/// The kernels of one message in one call, on a table or on that which is chosen, with a template made by `maker` or none.
+fn kernels_of_message(
+    table: Option<TableId>,
+    (mode, way): (Mode, Way),
+    maker: Option<TableId>,
+    interrupt: bool,
+) -> BTreeSet<(&'static str, TableId)> {
+    let message = Message::draw(mode, 16, 400, &mut Stream::new(7));
+    let (input, want) = (message.input(way), message.output(way));
+    let mut request = message.request();
+    let template = maker.map(|maker| {
+        kernel::use_table(maker);
+        request.template()
+    });
+    match table {
+        Some(table) => kernel::use_table(table),
+        None => _ = force(None),
+    }
+    let mut src = Buffer::new(Format::Raw, &input, &[]);
+    let mut dst = Buffer::room(Format::Raw, want.len(), &[]);
+    let (mut from, mut to) = (src.data(0, input.len()), dst.data(0, want.len()));
+    let mut rv = -1;
+    let mut call = || rv = request.atomic(way, template.as_ref(), &mut from, Out::Other(&mut to));
+    let kernels = if interrupt {
+        kernel::in_interrupt(true, || kernels_of(call))
+    } else {
+        kernels_of(&mut call)
+    };
+    assert_eq!((rv, dst.bytes()), (CRYPTO_SUCCESS, want), "{mode:?} {way:?}");
+    kernels
+}
+
+/// What that is in a table, with what it takes from `aesni`.
+fn expected(
+    table: TableId,
+    task: (Mode, Way),
+    template: bool,
+) -> BTreeSet<(&'static str, TableId)> {
+    let has = |what, table| ENTRIES.iter().any(|e| e.what == what && e.table == table);
+    if table == TableId::Portable {
+        return BTreeSet::new();
+    }
+    let mut expected = BTreeSet::from([("wipe", table)]);
+    for &what in needed(task.0, task.1) {
+        if what == "powers" && template {
+            continue;
+        }
+        if has(what, table) {
+            expected.insert((what, table));
+        } else if !has(what, TableId::Vaes512) {
+            expected.insert((what, TableId::Aesni));
+        }
+    }
+    if !template {
+        expected.insert(("key", TableId::Aesni));
+    }
+    // A tag of its own has GMAC, and where there is no kernel for whole messages GCM.
+    if task.0 == Mode::Gmac || task.0 == Mode::Gcm && table == TableId::Aesni {
+        expected.insert(("tag", TableId::Aesni));
+    }
+    expected
+}
+
+#[test]
+fn each_table_runs_its_own_kernels() {
+    let _alone = alone();
+    for &table in kernel::tables() {
+        for task in TASKS {
+            for template in [false, true] {
+                let kernels =
+                    kernels_of_message(Some(table), task, template.then_some(table), false);
+                assert_eq!(kernels, expected(table, task, template), "{table:?} {task:?}");
+            }
+        }
+    }
+}
+
+/// Unless one is forced, the best table that the CPU has; of two wide ones, that for its model.
+#[test]
+fn the_best_table_runs() {
+    let _alone = alone();
+    force(None);
+    let (chosen, tables) = (select().id(), kernel::tables());
+    let best = tables[tables.len() - 1];
+    assert!(chosen == best || (chosen, best) == (TableId::Vaes256, TableId::Vaes512));
+    for task in TASKS {
+        let kernels = kernels_of_message(None, task, None, false);
+        assert_eq!(kernels, expected(chosen, task, false), "{task:?}");
+    }
+}
+
+/// In an interrupt no wide table runs; nor, where it would hash, with a key whose powers were made for
+/// a narrower one.
+#[test]
+fn wide_tables_fall_back_to_aesni() {
+    let _alone = alone();
+    for &table in kernel::tables().iter().filter(|&&table| table > TableId::Aesni) {
+        for task in TASKS {
+            let kernels = kernels_of_message(Some(table), task, None, true);
+            assert_eq!(kernels, expected(TableId::Aesni, task, false), "{table:?} {task:?}");
+            for maker in [TableId::Portable, TableId::Aesni] {
+                let kernels = kernels_of_message(Some(table), task, Some(maker), false);
+                let hashes = needed(task.0, task.1).contains(&"hash");
+                let by = if hashes { TableId::Aesni } else { table };
+                let mut expected = expected(by, task, true);
+                // The hold is the wide table's all the same.
+                expected.remove(&("wipe", by));
+                expected.insert(("wipe", table));
+                assert_eq!(kernels, expected, "{table:?} {task:?} by {maker:?}");
+            }
+        }
+    }
+}
