@@ -37,18 +37,18 @@ pub struct Fault {
 const LEN: usize = (27 * 4 + 1) * 16 + 5;
 
 /// Bytes of each message, and those of its first part where it is given in two: so it is in GCM
-/// alone, which has other kernels for that. CMAC takes the first part alone, which is whole blocks.
+/// alone, which has other kernels for that. The longest come last, and only to tables with wide loops.
 const MESSAGES: [(usize, Option<usize>); 10] = [
-    (LEN, None),
-    (LEN, Some(27 * 4 * 16)),
     (285, None),
     (221, None),
     (157, None),
     (141, None),
     (93, None),
     (61, None),
-    (29, None),
+    (32, None),
     (13, None),
+    (LEN, None),
+    (LEN, Some(27 * 4 * 16)),
 ];
 
 /// What a test works in: about 3 KiB, all-zero at first.
@@ -86,48 +86,181 @@ const GCM_IV: [u8; 16] = [
     0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd, 0x1e, 0xaf,
 ];
 
+/// [`fold`] of the answers to the short messages, and to all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Answer {
+    short: u128,
+    all: u128,
+}
+
 /// [`fold`]s of the answers to one key size: of the ciphertext, in GCM and CCM with the tag behind it
 /// as one more block; of the tag in CMAC and in GMAC, whose message follows the AAD.
 struct Answers {
     key_len: usize,
-    folds: [(Mechanism, u128); 7],
+    folds: [(Mechanism, Answer); 7],
 }
 
 const ANSWERS: [Answers; 3] = [
     Answers {
         key_len: 16,
         folds: [
-            (Mechanism::Ecb, 0xc81f24ba_ace615d1_a99cf5aa_706ae945),
-            (Mechanism::Cbc, 0xe63dde7d_023460e6_b7a633d4_d0601627),
-            (Mechanism::Ctr, 0x348902eb_c9cbd0e2_140ebf36_624814d6),
-            (Mechanism::Gcm, 0xe31cfbfb_496d6c31_293cb04c_c4eb7e24),
-            (Mechanism::Ccm, 0x91c1bb00_48a3ea5b_c5ce0ff3_1243ecdc),
-            (Mechanism::Gmac, 0xb489506c_acf61ca1_a031c43a_8b655051),
-            (Mechanism::Cmac, 0xab7c904e_d08aa312_d479846c_b6aaab12),
+            (
+                Mechanism::Ecb,
+                Answer {
+                    short: 0x1e8d7c40_e3f9b904_4022d335_037b2e99,
+                    all: 0xa3e7cdc1_1fa369bb_ebe4aa19_12aa8af6,
+                },
+            ),
+            (
+                Mechanism::Cbc,
+                Answer {
+                    short: 0x8a3b1be2_9c373a60_8f5af22e_474a604d,
+                    all: 0x745f740a_8d143c60_88d0b44b_3ec2142f,
+                },
+            ),
+            (
+                Mechanism::Ctr,
+                Answer {
+                    short: 0xdb6f3013_4abfd866_dc6310dc_356e80b6,
+                    all: 0x68401931_9b6d3cc1_19ff85e0_474305df,
+                },
+            ),
+            (
+                Mechanism::Gcm,
+                Answer {
+                    short: 0xaf27156e_65affe23_819cf6d3_08b3fb8b,
+                    all: 0x992f776e_ae779b0c_56a33344_6850a14e,
+                },
+            ),
+            (
+                Mechanism::Ccm,
+                Answer {
+                    short: 0x4624e7dd_de680861_5414ea0b_672cd291,
+                    all: 0x4624e7dd_de680861_5414ea0b_672cd291,
+                },
+            ),
+            (
+                Mechanism::Gmac,
+                Answer {
+                    short: 0xc099d8bb_955da875_b938f83e_b09f8394,
+                    all: 0xedaf606c_43f4ba55_685c9502_f7dcb99c,
+                },
+            ),
+            (
+                Mechanism::Cmac,
+                Answer {
+                    short: 0xbb67f6ed_731d56b5_a8e1ca5a_59f57367,
+                    all: 0xbb67f6ed_731d56b5_a8e1ca5a_59f57367,
+                },
+            ),
         ],
     },
     Answers {
         key_len: 24,
         folds: [
-            (Mechanism::Ecb, 0x18d60f5c_28e81d1b_3b266ba2_e84cabf3),
-            (Mechanism::Cbc, 0xa22404f6_d0071ea7_906c600b_e4be8e71),
-            (Mechanism::Ctr, 0xe23e1a48_f243e61c_26e16c01_d5142531),
-            (Mechanism::Gcm, 0x7c5ab939_5361dee1_523d83c2_c91137e6),
-            (Mechanism::Ccm, 0x6cb40303_3efe6c9b_7549e30d_f55cf4d1),
-            (Mechanism::Gmac, 0x90e5b908_a1537b85_83b94380_deab08c2),
-            (Mechanism::Cmac, 0xdb7f8e44_8936f4ad_b3e2354f_38ffc1f3),
+            (
+                Mechanism::Ecb,
+                Answer {
+                    short: 0x6e4a137e_73b0bc04_1531a2e2_4e7d396e,
+                    all: 0x80dbf544_ae6b348e_bf7bc760_42ea34d3,
+                },
+            ),
+            (
+                Mechanism::Cbc,
+                Answer {
+                    short: 0x45b0bac1_2cc1d012_8d0ccb0a_b135759c,
+                    all: 0xe5f32eb7_48245a53_b40d8fdf_bf91ad12,
+                },
+            ),
+            (
+                Mechanism::Ctr,
+                Answer {
+                    short: 0x913866d4_3a13c364_ec64ba2e_c634c3c7,
+                    all: 0xfa743261_0bd16390_83df4785_e6db94f5,
+                },
+            ),
+            (
+                Mechanism::Gcm,
+                Answer {
+                    short: 0xf72238d1_3bc305ce_9fe0fc5f_3dfd63df,
+                    all: 0x227f850b_7ea12a27_f0988393_223aa92a,
+                },
+            ),
+            (
+                Mechanism::Ccm,
+                Answer {
+                    short: 0x016fd421_b015d9e2_3cfd44aa_e4e5dbcb,
+                    all: 0x016fd421_b015d9e2_3cfd44aa_e4e5dbcb,
+                },
+            ),
+            (
+                Mechanism::Gmac,
+                Answer {
+                    short: 0x79fca94b_545a4daa_e316fc09_f6f4aa86,
+                    all: 0xe47e7c64_e6b4cf21_b5c8778c_8c6cd2f9,
+                },
+            ),
+            (
+                Mechanism::Cmac,
+                Answer {
+                    short: 0x3eecc2f8_e79631f5_1646e311_24a9fc1d,
+                    all: 0x3eecc2f8_e79631f5_1646e311_24a9fc1d,
+                },
+            ),
         ],
     },
     Answers {
         key_len: 32,
         folds: [
-            (Mechanism::Ecb, 0x19e4826c_0c1410ec_585e6f53_88df1cfc),
-            (Mechanism::Cbc, 0x0ad3c730_5be62444_2b7c88e8_69900d5d),
-            (Mechanism::Ctr, 0xa858d176_6a3ee033_dfda0ac4_5c252894),
-            (Mechanism::Gcm, 0x1730bf48_62a88946_91b1901b_96f54812),
-            (Mechanism::Ccm, 0xfa35619c_7a0ca77f_124ba539_ab5291f9),
-            (Mechanism::Gmac, 0xae1f2541_a57f8d70_18be23fe_7d457060),
-            (Mechanism::Cmac, 0xc8a447c2_dd813a54_1606f35c_1eae972f),
+            (
+                Mechanism::Ecb,
+                Answer {
+                    short: 0x0cdfb2a6_52652edc_4d35d2c2_a6d441d0,
+                    all: 0x9ddfb3e8_f94a0f28_d7db3185_fc5b43ce,
+                },
+            ),
+            (
+                Mechanism::Cbc,
+                Answer {
+                    short: 0xf82eca63_9c4f79e3_372be053_ff711f10,
+                    all: 0x823ba073_befe171c_eea98289_c76ec4dc,
+                },
+            ),
+            (
+                Mechanism::Ctr,
+                Answer {
+                    short: 0x568a666a_1bcea99c_0c54d9a0_3f25b720,
+                    all: 0xbe46c6c6_faee3309_54b5b409_47984666,
+                },
+            ),
+            (
+                Mechanism::Gcm,
+                Answer {
+                    short: 0x00ee2c93_e4ab8846_57db70dc_5a91f384,
+                    all: 0x27280fa9_bc9b7468_351094ac_cd41d1b3,
+                },
+            ),
+            (
+                Mechanism::Ccm,
+                Answer {
+                    short: 0xe988d0d3_31b11fc9_2b879b77_ad2ef349,
+                    all: 0xe988d0d3_31b11fc9_2b879b77_ad2ef349,
+                },
+            ),
+            (
+                Mechanism::Gmac,
+                Answer {
+                    short: 0xa592aec1_6bdea12f_0bf732d6_85c4b523,
+                    all: 0x65641b6a_9a93ebe2_b9041bc8_a32c486d,
+                },
+            ),
+            (
+                Mechanism::Cmac,
+                Answer {
+                    short: 0x209a8471_a89357d5_ed26c4cc_0c1dac70,
+                    all: 0x209a8471_a89357d5_ed26c4cc_0c1dac70,
+                },
+            ),
         ],
     },
 ];
@@ -151,19 +284,28 @@ pub fn test(table: Table, scratch: &mut Scratch) -> core::result::Result<(), Fau
         for &(mechanism, answer) in &answers.folds {
             let mut sum = 0;
             for (len, part) in MESSAGES {
-                if part.is_some() && !matches!(mechanism, Mechanism::Gcm | Mechanism::Cmac) {
+                if !takes(table.id(), mechanism, len, part) {
                     continue;
                 }
                 let key = &scratch.key;
                 let text = scratch.message.get_mut(..len).unwrap_or_default();
                 sum = answer_of(table, mechanism, key, text, part, sum).unwrap_or_default();
             }
-            if sum != answer {
+            let whole = table.id() > TableId::Portable;
+            if sum != if whole { answer.all } else { answer.short } {
                 return Err(Fault { table: table.id(), mechanism, key_len });
             }
         }
     }
     Ok(())
+}
+
+/// Whether a table is tested in a mechanism with a message: with the longest, which are for wide
+/// loops, not where each block waits for the one before; in two parts only GCM.
+fn takes(table: TableId, mechanism: Mechanism, len: usize, part: Option<usize>) -> bool {
+    let serial = matches!(mechanism, Mechanism::Ccm | Mechanism::Cmac);
+    (len < LEN || table > TableId::Portable && !serial)
+        && (part.is_none() || mechanism == Mechanism::Gcm)
 }
 
 /// Folds what a mechanism makes of a message behind `sum`, if it then decrypts to the message again;
@@ -179,7 +321,6 @@ fn answer_of(
 ) -> Option<u128> {
     let whole = match mechanism {
         Mechanism::Ecb | Mechanism::Cbc => text.len() & !15,
-        Mechanism::Cmac => part.unwrap_or(text.len()),
         _ => text.len(),
     };
     let text = text.get_mut(..whole)?;
@@ -290,7 +431,7 @@ mod tests {
     use cmac::Mac;
 
     /// The seven folds by RustCrypto.
-    fn folds<C>(key_len: usize) -> [u128; 7]
+    fn folds<C>(key_len: usize) -> [Answer; 7]
     where
         C: BlockCipher
             + BlockSizeUser<BlockSize = U16>
@@ -307,8 +448,11 @@ mod tests {
         let gmac = <AesGcm<C, U12> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
         let nonce = aes_gcm::aead::generic_array::GenericArray::from_slice(&IV[..12]);
         let aad: Vec<u8> = pattern().take(AAD_LEN).collect();
-        let mut sums = [0; 7];
+        let (mut short, mut sums) = ([0; 7], [0; 7]);
         for (len, part) in MESSAGES {
+            if (len, part) == (LEN, None) {
+                short = sums;
+            }
             let text: Vec<u8> = pattern().take(len).collect();
             let [ecb, cbc, ctr, gcm_sum, ccm_sum, gmac_sum, cmac_sum] = sums;
 
@@ -316,9 +460,13 @@ mod tests {
             let tag = gcm.encrypt_in_place_detached((&GCM_IV).into(), &aad, &mut sealed).unwrap();
             sums[3] = fold(fold(gcm_sum, &sealed), &tag);
 
-            let cmac = <cmac::Cmac<C> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
-            let mac = cmac.chain_update(&text[..part.unwrap_or(len)]).finalize().into_bytes();
-            sums[6] = fold(cmac_sum, &mac);
+            if len < LEN {
+                let mut sealed = text.clone();
+                let tag = ccm.encrypt_in_place_detached(nonce, &aad, &mut sealed).unwrap();
+                sums[4] = fold(fold(ccm_sum, &sealed), &tag);
+                let cmac = <cmac::Cmac<C> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
+                sums[6] = fold(cmac_sum, &cmac.chain_update(&text).finalize().into_bytes());
+            }
             if part.is_some() {
                 continue;
             }
@@ -341,12 +489,8 @@ mod tests {
             let authenticated = [&aad[..], &text].concat();
             let mac = gmac.encrypt_in_place_detached(nonce, &authenticated, &mut []).unwrap();
             sums[5] = fold(gmac_sum, &mac);
-
-            let mut sealed = text.clone();
-            let tag = ccm.encrypt_in_place_detached(nonce, &aad, &mut sealed).unwrap();
-            sums[4] = fold(fold(ccm_sum, &sealed), &tag);
         }
-        sums
+        core::array::from_fn(|i| Answer { short: short[i], all: sums[i] })
     }
 
     #[test]
