@@ -53,7 +53,7 @@ macro_rules! entries {
     };
 }
 
-static ENTRIES: [Entry; 34] = entries! {
+static ENTRIES: [Entry; 37] = entries! {
     "key" Aesni kcfaes_key_expand_aesni
     "powers" Aesni kcfaes_ghash_init_aesni
     "powers" Vaes256 kcfaes_ghash_init_vaes256
@@ -85,6 +85,9 @@ static ENTRIES: [Entry; 34] = entries! {
     "gcm open" Vaes256 kcfaes_gcm_open_vaes256
     "gcm open" Vaes512 kcfaes_gcm_open_vaes512
     "tag" Aesni kcfaes_gcm_tag_aesni
+    "cbc mac" Aesni kcfaes_cbc_mac_aesni
+    "ccm encrypt" Aesni kcfaes_ccm_encrypt_aesni
+    "ccm decrypt" Aesni kcfaes_ccm_decrypt_aesni
     "wipe" Aesni kcfaes_wipe_aesni
     "wipe" Vaes256 kcfaes_wipe_vaes256
     "wipe" Vaes512 kcfaes_wipe_vaes512
@@ -162,10 +165,13 @@ fn needed(mode: Mode, way: Way) -> &'static [&'static str] {
         (Mode::Gcm, Way::Encrypt) => &["powers", "hash", "gcm encrypt", "gcm seal"],
         (Mode::Gcm, _) => &["powers", "hash", "gcm decrypt", "gcm open"],
         (Mode::Gmac, _) => &["powers", "hash"],
+        (Mode::Ccm, Way::Encrypt) => &["cbc mac", "ccm encrypt"],
+        (Mode::Ccm, _) => &["cbc mac", "ccm decrypt"],
+        (Mode::Cmac, _) => &["cbc mac"],
     }
 }
 
-const TASKS: [(Mode, Way); 10] = [
+const TASKS: [(Mode, Way); 13] = [
     (Mode::Ecb, Way::Encrypt),
     (Mode::Ecb, Way::Decrypt),
     (Mode::Cbc, Way::Encrypt),
@@ -176,6 +182,9 @@ const TASKS: [(Mode, Way); 10] = [
     (Mode::Gcm, Way::Decrypt),
     (Mode::Gmac, Way::Mac),
     (Mode::Gmac, Way::Decrypt),
+    (Mode::Ccm, Way::Encrypt),
+    (Mode::Ccm, Way::Decrypt),
+    (Mode::Cmac, Way::Mac),
 ];
 
 /// The kernels of one message in one call, on a table or on that which is chosen, with a template made by `maker` or none.
@@ -233,6 +242,14 @@ fn expected(
     }
     if !template {
         expected.insert(("key", TableId::Aesni));
+    }
+    // The mask of CCM's tag and the subkeys of CMAC take one block, which wide tables hand on.
+    match task.0 {
+        Mode::Ccm => expected.extend([("ctr", table), ("ctr", TableId::Aesni)]),
+        Mode::Cmac => {
+            expected.extend([("ecb encrypt", table), ("ecb encrypt", TableId::Aesni)]);
+        }
+        _ => (),
     }
     // A tag of its own has GMAC, and where there is no kernel for whole messages GCM.
     if task.0 == Mode::Gmac || task.0 == Mode::Gcm && table == TableId::Aesni {
