@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Out, Way};
 use kcfaes_ffi_tests::kernel;
+use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_kernels::{entry_aesni::*, entry_vaes256::*, entry_vaes512::*};
 use kcfaes_provider::engine::{TableId, force, select};
 use kcfaes_provider::kcf::CRYPTO_SUCCESS;
@@ -171,22 +172,6 @@ fn needed(mode: Mode, way: Way) -> &'static [&'static str] {
     }
 }
 
-const TASKS: [(Mode, Way); 13] = [
-    (Mode::Ecb, Way::Encrypt),
-    (Mode::Ecb, Way::Decrypt),
-    (Mode::Cbc, Way::Encrypt),
-    (Mode::Cbc, Way::Decrypt),
-    (Mode::Ctr, Way::Encrypt),
-    (Mode::Ctr, Way::Decrypt),
-    (Mode::Gcm, Way::Encrypt),
-    (Mode::Gcm, Way::Decrypt),
-    (Mode::Gmac, Way::Mac),
-    (Mode::Gmac, Way::Decrypt),
-    (Mode::Ccm, Way::Encrypt),
-    (Mode::Ccm, Way::Decrypt),
-    (Mode::Cmac, Way::Mac),
-];
-
 /// The kernels of one message in one call, on a table or on that which is chosen, with a template made by `maker` or none.
 fn kernels_of_message(
     table: Option<TableId>,
@@ -262,7 +247,7 @@ fn expected(
 fn each_table_runs_its_own_kernels() {
     let _alone = alone();
     for &table in kernel::tables() {
-        for task in TASKS {
+        for task in tasks() {
             for template in [false, true] {
                 let kernels =
                     kernels_of_message(Some(table), task, template.then_some(table), false);
@@ -280,7 +265,7 @@ fn the_best_table_runs() {
     let (chosen, tables) = (select().id(), kernel::tables());
     let best = tables[tables.len() - 1];
     assert!(chosen == best || (chosen, best) == (TableId::Vaes256, TableId::Vaes512));
-    for task in TASKS {
+    for task in tasks() {
         let kernels = kernels_of_message(None, task, None, false);
         assert_eq!(kernels, expected(chosen, task, false), "{task:?}");
     }
@@ -292,7 +277,7 @@ fn the_best_table_runs() {
 fn wide_tables_fall_back_to_aesni() {
     let _alone = alone();
     for &table in kernel::tables().iter().filter(|&&table| table > TableId::Aesni) {
-        for task in TASKS {
+        for task in tasks() {
             let kernels = kernels_of_message(Some(table), task, None, true);
             assert_eq!(kernels, expected(TableId::Aesni, task, false), "{table:?} {task:?}");
             for maker in [TableId::Portable, TableId::Aesni] {

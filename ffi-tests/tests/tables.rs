@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Out, Way};
 use kcfaes_ffi_tests::kernel::{self, fk_host_features, fk_set_features, fk_set_kfpu};
-use kcfaes_ffi_tests::sample::tasks;
+use kcfaes_ffi_tests::sample::{tasks, ways};
 use kcfaes_ffi_tests::spi;
 use kcfaes_kernels::{Block, COMMON_POWERS, POWERS, entry_vaes256, entry_vaes512, mid_of};
 use kcfaes_provider::engine::{TableId, force, select};
@@ -246,7 +246,7 @@ fn in_every_table(message: &Message) {
         let mut request = message.request();
         kernel::use_table(table);
         let template = request.template();
-        for way in [Way::Encrypt, Way::Decrypt] {
+        for &way in ways(message.mode) {
             let (input, want) = (message.input(way), message.output(way));
             let mut src = Buffer::new(Format::Raw, &input, &[]);
             let mut dst = Buffer::room(Format::Raw, want.len(), &[]);
