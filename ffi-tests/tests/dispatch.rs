@@ -272,7 +272,7 @@ fn the_best_table_runs() {
 }
 
 /// In an interrupt no wide table runs; nor, where it would hash, with a key whose powers were made for
-/// a narrower one.
+/// a narrower one, unless the text is short.
 #[test]
 fn wide_tables_fall_back_to_aesni() {
     let _alone = alone();
@@ -281,10 +281,15 @@ fn wide_tables_fall_back_to_aesni() {
             let kernels = kernels_of_message(Some(table), task, None, true);
             assert_eq!(kernels, expected(TableId::Aesni, task, false), "{table:?} {task:?}");
             for maker in [TableId::Portable, TableId::Aesni] {
-                let kernels = kernels_of_message(Some(table), task, Some(maker), false);
+                let mut kernels = kernels_of_message(Some(table), task, Some(maker), false);
+                // For the few blocks of the additional data they suffice.
+                kernels.remove(&("hash", table));
                 let hashes = needed(task.0, task.1).contains(&"hash");
                 let by = if hashes { TableId::Aesni } else { table };
                 let mut expected = expected(by, task, true);
+                if task.0 == Mode::Gcm {
+                    expected.remove(&("hash", by));
+                }
                 // The hold is the wide table's all the same.
                 expected.remove(&("wipe", by));
                 expected.insert(("wipe", table));

@@ -359,7 +359,7 @@ fn kinds(found: &[String]) -> BTreeMap<String, (usize, &String)> {
 /// A key, as the tables make it.
 fn key_of(message: &Message) -> Key {
     let mut key = Key::default();
-    key.set(&mut kcfaes_provider::engine::Fpu::new(), &message.key, true);
+    key.set(&mut kcfaes_provider::engine::Fpu::new(), &message.key, usize::MAX);
     key
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tables of kernels, called directly: what a mode cannot be faster than.
 
-use kcfaes_kernels::{Block, Powers, Schedule};
+use kcfaes_kernels::entry_aesni::kcfaes_ghash_init_aesni;
+use kcfaes_kernels::{Block, COMMON_POWERS, Powers, Schedule};
 use kcfaes_provider::engine::select;
 use kcfaes_shape::{Call, Prepared};
 
@@ -187,7 +188,14 @@ macro_rules! table {
         unsafe extern "C" fn gcm_new_key_seal_call(job: &Job) -> u32 {
             // SAFETY: see above.
             unsafe {
-                set_key(job.state(), job);
+                let state: &mut State = job.state();
+                if job.len.div_ceil(BLOCK) + 2 <= COMMON_POWERS {
+                    // As the provider does for a key that seals one short text.
+                    key_expand(&mut state.schedule, job.key, job.key_len);
+                    kcfaes_ghash_init_aesni(&state.schedule, &mut state.powers);
+                } else {
+                    set_key(state, job);
+                }
                 gcm_seal_call(job)
             }
         }

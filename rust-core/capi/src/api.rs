@@ -1434,7 +1434,7 @@ unsafe fn make_key(at: NonNull<kcfaes_key>, bytes: *const u8, len: usize) -> Res
     Key::check_len(len)?;
     // SAFETY: the common contract; all zero is a value of the key's material.
     let (key, bytes) = unsafe { (&mut (*at.as_ptr()).material, slice(bytes, len)?) };
-    key.set(&mut Fpu::new(), bytes, true);
+    key.set(&mut Fpu::new(), bytes, usize::MAX);
     Ok(())
 }
 

@@ -124,7 +124,7 @@ impl Template {
             at.cast::<Header>().write(header);
             &mut *block.aligned(size_of::<Header>()).cast::<Key>().as_ptr()
         };
-        place.set(&mut Fpu::new(), key, true);
+        place.set(&mut Fpu::new(), key, usize::MAX);
         let block = ManuallyDrop::new(block);
         Ok((at.as_ptr().cast(), block.size))
     }

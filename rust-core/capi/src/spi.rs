@@ -402,7 +402,11 @@ unsafe fn init(
     let mut fpu = Fpu::new();
     if shared.is_none() {
         // SAFETY: made without a template.
-        unsafe { context.own_key() }.set(&mut fpu, bytes, which.hashes());
+        unsafe { context.own_key() }.set(
+            &mut fpu,
+            bytes,
+            if which.hashes() { usize::MAX } else { 0 },
+        );
     }
     let (operation, key) = context.parts();
     operation.begin(which, direction, &parameter, key, &mut fpu);
@@ -541,7 +545,7 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
             None => {
                 own = HeapKey::new(env::kmflag(request.req))?;
                 let key = own.get();
-                key.set(&mut fpu, bytes, which.hashes());
+                key.set(&mut fpu, bytes, parameter.hashed(io.src.len()));
                 key
             }
         };

@@ -32,13 +32,13 @@ impl Key {
         }
     }
 
-    /// Expands `key` (16, 24 or 32 bytes), with the powers of H if a mechanism will hash. A
-    /// `self` that was never set must be all zero.
-    pub fn set(&mut self, fpu: &mut Fpu, key: &[u8], hashing: bool) {
+    /// Expands `key` (16, 24 or 32 bytes), with the powers of H that are worth while where `hashed`
+    /// bytes will be hashed; none if that is 0. A `self` that was never set must be all zero.
+    pub fn set(&mut self, fpu: &mut Fpu, key: &[u8], hashed: usize) {
         let (hold, _) = fpu.hold(Pace::Parallel, SETUP_BYTES);
         hold.key_expand(&mut self.schedule, key);
-        if hashing {
-            hold.ghash_init(&self.schedule, &mut self.powers);
+        if hashed > 0 {
+            hold.ghash_init(&self.schedule, &mut self.powers, hashed);
         }
     }
 }

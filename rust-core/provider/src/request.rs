@@ -83,6 +83,14 @@ pub enum Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
+    /// Bytes that a message with `len` bytes of data hashes; 0 where the mechanism hashes nothing.
+    pub fn hashed(&self, len: usize) -> usize {
+        match self {
+            Self::Gcm { iv, aad, .. } => len.saturating_add(iv.len()).saturating_add(aad.len()),
+            _ => 0,
+        }
+    }
+
     /// A parameter of CCM.
     ///
     /// # Errors

@@ -280,7 +280,7 @@ pub fn run(scratch: &mut Scratch) -> core::result::Result<(), Fault> {
 pub fn test(table: Table, scratch: &mut Scratch) -> core::result::Result<(), Fault> {
     for answers in &ANSWERS {
         let key_len = answers.key_len;
-        scratch.key.set(&mut Fpu::on(table), KEY.get(..key_len).unwrap_or(&KEY), true);
+        scratch.key.set(&mut Fpu::on(table), KEY.get(..key_len).unwrap_or(&KEY), LEN);
         for &(mechanism, answer) in &answers.folds {
             let mut sum = 0;
             for (len, part) in MESSAGES {

@@ -11,6 +11,7 @@ use kcfaes_kernels::entry_vaes256::kcfaes_wipe_vaes256;
 use kcfaes_kernels::entry_vaes512::kcfaes_wipe_vaes512;
 
 use super::env::{self, kcfaes_hold};
+use super::kernel::needed;
 use super::select::{Table, TableId, select};
 use super::wipe;
 use crate::portable;
@@ -85,12 +86,12 @@ impl Hold<'_> {
         self.table
     }
 
-    /// The table to run where `powers` are used: a key that was set where only a narrower table
-    /// could run has too few for a wide one.
+    /// The table to run where `powers` hash `len` bytes: a key that was set where only a narrower
+    /// table could run has too few for more than a short text in a wide one.
     #[inline(always)]
-    pub(super) fn hashing(&self, powers: &Powers) -> TableId {
-        let table = self.table();
-        if powers.set as usize >= table.powers() { table } else { TableId::Aesni }
+    pub(super) fn hashing(&self, powers: &Powers, len: usize) -> TableId {
+        let (table, set) = (self.table(), powers.set as usize);
+        if set >= table.powers() || set >= needed(len) { table } else { TableId::Aesni }
     }
 }
 

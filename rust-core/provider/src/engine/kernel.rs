@@ -3,7 +3,7 @@
 //! call is indirect. Arguments are as the entry points document them. What a wide register cannot
 //! make faster, because it is serial or small, all SIMD tables take from `aesni`.
 
-use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, Powers, Schedule};
+use kcfaes_kernels::{Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Powers, Schedule};
 use kcfaes_kernels::{entry_aesni as aesni, entry_vaes256 as vaes256, entry_vaes512 as vaes512};
 
 use super::fpu::Hold;
@@ -22,6 +22,11 @@ pub struct Chain<'a> {
     pub run: Run<'a>,
 }
 
+/// Powers of H that a text of `len` bytes takes, and two blocks beside it: the AAD's and the lengths'.
+pub(super) const fn needed(len: usize) -> usize {
+    len.div_ceil(16).saturating_add(2)
+}
+
 // SAFETY of every block below: the hold proves that the FPU is ours and that the CPU has the table;
 // a run's ranges are valid and equal or disjoint; references are valid.
 impl Hold<'_> {
@@ -36,16 +41,21 @@ impl Hold<'_> {
         }
     }
 
-    /// H and its powers.
-    pub fn ghash_init(&self, schedule: &Schedule, powers: &mut Powers) {
+    /// H and its powers: those that the table wants, or only the common ones where `hashed` bytes are
+    /// all that they will be used for and so few that these suffice.
+    pub fn ghash_init(&self, schedule: &Schedule, powers: &mut Powers, hashed: usize) {
         match self.table() {
             TableId::Portable => portable::ghash_init(schedule, powers),
             // SAFETY: see above.
-            TableId::Aesni => unsafe { aesni::kcfaes_ghash_init_aesni(schedule, powers) },
+            TableId::Vaes256 if needed(hashed) > COMMON_POWERS => unsafe {
+                vaes256::kcfaes_ghash_init_vaes256(schedule, powers);
+            },
             // SAFETY: see above.
-            TableId::Vaes256 => unsafe { vaes256::kcfaes_ghash_init_vaes256(schedule, powers) },
+            TableId::Vaes512 if needed(hashed) > COMMON_POWERS => unsafe {
+                vaes512::kcfaes_ghash_init_vaes512(schedule, powers);
+            },
             // SAFETY: see above.
-            TableId::Vaes512 => unsafe { vaes512::kcfaes_ghash_init_vaes512(schedule, powers) },
+            _ => unsafe { aesni::kcfaes_ghash_init_aesni(schedule, powers) },
         }
     }
 
@@ -200,7 +210,7 @@ impl Hold<'_> {
 
     /// Absorbs bytes into `y`, zero-padding the last block.
     pub fn ghash(&self, powers: &Powers, y: &mut Block, bytes: &[u8]) {
-        match self.hashing(powers) {
+        match self.hashing(powers, bytes.len()) {
             TableId::Portable => portable::ghash(powers, y, bytes),
             // SAFETY: see above.
             TableId::Aesni => unsafe {
@@ -226,7 +236,7 @@ impl Hold<'_> {
         y: &mut Block,
         run: Run<'_>,
     ) {
-        match self.hashing(powers) {
+        match self.hashing(powers, run.len()) {
             TableId::Portable => portable::gcm_encrypt(schedule, powers, ctr, y, run),
             // SAFETY: see above.
             TableId::Aesni => unsafe {
@@ -255,7 +265,7 @@ impl Hold<'_> {
         y: &mut Block,
         run: Run<'_>,
     ) {
-        match self.hashing(powers) {
+        match self.hashing(powers, run.len()) {
             TableId::Portable => portable::gcm_decrypt(schedule, powers, ctr, y, run),
             // SAFETY: see above.
             TableId::Aesni => unsafe {
@@ -285,7 +295,7 @@ impl Hold<'_> {
         aad_len: u64,
         text_len: u64,
     ) {
-        match self.hashing(powers) {
+        match self.table() {
             TableId::Portable => portable::gcm_tag(schedule, powers, j0, y, aad_len, text_len),
             // SAFETY: see above.
             _ => unsafe {
@@ -313,7 +323,7 @@ impl Hold<'_> {
         run: Run<'_>,
     ) {
         let len = run.len();
-        match self.hashing(powers) {
+        match self.hashing(powers, run.len()) {
             TableId::Portable | TableId::Aesni => {
                 self.gcm_multiply(powers, y);
                 self.gcm_encrypt(schedule, powers, &mut inc32(j0), y, run);
@@ -343,7 +353,7 @@ impl Hold<'_> {
         run: Run<'_>,
     ) {
         let len = run.len();
-        match self.hashing(powers) {
+        match self.hashing(powers, run.len()) {
             TableId::Portable | TableId::Aesni => {
                 self.gcm_multiply(powers, y);
                 self.gcm_decrypt(schedule, powers, &mut inc32(j0), y, run);
