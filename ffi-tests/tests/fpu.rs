@@ -34,6 +34,14 @@ fn alone() -> MutexGuard<'static, ()> {
     guard
 }
 
+/// Runs `f` with each table that takes the FPU.
+fn each_table(f: impl Fn()) {
+    for &table in kernel::tables().iter().filter(|&&table| table > TableId::Portable) {
+        kernel::use_table(table);
+        f();
+    }
+}
+
 /// The holds that `f` took; afterwards none is left and preemption is as it was.
 fn holds<T>(f: impl FnOnce() -> T) -> (T, u64) {
     kernel::clear_stats();
@@ -77,6 +85,10 @@ fn serial(mode: Mode, way: Way) -> bool {
 #[test]
 fn holds_are_as_many_as_the_bytes_need() {
     let _alone = alone();
+    each_table(holds_are_as_many);
+}
+
+fn holds_are_as_many() {
     for (mode, way) in tasks() {
         let budget = if serial(mode, way) { 8 * 1024 } else { 32 * 1024 };
         for len in [16, 1024, budget - 64, budget, budget + 16, 2 * budget, 128 * 1024] {
@@ -220,6 +232,10 @@ fn errors_end_the_hold() {
 #[test]
 fn the_fpu_is_borrowed_where_it_cannot_be_taken() {
     let _alone = alone();
+    each_table(the_fpu_is_borrowed);
+}
+
+fn the_fpu_is_borrowed() {
     for (mode, way) in tasks() {
         let message = sealed(mode, 40_000 & !15);
         let (input, want) = (message.input(way), message.output(way));
@@ -347,6 +363,10 @@ fn watched<T>(f: impl FnOnce() -> T) -> T {
 #[test]
 fn registers_are_clean_when_a_hold_ends() {
     let _alone = alone();
+    each_table(registers_are_clean);
+}
+
+fn registers_are_clean() {
     for (mode, way) in tasks() {
         for len in [0, 16, 128, 1024, 100_000 & !15] {
             for template in [true, false] {
