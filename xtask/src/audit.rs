@@ -26,8 +26,9 @@ const MAX_FRAME: i64 = 1024;
 /// What the kernel gives a module beside our own environment.
 const MEMORY_FUNCTIONS: [&str; 5] = ["bcmp", "memcmp", "memcpy", "memmove", "memset"];
 
-/// Bytes of text that a module may have.
-const MAX_TEXT: u64 = 128 * 1024;
+/// Bytes of text that a module may have, and those that the kernels may.
+pub(crate) const MAX_TEXT: u64 = 128 * 1024;
+const MAX_KERNELS_TEXT: u64 = 96 * 1024;
 
 /// Kernels that spill a vector register where nobody wipes it, and what that holds, which is public; the
 /// tests of the kernels look at what is left there.
@@ -40,6 +41,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) writable_data: bool,
     /// Whether DTrace and mdb will have to do with its names.
     pub(crate) readable: bool,
+    /// Bytes of text at most.
+    pub(crate) text: u64,
     /// Where operations enter, from all CPUs at once: what these reach locks no memory.
     pub(crate) operations: &'a BTreeSet<String>,
     pub(crate) may_import: &'a dyn Fn(&str) -> bool,
@@ -75,6 +78,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
                 vector_registers: &|_| true,
                 writable_data: false,
                 readable: false,
+                text: MAX_KERNELS_TEXT,
                 operations: &none,
                 may_import: &|_| false,
             },
@@ -85,6 +89,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
                 vector_registers: &|_| false,
                 writable_data: true,
                 readable: false,
+                text: MAX_TEXT,
                 operations: &operations,
                 may_import: &from_room,
             },
@@ -95,6 +100,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
                 vector_registers: &|_| true,
                 writable_data: true,
                 readable: true,
+                text: MAX_TEXT,
                 operations: &operations,
                 may_import: &from_kernel,
             },
@@ -169,8 +175,8 @@ fn audit(object: &Object, rules: &Rules<'_>) -> Audit {
             audit.data_bytes += section.size;
         }
     }
-    if audit.text_bytes > MAX_TEXT {
-        audit.violation(format!("{} bytes of text, more than {MAX_TEXT}", audit.text_bytes));
+    if audit.text_bytes > rules.text {
+        audit.violation(format!("{} bytes of text, more than {}", audit.text_bytes, rules.text));
     }
     if audit.functions == 0 {
         audit.violation("no function symbol: nothing was audited");
@@ -260,13 +266,8 @@ impl Audit {
                     let offset = instruction.ip() - function.start;
                     self.violation(format!("{name}+{offset:#x}: {what}"));
                 }
-                let public = PUBLIC_SPILLS.iter().any(|(kernel, _)| *kernel == name);
-                if is_kernel(&name) && !public && spills(instruction) {
-                    let offset = instruction.ip() - function.start;
-                    let what = text(instruction);
-                    self.violation(format!("{name}+{offset:#x}: a spill that stays: {what}"));
-                }
             }
+            self.check_spills(&name, function.start, &code);
             let walk = flow::walk(section, function, &code);
             for (address, fault) in &walk.faults {
                 let offset = address.wrapping_sub(function.start);
@@ -327,6 +328,18 @@ impl Audit {
         }
     }
 
+    /// Nobody wipes the frame of an entry point.
+    fn check_spills(&mut self, name: &str, start: u64, code: &BTreeMap<u64, Instruction>) {
+        if !is_kernel(name) || PUBLIC_SPILLS.iter().any(|(kernel, _)| *kernel == name) {
+            return;
+        }
+        for instruction in code.values().filter(|instruction| spills(instruction)) {
+            let offset = instruction.ip() - start;
+            let what = text(instruction);
+            self.violation(format!("{name}+{offset:#x}: a spill that stays: {what}"));
+        }
+    }
+
     /// A kernel that spills blocks is a function of its own: what calls it also calls, with the stack
     /// pointer at the same place, a function that wipes at least its frame.
     fn check_wiped_frames(&mut self, walks: &Walks) {
@@ -334,8 +347,7 @@ impl Audit {
             Callee::Here(section, address) => walks.get(&(*section, *address)),
             Callee::Import(_) => None,
         };
-        let own = |name: &str| is_private(name) || is_kernel(name);
-        for (caller, walk) in walks.values().filter(|(name, _)| own(name)) {
+        for (caller, walk) in walks.values().filter(|(name, _)| in_kernels_room(name)) {
             let calls = || walk.calls.iter().filter_map(|(to, used)| Some((callee(to)?, *used)));
             for ((name, kernel), used) in calls() {
                 if !is_private(name) || name.contains(WIPING) {
@@ -419,8 +431,34 @@ fn reachable(object: &Object, walks: &Walks, entry: impl Fn(&str) -> bool) -> Re
     Reachable(reached)
 }
 
+/// What the kernels in an object leave on the stack.
+pub(crate) fn unwiped(object: &Object) -> Vec<String> {
+    let mut audit = Audit::default();
+    let mut walks = Walks::new();
+    for section in object.sections.iter().filter(|section| section.executable) {
+        for function in &section.functions {
+            let name = demangled(&function.name);
+            if in_kernels_room(&name) {
+                let code = decode(section, function.start, function.start + function.size);
+                audit.check_spills(&name, function.start, &code);
+                let walk = flow::walk(section, function, &code);
+                walks.insert((section.index, function.start), (name, walk));
+            }
+        }
+    }
+    audit.check_wiped_frames(&walks);
+    if !walks.values().any(|(name, _)| name.contains(WIPING)) {
+        audit.violation("no kernel wipes a frame: none was audited");
+    }
+    audit.violations
+}
+
 /// In the name of a function that wipes the frame of another.
 const WIPING: &str = "wipe_stack";
+
+fn in_kernels_room(name: &str) -> bool {
+    is_private(name) || is_kernel(name)
+}
 
 /// Whether a function is the kernels room's own: `kcfaes_kernels::…`, or `kcfaes_kernels_…` where names
 /// are readable.
@@ -596,6 +634,7 @@ mod tests {
         vector_registers: &|_| false,
         writable_data: false,
         readable: true,
+        text: MAX_TEXT,
         operations: &BTreeSet::new(),
         may_import: &|name| name == "allowed",
     };
@@ -922,6 +961,13 @@ mod tests {
         one(&of("unwiped", &format!("{entry} leave; ret"), 72), "frame of 72 bytes 0 are wiped");
         let higher = format!("{entry} pop rax; call kcfaes_kernels_wipe_stack_x; leave; ret");
         one(&of("higher", &higher, 720), "frame of 72 bytes 0 are wiped");
+    }
+
+    #[test]
+    fn too_much_text() {
+        let text = function("f", ".skip 131072, 0x90; ret");
+        let audit = audit_of("text", "s", &text, &[]);
+        one(&audit.violations, "131073 bytes of text, more than 131072");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use iced_x86::{Decoder, DecoderOptions, Mnemonic, OpKind};
 use object::read::elf::ElfFile64;
 use object::{LittleEndian, Object as _, ObjectSection as _, ObjectSymbol, SymbolKind};
 
-use crate::audit::{Rules, report};
+use crate::audit::{MAX_TEXT, Rules, report};
 use crate::process::{cargo, compiler, joined, output, run};
 use crate::rooms::{self, Rooms, link_relocatable};
 use crate::{Result, Tree, check};
@@ -184,6 +184,7 @@ pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
         vector_registers: &|name| in_kernels_room(rooms, name) || name.starts_with("kcfaes_xmm_"),
         writable_data: true,
         readable: true,
+        text: MAX_TEXT,
         operations: &operations,
         may_import: &|name| has(&[&IMPORTS, &COMMON_IMPORTS, &STAND_INS], name),
     };
@@ -191,6 +192,7 @@ pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
         vector_registers: &|_| false,
         writable_data: true,
         readable: true,
+        text: MAX_TEXT,
         operations: &none,
         may_import: &|name| has(&[&TEST_IMPORTS, &COMMON_IMPORTS, &TEST_ONLY_IMPORTS], name),
     };

@@ -11,6 +11,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::audit;
 use crate::elf::{self, Object, Symbols};
 use crate::headers;
 use crate::process::{cargo, compiler, joined, run};
@@ -79,10 +80,10 @@ fn build_archive(
     fs::create_dir_all(dir)?;
     run(cargo(tree)
         .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
-        .args(["--profile=kernel", "--target", target, "--target-dir"])
+        .args(["--profile=library", "--target", target, "--target-dir"])
         .arg(dir.join("build"))
         .args(["--", "--cfg", "kcfaes_artifact=\"userland\""]))?;
-    let raw = dir.join("build").join(target).join("kernel/libkcfaes_capi.a");
+    let raw = dir.join("build").join(target).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");
     link_relocatable(&members, exports, &object)?;
@@ -115,7 +116,11 @@ fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
     if !strange.is_empty() {
         return Err(format!("libkcfaes needs {}", strange.join(" ")).into());
     }
-    compare("libkcfaes.a", &Symbols::read(path)?.defined_with_prefix(""), exports)
+    compare("libkcfaes.a", &Symbols::read(path)?.defined_with_prefix(""), exports)?;
+    match audit::unwiped(&object).as_slice() {
+        [] => Ok(()),
+        left => Err(format!("libkcfaes leaves on the stack: {}", left.join("; ")).into()),
+    }
 }
 
 fn check_dynamic(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
