@@ -33,14 +33,14 @@ macro_rules! entries {
 pub(crate) use entries;
 
 /// Defines or declares, as [`entries`], the entry points that call a kernel with a frame of its own and
-/// then a function that wipes that frame. `$eighth` pushes the eighth argument, or anything.
+/// then a function that wipes that frame. `$eighth` pushes the kernel's eighth argument.
 ///
 /// In assembler, because nothing else keeps the two in frames at the same place: rustc (1.95) drops
 /// `#[inline(never)]` from functions that enable target features.
 macro_rules! framed_entries {
     (
-        $wipe:path, $eighth:literal,
-        $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $kernel:expr;)*
+        $wipe:path,
+        $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $kernel:expr, $eighth:literal;)*
     ) => {
         $(
             $(#[$doc])*
@@ -147,29 +147,29 @@ macro_rules! wide_entries {
         // GCM, which spills blocks.
 
         $crate::entry::framed_entries! {
-            $wipe_stack, "push rbp",
+            $wipe_stack,
 
             /// As `kcfaes_gcm_encrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part::<true>;
+            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part, "push 1";
             /// As `kcfaes_gcm_decrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part::<false>;
+            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part, "push 0";
         }
         $crate::entry::framed_entries! {
-            $wipe_stack, "push qword ptr [rbp + 24]",
+            $wipe_stack,
 
             /// GCTR encryption of a whole text, whose counters follow `j0`, and the tag: `y` is the
             /// hash of `aad_len` bytes but for its last multiplication (so the AAD itself, padded, if
             /// that is one block) and becomes the full 16-byte tag (SP 800-38D 7.1 steps 3 to 6);
             /// `powers` has those that this table wants.
-            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>;
+            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>, "push qword ptr [rbp + 24]";
             /// GCTR decryption of a whole text, otherwise as its encryption; `y` becomes the tag that
             /// the text should have.
-            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>;
+            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>, "push qword ptr [rbp + 24]";
         }
 
         #[cfg(not(target_os = "none"))]
         #[target_feature(enable = $features)]
-        unsafe extern "C" fn part<const ENCRYPT: bool>(
+        unsafe extern "C" fn part(
             schedule: *const Schedule,
             powers: *const Powers,
             ctr: *mut Block,
@@ -177,9 +177,10 @@ macro_rules! wide_entries {
             src: *const u8,
             dst: *mut u8,
             len: usize,
+            encrypt: bool,
         ) {
             // SAFETY: the entry points' contract; the features are enabled here.
-            unsafe { gcm::part::<$lanes, ENCRYPT>(schedule, powers, ctr, y, src, dst, len) }
+            unsafe { gcm::part::<$lanes>(schedule, powers, ctr, y, src, dst, len, encrypt) }
         }
 
         #[cfg(not(target_os = "none"))]

@@ -86,18 +86,18 @@ entries! {
 // GCM, which spills blocks.
 
 framed_entries! {
-    wipe::wipe_stack_aesni, "push rbp",
+    wipe::wipe_stack_aesni,
 
     /// GCTR encryption and GHASH of the ciphertext in one pass; `ctr` as in CTR, a last partial
     /// block is zero-padded into `y`.
-    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part::<true>;
+    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part, "push 1";
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
-    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part::<false>;
+    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part, "push 0";
 }
 
 #[cfg(not(target_os = "none"))]
 #[target_feature(enable = "aes,pclmulqdq,ssse3,sse4.1")]
-unsafe extern "C" fn part<const ENCRYPT: bool>(
+unsafe extern "C" fn part(
     schedule: *const Schedule,
     powers: *const Powers,
     ctr: *mut Block,
@@ -105,7 +105,8 @@ unsafe extern "C" fn part<const ENCRYPT: bool>(
     src: *const u8,
     dst: *mut u8,
     len: usize,
+    encrypt: bool,
 ) {
     // SAFETY: the entry points' contract; the features are enabled here.
-    unsafe { gcm::part::<Xmm, ENCRYPT>(schedule, powers, ctr, y, src, dst, len) }
+    unsafe { gcm::part::<Xmm>(schedule, powers, ctr, y, src, dst, len, encrypt) }
 }

@@ -49,10 +49,14 @@ unsafe fn stitched<L: Lanes>(
     }
 }
 
+/// A part of a text. One text for both directions, which differ in what is hashed beside a turn: its
+/// source, or what the turn before it wrote.
+///
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
-pub(crate) unsafe fn part<L: Lanes, const ENCRYPT: bool>(
+#[expect(clippy::too_many_arguments, reason = "as the entry points")]
+pub(crate) unsafe fn part<L: Lanes>(
     schedule: *const Schedule,
     powers: *const Powers,
     ctr: *mut Block,
@@ -60,42 +64,40 @@ pub(crate) unsafe fn part<L: Lanes, const ENCRYPT: bool>(
     mut src: *const u8,
     mut dst: *mut u8,
     len: usize,
+    encrypt: bool,
 ) {
     let turn = TURN * L::BYTES;
     // SAFETY: the caller's promise; the steps together cover `len` bytes.
     unsafe {
         let mut mode = Ctr::<L>::new(schedule, ctr);
         let mut sum = Xmm::broadcast(y).swap_bytes();
+        let mut hashed = src;
         let mut left = len;
-        if ENCRYPT {
-            if left >= turn {
-                mode.step::<TURN>(src, dst);
-                loop {
-                    src = src.add(turn);
-                    left -= turn;
-                    let hashed = dst;
-                    dst = dst.add(turn);
-                    if left < turn {
-                        sum = eight::<L>(powers, sum, hashed);
-                        break;
-                    }
-                    sum = stitched::<L>(&mut mode, powers, sum, hashed, src, dst);
-                }
-            }
-            if left > 0 {
-                mode.tail(src, dst, left);
-                sum = tail::<L>(powers, sum, dst, left);
-            }
-        } else {
-            while left >= turn {
-                sum = stitched::<L>(&mut mode, powers, sum, src, src, dst);
-                src = src.add(turn);
-                dst = dst.add(turn);
-                left -= turn;
-            }
-            if left > 0 {
+        let ahead = encrypt && left >= turn;
+        if ahead {
+            mode.step::<TURN>(src, dst);
+            hashed = dst;
+            src = src.add(turn);
+            dst = dst.add(turn);
+            left -= turn;
+        }
+        while left >= turn {
+            sum = stitched::<L>(&mut mode, powers, sum, hashed, src, dst);
+            hashed = hashed.add(turn);
+            src = src.add(turn);
+            dst = dst.add(turn);
+            left -= turn;
+        }
+        if ahead {
+            sum = eight::<L>(powers, sum, hashed);
+        }
+        if left > 0 {
+            if !encrypt {
                 sum = tail::<L>(powers, sum, src, left);
-                mode.tail(src, dst, left);
+            }
+            mode.tail(src, dst, left);
+            if encrypt {
+                sum = tail::<L>(powers, sum, dst, left);
             }
         }
         Counter::<L>::advance(ctr, len.div_ceil(16));
