@@ -4,16 +4,19 @@
 
 use core::ffi::c_int;
 
-use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format};
-use kcfaes_ffi_tests::consumer::{Message, Way};
+use std::collections::HashMap;
+
+use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format, below};
+use kcfaes_ffi_tests::consumer::{Message, Out, Way};
 use kcfaes_ffi_tests::kernel::Ledger;
-use kcfaes_ffi_tests::sample::Sample;
-use kcfaes_provider::data::MAX_EMPTY_PIECES;
+use kcfaes_ffi_tests::sample::{Place, Sample};
+use kcfaes_provider::data::{Data, MAX_EMPTY_PIECES, Overlap};
 use kcfaes_provider::kcf::{
-    CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE, CRYPTO_SUCCESS,
-    UIO_SYSSPACE, crypto_data_t,
+    CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE, CRYPTO_DATA_MBLK,
+    CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, CRYPTO_SUCCESS, UIO_SYSSPACE, crypto_data_cdu_t,
+    crypto_data_t, iovec_t, mblk_t, uio_t,
 };
-use kcfaes_vectors::Mode;
+use kcfaes_vectors::{Mode, Stream};
 
 /// Calls that walk a list: atomic, single on a context, update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,21 +33,21 @@ fn begin(sample: &Sample) -> Message {
 }
 
 impl Entry {
-    fn call(self, sample: &Sample, src: &mut crypto_data_t, dst: &mut crypto_data_t) -> c_int {
+    fn call<'a>(self, sample: &Sample, src: &mut crypto_data_t, out: impl Into<Out<'a>>) -> c_int {
         if self == Self::Atomic {
-            return sample.request().atomic(sample.way, None, src, Some(dst));
+            return sample.request().atomic(sample.way, None, src, out);
         }
         let mut message = begin(sample);
         match self {
             Self::Single => {
-                let rv = message.single(src, Some(dst));
+                let rv = message.single(src, out);
                 if rv == CRYPTO_BUFFER_TOO_SMALL {
                     message.cancel();
                 }
                 rv
             }
             _ => {
-                let rv = message.update(src, Some(dst));
+                let rv = message.update(src, out);
                 message.cancel();
                 rv
             }
@@ -193,6 +196,24 @@ const DAMAGES: &[Damage] = &[
         output: bad,
     },
     Damage {
+        name: "piece past the end of the address space",
+        formats: &[Format::Uio],
+        damage: |list, _| {
+            list.iov()[1].iov_base = core::ptr::without_provenance_mut(usize::MAX - 3)
+        },
+        input: bad,
+        output: bad,
+    },
+    Damage {
+        name: "raw past the end of the address space",
+        formats: &[Format::Raw],
+        damage: |_, data| {
+            data.cdu.cdu_raw.iov_base = core::ptr::without_provenance_mut(usize::MAX - 3);
+        },
+        input: bad,
+        output: bad,
+    },
+    Damage {
         name: "negative iov_len",
         formats: &[Format::Uio],
         damage: |list, _| list.iov()[1].iov_len = usize::MAX - 7,
@@ -291,7 +312,7 @@ fn damaged_input_is_refused() {
                     let (mut src, mut dst) = (input.data(0, len), output.data(0, room));
                     (damage.damage)(&mut input, &mut src);
                     let before = (src.cd_offset, dst.cd_offset);
-                    let rv = entry.call(&sample, &mut src, &mut dst);
+                    let rv = entry.call(&sample, &mut src, Some(&mut dst));
                     assert_eq!(rv, (damage.input)(format), "{name}");
                     assert_eq!((src.cd_length, dst.cd_length), (len, room), "{name}");
                     assert_eq!((src.cd_offset, dst.cd_offset), before, "{name}");
@@ -324,7 +345,7 @@ fn damaged_output_is_refused() {
                     // What cd_length claims does not count, but an update of CTR reads all of it.
                     dst.cd_length += 40;
                     let before = (src.cd_offset, dst.cd_offset);
-                    let rv = entry.call(&sample, &mut src, &mut dst);
+                    let rv = entry.call(&sample, &mut src, Some(&mut dst));
                     let want = (damage.output)(format);
                     assert_eq!(rv, want, "{name}");
                     let said = if want == CRYPTO_BUFFER_TOO_SMALL { needed } else { needed + 40 };
@@ -339,25 +360,256 @@ fn damaged_output_is_refused() {
     ledger.settle();
 }
 
-/// In place the same list is both; a damage is found before a byte is transformed.
+/// In place the same list is both, however that is said; a damage is found before a byte is
+/// transformed.
 #[test]
 fn damaged_list_in_place_is_refused() {
     let ledger = Ledger::begin();
     for sample in Sample::all(61) {
         let len = sample.input.len();
-        if sample.output.len() > len {
+        for (damage, entry) in DAMAGES.iter().flat_map(|damage| ENTRIES.map(|e| (damage, e))) {
+            // A whole message that grows has no room here.
+            if entry != Entry::Update && sample.output.len() > len {
+                continue;
+            }
+            for (&format, place) in damage
+                .formats
+                .iter()
+                .flat_map(|f| [Place::Null, Place::Same, Place::Twin].map(|place| (f, place)))
+            {
+                let name =
+                    format!("{} {entry:?} {place:?} {format:?}: {}", sample.name(), damage.name);
+                let mut buffer = Buffer::new(format, &sample.input, &thirds(len));
+                let mut src = buffer.data(0, len);
+                (damage.damage)(&mut buffer, &mut src);
+                let mut twin = src;
+                let out = match place {
+                    Place::Null => Out::Null,
+                    Place::Same => Out::Same,
+                    _ => Out::Other(&mut twin),
+                };
+                let rv = entry.call(&sample, &mut src, out);
+                assert_eq!(rv, (damage.input)(format), "{name}");
+                assert_eq!((src.cd_length, twin.cd_length), (len, len), "{name}");
+                assert_eq!(buffer.bytes(), sample.input, "{name}");
+            }
+        }
+    }
+    ledger.settle();
+}
+
+/// An output to which a call writes nothing may be anything: a GCM decryption in parts takes it for
+/// one that cannot stream.
+#[test]
+fn output_that_gets_nothing_is_not_looked_at() {
+    let ledger = Ledger::begin();
+    let mut calls = 0;
+    for sample in Sample::all(61) {
+        for damage in DAMAGES {
+            for &format in damage.formats {
+                for entry in ENTRIES.into_iter().filter(|entry| entry.writes(&sample) == 0) {
+                    let name = format!("{} {entry:?} {format:?}: {}", sample.name(), damage.name);
+                    let room = sample.output.len().max(16);
+                    let mut input = Buffer::new(Format::Raw, &sample.input, &[]);
+                    let mut output = Buffer::room(format, room, &thirds(room));
+                    let mut dst = output.data(0, room);
+                    (damage.damage)(&mut output, &mut dst);
+                    let mut src = input.data(0, sample.input.len());
+                    let rv = entry.call(&sample, &mut src, Some(&mut dst));
+                    // The MAC group's update has no output, and a MAC on a context says nothing.
+                    let unsaid = sample.way == Way::Mac || entry == Entry::Single;
+                    let said = if unsaid { room } else { 0 };
+                    assert_eq!((rv, dst.cd_length), (CRYPTO_SUCCESS, said), "{name}");
+                    assert_eq!(output.bytes(), vec![FILL; room], "{name}");
+                    calls += 1;
+                }
+            }
+        }
+    }
+    assert!(calls > 200, "{calls}");
+    ledger.settle();
+}
+
+/// A later part that is refused, for whatever is wrong with either of its lists, changes nothing: the
+/// message goes on and comes out right.
+#[test]
+fn damaged_part_changes_nothing() {
+    const FIRST: usize = 21;
+    let ledger = Ledger::begin();
+    for sample in Sample::all(80) {
+        let (rest, room) = (sample.input.len() - FIRST, sample.output.len());
+        let mut output = Buffer::room(Format::Raw, room, &[]);
+        let mut message = begin(&sample);
+        let mut first = Buffer::new(Format::Raw, &sample.input[..FIRST], &[]);
+        let mut dst = output.data(0, room);
+        assert_eq!(message.update(&mut first.data(0, FIRST), Some(&mut dst)), CRYPTO_SUCCESS);
+        let given = if sample.way == Way::Mac { 0 } else { dst.cd_length };
+        let writes = match (sample.mode, sample.way) {
+            (Mode::Gmac | Mode::Cmac, _) | (Mode::Ccm, Way::Decrypt) => 0,
+            (Mode::Ctr, _) => rest,
+            _ => 80 - given,
+        };
+        for damage in DAMAGES {
+            for &format in damage.formats {
+                let name = format!("{} {format:?}: {}", sample.name(), damage.name);
+                let left = output.bytes();
+                let mut input = Buffer::new(format, &sample.input[FIRST..], &thirds(rest));
+                let (mut src, mut dst) = (input.data(0, rest), output.data(given, room - given));
+                (damage.damage)(&mut input, &mut src);
+                let rv = message.update(&mut src, Some(&mut dst));
+                assert_eq!(rv, (damage.input)(format), "{name}");
+                assert_eq!((src.cd_length, dst.cd_length), (rest, room - given), "{name}");
+                assert_eq!(output.bytes(), left, "{name}");
+                if writes == 0 {
+                    continue;
+                }
+                let mut input = Buffer::new(Format::Uio, &sample.input[FIRST..], &thirds(rest));
+                let mut damaged = Buffer::room(format, writes, &thirds(writes));
+                let (mut src, mut dst) = (input.data(0, rest), damaged.data(0, writes));
+                (damage.damage)(&mut damaged, &mut dst);
+                dst.cd_length += 40;
+                let want = (damage.output)(format);
+                let said = if want == CRYPTO_BUFFER_TOO_SMALL { writes } else { writes + 40 };
+                let rv = message.update(&mut src, Some(&mut dst));
+                assert_eq!((rv, dst.cd_length), (want, said), "{name}");
+                assert_eq!(damaged.bytes(), vec![FILL; writes], "{name}");
+                assert_eq!(input.bytes(), sample.input[FIRST..], "{name}");
+            }
+        }
+        let mut second = Buffer::new(Format::Mblk, &sample.input[FIRST..], &thirds(rest));
+        let mut dst = output.data(given, room - given);
+        assert_eq!(message.update(&mut second.data(0, rest), Some(&mut dst)), CRYPTO_SUCCESS);
+        let given = given + if sample.way == Way::Mac { 0 } else { dst.cd_length };
+        let mut dst = output.data(given, room - given);
+        assert_eq!(message.finish(Some(&mut dst)), CRYPTO_SUCCESS, "{}", sample.name());
+        assert_eq!(output.bytes(), sample.output, "{}", sample.name());
+    }
+    ledger.settle();
+}
+
+/// Where final has something to write: refused before it writes any of it, and with too short a list
+/// to be had again.
+#[test]
+fn damaged_output_of_final_is_refused() {
+    let ledger = Ledger::begin();
+    let mut calls = 0;
+    for (sample, streams) in Sample::all(61).into_iter().flat_map(|sample| {
+        let may_stream = sample.mode == Mode::Gcm && sample.way == Way::Decrypt;
+        [(sample.clone(), false), (sample, true)].into_iter().take(1 + usize::from(may_stream))
+    }) {
+        let absorbs = sample.way == Way::Mac || sample.verifies() && !streams;
+        let len = sample.input.len();
+        let ended = || {
+            let mut message = begin(&sample);
+            let mut input = Buffer::new(Format::Raw, &sample.input, &[]);
+            let mut room = Buffer::room(Format::Raw, len, &[]);
+            let mut dst = room.data(0, len);
+            let out = if absorbs { Out::Null } else { Out::Other(&mut dst) };
+            assert_eq!(message.update(&mut input.data(0, len), out), CRYPTO_SUCCESS);
+            (message, if absorbs { 0 } else { dst.cd_length })
+        };
+        let (message, given) = ended();
+        message.cancel();
+        let want = &sample.output[given..];
+        if want.is_empty() {
             continue;
         }
         for damage in DAMAGES {
             for &format in damage.formats {
                 let name = format!("{} {format:?}: {}", sample.name(), damage.name);
-                let mut buffer = Buffer::new(format, &sample.input, &thirds(len));
-                let mut src = buffer.data(0, len);
-                (damage.damage)(&mut buffer, &mut src);
-                let rv = sample.request().atomic(sample.way, None, &mut src, None);
-                assert_eq!(rv, (damage.input)(format), "{name}");
-                assert_eq!((src.cd_length, buffer.bytes()), (len, sample.input.clone()), "{name}");
+                let n = want.len();
+                let mut output = Buffer::room(format, n, &thirds(n));
+                let mut dst = output.data(0, n);
+                (damage.damage)(&mut output, &mut dst);
+                dst.cd_length += 40;
+                let offset = dst.cd_offset;
+                let (mut message, _) = ended();
+                let rv = message.finish(Some(&mut dst));
+                let refusal = (damage.output)(format);
+                let said = if refusal == CRYPTO_BUFFER_TOO_SMALL { n } else { n + 40 };
+                assert_eq!((rv, dst.cd_length, dst.cd_offset), (refusal, said, offset), "{name}");
+                assert_eq!(output.bytes(), vec![FILL; n], "{name}");
+                if refusal == CRYPTO_BUFFER_TOO_SMALL {
+                    let mut output = Buffer::room(Format::Uio, n, &thirds(n));
+                    let mut dst = output.data(0, n);
+                    assert_eq!(message.finish(Some(&mut dst)), CRYPTO_SUCCESS, "{name}");
+                    assert_eq!((dst.cd_length, output.bytes()), (n, want.to_vec()), "{name}");
+                }
+                calls += 1;
             }
+        }
+    }
+    assert!(calls > 200, "{calls}");
+    ledger.settle();
+}
+
+/// The walk over a list ends where the window does: pieces behind it may be of any length, so that no
+/// sum of lengths can be right, or not be there at all.
+#[test]
+fn what_lies_behind_the_window_is_not_looked_at() {
+    let ledger = Ledger::begin();
+    let nowhere = core::ptr::without_provenance_mut::<u8>(16);
+    for sample in Sample::all(61) {
+        for (entry, format) in ENTRIES.into_iter().flat_map(|e| LISTS.iter().map(move |f| (e, *f)))
+        {
+            let name = format!("{} {entry:?} {format:?}", sample.name());
+            let (len, room) = (sample.input.len(), sample.output.len());
+            let list = |bytes: &[u8]| {
+                let n = bytes.len();
+                let mut list = Buffer::new(format, bytes, &[n / 2, n - n / 2, 0, 0, 0]);
+                for iov in &mut list.iov()[2..] {
+                    (iov.iov_base, iov.iov_len) = (nowhere.cast(), isize::MAX as usize);
+                }
+                list.mblk()[1].b_cont = nowhere.cast();
+                list
+            };
+            let (mut input, mut output) = (list(&sample.input), list(&vec![FILL; room]));
+            let (mut src, mut dst) = (input.data(0, len), output.data(0, room));
+            let rv = entry.call(&sample, &mut src, Some(&mut dst));
+            assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
+            if entry != Entry::Update {
+                assert_eq!(output.bytes(), sample.output, "{name}");
+            }
+        }
+    }
+    // In front of it a piece is as long as it says, though an offset and it may be the longest.
+    let sample = Sample::new(Mode::Ctr, Way::Encrypt, 48);
+    let mut input = Buffer::new(Format::Uio, &sample.input, &[0, 48]);
+    let mut output = Buffer::room(Format::Uio, 48, &[0, 48]);
+    for list in [&mut input, &mut output] {
+        (list.iov()[0].iov_base, list.iov()[0].iov_len) = (nowhere.cast(), isize::MAX as usize);
+    }
+    let (mut src, mut dst) = (input.data(0, 48), output.data(0, 48));
+    (src.cd_offset, dst.cd_offset) = (i64::MAX, i64::MAX);
+    let rv = Entry::Atomic.call(&sample, &mut src, Some(&mut dst));
+    assert_eq!((rv, output.bytes()), (CRYPTO_SUCCESS, sample.output));
+    ledger.settle();
+}
+
+/// The `cd_length` of an output may be more than its list has: what is written has to fit.
+#[test]
+fn room_is_what_is_written() {
+    let ledger = Ledger::begin();
+    for sample in Sample::all(61) {
+        for (entry, format) in ENTRIES.into_iter().flat_map(|e| Format::ALL.map(|f| (e, f))) {
+            let name = format!("{} {entry:?} {format:?}", sample.name());
+            // The first part of a GCM decryption streams where there is room for the text.
+            let streams =
+                (entry, sample.mode, sample.way) == (Entry::Update, Mode::Gcm, Way::Decrypt);
+            let written = if streams { 48 } else { entry.writes(&sample) };
+            let room = if streams { sample.len } else { written };
+            let mut input = Buffer::new(Format::Raw, &sample.input, &[]);
+            let mut output = Buffer::room(format, room, &thirds(room));
+            let mut dst = output.data(0, room + 1000);
+            let rv = entry.call(&sample, &mut input.data(0, sample.input.len()), Some(&mut dst));
+            assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
+            let unsaid = match entry {
+                Entry::Single => sample.mode.is_mac(),
+                _ => entry == Entry::Update && sample.way == Way::Mac,
+            };
+            assert_eq!(dst.cd_length, if unsaid { room + 1000 } else { written }, "{name}");
+            assert_eq!(output.bytes()[..written], sample.output[..written], "{name}");
+            assert_eq!(output.bytes()[written..], vec![FILL; room - written], "{name}");
         }
     }
     ledger.settle();
@@ -377,7 +629,7 @@ fn offset_and_length_overflow() {
             let mut output = Buffer::room(Format::Raw, 48, &[]);
             let (mut src, mut dst) = (input.data(0, length), output.data(0, usize::MAX));
             src.cd_offset = offset;
-            let rv = Entry::Atomic.call(&sample, &mut src, &mut dst);
+            let rv = Entry::Atomic.call(&sample, &mut src, Some(&mut dst));
             assert_eq!(rv, CRYPTO_ARGUMENTS_BAD, "{format:?} {offset}");
             assert_eq!((src.cd_length, dst.cd_length), (length, usize::MAX));
             assert_eq!(output.bytes(), [FILL; 48]);
@@ -386,7 +638,7 @@ fn offset_and_length_overflow() {
             let mut output = Buffer::room(format, 48, &[48]);
             let mut dst = output.data(0, usize::MAX);
             dst.cd_offset = i64::MAX;
-            let rv = Entry::Atomic.call(&sample, &mut input.data(0, 48), &mut dst);
+            let rv = Entry::Atomic.call(&sample, &mut input.data(0, 48), Some(&mut dst));
             assert_eq!((rv, dst.cd_length), (CRYPTO_BUFFER_TOO_SMALL, 48), "{format:?}");
             assert_eq!(output.bytes(), [FILL; 48]);
         }
@@ -422,7 +674,7 @@ fn length_zero_at_and_past_the_end() {
                 let mut input = Buffer::new(format, &[FILL; 48], &[16, 0, 32]);
                 let mut output = Buffer::room(Format::Uio, 16, &[7, 9]);
                 let mut src = input.data(offset, 0);
-                let rv = entry.call(&sample, &mut src, &mut output.data(0, 16));
+                let rv = entry.call(&sample, &mut src, Some(&mut output.data(0, 16)));
                 let name = sample.name();
                 assert_eq!(rv, want, "{name} {entry:?} {format:?} at {offset}");
                 assert_eq!((src.cd_length, src.cd_offset), (0, offset as i64));
@@ -449,7 +701,7 @@ fn empty_pieces() {
             let mut output = Buffer::room(format, room, &[0, room / 2, 0, 0, room - room / 2, 0]);
             input.iov()[0].iov_base = core::ptr::null_mut();
             let mut dst = output.data(0, room);
-            let rv = Entry::Atomic.call(&sample, &mut input.data(0, len), &mut dst);
+            let rv = Entry::Atomic.call(&sample, &mut input.data(0, len), Some(&mut dst));
             assert_eq!(
                 (rv, output.bytes()),
                 (CRYPTO_SUCCESS, sample.output.clone()),
@@ -465,7 +717,8 @@ fn empty_pieces() {
                 [10].into_iter().chain(core::iter::repeat_n(0, empty)).chain([30]).collect();
             let mut input = Buffer::new(format, &sample.input, &lengths);
             let mut output = Buffer::room(Format::Raw, 56, &[]);
-            let rv = Entry::Atomic.call(&sample, &mut input.data(0, 40), &mut output.data(0, 56));
+            let rv =
+                Entry::Atomic.call(&sample, &mut input.data(0, 40), Some(&mut output.data(0, 56)));
             assert_eq!(rv, want, "{format:?} {empty}");
             let left = if want == CRYPTO_SUCCESS { sample.output.clone() } else { vec![FILL; 56] };
             assert_eq!(output.bytes(), left);
@@ -473,7 +726,8 @@ fn empty_pieces() {
                 [10].into_iter().chain(core::iter::repeat_n(0, empty)).chain([46]).collect();
             let mut input = Buffer::new(Format::Raw, &sample.input, &[]);
             let mut output = Buffer::room(format, 56, &lengths);
-            let rv = Entry::Atomic.call(&sample, &mut input.data(0, 40), &mut output.data(0, 56));
+            let rv =
+                Entry::Atomic.call(&sample, &mut input.data(0, 40), Some(&mut output.data(0, 56)));
             assert_eq!((rv, output.bytes()), (want, left), "{format:?} {empty}");
         }
         // The bound is on those in a row.
@@ -481,7 +735,7 @@ fn empty_pieces() {
         let lengths: Vec<usize> = row().chain([1]).chain(row()).chain([39]).collect();
         let mut input = Buffer::new(format, &sample.input, &lengths);
         let mut output = Buffer::room(Format::Raw, 56, &[]);
-        let rv = Entry::Atomic.call(&sample, &mut input.data(0, 40), &mut output.data(0, 56));
+        let rv = Entry::Atomic.call(&sample, &mut input.data(0, 40), Some(&mut output.data(0, 56)));
         assert_eq!((rv, output.bytes()), (CRYPTO_SUCCESS, sample.output.clone()), "{format:?}");
     }
     ledger.settle();
@@ -500,7 +754,7 @@ fn thousands_of_pieces() {
             let rv = Entry::Atomic.call(
                 &sample,
                 &mut input.data(3000, sample.input.len()),
-                &mut output.data(3000, room),
+                Some(&mut output.data(3000, room)),
             );
             assert_eq!(rv, CRYPTO_SUCCESS, "{} {format:?}", sample.name());
             assert_eq!(output.bytes()[3000..], sample.output, "{} {format:?}", sample.name());
@@ -522,14 +776,15 @@ fn looped_chain_with_data_ends() {
         let mut flat = Buffer::new(Format::Raw, &twice.input, &[]);
         let room = sample.output.len();
         let mut want = Buffer::room(Format::Raw, room, &[]);
-        let rv = Entry::Atomic.call(&sample, &mut flat.data(0, 64), &mut want.data(0, room));
+        let rv = Entry::Atomic.call(&sample, &mut flat.data(0, 64), Some(&mut want.data(0, room)));
         assert_eq!(rv, CRYPTO_SUCCESS);
 
         let mut ring = Buffer::new(Format::Mblk, &sample.input[..32], &[13, 19]);
         let first = &raw mut ring.mblk()[0];
         ring.mblk()[1].b_cont = first;
         let mut output = Buffer::room(Format::Uio, room, &thirds(room));
-        let rv = Entry::Atomic.call(&sample, &mut ring.data(0, 64), &mut output.data(0, room));
+        let rv =
+            Entry::Atomic.call(&sample, &mut ring.data(0, 64), Some(&mut output.data(0, room)));
         assert_eq!((rv, output.bytes()), (CRYPTO_SUCCESS, want.bytes()), "{mode:?}");
         assert_eq!(ring.bytes(), sample.input[..32]);
 
@@ -538,7 +793,7 @@ fn looped_chain_with_data_ends() {
         let first = &raw mut ring.mblk()[0];
         ring.mblk()[1].b_cont = first;
         let mut flat = Buffer::new(Format::Raw, &sample.input, &[]);
-        let rv = Entry::Atomic.call(&sample, &mut flat.data(0, 64), &mut ring.data(0, room));
+        let rv = Entry::Atomic.call(&sample, &mut flat.data(0, 64), Some(&mut ring.data(0, room)));
         assert_eq!(rv, CRYPTO_SUCCESS, "{mode:?}");
         let mut left = vec![FILL; 32];
         for (i, &byte) in sample.output.iter().enumerate() {
@@ -546,6 +801,31 @@ fn looped_chain_with_data_ends() {
         }
         assert_eq!(ring.bytes(), left, "{mode:?}");
         assert_eq!(flat.bytes(), sample.input);
+    }
+    ledger.settle();
+}
+
+/// A list that names a byte twice, transformed in place: twice, as by two calls, and no other byte.
+#[test]
+fn looped_chain_in_place_is_transformed_twice() {
+    let ledger = Ledger::begin();
+    for mode in [Mode::Ecb, Mode::Cbc, Mode::Ctr, Mode::Gcm, Mode::Ccm] {
+        let sample = Sample::new(mode, Way::Encrypt, 64);
+        for out in [|| Out::Null, || Out::Same] {
+            let mut ring = Buffer::new(Format::Mblk, &sample.input[..32], &[16, 16]);
+            let first = &raw mut ring.mblk()[0];
+            ring.mblk()[1].b_cont = first;
+            let mut flat = Buffer::new(Format::Raw, &sample.input[..32], &[]);
+            let mut message = begin(&sample);
+            assert_eq!(message.update(&mut ring.data(0, 64), out()), CRYPTO_SUCCESS);
+            message.cancel();
+            let mut message = begin(&sample);
+            for _ in 0..2 {
+                assert_eq!(message.update(&mut flat.data(0, 32), out()), CRYPTO_SUCCESS);
+            }
+            message.cancel();
+            assert_eq!(ring.bytes(), flat.bytes(), "{mode:?}");
+        }
     }
     ledger.settle();
 }
@@ -573,7 +853,7 @@ fn offsets_on_both_sides() {
                 let rv = Entry::Atomic.call(
                     &sample,
                     &mut input.data(offset, len),
-                    &mut output.data(other, room),
+                    Some(&mut output.data(other, room)),
                 );
                 let name = format!("{} {offset} {other} pieces of {piece}", sample.name());
                 assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
@@ -587,28 +867,24 @@ fn offsets_on_both_sides() {
 }
 
 /// Output that overlaps the input at another place, by -80 to 80 bytes, in every mode and call, as
-/// raw buffers and as pieces that differ on the two sides: the right answer or a clean refusal, and
+/// one buffer and as pieces that differ on the two sides: the right answer or a clean refusal, and
 /// never a changed byte that is not output.
 #[test]
 fn partial_overlap() {
-    const AT: usize = 160;
     let ledger = Ledger::begin();
     for sample in Sample::all(256) {
-        let len = sample.input.len();
-        let room = sample.output.len();
+        let (len, room) = (sample.input.len(), sample.output.len());
         let mut right = 0;
         for shift in -80_i64..=80 {
-            for (entry, pieces) in
-                ENTRIES.into_iter().flat_map(|entry| [(entry, false), (entry, true)])
-            {
-                let name = format!("{} {entry:?} by {shift}", sample.name());
+            for (entry, formats) in ENTRIES.into_iter().flat_map(|e| PAIRS.map(|pair| (e, pair))) {
+                let name = format!("{} {entry:?} by {shift}, {formats:?}", sample.name());
                 let mut memory = vec![FILL; AT];
                 memory.extend_from_slice(&sample.input);
                 memory.resize(640, FILL);
                 let to = (AT as i64 + shift) as usize;
-                let mut region = Region::new(&memory, pieces);
-                let (mut src, mut dst) = region.data(AT, len, to, room);
-                let rv = entry.call(&sample, &mut src, &mut dst);
+                let mut region = Region::new(&memory, formats);
+                let (mut src, mut dst) = region.data((AT, len), (to, room));
+                let rv = entry.call(&sample, &mut src, Some(&mut dst));
                 let bytes = region.bytes();
                 if rv == CRYPTO_SUCCESS {
                     let written = match (entry, sample.mode) {
@@ -632,57 +908,242 @@ fn partial_overlap() {
     ledger.settle();
 }
 
+/// The same behind a part of which bytes wait: a refusal has consumed nothing either.
+#[test]
+fn partial_overlap_of_a_later_part() {
+    const FIRST: usize = 21;
+    let ledger = Ledger::begin();
+    for sample in Sample::all(256) {
+        let (rest, room) = (sample.input.len() - FIRST, sample.output.len());
+        let (mut right, mut refused) = (0, 0);
+        for shift in -80_i64..=80 {
+            for formats in PAIRS {
+                let name = format!("{} by {shift}, {formats:?}", sample.name());
+                let mut message = begin(&sample);
+                let mut output = Buffer::room(Format::Raw, room, &[]);
+                let mut first = Buffer::new(Format::Raw, &sample.input[..FIRST], &[]);
+                let mut dst = output.data(0, room);
+                let rv = message.update(&mut first.data(0, FIRST), Some(&mut dst));
+                assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
+                let mut given = if sample.way == Way::Mac { 0 } else { dst.cd_length };
+
+                let mut memory = vec![FILL; AT];
+                memory.extend_from_slice(&sample.input[FIRST..]);
+                memory.resize(640, FILL);
+                let to = (AT as i64 + shift) as usize;
+                let mut region = Region::new(&memory, formats);
+                let (mut src, mut dst) = region.data((AT, rest), (to, room - given));
+                let rv = message.update(&mut src, Some(&mut dst));
+                let bytes = region.bytes();
+                if rv == CRYPTO_SUCCESS {
+                    let n = if sample.way == Way::Mac { 0 } else { dst.cd_length };
+                    memory[to..to + n].copy_from_slice(&sample.output[given..given + n]);
+                    assert!(bytes == memory, "{name}: not the answer");
+                    message.cancel();
+                    right += 1;
+                    continue;
+                }
+                refused += 1;
+                let waits = sample.mode != Mode::Ctr && !sample.verifies();
+                let want = if waits { CRYPTO_DATA_LEN_RANGE } else { CRYPTO_ARGUMENTS_BAD };
+                assert_eq!(rv, want, "{name}");
+                assert!(bytes == memory, "{name}: refused, but a byte changed");
+                assert_eq!((src.cd_length, dst.cd_length), (rest, room - given), "{name}");
+                let mut dst = output.data(given, room - given);
+                assert_eq!(message.update(&mut src, Some(&mut dst)), CRYPTO_SUCCESS, "{name}");
+                given += dst.cd_length;
+                let mut dst = output.data(given, room - given);
+                assert_eq!(message.finish(Some(&mut dst)), CRYPTO_SUCCESS, "{name}");
+                assert!(output.bytes() == sample.output, "{name}: not the answer");
+            }
+        }
+        let absorbs = sample.mode.is_mac() || sample.mode == Mode::Ccm && sample.verifies();
+        assert_eq!(refused == 0, absorbs, "{}: {refused} refused", sample.name());
+        assert_eq!(right > 0, absorbs || sample.mode == Mode::Ctr, "{}", sample.name());
+    }
+    ledger.settle();
+}
+
+/// Where the message begins in a [`Region`].
+const AT: usize = 160;
+
+/// Each format with itself and with the next.
+const PAIRS: [[Format; 2]; 6] = [
+    [Format::Raw, Format::Raw],
+    [Format::Uio, Format::Uio],
+    [Format::Mblk, Format::Mblk],
+    [Format::Raw, Format::Uio],
+    [Format::Uio, Format::Mblk],
+    [Format::Mblk, Format::Raw],
+];
+
 /// One stretch of memory named by two lists that cut it differently.
 struct Region {
     memory: Box<[u8]>,
-    pieces: bool,
-    iovs: [Box<[kcfaes_provider::kcf::iovec_t]>; 2],
-    uios: Vec<kcfaes_provider::kcf::uio_t>,
+    sides: [Side; 2],
+}
+
+/// A list over memory that somebody else owns.
+struct Side {
+    format: Format,
+    iov: Box<[iovec_t]>,
+    uio: Box<uio_t>,
+    mblk: Box<[mblk_t]>,
+}
+
+impl Side {
+    fn new(format: Format, pieces: impl Iterator<Item = (*mut u8, usize)>) -> Self {
+        let pieces: Vec<_> = pieces.collect();
+        let piece = |&(at, iov_len): &(*mut u8, usize)| iovec_t { iov_base: at.cast(), iov_len };
+        let mut iov: Box<[_]> = pieces.iter().map(piece).collect();
+        // For what else is in the structs.
+        let mut any = Buffer::room(Format::Mblk, 1, &[1]);
+        let mut uio = Box::new(*any.uio());
+        (uio.uio_iov, uio.uio_iovcnt) = (iov.as_mut_ptr(), iov.len() as c_int);
+        let block = |&(at, len): &(*mut u8, usize)| mblk_t {
+            b_rptr: at,
+            b_wptr: at.wrapping_add(len),
+            ..any.mblk()[0]
+        };
+        let mut mblk: Box<[_]> = pieces.iter().map(block).collect();
+        for i in 1..mblk.len() {
+            let next = &raw mut mblk[i];
+            mblk[i - 1].b_cont = next;
+        }
+        Self { format, iov, uio, mblk }
+    }
+
+    fn data(&mut self, (offset, cd_length): (usize, usize)) -> crypto_data_t {
+        let (cd_format, cdu) = match self.format {
+            Format::Raw => (CRYPTO_DATA_RAW, crypto_data_cdu_t { cdu_raw: self.iov[0] }),
+            Format::Uio => (CRYPTO_DATA_UIO, crypto_data_cdu_t { cdu_uio: &raw mut *self.uio }),
+            Format::Mblk => {
+                (CRYPTO_DATA_MBLK, crypto_data_cdu_t { cdu_mp: self.mblk.as_mut_ptr() })
+            }
+        };
+        let cd_miscdata = core::ptr::null_mut();
+        crypto_data_t { cd_format, cd_offset: offset as i64, cd_length, cd_miscdata, cdu }
+    }
 }
 
 impl Region {
-    fn new(bytes: &[u8], pieces: bool) -> Self {
+    fn new(bytes: &[u8], formats: [Format; 2]) -> Self {
         let mut memory: Box<[u8]> = bytes.into();
-        let iovs = [37, 11].map(|n| {
-            let n = if pieces { n } else { memory.len() };
-            let cut = memory.chunks_mut(n);
-            cut.map(|piece| kcfaes_provider::kcf::iovec_t {
-                iov_base: piece.as_mut_ptr().cast(),
-                iov_len: piece.len(),
-            })
-            .collect()
+        let (at, len) = (memory.as_mut_ptr(), memory.len());
+        let sides = [(formats[0], 37), (formats[1], 11)].map(|(format, piece)| {
+            let piece = if format == Format::Raw { len } else { piece };
+            let cuts = (0..len).step_by(piece);
+            Side::new(format, cuts.map(|i| (at.wrapping_add(i), piece.min(len - i))))
         });
-        Self { memory, pieces, iovs, uios: Vec::new() }
+        Self { memory, sides }
     }
 
-    fn data(
-        &mut self,
-        from: usize,
-        len: usize,
-        to: usize,
-        room: usize,
-    ) -> (crypto_data_t, crypto_data_t) {
-        let mut template = Buffer::room(Format::Uio, 1, &[1]);
-        for iov in &mut self.iovs {
-            let mut uio = *template.uio();
-            uio.uio_iov = iov.as_mut_ptr();
-            uio.uio_iovcnt = iov.len() as c_int;
-            self.uios.push(uio);
-        }
-        let mut data = [template.data(from, len), template.data(to, room)];
-        for (data, (uio, iov)) in data.iter_mut().zip(self.uios.iter_mut().zip(&self.iovs)) {
-            if self.pieces {
-                data.cdu.cdu_uio = uio;
-            } else {
-                data.cd_format = kcfaes_provider::kcf::CRYPTO_DATA_RAW;
-                data.cdu.cdu_raw = iov[0];
-            }
-        }
-        (data[0], data[1])
+    fn data(&mut self, from: (usize, usize), to: (usize, usize)) -> (crypto_data_t, crypto_data_t) {
+        let [src, dst] = &mut self.sides;
+        (src.data(from), dst.data(to))
     }
 
     fn bytes(&self) -> Vec<u8> {
         // The lists write behind the borrow checker's back.
         core::hint::black_box(&self.memory).to_vec()
     }
+}
+
+/// What two windows share, by the addresses of their bytes.
+fn overlap_of_bytes(a: &[(usize, usize)], b: &[(usize, usize)]) -> Overlap {
+    let bytes = |pieces: &[(usize, usize)]| -> Vec<usize> {
+        pieces.iter().flat_map(|&(at, len)| at..at + len).collect()
+    };
+    let (a, b) = (bytes(a), bytes(b));
+    let places: HashMap<usize, usize> = a.iter().enumerate().map(|(i, &at)| (at, i)).collect();
+    let shared = b.iter().enumerate().filter_map(|(j, at)| places.get(at).map(|&i| i == j));
+    shared.fold(Overlap::None, |found, exact| match (found, exact) {
+        (Overlap::Partial, _) | (_, false) => Overlap::Partial,
+        _ => Overlap::Exact,
+    })
+}
+
+/// How two lists share memory, in whatever order their pieces lie: as their bytes say.
+#[test]
+fn overlap_of_lists_is_that_of_their_bytes() {
+    let mut random = Stream::new(11);
+    let mut found = [0; 3];
+    let memory = [0_u8; 96];
+    let base = memory.as_ptr().addr();
+    for turn in 0..200_000 {
+        // Pieces of both sides from one row, so that their addresses interleave; a few go to the other
+        // side too, at whatever place.
+        let mut sides = [vec![], vec![]];
+        let mut at = 0;
+        while at < 90 {
+            let piece = (base + at, (1 + below(&mut random, 12)).min(96 - at));
+            at += piece.1;
+            match below(&mut random, 8) {
+                0..3 => sides[0].push(piece),
+                3..6 => sides[1].push(piece),
+                6 if turn % 3 == 0 => sides.iter_mut().for_each(|side| side.push(piece)),
+                _ => {}
+            }
+        }
+        for (i, side) in sides.iter_mut().enumerate() {
+            match (turn >> (2 * i)) % 4 {
+                0 => side.reverse(),
+                1 => (1..side.len()).for_each(|i| side.swap(i, below(&mut random, i + 1))),
+                2 if !side.is_empty() => {
+                    let middle = below(&mut random, side.len());
+                    side.rotate_left(middle);
+                }
+                _ => {}
+            }
+        }
+        if turn % 16 == 0 {
+            // The same bytes, in other pieces.
+            let [a, b] = &mut sides;
+            let cut = b.iter().flat_map(|&(at, len)| {
+                let n = below(&mut random, len + 1);
+                [(at, n), (at + n, len - n)]
+            });
+            *a = cut.collect();
+        }
+        let want = overlap_of_bytes(&sides[0], &sides[1]);
+        let windows = sides.each_ref().map(|side| {
+            let len = side.iter().map(|piece| piece.1).sum();
+            let at = |&(at, len): &(usize, usize)| (core::ptr::without_provenance_mut(at), len);
+            let format = LISTS[turn % 2];
+            (Side::new(format, side.iter().map(at)), len)
+        });
+        let [(mut a, n), (mut b, m)] = windows;
+        let (a, b) = (a.data((0, n)), b.data((0, m)));
+        if n == 0 || m == 0 {
+            continue;
+        }
+        // SAFETY: the lists are alive, and no byte that they name is touched.
+        let (a, b) = unsafe { (Data::new(&a).input(), Data::new(&b).input()) };
+        let (a, b) = (a.expect("a list"), b.expect("a list"));
+        assert_eq!(a.overlap(&b), want, "{turn}: {sides:?}");
+        assert_eq!(b.overlap(&a), want, "{turn}: {sides:?}");
+        found[want as usize] += 1;
+    }
+    assert!(found.iter().all(|&n| n > 2000), "{found:?}");
+}
+
+/// Lists whose pieces alternate in memory: as long as the addresses of each side ascend, they are
+/// walked once. Every piece beside every other would be 10^11 steps.
+#[test]
+fn lists_that_alternate_are_walked_once() {
+    const PIECES: usize = 300_000;
+    let ledger = Ledger::begin();
+    let sample = Sample::new(Mode::Ctr, Way::Encrypt, PIECES);
+    let mut memory: Vec<u8> = sample.input.iter().flat_map(|&byte| [byte, FILL]).collect();
+    let at = memory.as_mut_ptr();
+    for format in [Format::Uio, Format::Mblk] {
+        let [mut input, mut output] =
+            [0, 1].map(|i| Side::new(format, (0..PIECES).map(|n| (at.wrapping_add(2 * n + i), 1))));
+        let (mut src, mut dst) = (input.data((0, PIECES)), output.data((0, PIECES)));
+        let rv = Entry::Atomic.call(&sample, &mut src, Some(&mut dst));
+        assert_eq!(rv, CRYPTO_SUCCESS, "{format:?}");
+        let written = core::hint::black_box(&memory).iter().skip(1).step_by(2);
+        assert!(written.eq(&sample.output), "{format:?}");
+    }
+    ledger.settle();
 }

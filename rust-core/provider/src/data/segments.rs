@@ -51,11 +51,17 @@ impl Rest {
                 }
             }
         };
-        if len > isize::MAX as usize || (base.is_null() && len > 0) {
+        if len > isize::MAX as usize || !exists(base, len) {
             return Some(Err(Error::ARGUMENTS_BAD));
         }
         Some(Ok((base, len)))
     }
+}
+
+/// Whether there can be `len` bytes at `base`: not at NULL, nor past the end of the address space.
+#[inline(always)]
+fn exists(base: *mut u8, len: usize) -> bool {
+    len == 0 || !base.is_null() && (base as usize).checked_add(len).is_some()
 }
 
 /// The bytes `cd_offset .. cd_offset + length` of a list, read or written from the front.
@@ -115,10 +121,11 @@ impl<'a> Segments<'a> {
         if end > iov.iov_len {
             return Err(short);
         }
-        if iov.iov_base.is_null() && len > 0 {
+        let base = iov.iov_base.cast::<u8>();
+        if len > 0 && !exists(base, end) {
             return Err(Error::ARGUMENTS_BAD);
         }
-        *self = Self::raw(iov.iov_base.cast::<u8>().wrapping_add(offset), len);
+        *self = Self::raw(base.wrapping_add(offset), len);
         Ok(())
     }
 
@@ -298,55 +305,74 @@ impl<'a> Segments<'a> {
         self.overlap_of_lists(other)
     }
 
-    /// [`overlap`](Self::overlap) where a side has several pieces.
+    /// [`overlap`](Self::overlap) where a side has several pieces, of which no two of the same side
+    /// share a byte.
     #[inline(never)]
     fn overlap_of_lists(&self, other: &Self) -> Overlap {
-        let piece = |s: &Self| (s.current as usize, s.here);
         let (mut a, mut b) = (self.clone(), other.clone());
         let mut same = true;
         while a.here > 0 && b.here > 0 {
             same &= a.current == b.current;
             let n = a.here.min(b.here);
-            a.advance(n);
-            b.advance(n);
+            a.advance_over_pieces(n);
+            b.advance_over_pieces(n);
         }
         if same {
             return Overlap::Exact;
         }
-        let (a_low, a_high) = self.bounds();
-        let (b_low, b_high) = other.bounds();
+        let (a_low, a_high, a_ascends) = self.extent();
+        let (b_low, b_high, b_ascends) = other.extent();
         if a_high <= b_low || b_high <= a_low {
-            return Overlap::None;
+            Overlap::None
+        } else if b_ascends {
+            self.overlap_of_pieces(other, true)
+        } else {
+            other.overlap_of_pieces(self, a_ascends)
         }
+    }
+
+    /// Compares each piece with each of `other` or, where the addresses of those ascend, with those
+    /// that it can meet: then as long as its own ascend too, `other` is walked once.
+    fn overlap_of_pieces(&self, other: &Self, ascends: bool) -> Overlap {
         let mut found = Overlap::None;
-        let mut a = self.clone();
+        let (mut a, mut b) = (self.clone(), other.clone());
+        // The pieces that `b` has left behind lie below.
+        let mut passed = 0;
         while a.here > 0 {
-            let (at, n) = piece(&a);
-            let mut b = other.clone();
+            let (at, n) = (a.current as usize, a.here);
+            if at < passed {
+                b.clone_from(other);
+            }
+            passed = if ascends { at + n } else { usize::MAX };
             while b.here > 0 {
-                let (bt, m) = piece(&b);
+                let (bt, m) = (b.current as usize, b.here);
                 match Overlap::of(at, n, bt, m, self.left() - a.left(), other.left() - b.left()) {
                     Overlap::None => {}
                     Overlap::Exact => found = Overlap::Exact,
                     Overlap::Partial => return Overlap::Partial,
                 }
-                b.advance(m);
+                if bt + m > passed {
+                    break;
+                }
+                b.advance_over_pieces(m);
             }
-            a.advance(n);
+            a.advance_over_pieces(n);
         }
         found
     }
 
-    /// Lowest address and one past the highest.
-    fn bounds(&self) -> (usize, usize) {
-        let (mut low, mut high) = (usize::MAX, 0);
+    /// Lowest address, one past the highest, and whether each piece lies above the one before.
+    fn extent(&self) -> (usize, usize, bool) {
+        let (mut low, mut high, mut ascends) = (usize::MAX, 0, true);
         let mut at = self.clone();
         while at.here > 0 {
-            low = low.min(at.current as usize);
-            high = high.max(at.current as usize + at.here);
-            at.advance(at.here);
+            let start = at.current as usize;
+            ascends &= start >= high;
+            low = low.min(start);
+            high = high.max(start + at.here);
+            at.advance_over_pieces(at.here);
         }
-        (low, high)
+        (low, high, ascends)
     }
 }
 
