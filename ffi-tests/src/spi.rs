@@ -50,6 +50,29 @@ impl Default for Spi {
 }
 
 impl Spi {
+    /// A context whose other members have values to be found again.
+    pub fn marked() -> Self {
+        let mut spi = Self::default();
+        let mark = |n| core::ptr::without_provenance_mut(n);
+        spi.ctx = crypto_ctx_t {
+            cc_provider: mark(0x1111),
+            cc_session: 0x2222,
+            cc_provider_private: NONE,
+            cc_framework_private: mark(0x3333),
+            cc_flags: 0x4444,
+            cc_opstate: mark(0x5555),
+        };
+        spi
+    }
+
+    /// Whether they are as [`marked`](Self::marked) made them.
+    pub fn is_marked(&self) -> bool {
+        let crypto_ctx_t { cc_provider, cc_session, cc_framework_private, .. } = self.ctx;
+        let pointers = [cc_provider, cc_framework_private, self.ctx.cc_opstate];
+        pointers.map(|at| at.addr()) == [0x1111, 0x3333, 0x5555]
+            && (cc_session, self.ctx.cc_flags) == (0x2222, 0x4444)
+    }
+
     /// A context on which a message has begun.
     ///
     /// # Panics

@@ -7,13 +7,13 @@ use core::ffi::{c_int, c_void};
 
 use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format};
 use kcfaes_ffi_tests::consumer::{Out, Request, Template, Way, mechanism_id};
-use kcfaes_ffi_tests::kernel::Ledger;
+use kcfaes_ffi_tests::kernel::{Ledger, fk_kmem_fail_all, in_interrupt};
 use kcfaes_ffi_tests::sample::{Sample, tasks};
 use kcfaes_ffi_tests::spi::{self, Spi};
 use kcfaes_provider::kcf::{
     CK_AES_CCM_PARAMS, CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS,
     CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE,
-    CRYPTO_ENCRYPTED_DATA_LEN_RANGE, CRYPTO_INVALID_MAC, CRYPTO_KEY_ATTR_LIST,
+    CRYPTO_ENCRYPTED_DATA_LEN_RANGE, CRYPTO_HOST_MEMORY, CRYPTO_INVALID_MAC, CRYPTO_KEY_ATTR_LIST,
     CRYPTO_KEY_REFERENCE, CRYPTO_KEY_SIZE_RANGE, CRYPTO_KEY_TYPE_INCONSISTENT,
     CRYPTO_MECHANISM_INVALID, CRYPTO_MECHANISM_PARAM_INVALID, CRYPTO_OPERATION_NOT_INITIALIZED,
     CRYPTO_SUCCESS, crypto_data_t, crypto_key_t, crypto_key_value_t, crypto_mechanism_t,
@@ -33,6 +33,8 @@ struct Call {
     output: Buffer,
     src: crypto_data_t,
     dst: crypto_data_t,
+    /// There is no memory, and no waiting for any.
+    no_memory: bool,
 }
 
 impl Call {
@@ -52,29 +54,25 @@ impl Call {
             request,
             _input: input,
             output,
+            no_memory: false,
         }
     }
 
     fn atomic(&mut self) -> c_int {
-        spi::atomic(
-            self.sample.way,
-            Some(&mut self.mechanism),
-            Some(&mut self.key),
-            self.template,
-            Some(&mut self.src),
-            Out::Other(&mut self.dst),
-        )
+        let Self { sample, mechanism, key, template, src, dst, .. } = self;
+        with_memory(!self.no_memory, || {
+            let out = Out::Other(dst);
+            spi::atomic(sample.way, Some(mechanism), Some(key), *template, Some(src), out)
+        })
     }
 
     /// init, and what it leaves is freed again.
     fn init(&mut self) -> c_int {
         let mut spi = Spi::default();
-        let rv = spi.init(
-            self.sample.way,
-            Some(&mut self.mechanism),
-            Some(&mut self.key),
-            self.template,
-        );
+        let Self { sample, mechanism, key, template, .. } = self;
+        let rv = with_memory(!self.no_memory, || {
+            spi.init(sample.way, Some(mechanism), Some(key), *template)
+        });
         assert_eq!(spi.live(), rv == CRYPTO_SUCCESS, "state behind {rv:#x}");
         assert_eq!(spi.free(), CRYPTO_SUCCESS);
         rv
@@ -111,6 +109,19 @@ impl Call {
     fn untouched(&self) -> bool {
         self.output.bytes().iter().all(|&b| b == FILL)
     }
+}
+
+/// Calls `f` where there is memory, or where there is none and nobody may wait.
+fn with_memory(some: bool, f: impl FnOnce() -> c_int) -> c_int {
+    if some {
+        return f();
+    }
+    // SAFETY: this thread's allocations.
+    unsafe { fk_kmem_fail_all(1) };
+    let rv = in_interrupt(false, f);
+    // SAFETY: as above.
+    unsafe { fk_kmem_fail_all(0) };
+    rv
 }
 
 /// A template's block, freed as KCF frees it.
@@ -190,6 +201,12 @@ const PARAMETER: Fault = Fault {
             }
         }
     },
+};
+const MEMORY: Fault = Fault {
+    name: "no memory",
+    code: |_| CRYPTO_HOST_MEMORY,
+    applies: always,
+    damage: |call| call.no_memory = true,
 };
 const RAGGED: Fault = Fault {
     name: "ragged length",
@@ -274,6 +291,7 @@ fn atomic_order_of_checks() {
             &KEY_FORMAT,
             &KEY_SIZE,
             &PARAMETER,
+            &MEMORY,
             &SHORTER_THAN_TAG,
             &UNDECLARED,
             &ROOM,
@@ -286,7 +304,10 @@ fn atomic_order_of_checks() {
 
 #[test]
 fn init_order_of_checks() {
-    check_order(&[&KEY_FORMAT, &NUMBER, &PARAMETER_LENGTH, &KEY_SIZE, &PARAMETER], Call::init);
+    check_order(
+        &[&KEY_FORMAT, &NUMBER, &PARAMETER_LENGTH, &KEY_SIZE, &PARAMETER, &MEMORY],
+        Call::init,
+    );
 }
 
 /// A single call's faults, on a context of its own.
@@ -947,6 +968,49 @@ fn context_of_the_other_direction() {
         let rv = spi.single(way, Some(&mut call.src), Out::Other(&mut call.dst));
         assert_eq!(rv, CRYPTO_SUCCESS, "the context is as it was");
         assert_eq!(call.output.bytes(), call.sample.output);
+    }
+    ledger.settle();
+}
+
+/// A whole message that is forged ends its context, as one that is right does.
+#[test]
+fn forged_single_frees_its_context() {
+    let ledger = Ledger::begin();
+    for mode in [Mode::Ccm, Mode::Gcm, Mode::Gmac] {
+        let mut call = Call::new(mode, Way::Decrypt);
+        let mut forged = call.sample.input.clone();
+        forged[1] ^= 1;
+        let mut input = Buffer::new(Format::Raw, &forged, &[]);
+        let mut spi = Spi::begun(Way::Decrypt, &mut call.request);
+        let mut src = input.data(0, forged.len());
+        let rv = spi.single(Way::Decrypt, Some(&mut src), Out::Other(&mut call.dst));
+        assert_eq!((rv, spi.live()), (CRYPTO_INVALID_MAC, false), "{mode:?}");
+    }
+    ledger.settle();
+}
+
+/// Of the framework's context the provider writes its own member alone.
+#[test]
+fn only_the_private_member_is_written() {
+    let ledger = Ledger::begin();
+    for (mode, way) in every() {
+        for parts in [false, true] {
+            let mut call = Call::new(mode, way);
+            let mut spi = Spi::marked();
+            let key = Some(&mut call.key);
+            assert_eq!(spi.init(way, Some(&mut call.mechanism), key, NONE), CRYPTO_SUCCESS);
+            let rv = if parts {
+                let room = call.dst.cd_length;
+                let out = Out::Other(&mut call.dst);
+                assert_eq!(spi.update(way, Some(&mut call.src), out), CRYPTO_SUCCESS);
+                let given = if way == Way::Mac { 0 } else { call.dst.cd_length };
+                spi.finish(way, Some(&mut call.output.data(given, room - given)))
+            } else {
+                spi.single(way, Some(&mut call.src), Out::Other(&mut call.dst))
+            };
+            assert_eq!(rv, CRYPTO_SUCCESS, "{mode:?} {way:?}");
+            assert!(spi.is_marked() && !spi.live(), "{mode:?} {way:?}");
+        }
     }
     ledger.settle();
 }

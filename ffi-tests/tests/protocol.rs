@@ -5,9 +5,9 @@
 //! call that offsets, lists and the input's struct stay as they were.
 
 use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format};
-use kcfaes_ffi_tests::consumer::{Message, Out, Way};
+use kcfaes_ffi_tests::consumer::{Message, Out, Request, Way};
 use kcfaes_ffi_tests::kernel::Ledger;
-use kcfaes_ffi_tests::sample::{Answer, Bench, Place, Sample};
+use kcfaes_ffi_tests::sample::{AAD, Answer, Bench, KEY, Place, Sample};
 use kcfaes_provider::kcf::{
     CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE,
     CRYPTO_ENCRYPTED_DATA_LEN_RANGE, CRYPTO_INVALID_MAC, CRYPTO_SUCCESS,
@@ -238,6 +238,54 @@ fn input_shorter_than_its_tag() {
                 assert_eq!(answer.output_length.unwrap_or(30), 30);
                 assert_eq!(bench.message(), bytes);
                 bench.check_around();
+            }
+        }
+    }
+    ledger.settle();
+}
+
+/// The same for tags of every length, in one call and in parts; just the tag is a message without
+/// text.
+#[test]
+fn input_shorter_than_its_tag_of_every_length() {
+    let ledger = Ledger::begin();
+    let gcm = [4, 8, 12, 13, 14, 15, 16].map(|tag_len| (Mode::Gcm, tag_len));
+    let ccm = [4, 6, 8, 10, 12, 14, 16].map(|tag_len| (Mode::Ccm, tag_len));
+    for (mode, tag_len) in gcm.into_iter().chain(ccm) {
+        let request = || Request::new(mode, &KEY, &[0x5c; 12], 0, &AAD, tag_len).for_text(0);
+        let (mut none, mut room) =
+            (Buffer::room(Format::Raw, 0, &[]), Buffer::room(Format::Raw, 16, &[]));
+        let mut tag = room.data(0, tag_len);
+        let rv = request().atomic(Way::Encrypt, None, &mut none.data(0, 0), Some(&mut tag));
+        assert_eq!((rv, tag.cd_length), (CRYPTO_SUCCESS, tag_len));
+        let tag = room.bytes();
+        for len in 0..=tag_len {
+            let want = if len == tag_len {
+                (CRYPTO_SUCCESS, 0)
+            } else {
+                (CRYPTO_ENCRYPTED_DATA_LEN_RANGE, 9)
+            };
+            for (formats, piece) in shapes() {
+                let name = format!("{mode:?} tag {tag_len}, {len} bytes, {formats:?}");
+                let bench = || Bench::new(Place::Apart, formats, piece, &tag[..len], 9);
+                for whole in [Whole::Atomic, Whole::Single] {
+                    let (mut bench, mut request) = (bench(), request());
+                    let answer = bench.call((0, len), (0, 9), |src, dst| match whole {
+                        Whole::Atomic => request.atomic(Way::Decrypt, None, src, dst),
+                        Whole::Single => {
+                            request.init(Way::Decrypt, None).expect("init").single(src, dst)
+                        }
+                    });
+                    assert_eq!((answer.rv, answer.output_length), (want.0, Some(want.1)), "{name}");
+                    assert_eq!(bench.output(), [FILL; 9], "{name}");
+                }
+                let mut bench = bench();
+                let mut message = request().init(Way::Decrypt, None).expect("init");
+                let answer = bench.call((0, len), (0, 9), |src, dst| message.update(src, dst));
+                assert_eq!((answer.rv, answer.output_length), (CRYPTO_SUCCESS, Some(0)), "{name}");
+                let answer = bench.finish((0, 9), |dst| message.finish(Some(dst)));
+                assert_eq!(answer, want, "{name}: in parts");
+                assert_eq!(bench.output(), [FILL; 9], "{name}");
             }
         }
     }
@@ -598,6 +646,65 @@ fn final_mac(mode: Mode) {
     ledger.settle();
 }
 
+/// GMAC as a decryption: final has nothing to write, wherever that would go, and says so.
+#[test]
+fn final_gmac_decrypt() {
+    let ledger = Ledger::begin();
+    for (_, format) in FORMATS {
+        for forged in [false, true] {
+            let mut sample = Sample::new(Mode::Gmac, Way::Decrypt, 45);
+            sample.input[3] ^= u8::from(forged);
+            let start = || {
+                let mut message = begin(&sample);
+                let mut input = Buffer::new(format, &sample.input, &[20, 41]);
+                assert_eq!(message.update(&mut input.data(0, 61), None), CRYPTO_SUCCESS);
+                message
+            };
+            let rv = if forged { CRYPTO_INVALID_MAC } else { CRYPTO_SUCCESS };
+            let mut bench = Bench::new(Place::Apart, (format, format), 5, &[], 20);
+            let answer = bench.finish((0, 9), |dst| start().finish(Some(dst)));
+            assert_eq!(answer, (rv, if forged { 9 } else { 0 }), "{format:?}");
+            assert_eq!(bench.output(), [FILL; 20]);
+            assert_eq!(start().finish(None), rv);
+        }
+    }
+    ledger.settle();
+}
+
+/// One call for the rest of a message that has begun in parts: where no tag is to come the same as an
+/// update and final, with one it is refused. Bytes of a partial block that wait make it ragged.
+#[test]
+fn single_behind_an_update() {
+    let ledger = Ledger::begin();
+    for first in [0, 5, 16] {
+        for sample in Sample::all(64) {
+            let name = format!("{} behind {first}", sample.name());
+            let (len, room) = (sample.input.len(), sample.output.len());
+            let formats = (Format::Uio, Format::Mblk);
+            let mut bench = Bench::new(Place::Apart, formats, 7, &sample.input, room);
+            let mut message = begin(&sample);
+            let answer = bench.call((0, first), (0, room), |src, dst| message.update(src, dst));
+            assert_eq!(answer.rv, CRYPTO_SUCCESS, "{name}");
+            let given = if sample.way == Way::Mac { 0 } else { answer.output_length.unwrap_or(0) };
+            let (before, left) = (bench.output(), room - given);
+            let answer = bench
+                .call((first, len - first), (given, left), |src, dst| message.single(src, dst));
+            let want = match sample.mode {
+                Mode::Ecb | Mode::Cbc if first % 16 > 0 => match sample.way {
+                    Way::Decrypt => CRYPTO_ENCRYPTED_DATA_LEN_RANGE,
+                    _ => CRYPTO_DATA_LEN_RANGE,
+                },
+                Mode::Gcm | Mode::Ccm if first > 0 => CRYPTO_ARGUMENTS_BAD,
+                _ => CRYPTO_SUCCESS,
+            };
+            assert_eq!((answer.rv, answer.output_length), (want, Some(left)), "{name}");
+            let after = if want == CRYPTO_SUCCESS { sample.output.clone() } else { before };
+            assert_eq!(bench.output(), after, "{name}");
+        }
+    }
+    ledger.settle();
+}
+
 /// GCM decryption that has buffered, and CCM's, which always does: all plaintext at the end; one byte
 /// of room short reports the length and keeps the context; a forged message leaves length and bytes.
 #[test]
@@ -779,6 +886,54 @@ fn ccm_declared_length_every_pair() {
                 } else {
                     assert_eq!((rv, length), (refusal, 80 - written), "{name}");
                     assert_eq!(bench.output(), before, "{name}: final wrote");
+                }
+            }
+        }
+    }
+    ledger.settle();
+}
+
+/// Another length than declared, in every format, apart and in place: nothing is written.
+#[test]
+fn ccm_undeclared_length_in_every_format_and_place() {
+    let ledger = Ledger::begin();
+    for (way, refusal) in
+        [(Way::Encrypt, CRYPTO_DATA_LEN_RANGE), (Way::Decrypt, CRYPTO_ENCRYPTED_DATA_LEN_RANGE)]
+    {
+        for declared in [0, 1, 16, 37] {
+            let sample = Sample::new(Mode::Ccm, way, declared);
+            let total = sample.input.len();
+            let mut bytes = sample.input.clone();
+            bytes.resize(80, 0x77);
+            for ((formats, piece), place) in
+                shapes().flat_map(|shape| Place::ALL.map(|place| (shape, place)))
+            {
+                if place != Place::Apart && formats.0 != formats.1 {
+                    continue;
+                }
+                for given in (0..=60).filter(|&given| given != total) {
+                    let name = format!("{way:?} {declared}, {given} given, {place:?} {formats:?}");
+                    let mut bench = Bench::new(place, formats, piece, &bytes, 80);
+                    let check = |bench: &Bench, answer: Answer| {
+                        assert_eq!((answer.rv, answer.input_length), (refusal, given), "{name}");
+                        assert_eq!(answer.output_length.unwrap_or(80), 80, "{name}");
+                        assert_eq!(bench.message(), bytes, "{name}");
+                        if place == Place::Apart {
+                            assert_eq!(bench.output(), [FILL; 80], "{name}");
+                        }
+                        bench.check_around();
+                    };
+                    for whole in [Whole::Atomic, Whole::Single] {
+                        let answer = Shot::new(whole, &sample).call(&mut bench, given, 80);
+                        check(&bench, answer);
+                    }
+                    if given > total {
+                        let mut message = begin(&sample);
+                        let answer =
+                            bench.call((0, given), (0, 80), |src, dst| message.update(src, dst));
+                        message.cancel();
+                        check(&bench, answer);
+                    }
                 }
             }
         }
