@@ -26,6 +26,8 @@ typedef struct fk_prov {
 	char			p_module[32];
 	char			p_description[CRYPTO_PROVIDER_DESCR_MAX_LEN + 1];
 	crypto_provider_handle_t p_handle;
+	uint_t			p_version;
+	uint32_t		p_vectors;	/* those that are there */
 	/* Copies: KCF keeps no pointer into what the provider registered. */
 	crypto_control_ops_t	p_control;
 	crypto_cipher_ops_t	p_cipher;

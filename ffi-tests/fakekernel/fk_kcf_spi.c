@@ -215,6 +215,11 @@ mechs_install(fk_prov_t *p, const crypto_mech_info_t *info, uint_t count)
 static void
 ops_copy(fk_prov_t *p, const crypto_ops_t *ops)
 {
+	const void *const *vectors = (const void *const *)ops;
+	size_t i;
+
+	for (i = 0; i < sizeof (*ops) / sizeof (*vectors); i++)
+		p->p_vectors |= (uint32_t)(vectors[i] != NULL) << i;
 	if (ops->co_control_ops != NULL)
 		p->p_control = *ops->co_control_ops;
 	if (ops->co_cipher_ops != NULL)
@@ -247,6 +252,7 @@ crypto_register_provider(crypto_provider_info_t *info,
 	bzero(p, sizeof (*p));
 	p->p_linkage = info->pi_provider_dev.pd_sw;
 	p->p_handle = info->pi_provider_handle;
+	p->p_version = info->pi_interface_version;
 	copy_name(p->p_module, sizeof (p->p_module), module);
 	copy_name(p->p_description, sizeof (p->p_description),
 	    info->pi_provider_description == NULL ? "" :
@@ -377,6 +383,12 @@ fk_kcf_mech(const char *name, fk_mech_t *out)
 		out->max_key = m->m_info.cm_max_key_length;
 		out->flags = m->m_info.cm_mech_flags;
 		out->generation = m->m_generation;
+		out->spi_version = m->m_sw->p_version;
+		out->vectors = m->m_sw->p_vectors;
+		out->status = ~0u;
+		if (m->m_sw->p_control.provider_status != NULL)
+			m->m_sw->p_control.provider_status(
+			    m->m_sw->p_handle, &out->status);
 	}
 	fk_port_unlock(&fk_kcf_lock);
 	return (missing);

@@ -209,6 +209,9 @@ typedef struct fk_mech {
 	int64_t min_key, max_key;
 	uint32_t flags;
 	uint32_t generation;
+	uint32_t spi_version;
+	uint32_t vectors;		/* bit i: the ops vector's i-th */
+	uint32_t status;		/* what provider_status stores */
 } fk_mech_t;
 extern int fk_kcf_mech(const char *name, fk_mech_t *);
 

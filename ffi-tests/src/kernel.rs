@@ -179,6 +179,9 @@ pub struct MechanismEntry {
     pub max_key: i64,
     pub flags: u32,
     pub generation: u32,
+    pub spi_version: u32,
+    pub vectors: u32,
+    pub status: u32,
 }
 
 impl MechanismEntry {

@@ -18,8 +18,8 @@ use kcfaes_ffi_tests::kernel::{
 };
 use kcfaes_ffi_tests::sample::KEY;
 use kcfaes_provider::kcf::{
-    CRYPTO_KEY_RAW, CRYPTO_SUCCESS, KM_SLEEP, crypto_key_data_t, crypto_key_t, crypto_key_value_t,
-    crypto_mechanism_t,
+    CRYPTO_KEY_RAW, CRYPTO_PROVIDER_READY, CRYPTO_SUCCESS, KM_SLEEP, crypto_key_data_t,
+    crypto_key_t, crypto_key_value_t, crypto_mechanism_t,
 };
 use kcfaes_vectors::Mode;
 
@@ -251,7 +251,7 @@ fn template() -> TemplatePtr {
     template
 }
 
-/// Names, numbers, groups and key sizes; numbers and sizes are the stock module's as intended, the
+/// Interface and operations, names, numbers, groups and key sizes; numbers and sizes are the stock module's as intended, the
 /// groups are those that have entry points.
 fn mechanism_table() {
     let machine = Machine::boot();
@@ -271,7 +271,10 @@ fn mechanism_table() {
         assert_eq!((entry.provider_number, entry.groups), (number, groups), "{mode:?}");
         assert_eq!((entry.min_key, entry.max_key, entry.flags), (16, 32, BYTES), "{mode:?}");
         assert_eq!(entry.module(), "aes");
-        assert!(entry.provider().starts_with("kcfaes"), "{}", entry.provider());
+        assert_eq!(entry.provider(), "kcfaes AES software provider");
+        // Control, cipher, MAC and context operations, and no other vector.
+        assert_eq!(entry.vectors, 1 << 0 | 1 << 2 | 1 << 3 | 1 << 13, "{mode:?}");
+        assert_eq!((entry.spi_version, entry.status), (4, CRYPTO_PROVIDER_READY), "{mode:?}");
         generations.push(entry.generation);
     }
     // In the table's order, each its own.
