@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! COMPATIBILITY.md names tests that exist, and has a row for each fault of the stock module.
+//! COMPATIBILITY.md names tests that exist, and has a row for each fault of the stock module and for
+//! each thing that a consumer may try.
 
 use std::collections::HashMap;
 use std::fs::read_to_string;
@@ -24,5 +25,8 @@ fn every_test_that_is_named_exists() {
     assert!(named > 100, "{named} names: is the document's form another?");
     for fault in 1..=24 {
         assert!(document.contains(&format!("\n| B{fault} |")), "no row of B{fault}");
+    }
+    for attempt in 1..=16 {
+        assert!(document.contains(&format!("\n| {attempt} |")), "no row {attempt}");
     }
 }

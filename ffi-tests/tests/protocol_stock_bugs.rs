@@ -11,7 +11,7 @@ use kcfaes_ffi_tests::kernel::{
     CallReq, Ledger, MechanismEntry, clear_stats, crypto_encrypt, crypto_encrypt_init,
     fk_kmem_fail_all, fk_kmem_on_free, in_interrupt, load, stats,
 };
-use kcfaes_ffi_tests::sample::{Bench, KEY, Place, Sample, ways};
+use kcfaes_ffi_tests::sample::{AAD, Bench, KEY, Place, Sample, ways};
 use kcfaes_ffi_tests::spi::{self, Spi};
 use kcfaes_provider::kcf::{
     CK_AES_CCM_PARAMS, CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE,
@@ -561,8 +561,9 @@ fn b17_every_bit_of_the_tag_counts() {
     }
 }
 
-/// B18: GCM refuses text beyond 2^32 - 2 blocks before it touches any, in one call and in parts; a
-/// CTR counter wraps within its bits, as stock's does.
+/// B18: GCM refuses text beyond 2^32 - 2 blocks before it touches any, in one call and in parts, and
+/// GMAC data beyond what its length block can say; a CTR counter wraps within its bits, as stock's
+/// does.
 #[test]
 fn b18_gcm_length_limit_and_ctr_wrap() {
     const MAX: usize = ((1 << 32) - 2) * 16;
@@ -585,6 +586,21 @@ fn b18_gcm_length_limit_and_ctr_wrap() {
             assert_eq!(message.update(&mut src, Some(&mut dst)), CRYPTO_DATA_LEN_RANGE);
             message.cancel();
         }
+    }
+    // 2^64 - 1 bits, the parameter's AAD among them.
+    let sample = Sample::new(Mode::Gmac, Way::Mac, 16);
+    for len in [(1 << 61) - AAD.len(), isize::MAX as usize] {
+        let mut input = Buffer::new(Format::Uio, &sample.input, &[16]);
+        let mut output = Buffer::room(Format::Raw, 16, &[]);
+        let mut message = begin(&sample);
+        assert_eq!(message.update(&mut input.data(0, 16), None), CRYPTO_SUCCESS);
+        input.iov()[0].iov_len = len;
+        let (mut src, mut dst) = (input.data(0, len), output.data(0, 16));
+        let rv = sample.request().atomic(Way::Mac, None, &mut src, Some(&mut dst));
+        assert_eq!((rv, output.bytes()), (CRYPTO_DATA_LEN_RANGE, vec![FILL; 16]), "{len}");
+        assert_eq!(message.update(&mut input.data(0, len - 16), None), CRYPTO_DATA_LEN_RANGE);
+        assert_eq!(message.finish(Some(&mut output.data(0, 16))), CRYPTO_SUCCESS);
+        assert_eq!(output.bytes(), sample.output, "{len}: nothing was consumed");
     }
     // Four bits count sixteen blocks; the seventeenth repeats the first.
     let mut request = Request::new(Mode::Ctr, &KEY, &[0x5c; 16], 4, &[], 0);
