@@ -266,13 +266,14 @@ pub(crate) fn shapes(modes: &[Mode]) -> Vec<Shape> {
             ] {
                 shapes.push(record(256, len, cut, aad_len, way));
             }
-            // Every number of pieces, for the result.
-            for count in 2..=32 {
+            // Every number of pieces, for the result, over the usual size and over another.
+            for count in 1..=32 {
                 let key_bits = [128, 192, 256][count % 3];
                 let cut = if count % 2 == 0 { Cut::Odd(count) } else { Cut::Apart(count) };
-                let len = [512, 3 * KIB, 8 * KIB, 128 * KIB][count % 4];
-                let aad_len = [0, 200, len][count % 3];
-                shapes.push(record(key_bits, len, cut, aad_len, way).timed_if(false));
+                for len in [128 * KIB, [512, 3 * KIB, 8 * KIB, 64 * KIB][count % 4]] {
+                    let aad_len = [0, 200, len][count % 3];
+                    shapes.push(record(key_bits, len, cut, aad_len, way).timed_if(false));
+                }
             }
             shapes.push(wrap(mode, way));
         }
