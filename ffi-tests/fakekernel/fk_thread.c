@@ -77,10 +77,11 @@ setcr0(ulong_t value)
 void
 kernel_fpu_begin(kfpu_state_t *state, uint_t flags)
 {
-	fk_thread_t *t = fk_self();
+	fk_thread_t *t;
 
 	if (fk_bench)
 		return;
+	t = fk_self();
 	FK_COUNT(holds, 1);
 	if (t->ft_in_hold || (t->ft_kthread.t_flag & T_KFPU)) {
 		fk_violation(FK_V_FPU_NESTED, "kernel_fpu_begin in a hold");
@@ -107,10 +108,11 @@ kernel_fpu_begin(kfpu_state_t *state, uint_t flags)
 void
 kernel_fpu_end(kfpu_state_t *state, uint_t flags)
 {
-	fk_thread_t *t = fk_self();
+	fk_thread_t *t;
 
 	if (fk_bench)
 		return;
+	t = fk_self();
 	if (canary && fk_vector_residue()) {
 		fk_violation(FK_V_FPU_RESIDUE,
 		    "data left in vector registers at kernel_fpu_end");
