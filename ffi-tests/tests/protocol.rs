@@ -183,6 +183,26 @@ fn single_two_structs_over_the_same_bytes() {
     whole_in_place(Whole::Single, Place::Twin);
 }
 
+/// A part without a byte is no beginning: the whole message may follow it.
+#[test]
+fn single_behind_an_empty_part() {
+    let ledger = Ledger::begin();
+    for (formats, piece) in shapes() {
+        for sample in Sample::all(45) {
+            let (len, room) = (sample.input.len(), sample.output.len());
+            let mut bench = Bench::new(Place::Apart, formats, piece, &sample.input, room);
+            let mut shot = Shot::new(Whole::Single, &sample);
+            let message = shot.message.as_mut().expect("a context");
+            let answer = bench.call((0, 0), (0, room), |src, dst| message.update(src, dst));
+            assert_eq!(answer.rv, CRYPTO_SUCCESS, "{}: an empty part", sample.name());
+            let answer = shot.call(&mut bench, len, room);
+            assert_eq!(answer.rv, CRYPTO_SUCCESS, "{} {formats:?}", sample.name());
+            assert_eq!(bench.output(), sample.output, "{} {formats:?}", sample.name());
+        }
+    }
+    ledger.settle();
+}
+
 /// A forged message: INVALID_MAC, `cd_length` as at entry, and the bytes as before where they are
 /// the input's, zero where they are not.
 #[test]

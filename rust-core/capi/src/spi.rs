@@ -28,7 +28,7 @@ use kcfaes_provider::kcf::{
     crypto_session_id_t, crypto_spi_ctx_template_t,
 };
 use kcfaes_provider::mode::{Operation, Produced};
-use kcfaes_provider::request::{Direction, Mechanism, check_format, key_bytes};
+use kcfaes_provider::request::{Direction, Mechanism, Parameter, check_format, key_bytes};
 use kcfaes_provider::stats;
 use subtle::ConstantTimeEq;
 
@@ -328,13 +328,18 @@ unsafe fn deref<'a, T>(at: *mut T) -> Result<&'a mut T> {
     unsafe { at.as_mut() }.ok_or(Error::ARGUMENTS_BAD)
 }
 
-/// The mechanism, if the group has it in this direction: a CMAC is not decrypted, only verified.
+/// The mechanism, if the group has it in this direction (a CMAC is not decrypted, only verified) and
+/// a whole message may have `len` bytes.
+#[inline(always)]
 fn mechanism_in(
     group: Group,
     direction: Direction,
     mechanism: &crypto_mechanism_t,
+    len: usize,
 ) -> Result<Mechanism> {
-    let which = Mechanism::of(mechanism)?;
+    let which = Mechanism::numbered(mechanism)?;
+    which.check_len(direction, len)?;
+    which.check_parameter(mechanism)?;
     let has = match which {
         Mechanism::Gmac => true,
         Mechanism::Cmac => direction == Direction::Encrypt,
@@ -381,7 +386,7 @@ unsafe fn init(
     // SAFETY: the common contract.
     let (ctx, mechanism, key) = unsafe { (deref(ctx)?, deref(mechanism)?, deref(key)?) };
     check_format(key)?;
-    let which = mechanism_in(group, direction, mechanism)?;
+    let which = mechanism_in(group, direction, mechanism, 0)?;
     // SAFETY: the common contract.
     let (shared, bytes) = unsafe {
         if template.is_null() {
@@ -390,8 +395,9 @@ unsafe fn init(
             (Some(Template::key(template)?), [].as_slice())
         }
     };
+    let mut parameter = Parameter::Ecb;
     // SAFETY: the common contract; the mechanism was checked.
-    let parameter = unsafe { which.parameter(direction, mechanism)? };
+    unsafe { which.parameter(direction, mechanism, &mut parameter)? };
     let kmflag = env::kmflag(req);
     let context = Context::new(shared, kmflag)?;
     if let Err(error) = context.operation.reserve(direction, &parameter, kmflag) {
@@ -506,6 +512,7 @@ unsafe fn finish(
     }
 }
 
+#[inline(always)]
 unsafe fn atomic(
     request: &Request,
     group: Group,
@@ -525,12 +532,8 @@ unsafe fn atomic(
 unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced> {
     // SAFETY: the common contract.
     let mechanism = unsafe { &*deref(request.mechanism)? };
-    if let Ok(which @ (Mechanism::Ecb | Mechanism::Cbc)) = Mechanism::numbered(mechanism) {
-        which.check_len(request.direction, io.src.len())?;
-    }
-    let which = mechanism_in(group, request.direction, mechanism)?;
+    let which = mechanism_in(group, request.direction, mechanism, io.src.len())?;
     let mut own;
-    let mut operation = Operation::idle();
     let mut fpu = Fpu::new();
     // SAFETY: the common contract; the mechanism was checked.
     unsafe {
@@ -539,7 +542,8 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
         } else {
             (Some(Template::key(request.template)?), [].as_slice())
         };
-        let parameter = which.parameter(request.direction, mechanism)?;
+        let mut parameter = Parameter::Ecb;
+        which.parameter(request.direction, mechanism, &mut parameter)?;
         let key = match shared {
             Some(key) => key,
             None => {
@@ -549,8 +553,7 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
                 key
             }
         };
-        operation.begin(which, request.direction, &parameter, key, &mut fpu);
-        let result = operation.whole(key, &mut fpu, io);
+        let result = Operation::at_once(which, request.direction, &parameter, key, &mut fpu, io);
         count(Some(which), &fpu, io.src.len(), &result);
         result
     }

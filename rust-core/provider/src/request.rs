@@ -13,23 +13,24 @@ use crate::kcf::{
 };
 use crate::key::Key;
 
-/// The mechanisms of this provider.
+/// The mechanisms of this provider, by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Mechanism {
     /// CKM_AES_ECB
-    Ecb,
+    Ecb = AES_ECB_MECH_INFO_TYPE as u8,
     /// CKM_AES_CBC
-    Cbc,
+    Cbc = AES_CBC_MECH_INFO_TYPE as u8,
     /// CKM_AES_CTR
-    Ctr,
+    Ctr = AES_CTR_MECH_INFO_TYPE as u8,
     /// CKM_AES_CCM
-    Ccm,
+    Ccm = AES_CCM_MECH_INFO_TYPE as u8,
     /// CKM_AES_GCM
-    Gcm,
+    Gcm = AES_GCM_MECH_INFO_TYPE as u8,
     /// CKM_AES_GMAC
-    Gmac,
+    Gmac = AES_GMAC_MECH_INFO_TYPE as u8,
     /// CKM_AES_CMAC
-    Cmac,
+    Cmac = AES_CMAC_MECH_INFO_TYPE as u8,
 }
 
 /// What a context does.
@@ -112,14 +113,14 @@ impl<'a> Parameter<'a> {
 const MAX_HASHED: u64 = (1 << 61) - 1;
 
 impl Mechanism {
-    /// The mechanism of `cm_type`, its parameter's length checked where there is a parameter.
+    /// Whether the parameter, if there is one, has its length.
     ///
     /// # Errors
-    /// `MECHANISM_INVALID`, `MECHANISM_PARAM_INVALID`
-    pub fn of(mechanism: &crypto_mechanism_t) -> Result<Self> {
-        let this = Self::numbered(mechanism)?;
-        let expected = match this {
-            Self::Ecb | Self::Cmac => return Ok(this),
+    /// `MECHANISM_PARAM_INVALID`
+    #[inline]
+    pub fn check_parameter(self, mechanism: &crypto_mechanism_t) -> Result<()> {
+        let expected = match self {
+            Self::Ecb | Self::Cmac => return Ok(()),
             Self::Cbc => 16,
             Self::Ccm => size_of::<CK_AES_CCM_PARAMS>(),
             Self::Ctr => size_of::<CK_AES_CTR_PARAMS>(),
@@ -129,13 +130,14 @@ impl Mechanism {
         if !mechanism.cm_param.is_null() && mechanism.cm_param_len != expected {
             return Err(Error::MECHANISM_PARAM_INVALID);
         }
-        Ok(this)
+        Ok(())
     }
 
-    /// The mechanism of `cm_type` alone, whatever its parameter.
+    /// The mechanism of `cm_type`, whatever its parameter.
     ///
     /// # Errors
     /// `MECHANISM_INVALID`
+    #[inline]
     pub fn numbered(mechanism: &crypto_mechanism_t) -> Result<Self> {
         match mechanism.cm_type {
             AES_ECB_MECH_INFO_TYPE => Ok(Self::Ecb),
@@ -153,6 +155,7 @@ impl Mechanism {
     ///
     /// # Errors
     /// `DATA_LEN_RANGE` or, decrypting, `ENCRYPTED_DATA_LEN_RANGE`
+    #[inline]
     pub fn check_len(self, direction: Direction, len: usize) -> Result<()> {
         match (self, direction) {
             (Self::Ecb | Self::Cbc, Direction::Encrypt) if len & 15 != 0 => {
@@ -170,45 +173,58 @@ impl Mechanism {
         matches!(self, Self::Gcm | Self::Gmac)
     }
 
-    /// Follows and checks the parameter.
+    /// Follows and checks the parameter. In place, because what is returned is copied.
     ///
     /// # Errors
     /// `MECHANISM_PARAM_INVALID`
     ///
     /// # Safety
-    /// [`Mechanism::of`] has passed `mechanism`; `cm_param` is NULL or readable for that length, and
-    /// so are the IV and AAD that it names, for `'a`.
+    /// [`Mechanism::check_parameter`] has passed `mechanism`; `cm_param` is NULL or readable for that
+    /// length, and so are the IV and AAD that it names, for `'a`.
     #[inline(always)]
     pub unsafe fn parameter<'a>(
         self,
         direction: Direction,
         mechanism: &crypto_mechanism_t,
-    ) -> Result<Parameter<'a>> {
+        parameter: &mut Parameter<'a>,
+    ) -> Result<()> {
         let param = mechanism.cm_param.cast_const();
         let missing = param.is_null();
         match self {
-            Self::Ecb => Ok(Parameter::Ecb),
-            Self::Cmac => Ok(Parameter::Cmac),
-            Self::Cbc if missing => Ok(Parameter::Cbc { iv: Block([0; 16]) }),
-            _ if missing => Err(Error::MECHANISM_PARAM_INVALID),
+            Self::Ecb => *parameter = Parameter::Ecb,
+            Self::Cmac => *parameter = Parameter::Cmac,
+            Self::Cbc if missing => *parameter = Parameter::Cbc { iv: Block([0; 16]) },
+            _ if missing => return Err(Error::MECHANISM_PARAM_INVALID),
             Self::Cbc => {
-                // SAFETY: 16 bytes, by `of`.
-                Ok(Parameter::Cbc { iv: Block(unsafe { param.cast::<[u8; 16]>().read() }) })
+                // SAFETY: 16 bytes, by `check_parameter`.
+                let iv = Block(unsafe { param.cast::<[u8; 16]>().read() });
+                *parameter = Parameter::Cbc { iv };
             }
             Self::Ctr => {
-                // SAFETY: of that length, by `of`; no alignment is presumed.
+                // SAFETY: of that length, by `check_parameter`; no alignment is presumed.
                 let p = unsafe { param.cast::<CK_AES_CTR_PARAMS>().read_unaligned() };
-                match u32::try_from(p.ulCounterBits) {
-                    Ok(bits @ 1..=128) => Ok(Parameter::Ctr { bits, cb: Block(p.cb) }),
-                    _ => Err(Error::MECHANISM_PARAM_INVALID),
-                }
+                *parameter = match u32::try_from(p.ulCounterBits) {
+                    Ok(bits @ 1..=128) => Parameter::Ctr { bits, cb: Block(p.cb) },
+                    _ => return Err(Error::MECHANISM_PARAM_INVALID),
+                };
             }
             Self::Ccm => {
-                // SAFETY: of that length, by `of`; the caller's contract.
-                unsafe { ccm_parameter(direction, param.cast()) }
+                // SAFETY: of that length, by `check_parameter`; no alignment is presumed.
+                let p = unsafe { param.cast::<CK_AES_CCM_PARAMS>().read_unaligned() };
+                let attached = match direction {
+                    Direction::Encrypt => 0,
+                    Direction::Decrypt => p.ulMACSize,
+                };
+                let text_len =
+                    p.ulDataSize.checked_sub(attached).ok_or(Error::MECHANISM_PARAM_INVALID)?;
+                // SAFETY: the caller's contract.
+                let (nonce, aad) = unsafe {
+                    (bytes(p.nonce, p.ulNonceSize)?, bytes(p.authData, p.ulAuthDataSize)?)
+                };
+                *parameter = Parameter::ccm(nonce, aad, text_len, p.ulMACSize as usize)?;
             }
             Self::Gcm => {
-                // SAFETY: of that length, by `of`; no alignment is presumed.
+                // SAFETY: of that length, by `check_parameter`; no alignment is presumed.
                 let p = unsafe { param.cast::<CK_AES_GCM_PARAMS>().read_unaligned() };
                 let tag_len = match p.ulTagBits {
                     bits @ (32 | 64 | 96 | 104 | 112 | 120 | 128) => bits as usize / 8,
@@ -219,37 +235,18 @@ impl Mechanism {
                 }
                 // SAFETY: the caller's contract.
                 let (iv, aad) = unsafe { (bytes(p.pIv, p.ulIvLen)?, bytes(p.pAAD, p.ulAADLen)?) };
-                Ok(Parameter::Gcm { iv, aad, tag_len })
+                *parameter = Parameter::Gcm { iv, aad, tag_len };
             }
             Self::Gmac => {
-                // SAFETY: of that length, by `of`; no alignment is presumed.
+                // SAFETY: of that length, by `check_parameter`; no alignment is presumed.
                 let p = unsafe { param.cast::<CK_AES_GMAC_PARAMS>().read_unaligned() };
                 // SAFETY: the caller's contract.
                 let (iv, aad) = unsafe { (bytes(p.pIv, 12)?, bytes(p.pAAD, p.ulAADLen)?) };
-                Ok(Parameter::Gcm { iv, aad, tag_len: 16 })
+                *parameter = Parameter::Gcm { iv, aad, tag_len: 16 };
             }
         }
+        Ok(())
     }
-}
-
-/// # Safety
-/// `at` is readable, aligned or not, and so are the nonce and AAD that it names, for `'a`.
-#[inline(never)]
-unsafe fn ccm_parameter<'a>(
-    direction: Direction,
-    at: *const CK_AES_CCM_PARAMS,
-) -> Result<Parameter<'a>> {
-    // SAFETY: the caller's contract.
-    let p = unsafe { at.read_unaligned() };
-    let attached = match direction {
-        Direction::Encrypt => 0,
-        Direction::Decrypt => p.ulMACSize,
-    };
-    let text_len = p.ulDataSize.checked_sub(attached).ok_or(Error::MECHANISM_PARAM_INVALID)?;
-    // SAFETY: likewise.
-    let (nonce, aad) =
-        unsafe { (bytes(p.nonce, p.ulNonceSize)?, bytes(p.authData, p.ulAuthDataSize)?) };
-    Parameter::ccm(nonce, aad, text_len, p.ulMACSize as usize)
 }
 
 /// # Safety

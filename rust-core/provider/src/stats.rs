@@ -13,11 +13,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::engine::env::{self, MECHANISMS, RESULTS, TABLES, kcfaes_stats};
 use crate::engine::{Fpu, TableId};
-use crate::kcf::{
-    AES_CBC_MECH_INFO_TYPE, AES_CCM_MECH_INFO_TYPE, AES_CMAC_MECH_INFO_TYPE,
-    AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
-    AES_GMAC_MECH_INFO_TYPE, Error,
-};
+use crate::kcf::Error;
 use crate::request::Mechanism;
 
 /// [`kcfaes_stats`] as memory that others read meanwhile.
@@ -50,23 +46,10 @@ fn add(counter: Option<&AtomicU64>, n: u64) {
     }
 }
 
-/// KCF's number of a mechanism.
-const fn number(mechanism: Mechanism) -> usize {
-    (match mechanism {
-        Mechanism::Ecb => AES_ECB_MECH_INFO_TYPE,
-        Mechanism::Cbc => AES_CBC_MECH_INFO_TYPE,
-        Mechanism::Ctr => AES_CTR_MECH_INFO_TYPE,
-        Mechanism::Ccm => AES_CCM_MECH_INFO_TYPE,
-        Mechanism::Gcm => AES_GCM_MECH_INFO_TYPE,
-        Mechanism::Gmac => AES_GMAC_MECH_INFO_TYPE,
-        Mechanism::Cmac => AES_CMAC_MECH_INFO_TYPE,
-    }) as usize
-}
-
 /// Counts a call on `bytes` bytes of input that succeeded on `fpu`.
 pub fn succeeded(mechanism: Mechanism, fpu: &Fpu, bytes: usize) {
     let Some(counters) = here() else { return };
-    let (mechanism, table) = (number(mechanism), fpu.table() as usize);
+    let (mechanism, table) = (mechanism as usize, fpu.table() as usize);
     add(counters.operations.get(mechanism).and_then(|tables| tables.get(table)), 1);
     add(counters.bytes.get(mechanism).and_then(|tables| tables.get(table)), bytes as u64);
     let held = fpu.longest_hold() as u64;

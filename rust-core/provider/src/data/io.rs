@@ -2,8 +2,10 @@
 //! What an entry point was given: an input, and an output or none.
 
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 
 use super::pair::{Pair, Sink};
+use super::segments::exists;
 use super::{Overlap, Segments};
 use crate::kcf::{CRYPTO_DATA_RAW, Error, Result, crypto_data_cdu_t, crypto_data_t, iovec_t};
 
@@ -80,6 +82,20 @@ impl<'a> Data<'a> {
         Ok(window)
     }
 
+    /// Where the first `len` bytes are, if they are in one raw buffer and there is at least one.
+    #[inline(always)]
+    fn raw(&self, len: usize) -> Option<*mut u8> {
+        if self.data.cd_format != CRYPTO_DATA_RAW {
+            return None;
+        }
+        // SAFETY: the format says which member is set.
+        let iov = unsafe { self.data.cdu.cdu_raw };
+        let offset = usize::try_from(self.data.cd_offset).ok()?;
+        let end = offset.checked_add(len)?;
+        let at = iov.iov_base.cast::<u8>();
+        (len > 0 && end <= iov.iov_len && exists(at, end)).then(|| at.wrapping_add(offset))
+    }
+
     #[inline(always)]
     fn open_input(&self, window: &mut Segments<'a>) -> Result<()> {
         let short = match self.data.cd_format {
@@ -126,7 +142,7 @@ impl<'a> Io<'a> {
         self.dst.as_ref().unwrap_or(&self.src)
     }
 
-    /// Makes `pair` the whole input, and `needed` bytes of output.
+    /// The whole input, and `needed` bytes of output. In `room`, because what is returned is copied.
     ///
     /// # Errors
     /// First `Room(needed)` by `cd_length`. Then what is wrong with the input: `ARGUMENTS_BAD` for
@@ -134,10 +150,30 @@ impl<'a> Io<'a> {
     /// too short, a uio in user space, a malformed piece, a chain that loops; `DATA_LEN_RANGE` for a
     /// list that ends early. Then with the output, likewise, but `Room(needed)` where it ends early.
     /// Then `ARGUMENTS_BAD` where they overlap at different places.
-    #[inline]
-    pub fn pair(&self, needed: usize, pair: &mut Pair<'a>) -> Result<()> {
-        pair.sink = Sink::of(self.open(needed, pair)?)?;
-        Ok(())
+    #[inline(never)]
+    pub fn pair<'p>(
+        &self,
+        needed: usize,
+        room: &'p mut MaybeUninit<Pair<'a>>,
+    ) -> Result<&'p mut Pair<'a>> {
+        // First as if nothing were in pieces or wrong, which takes a third of the time.
+        let len = self.src.len();
+        let Some(from) = self.src.raw(len) else { return self.pair_any(needed, room) };
+        let (to, to_len) = match &self.dst {
+            None => (from, len),
+            Some(dst) => match dst.raw(needed) {
+                Some(to) => (to, needed),
+                None => return self.pair_any(needed, room),
+            },
+        };
+        match Sink::of(Overlap::of(from.addr(), len, to.addr(), to_len, 0, 0)) {
+            Ok(sink) if self.dst_or_src().len() >= needed => Ok(room.write(Pair {
+                src: Segments::raw(from, len),
+                dst: Segments::raw(to, to_len),
+                sink,
+            })),
+            _ => self.pair_any(needed, room),
+        }
     }
 
     /// As [`pair`](Self::pair), for an output that may share no byte with the input.
@@ -145,17 +181,35 @@ impl<'a> Io<'a> {
     /// # Errors
     /// As [`pair`](Self::pair), but `shared` where they overlap anywhere, or in place.
     #[inline]
-    pub fn pair_apart(&self, needed: usize, pair: &mut Pair<'a>, shared: Error) -> Result<()> {
+    pub fn pair_apart<'p>(
+        &self,
+        needed: usize,
+        room: &'p mut MaybeUninit<Pair<'a>>,
+        shared: Error,
+    ) -> Result<&'p mut Pair<'a>> {
         if self.dst.is_none() {
             return Err(shared);
         }
+        let pair = room.write(Pair::empty());
         match self.open(needed, pair)? {
             Overlap::None => {
                 pair.sink = Sink::Apart;
-                Ok(())
+                Ok(pair)
             }
             _ => Err(shared),
         }
+    }
+
+    /// [`pair`](Self::pair) of anything.
+    #[inline(never)]
+    fn pair_any<'p>(
+        &self,
+        needed: usize,
+        room: &'p mut MaybeUninit<Pair<'a>>,
+    ) -> Result<&'p mut Pair<'a>> {
+        let pair = room.write(Pair::empty());
+        pair.sink = Sink::of(self.open(needed, pair)?)?;
+        Ok(pair)
     }
 
     /// Opens both windows of `pair`; returns how they overlap.

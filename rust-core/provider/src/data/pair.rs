@@ -41,10 +41,10 @@ impl Sink {
 }
 
 impl<'a> Pair<'a> {
-    /// Nothing to read or write, until [`Io::pair`](super::Io::pair).
-    #[inline]
-    pub fn empty() -> Self {
-        Self::read_only(Segments::empty())
+    /// Nothing to read or write.
+    #[inline(always)]
+    pub(super) fn empty() -> Self {
+        Self { src: Segments::empty(), dst: Segments::empty(), sink: Sink::None }
     }
 
     /// Reads and writes the same bytes.

@@ -5,6 +5,7 @@
 //! it afterwards copies nothing and allocates nothing. Neither the list nor its `crypto_data_t` is
 //! ever written, only the bytes that it names.
 
+use core::ffi::c_void;
 use core::marker::PhantomData;
 
 use crate::kcf::{
@@ -15,13 +16,17 @@ use crate::kcf::{
 /// Longest row of empty pieces that a list may contain; a longer one is a chain that loops.
 pub const MAX_EMPTY_PIECES: usize = 65_536;
 
-/// Where the pieces behind the current one are.
+/// Where the pieces behind the current one are. Two words and no enum, which would be copied as a
+/// string of bytes.
 #[derive(Clone, Copy)]
-enum Rest {
-    None,
-    Iov { next: *const iovec_t, count: u32 },
-    Mblk { next: *const mblk_t },
+struct Rest {
+    /// An [`iovec_t`] or, where `count` is [`CHAIN`], an [`mblk_t`] or NULL.
+    next: *const c_void,
+    count: usize,
 }
+
+/// The pieces are a chain, of a length that only its end tells.
+const CHAIN: usize = usize::MAX;
 
 impl Rest {
     /// The next piece, which may be empty; `None` at the end of the list.
@@ -29,27 +34,21 @@ impl Rest {
     /// # Safety
     /// The list is readable.
     unsafe fn piece(&mut self) -> Option<Result<(*mut u8, usize)>> {
-        let (base, len) = match self {
-            Self::None => return None,
-            Self::Iov { count: 0, .. } => return None,
-            Self::Iov { next, count } => {
-                // SAFETY: `count` iovecs are readable at `next`.
-                let iov = unsafe { **next };
-                *next = next.wrapping_add(1);
-                *count -= 1;
-                (iov.iov_base.cast::<u8>(), iov.iov_len)
+        let (base, len) = if self.count == CHAIN {
+            // SAFETY: NULL, or a readable block of the chain.
+            let mp = unsafe { self.next.cast::<mblk_t>().as_ref() }?;
+            self.next = mp.b_cont.cast();
+            match (mp.b_wptr as usize).checked_sub(mp.b_rptr as usize) {
+                Some(len) => (mp.b_rptr, len),
+                None => return Some(Err(Error::ARGUMENTS_BAD)),
             }
-            Self::Mblk { next } if next.is_null() => return None,
-            Self::Mblk { next } => {
-                // SAFETY: `next` is a readable block of the chain.
-                let (mp, rptr, wptr) =
-                    unsafe { ((**next).b_cont, (**next).b_rptr, (**next).b_wptr) };
-                *next = mp;
-                match (wptr as usize).checked_sub(rptr as usize) {
-                    Some(len) => (rptr, len),
-                    None => return Some(Err(Error::ARGUMENTS_BAD)),
-                }
-            }
+        } else {
+            self.count = self.count.checked_sub(1)?;
+            let at = self.next.cast::<iovec_t>();
+            self.next = at.wrapping_add(1).cast();
+            // SAFETY: one of `count` readable iovecs.
+            let iov = unsafe { *at };
+            (iov.iov_base.cast(), iov.iov_len)
         };
         if len > isize::MAX as usize || !exists(base, len) {
             return Some(Err(Error::ARGUMENTS_BAD));
@@ -60,7 +59,7 @@ impl Rest {
 
 /// Whether there can be `len` bytes at `base`: not at NULL, nor past the end of the address space.
 #[inline(always)]
-fn exists(base: *mut u8, len: usize) -> bool {
+pub(super) fn exists(base: *mut u8, len: usize) -> bool {
     len == 0 || !base.is_null() && (base as usize).checked_add(len).is_some()
 }
 
@@ -80,8 +79,9 @@ pub struct Segments<'a> {
 
 impl<'a> Segments<'a> {
     /// A window without bytes.
+    #[inline(always)]
     pub fn empty() -> Self {
-        Self::raw(core::ptr::null_mut(), 0)
+        Self::raw(core::ptr::dangling_mut(), 0)
     }
 
     /// All of `bytes`.
@@ -89,9 +89,11 @@ impl<'a> Segments<'a> {
         Self::raw(bytes.as_mut_ptr(), bytes.len())
     }
 
+    /// `len` bytes at `base`.
     #[inline(always)]
-    fn raw(base: *mut u8, len: usize) -> Self {
-        Self { current: base, here: len, behind: 0, rest: Rest::None, _borrow: PhantomData }
+    pub(super) fn raw(base: *mut u8, len: usize) -> Self {
+        let rest = Rest { next: core::ptr::dangling(), count: 0 };
+        Self { current: base, here: len, behind: 0, rest, _borrow: PhantomData }
     }
 
     /// Becomes the window of `len` bytes behind `cd_offset`. In place, because a window that is
@@ -152,7 +154,7 @@ impl<'a> Segments<'a> {
                 if uio.uio_iov.is_null() && count > 0 {
                     return Err(Error::ARGUMENTS_BAD);
                 }
-                Rest::Iov { next: uio.uio_iov, count }
+                Rest { next: uio.uio_iov.cast(), count: count as usize }
             }
             CRYPTO_DATA_MBLK => {
                 // SAFETY: the format says which member is set.
@@ -160,7 +162,7 @@ impl<'a> Segments<'a> {
                 if next.is_null() {
                     return Err(Error::ARGUMENTS_BAD);
                 }
-                Rest::Mblk { next }
+                Rest { next: next.cast(), count: CHAIN }
             }
             _ => return Err(Error::ARGUMENTS_BAD),
         };
@@ -220,12 +222,12 @@ impl<'a> Segments<'a> {
     /// Drops the first `n` bytes (all when there are fewer).
     #[inline(always)]
     pub fn advance(&mut self, n: usize) {
-        if n < self.here || self.behind == 0 {
-            let n = n.min(self.here);
-            self.current = self.current.wrapping_add(n);
-            self.here -= n;
-        } else {
-            self.advance_over_pieces(n);
+        match self.here.checked_sub(n) {
+            Some(here) if here > 0 || self.behind == 0 => {
+                self.current = self.current.wrapping_add(n);
+                self.here = here;
+            }
+            _ => self.advance_over_pieces(n),
         }
     }
 
@@ -278,7 +280,21 @@ impl<'a> Segments<'a> {
     }
 
     /// Copies bytes in, as many as there is room for, and advances past them.
-    pub fn scatter(&mut self, mut from: &[u8]) {
+    #[inline]
+    pub fn scatter(&mut self, from: &[u8]) {
+        match <&[u8; 16]>::try_from(from) {
+            // A tag.
+            Ok(block) if self.here >= block.len() => {
+                // SAFETY: so many bytes are writable at `current`.
+                unsafe { self.current.cast::<[u8; 16]>().write(*block) };
+                self.advance(block.len());
+            }
+            _ => self.scatter_any(from),
+        }
+    }
+
+    #[inline(never)]
+    fn scatter_any(&mut self, mut from: &[u8]) {
         loop {
             let n = from.len().min(self.here);
             if n == 0 {
@@ -390,7 +406,15 @@ pub enum Overlap {
 impl Overlap {
     /// Of one piece at address `a` and one at `b`, which begin at `a_place` and `b_place` of their
     /// windows.
-    fn of(a: usize, a_len: usize, b: usize, b_len: usize, a_place: usize, b_place: usize) -> Self {
+    #[inline(always)]
+    pub(super) fn of(
+        a: usize,
+        a_len: usize,
+        b: usize,
+        b_len: usize,
+        a_place: usize,
+        b_place: usize,
+    ) -> Self {
         if a.wrapping_add(a_len) <= b || b.wrapping_add(b_len) <= a {
             Self::None
         } else if a.wrapping_sub(a_place) == b.wrapping_sub(b_place) {

@@ -52,6 +52,7 @@ pub(crate) struct Carry {
 }
 
 impl Carry {
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self { blocks: [[0; 16]; 2], len: 0 }
     }

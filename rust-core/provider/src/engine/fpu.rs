@@ -149,22 +149,27 @@ impl Fpu {
     }
 
     /// A hold for all of `want` bytes at once; `None` if they are more than the budget.
+    #[inline]
     pub fn hold_all(&mut self, pace: Pace, want: usize) -> Option<Hold<'_>> {
         let shift = pace.shift();
         if want > self.budget >> shift {
             return None;
         }
-        if want > self.left >> shift {
+        if want > self.left >> shift || !self.held {
             self.renew();
         }
-        Some(self.hold(pace, want).0)
+        self.left -= want << shift;
+        self.granted = self.granted.wrapping_add(want);
+        Some(Hold { table: self.table.id(), low: &self.low })
     }
 
     /// Ends the hold, if there is one, and begins another. A function of its own, because every
     /// step of every mode has it: the object is smaller by a sixth.
     #[inline(never)]
     fn renew(&mut self) {
-        self.release();
+        if self.held {
+            self.release();
+        }
         if self.table.id() > TableId::Portable {
             // SAFETY: `release` has just ended any hold of ours, and will end this one; `self` is
             // borrowed by the `Hold` meanwhile and so does not move.

@@ -21,16 +21,34 @@ unsafe impl Wipe for crate::key::Key {}
 // SAFETY: a key and bytes.
 unsafe impl Wipe for crate::selftest::Scratch {}
 
+/// A body for each of the listed values: a compiler that optimises for size unrolls no loop.
+macro_rules! unrolled {
+    ($i:ident in $($n:literal)* $body:block) => {
+        $({
+            const $i: usize = $n;
+            $body
+        })*
+    };
+}
+
 /// Overwrites `value` with zeros, for good.
 #[inline]
 pub fn wipe<T: Wipe>(value: &mut T) {
     let at = core::ptr::from_mut(value);
     // SAFETY: the type may be all-zero and owns nothing; where it is aligned to words, so is its size.
     unsafe {
-        if align_of::<T>() >= align_of::<u64>() {
-            zero(at.cast::<u64>(), size_of::<T>() / size_of::<u64>());
-        } else {
+        let words = size_of::<T>() / size_of::<u64>();
+        if align_of::<T>() < align_of::<u64>() {
             wipe_raw(at.cast(), size_of::<T>());
+        } else if words > 12 {
+            zero_words(at.cast(), words);
+        } else {
+            let at = at.cast::<u64>();
+            unrolled!(I in 0 1 2 3 4 5 6 7 8 9 10 11 {
+                if I < words {
+                    at.add(I).write_volatile(0);
+                }
+            });
         }
     }
     compiler_fence(Ordering::SeqCst);
@@ -53,7 +71,7 @@ pub unsafe fn wipe_raw(at: *mut u8, len: usize) {
     // SAFETY: within the bytes; `head` brings the words to their alignment.
     unsafe {
         zero(at, head);
-        zero(at.add(head).cast::<u64>(), words);
+        zero_words(at.add(head).cast(), words);
         zero(at.add(head + words * 8), len - head - words * 8);
     }
     compiler_fence(Ordering::SeqCst);
@@ -68,6 +86,40 @@ unsafe fn zero<T: From<u8>>(at: *mut T, count: usize) {
     for i in 0..count {
         // SAFETY: within the integers.
         unsafe { at.add(i).write_volatile(T::from(0)) };
+    }
+}
+
+/// Most words that single stores zero: `rep stosq` takes some thirty cycles before its first.
+const FEW_WORDS: usize = 64;
+
+/// Zeros `count` words.
+///
+/// # Safety
+/// They are writable and aligned.
+#[inline(never)]
+unsafe fn zero_words(at: *mut u64, count: usize) {
+    // SAFETY: within the words; the assembler stores to them alone.
+    unsafe {
+        if count > FEW_WORDS {
+            asm!(
+                "rep stosq",
+                inout("rdi") at => _,
+                inout("rcx") count => _,
+                in("rax") 0_u64,
+                options(nostack, preserves_flags),
+            );
+            return;
+        }
+        let mut i = 0;
+        while i + 4 <= count {
+            let at = at.add(i);
+            at.write_volatile(0);
+            at.add(1).write_volatile(0);
+            at.add(2).write_volatile(0);
+            at.add(3).write_volatile(0);
+            i += 4;
+        }
+        zero(at.add(i), count - i);
     }
 }
 

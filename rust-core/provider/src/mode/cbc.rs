@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! CBC, SP 800-38A section 6.2. No padding: KCF leaves that to its consumers.
 
+use core::mem::MaybeUninit;
+
 use kcfaes_kernels::Block;
 
 use super::begin_blocks;
-use crate::data::{Io, Pair};
+use crate::data::Io;
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace, Step};
 use crate::kcf::Result;
@@ -19,6 +21,7 @@ pub(super) struct Cbc {
 }
 
 impl Cbc {
+    #[inline(always)]
     pub(super) const fn new(iv: Block) -> Self {
         Self { iv, carry: Carry::new() }
     }
@@ -32,8 +35,8 @@ impl Cbc {
         fpu: &mut Fpu,
         io: &Io<'_>,
     ) -> Result<usize> {
-        let mut pair = Pair::empty();
-        let produced = begin_blocks(&self.carry, io, &mut pair)?;
+        let mut room = MaybeUninit::uninit();
+        let (produced, pair) = begin_blocks(&self.carry, io, &mut room)?;
         if let Some(iv) = io.src.miscdata() {
             self.iv = Block(iv);
         }
@@ -42,7 +45,7 @@ impl Cbc {
             Direction::Decrypt => Pace::Parallel,
         };
         let mut step = Step::Cbc { direction, schedule: &key.schedule, iv: &mut self.iv };
-        self.carry.pump(0, fpu, pace, &mut pair, &mut step);
+        self.carry.pump(0, fpu, pace, pair, &mut step);
         Ok(produced)
     }
 }

@@ -6,6 +6,8 @@
 //! deciphers into a buffer that was allocated when it began, and releases nothing before the MAC is
 //! right.
 
+use core::mem::MaybeUninit;
+
 use kcfaes_kernels::Block;
 
 use super::ctr::Ctr;
@@ -75,6 +77,7 @@ pub(super) struct Ccm {
 }
 
 impl Ccm {
+    #[inline(always)]
     pub(super) const fn new(text_len: u64, tag_len: usize) -> Self {
         Self {
             text: Text { mac: Block([0; 16]), ctr: Block([0; 16]), bits: 0 },
@@ -186,10 +189,10 @@ impl Ccm {
             return Err(Error::DATA_LEN_RANGE);
         }
         let produced = len.saturating_add(self.attached);
-        let mut pair = Pair::empty();
-        io.pair(produced, &mut pair)?;
+        let mut room = MaybeUninit::uninit();
+        let pair = io.pair(produced, &mut room)?;
         self.come = self.declared;
-        self.text.drive(Direction::Encrypt, key, fpu, &mut pair, len);
+        self.text.drive(Direction::Encrypt, key, fpu, pair, len);
         let attached = self.attached;
         let tag = self.tag(key, fpu);
         pair.scatter(tag.0.get(..attached).unwrap_or_default());
@@ -203,12 +206,12 @@ impl Ccm {
         let all = io.src.len();
         let len = all.checked_sub(self.attached).filter(|_| all as u64 == self.total());
         let len = len.ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
-        let mut pair = Pair::empty();
-        io.pair(len, &mut pair)?;
+        let mut room = MaybeUninit::uninit();
+        let pair = io.pair(len, &mut room)?;
         self.come = self.total();
         let message = pair.clone();
         let keystream = Ctr::new(self.text.bits, self.text.ctr);
-        self.text.drive(Direction::Decrypt, key, fpu, &mut pair, len);
+        self.text.drive(Direction::Decrypt, key, fpu, pair, len);
         let mut received = self.received.0;
         pair.gather(received.get_mut(..self.attached).unwrap_or_default());
         let tag_len = self.tag_len;
@@ -238,9 +241,9 @@ impl Ccm {
         io: &Io<'_>,
     ) -> Result<usize> {
         let come = self.grown(io.src.len(), self.declared, super::ragged(direction))?;
-        let mut pair = Pair::empty();
-        let produced = begin_blocks(&self.carry, io, &mut pair)?;
-        self.pump(direction, 0, key, fpu, &mut pair);
+        let mut room = MaybeUninit::uninit();
+        let (produced, pair) = begin_blocks(&self.carry, io, &mut room)?;
+        self.pump(direction, 0, key, fpu, pair);
         self.come = come;
         Ok(produced)
     }

@@ -16,6 +16,7 @@ pub(super) struct Cmac {
 }
 
 impl Cmac {
+    #[inline(always)]
     pub(super) const fn new() -> Self {
         Self { mac: Block([0; 16]), carry: Carry::new() }
     }

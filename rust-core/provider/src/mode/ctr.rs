@@ -3,6 +3,8 @@
 //! low `bits` bits of the counter block. The keystream is continuous across parts of any length. A
 //! counter that wraps within its bits is not an error, as in the reference.
 
+use core::mem::MaybeUninit;
+
 use kcfaes_kernels::Block;
 
 use crate::data::{Io, Pair, Segments};
@@ -22,6 +24,7 @@ pub(super) struct Ctr {
 }
 
 impl Ctr {
+    #[inline(always)]
     pub(super) const fn new(bits: u32, cb: Block) -> Self {
         Self { counter: cb, bits, keystream: Block([0; 16]), used: 16 }
     }
@@ -36,9 +39,9 @@ impl Ctr {
         whole: bool,
     ) -> Result<usize> {
         let len = io.src.len();
-        let mut pair = Pair::empty();
-        io.pair(len, &mut pair)?;
-        self.apply(key, fpu, &mut pair, len, whole);
+        let mut room = MaybeUninit::uninit();
+        let pair = io.pair(len, &mut room)?;
+        self.apply(key, fpu, pair, len, whole);
         Ok(len)
     }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! ECB, SP 800-38A section 6.1.
 
+use core::mem::MaybeUninit;
+
 use super::begin_blocks;
-use crate::data::{Io, Pair};
+use crate::data::Io;
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace, Step};
 use crate::kcf::Result;
@@ -15,6 +17,7 @@ pub(super) struct Ecb {
 }
 
 impl Ecb {
+    #[inline(always)]
     pub(super) const fn new() -> Self {
         Self { carry: Carry::new() }
     }
@@ -27,10 +30,10 @@ impl Ecb {
         fpu: &mut Fpu,
         io: &Io<'_>,
     ) -> Result<usize> {
-        let mut pair = Pair::empty();
-        let produced = begin_blocks(&self.carry, io, &mut pair)?;
+        let mut room = MaybeUninit::uninit();
+        let (produced, pair) = begin_blocks(&self.carry, io, &mut room)?;
         let mut step = Step::Ecb { direction, schedule: &key.schedule };
-        self.carry.pump(0, fpu, Pace::Parallel, &mut pair, &mut step);
+        self.carry.pump(0, fpu, Pace::Parallel, pair, &mut step);
         Ok(produced)
     }
 }

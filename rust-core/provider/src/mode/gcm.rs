@@ -6,6 +6,7 @@
 //! buffers and releases nothing before the tag is right; its first part decides which.
 
 use core::ffi::c_int;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use kcfaes_kernels::Block;
@@ -41,6 +42,7 @@ pub(super) struct Ghash {
 }
 
 impl Ghash {
+    #[inline(always)]
     pub(super) const fn new() -> Self {
         Self { j0: Block([0; 16]), y: Block([0; 16]), aad_len: 0 }
     }
@@ -74,6 +76,17 @@ impl Ghash {
             let (now, later) = bytes.split_at_checked(granted).unwrap_or((bytes, &[]));
             hold.ghash(&key.powers, &mut self.y, now);
             bytes = later;
+        }
+    }
+
+    /// Step 5 for AAD, but for the last multiplication; there is at least one byte.
+    #[inline(never)]
+    fn absorb_all_but_last(&mut self, key: &Key, fpu: &mut Fpu, aad: &[u8]) {
+        let whole = aad.len().saturating_sub(1) & !15;
+        let (blocks, last) = aad.split_at_checked(whole).unwrap_or((aad, &[]));
+        self.absorb(key, fpu, blocks);
+        for (y, byte) in self.y.0.iter_mut().zip(last) {
+            *y ^= byte;
         }
     }
 
@@ -116,11 +129,13 @@ enum Release {
 }
 
 /// GCTR of the text, and the hash.
-struct Text {
+pub(super) struct Text {
     hash: Ghash,
+    /// The next counter block.
     ctr: Block,
-    /// The hash is yet to be multiplied: so a kernel for a whole text wants it, others do not.
-    unmultiplied: bool,
+    /// Otherwise `ctr` is yet to be set, and the hash of the AAD to be multiplied once more: so a
+    /// kernel for a whole text wants it, others do not.
+    begun: bool,
 }
 
 impl Text {
@@ -130,11 +145,30 @@ impl Text {
         Step::Gcm { direction, key, ctr: &mut self.ctr, y: &mut self.hash.y }
     }
 
-    /// Multiplies the hash, if it has not been yet.
+    #[inline(always)]
+    const fn new() -> Self {
+        Self { hash: Ghash::new(), ctr: Block([0; 16]), begun: false }
+    }
+
+    /// Begins a message: its IV and AAD.
+    #[inline(always)]
+    fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8], aad: &[u8]) {
+        self.hash.begin(key, fpu, iv);
+        self.hash.aad_len = aad.len() as u64;
+        if !aad.is_empty() {
+            self.hash.absorb_all_but_last(key, fpu, aad);
+        }
+    }
+
+    /// Where the text begins in parts: the first counter, the last multiplication of the AAD.
     #[inline]
     fn settle(&mut self, key: &Key, fpu: &mut Fpu) {
-        if self.unmultiplied {
-            self.unmultiplied = false;
+        if self.begun {
+            return;
+        }
+        self.begun = true;
+        self.ctr = self.hash.first_counter();
+        if self.hash.aad_len > 0 {
             let mut block = core::mem::take(&mut self.hash.y);
             self.hash.absorb(key, fpu, &block.0);
             wipe(&mut block);
@@ -156,6 +190,7 @@ impl Text {
 
     /// Steps 3 to 6 for a whole text of `len` bytes: in one call of a kernel where it is in one
     /// piece and fits into one hold. Returns the tag.
+    #[inline(always)]
     fn whole(
         &mut self,
         direction: Direction,
@@ -164,7 +199,8 @@ impl Text {
         pair: &mut Pair<'_>,
         len: usize,
     ) -> &Block {
-        if pair.contiguous() >= len
+        if !self.begun
+            && pair.contiguous() >= len
             && let Some(hold) = fpu.hold_all(Pace::Parallel, len)
         {
             let Key { schedule, powers } = key;
@@ -179,6 +215,74 @@ impl Text {
             self.hash.tag(key, fpu, len as u64)
         }
     }
+
+    /// Encrypts a whole message that has begun, with `attached` bytes of its tag behind it; returns
+    /// the bytes produced.
+    #[inline(never)]
+    fn encrypt(&mut self, attached: usize, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
+        let len = text_len(io.src.len())?;
+        let produced = len + attached;
+        let mut room = MaybeUninit::uninit();
+        let pair = io.pair(produced, &mut room)?;
+        let tag = self.whole(Direction::Encrypt, key, fpu, pair, len);
+        pair.scatter(tag.0.get(..attached).unwrap_or_default());
+        Ok(produced)
+    }
+
+    /// Decrypts a whole message that has begun, ciphertext and `attached` bytes of tag, beyond which
+    /// `received` has the tag; returns the bytes produced. If the tag is wrong, output that is not
+    /// also input becomes zero, and what is becomes ciphertext again. The tag is read last: `io.pair`
+    /// has seen that no output lies over it.
+    #[inline(never)]
+    fn decrypt(
+        &mut self,
+        tag_len: usize,
+        attached: usize,
+        received: &mut [u8; 16],
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<usize> {
+        let len = io.src.len().checked_sub(attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        let len = text_len(len)?;
+        let mut room = MaybeUninit::uninit();
+        let pair = io.pair(len, &mut room)?;
+        let message = pair.clone();
+        let tag = self.whole(Direction::Decrypt, key, fpu, pair, len);
+        pair.gather(received.get_mut(..attached).unwrap_or_default());
+        same_tag(tag, received, tag_len).map(|()| len).inspect_err(|_| {
+            take_back(message, len, Ctr::new(32, self.hash.first_counter()), key, fpu);
+        })
+    }
+}
+
+/// A length of text, if a message may have it.
+///
+/// # Errors
+/// `DATA_LEN_RANGE`
+fn text_len(len: usize) -> Result<usize> {
+    if len as u64 <= MAX_TEXT { Ok(len) } else { Err(Error::DATA_LEN_RANGE) }
+}
+
+/// A whole message from its beginning.
+#[inline(always)]
+pub(super) fn at_once(
+    direction: Direction,
+    iv: &[u8],
+    aad: &[u8],
+    tag_len: usize,
+    key: &Key,
+    fpu: &mut Fpu,
+    io: &Io<'_>,
+) -> Result<usize> {
+    let mut text = Text::new();
+    text.begin(key, fpu, iv, aad);
+    let result = match direction {
+        Direction::Encrypt => text.encrypt(tag_len, key, fpu, io),
+        Direction::Decrypt => text.decrypt(tag_len, tag_len, &mut [0; 16], key, fpu, io),
+    };
+    wipe(&mut text);
+    result
 }
 
 /// State between the parts of a message.
@@ -195,9 +299,10 @@ pub(super) struct Gcm {
 }
 
 impl Gcm {
+    #[inline(always)]
     pub(super) const fn new(tag_len: usize) -> Self {
         Self {
-            text: Text { hash: Ghash::new(), ctr: Block([0; 16]), unmultiplied: false },
+            text: Text::new(),
             tag_len,
             attached: tag_len,
             received: Block([0; 16]),
@@ -209,17 +314,7 @@ impl Gcm {
 
     /// Begins a message: its IV and AAD.
     pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8], aad: &[u8]) {
-        self.text.hash.begin(key, fpu, iv);
-        self.text.ctr = self.text.hash.first_counter();
-        self.text.hash.aad_len = aad.len() as u64;
-        if let Some(last) = aad.len().checked_sub(1) {
-            let (blocks, last) = aad.split_at_checked(last & !15).unwrap_or((aad, &[]));
-            self.text.hash.absorb(key, fpu, blocks);
-            for (y, byte) in self.text.hash.y.0.iter_mut().zip(last) {
-                *y ^= byte;
-            }
-            self.text.unmultiplied = true;
-        }
+        self.text.begin(key, fpu, iv, aad);
     }
 
     /// The tag is no part of the ciphertext. So a decryption in parts need hold nothing back, and
@@ -253,36 +348,26 @@ impl Gcm {
         len.filter(|&n| n <= MAX_TEXT + overhead as u64).ok_or(Error::DATA_LEN_RANGE)
     }
 
-    /// Encrypts a whole message; returns the bytes produced, the tag's included.
-    pub(super) fn encrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
-        let len = io.src.len();
-        let text_len = self.grown(len, 0)?;
-        let produced = len.saturating_add(self.attached);
-        let mut pair = Pair::empty();
-        io.pair(produced, &mut pair)?;
-        self.text_len = text_len;
-        let tag = self.text.whole(Direction::Encrypt, key, fpu, &mut pair, len);
-        pair.scatter(tag.0.get(..self.attached).unwrap_or_default());
-        Ok(produced)
-    }
-
-    /// Decrypts a whole message, ciphertext and (if attached) tag; returns the bytes produced. If the
-    /// tag is wrong, output that is not also input becomes zero, and what is becomes ciphertext
-    /// again. The tag is read last: `io.pair` has seen that no output lies over it.
-    pub(super) fn decrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
-        let all = io.src.len();
-        let len = all.checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
-        let text_len = self.grown(len, 0)?;
-        let mut pair = Pair::empty();
-        io.pair(len, &mut pair)?;
-        self.text_len = text_len;
-        let message = pair.clone();
-        let tag = self.text.whole(Direction::Decrypt, key, fpu, &mut pair, len);
-        let mut received = self.received.0;
-        pair.gather(received.get_mut(..self.attached).unwrap_or_default());
-        same_tag(tag, &received, self.tag_len).map(|()| len).inspect_err(|_| {
-            take_back(message, len, Ctr::new(32, self.text.hash.first_counter()), key, fpu);
-        })
+    /// Transforms a whole message; returns the bytes produced.
+    pub(super) fn whole(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<usize> {
+        let Self { text, tag_len, attached, received, .. } = self;
+        let result = match direction {
+            Direction::Encrypt => text.encrypt(*attached, key, fpu, io),
+            Direction::Decrypt => {
+                let mut received = received.0;
+                text.decrypt(*tag_len, *attached, &mut received, key, fpu, io)
+            }
+        };
+        if matches!(result, Ok(_) | Err(Error::INVALID_MAC)) {
+            self.text_len = io.src.len() as u64;
+        }
+        result
     }
 
     /// Transforms every block that is complete when the last `keep` bytes stay.
@@ -307,9 +392,9 @@ impl Gcm {
         io: &Io<'_>,
     ) -> Result<usize> {
         let text_len = self.grown(io.src.len(), 0)?;
-        let mut pair = Pair::empty();
-        let produced = begin_blocks(&self.carry, io, &mut pair)?;
-        self.pump(direction, 0, key, fpu, &mut pair);
+        let mut room = MaybeUninit::uninit();
+        let (produced, pair) = begin_blocks(&self.carry, io, &mut room)?;
+        self.pump(direction, 0, key, fpu, pair);
         self.text_len = text_len;
         Ok(produced)
     }
@@ -388,9 +473,9 @@ impl Gcm {
     /// Decrypts every block that cannot be part of the tag.
     fn stream(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
         let produced = self.carry.ready(io.src.len(), self.tag_len).ok_or(Error::DATA_LEN_RANGE)?;
-        let mut pair = Pair::empty();
-        io.pair_apart(produced, &mut pair, Error::ARGUMENTS_BAD)?;
-        self.pump(Direction::Decrypt, self.tag_len, key, fpu, &mut pair);
+        let mut room = MaybeUninit::uninit();
+        let pair = io.pair_apart(produced, &mut room, Error::ARGUMENTS_BAD)?;
+        self.pump(Direction::Decrypt, self.tag_len, key, fpu, pair);
         Ok(produced)
     }
 

@@ -23,6 +23,7 @@ pub(super) struct Gmac {
 }
 
 impl Gmac {
+    #[inline(always)]
     pub(super) const fn new() -> Self {
         Self { hash: Ghash::new(), carry: Carry::new(), keep: 0, message_len: 0 }
     }

@@ -15,6 +15,7 @@ mod gcm;
 mod gmac;
 
 use core::ffi::c_int;
+use core::mem::MaybeUninit;
 
 use self::cbc::Cbc;
 pub use self::cbc_batch::cbc_encrypt_batch;
@@ -57,6 +58,10 @@ enum Mode {
 // SAFETY: with `repr(u32)` all-zero bytes are the variant 0, which has no fields; no variant owns
 // anything.
 unsafe impl Wipe for Mode {}
+
+#[allow(unsafe_code, reason = "as above")]
+// SAFETY: blocks, integers and a boolean.
+unsafe impl Wipe for gcm::Text {}
 
 impl Mode {
     /// Takes in a message of a MAC, or a part.
@@ -231,6 +236,32 @@ impl Operation {
         }
     }
 
+    /// A whole message from its beginning, with nothing but the stack. A short one in GCM takes less
+    /// time than an operation would that is set up for parts, moved into place and wiped.
+    ///
+    /// # Errors
+    /// As [`whole`](Self::whole).
+    #[inline(always)]
+    pub fn at_once(
+        mechanism: Mechanism,
+        direction: Direction,
+        parameter: &Parameter<'_>,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<Produced> {
+        match *parameter {
+            Parameter::Gcm { iv, aad, tag_len } if mechanism == Mechanism::Gcm => {
+                gcm::at_once(direction, iv, aad, tag_len, key, fpu, io).map(Produced::Bytes)
+            }
+            _ => {
+                let mut operation = Self::idle();
+                operation.begin(mechanism, direction, parameter, key, fpu);
+                operation.whole(key, fpu, io)
+            }
+        }
+    }
+
     /// Transforms a whole message.
     ///
     /// # Errors
@@ -249,10 +280,7 @@ impl Operation {
             Mode::Cbc(cbc) => cbc.update(direction, key, fpu, io)?,
             Mode::Ctr(ctr) => ctr.update(key, fpu, io, true)?,
             Mode::Gcm(gcm) if !gcm.fresh() => return Err(Error::ARGUMENTS_BAD),
-            Mode::Gcm(gcm) => match direction {
-                Direction::Encrypt => gcm.encrypt(key, fpu, io)?,
-                Direction::Decrypt => gcm.decrypt(key, fpu, io)?,
-            },
+            Mode::Gcm(gcm) => gcm.whole(direction, key, fpu, io)?,
             Mode::Ccm(ccm) if !ccm.fresh() => return Err(Error::ARGUMENTS_BAD),
             Mode::Ccm(ccm) => match direction {
                 Direction::Encrypt => ccm.encrypt(key, fpu, io)?,
@@ -399,13 +427,17 @@ fn take_back(mut message: Pair<'_>, len: usize, mut keystream: Ctr, key: &Key, f
 /// `DATA_LEN_RANGE` for a part that arrives, in place or over its own bytes, behind a partial block:
 /// the output would have to go where the block began, in the caller's earlier buffer.
 #[inline(always)]
-fn begin_blocks<'a>(carry: &Carry, io: &Io<'a>, pair: &mut Pair<'a>) -> Result<usize> {
+fn begin_blocks<'a, 'p>(
+    carry: &Carry,
+    io: &Io<'a>,
+    room: &'p mut MaybeUninit<Pair<'a>>,
+) -> Result<(usize, &'p mut Pair<'a>)> {
     let behind = carry.len() > 0 && !io.src.is_empty();
     let produced = carry.ready(io.src.len(), 0).ok_or(Error::DATA_LEN_RANGE)?;
-    if behind {
-        io.pair_apart(produced, pair, Error::DATA_LEN_RANGE)?;
+    let pair = if behind {
+        io.pair_apart(produced, room, Error::DATA_LEN_RANGE)?
     } else {
-        io.pair(produced, pair)?;
-    }
-    Ok(produced)
+        io.pair(produced, room)?
+    };
+    Ok((produced, pair))
 }
