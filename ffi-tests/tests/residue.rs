@@ -2,8 +2,9 @@
 //! Nothing secret is left behind: after every operation, good or failed, by any table, 64 KiB of
 //! dead stack below the caller, every vector register and every freed block are searched for round
 //! keys of both directions, H and its powers as the key has them, E(K, J0), keystream and plaintext,
-//! what enciphers a CCM's MAC and its CBC-MAC before that, CMAC's subkeys, in either order of bytes;
-//! of what is 16 bytes long also for an aligned half.
+//! what enciphers a CCM's MAC and its CBC-MAC before that, CMAC's subkeys, in either order of bytes,
+//! and for the tag that a forged message should have had; of what is 16 bytes long also for an aligned
+//! half.
 
 mod oracle;
 
@@ -376,7 +377,11 @@ impl Subject {
     fn new(message: Message, way: Way, forged: bool, cut: &[usize]) -> Self {
         let mut input = message.input(way);
         if forged {
-            *input.last_mut().expect("a tag") ^= 1;
+            // In both halves.
+            let len = input.len();
+            for at in [len - 1, len - message.tag_len] {
+                input[at] ^= 1;
+            }
         }
         let out_len = message.output(way).len();
         let pieces = |len: usize| -> Vec<usize> {
@@ -493,6 +498,10 @@ fn every_operation(search: &mut Search, message: &Message, way: Way, cut: &[usiz
         }
         if verifies {
             let mut subject = Subject::new(message.clone(), way, true, cut);
+            // Who reads it can forge.
+            let (_, tag) = message.sealed.split_last_chunk::<16>().expect("a tag in full");
+            let always = search.secrets.len();
+            search.secrets.push(("right tag".into(), *tag));
             for in_place in [false, true] {
                 let mut call = subject.call(template);
                 call.in_place = in_place;
@@ -513,6 +522,7 @@ fn every_operation(search: &mut Search, message: &Message, way: Way, cut: &[usiz
                 search.run(&mut call, Op::Final(way), CRYPTO_INVALID_MAC);
                 search.run(&mut call, Op::Free, CRYPTO_SUCCESS);
             }
+            search.secrets.truncate(always);
         }
     }
     if way == Way::Mac {
