@@ -13,7 +13,7 @@ use kcfaes_kernels::entry_aesni::{
 };
 use kcfaes_kernels::entry_vaes256::{kcfaes_gcm_seal_vaes256, kcfaes_ghash_init_vaes256};
 use kcfaes_kernels::entry_vaes512::{kcfaes_gcm_seal_vaes512, kcfaes_ghash_init_vaes512};
-use kcfaes_kernels::{Block, Powers, Schedule};
+use kcfaes_kernels::{Block, Piece, Powers, Schedule};
 use kcfaes_provider::kcf::crypto_data_t;
 use kcfaes_vectors::Mode;
 
@@ -78,7 +78,8 @@ unsafe extern "C" fn seal_aesni(
     // SAFETY: the caller's promise; the first counter follows J0, whose number is 1.
     unsafe {
         let mut counter = Block((u128::from_be_bytes((*j0).0) + 1).to_be_bytes());
-        kcfaes_gcm_encrypt_aesni(schedule, powers, &mut counter, y, src, dst, len);
+        let text = Piece { src, dst, len };
+        kcfaes_gcm_encrypt_aesni(schedule, powers, &mut counter, y, &text, len);
         kcfaes_gcm_tag_aesni(schedule, powers, j0, y, aad_len, len as u64);
     }
 }

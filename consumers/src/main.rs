@@ -57,6 +57,9 @@ struct Arguments {
     /// chain of CBC, "entry", what the entry point adds to the kernels, or "cores", two threads.
     #[arg(long)]
     only: Option<String>,
+    /// Times only the operations whose name contains this.
+    #[arg(long, default_value = "")]
+    operation: String,
 }
 
 /// A consumer, and the shapes of data that it feeds.
@@ -125,7 +128,7 @@ fn main() -> ExitCode {
     }
     if !arguments.check {
         let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-        time(&consumers, effort, chosen);
+        time(&consumers, effort, &arguments.operation, chosen);
     }
     ExitCode::SUCCESS
 }
@@ -156,14 +159,15 @@ fn check(shape: &Shape, plan: &mut Plan) -> Result<(), String> {
     Ok(())
 }
 
-fn time(consumers: &[&Consumer], effort: Effort, chosen: impl Fn(&str) -> bool) {
+fn time(consumers: &[&Consumer], effort: Effort, operation: &str, chosen: impl Fn(&str) -> bool) {
     let clock = Clock::new();
     let mut bars = Vec::new();
     let mut table = Table::new();
     table.load_preset(UTF8_BORDERS_ONLY);
     table.set_header(["consumer", "operation", "GB/s", "ns", "contiguous ns", "ratio"]);
     for consumer in consumers {
-        for shape in (consumer.shapes)().into_iter().filter(|shape| shape.timed) {
+        let timed = |shape: &Shape| shape.timed && shape.name.contains(operation);
+        for shape in (consumer.shapes)().into_iter().filter(timed) {
             let mut pair = (shape.make)(&mut Plan::new(1, None));
             let Some(contiguous) = &mut pair.contiguous else { continue };
             let times = measure::pair(&clock, effort, &mut *pair.own, &mut **contiguous);

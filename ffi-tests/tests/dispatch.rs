@@ -54,7 +54,7 @@ macro_rules! entries {
     };
 }
 
-static ENTRIES: [Entry; 37] = entries! {
+static ENTRIES: [Entry; 40] = entries! {
     "key" Aesni kcfaes_key_expand_aesni
     "powers" Aesni kcfaes_ghash_init_aesni
     "powers" Vaes256 kcfaes_ghash_init_vaes256
@@ -69,6 +69,9 @@ static ENTRIES: [Entry; 37] = entries! {
     "cbc decrypt" Aesni kcfaes_cbc_decrypt_aesni
     "cbc decrypt" Vaes256 kcfaes_cbc_decrypt_vaes256
     "cbc decrypt" Vaes512 kcfaes_cbc_decrypt_vaes512
+    "cbc decrypt pieces" Aesni kcfaes_cbc_decrypt_pieces_aesni
+    "cbc decrypt pieces" Vaes256 kcfaes_cbc_decrypt_pieces_vaes256
+    "cbc decrypt pieces" Vaes512 kcfaes_cbc_decrypt_pieces_vaes512
     "ctr" Aesni kcfaes_ctr32_aesni
     "ctr" Vaes256 kcfaes_ctr32_vaes256
     "ctr" Vaes512 kcfaes_ctr32_vaes512
@@ -179,6 +182,17 @@ fn kernels_of_message(
     maker: Option<TableId>,
     interrupt: bool,
 ) -> BTreeSet<(&'static str, TableId)> {
+    kernels_of_pieces(table, (mode, way), maker, interrupt, &[])
+}
+
+/// As [`kernels_of_message`], with input and output cut at these places.
+fn kernels_of_pieces(
+    table: Option<TableId>,
+    (mode, way): (Mode, Way),
+    maker: Option<TableId>,
+    interrupt: bool,
+    cuts: &[usize],
+) -> BTreeSet<(&'static str, TableId)> {
     let message = Message::draw(mode, 16, 400, &mut Stream::new(7));
     let (input, want) = (message.input(way), message.output(way));
     let mut request = message.request();
@@ -190,8 +204,13 @@ fn kernels_of_message(
         Some(table) => kernel::use_table(table),
         None => _ = force(None),
     }
-    let mut src = Buffer::new(Format::Raw, &input, &[]);
-    let mut dst = Buffer::room(Format::Raw, want.len(), &[]);
+    let format = if cuts.is_empty() { Format::Raw } else { Format::Uio };
+    let lengths = |len: usize| -> Vec<usize> {
+        let ends = || cuts.iter().copied().chain([len]);
+        [0].into_iter().chain(ends()).zip(ends()).map(|(from, to)| to - from).collect()
+    };
+    let mut src = Buffer::new(format, &input, &lengths(input.len()));
+    let mut dst = Buffer::room(format, want.len(), &lengths(want.len()));
     let (mut from, mut to) = (src.data(0, input.len()), dst.data(0, want.len()));
     let mut rv = -1;
     let mut call = || rv = request.atomic(way, template.as_ref(), &mut from, Out::Other(&mut to));
@@ -295,6 +314,23 @@ fn wide_tables_fall_back_to_aesni() {
                 expected.insert(("wipe", table));
                 assert_eq!(kernels, expected, "{table:?} {task:?} by {maker:?}");
             }
+        }
+    }
+}
+
+/// A text in pieces goes to a kernel that takes it so, whole: GCM's for parts, and CBC's decryption.
+#[test]
+fn pieces_go_to_the_kernels_that_take_them() {
+    let _alone = alone();
+    for &table in kernel::tables().iter().filter(|&&table| table > TableId::Portable) {
+        for (task, takes, not) in [
+            ((Mode::Gcm, Way::Encrypt), "gcm encrypt", "gcm seal"),
+            ((Mode::Gcm, Way::Decrypt), "gcm decrypt", "gcm open"),
+            ((Mode::Cbc, Way::Decrypt), "cbc decrypt pieces", ""),
+        ] {
+            let kernels = kernels_of_pieces(Some(table), task, Some(table), false, &[101, 250]);
+            let has = |what| kernels.iter().any(|&(name, by)| name == what && by == table);
+            assert!(has(takes) && !has(not), "{table:?} {task:?}: {kernels:?}");
         }
     }
 }

@@ -214,6 +214,7 @@ macro_rules! table {
 }
 
 mod aesni {
+    use kcfaes_kernels::Piece;
     use kcfaes_kernels::entry_aesni::{
         kcfaes_cbc_decrypt_aesni as cbc_decrypt, kcfaes_cbc_encrypt_aesni as cbc_encrypt,
         kcfaes_ctr32_aesni as ctr32, kcfaes_ecb_decrypt_aesni as ecb_decrypt,
@@ -247,7 +248,7 @@ mod aesni {
                 // SAFETY: the caller's promise.
                 unsafe {
                     ghash(powers, y, block.0.as_ptr(), BLOCK);
-                    $part(schedule, powers, &mut ctr, y, src, dst, len);
+                    $part(schedule, powers, &mut ctr, y, &Piece { src, dst, len }, len);
                     gcm_tag(schedule, powers, j0, y, aad_len, len as u64);
                 }
             }

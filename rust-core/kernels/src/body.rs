@@ -15,6 +15,7 @@ pub(crate) mod ecb;
 pub(crate) mod gcm;
 pub(crate) mod ghash;
 pub(crate) mod key;
+pub(crate) mod pieces;
 
 use core::arch::asm;
 
@@ -134,50 +135,37 @@ trait Parallel<L: Lanes> {
     /// `src` is readable and `dst` writable for `N * BYTES`, equal or disjoint.
     unsafe fn step<const N: usize>(&mut self, src: *const u8, dst: *mut u8);
 
-    /// Processes the last bytes of a text, `0 < len < BYTES`.
+    /// Processes the last bytes of a text, `0 < len < BYTES`, with `before` registers yet to be processed
+    /// before them.
     ///
     /// # Safety
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
-    unsafe fn head(&mut self, src: *const u8, dst: *mut u8, len: usize);
+    unsafe fn end(&mut self, src: *const u8, dst: *mut u8, len: usize, before: usize);
 
-    /// Walks over a text. What twelve registers at a time would leave over is done first, so that
-    /// the rest fills the units while these few wait for their rounds.
+    /// Walks over a text. The end and what twelve registers at a time would leave over are done first,
+    /// so that the rest fills the units while these few wait for their rounds.
     ///
     /// # Safety
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
     #[inline(always)]
     unsafe fn walk(&mut self, mut src: *const u8, mut dst: *mut u8, mut len: usize) {
-        let first = left_over(len / L::BYTES) * L::BYTES;
+        let registers = len / L::BYTES;
+        let whole = registers * L::BYTES;
+        let first = left_over(registers) * L::BYTES;
         // SAFETY: the steps together cover `len` bytes.
         unsafe {
+            if whole != len {
+                self.end(src.add(whole), dst.add(whole), len - whole, registers);
+            }
             self.few(src, dst, first);
             src = src.add(first);
             dst = dst.add(first);
-            len -= first;
-            while len >= IN_FLIGHT * L::BYTES {
+            len = whole - first;
+            while len > 0 {
                 self.step::<IN_FLIGHT>(src, dst);
                 src = src.add(IN_FLIGHT * L::BYTES);
                 dst = dst.add(IN_FLIGHT * L::BYTES);
                 len -= IN_FLIGHT * L::BYTES;
-            }
-            if len != 0 {
-                self.head(src, dst, len);
-            }
-        }
-    }
-
-    /// The end of a walk.
-    ///
-    /// # Safety
-    /// As [`walk`](Self::walk), and `len` < 16 registers.
-    #[inline(always)]
-    unsafe fn tail(&mut self, src: *const u8, dst: *mut u8, len: usize) {
-        let whole = len & !(L::BYTES - 1);
-        // SAFETY: the steps together cover `len` bytes.
-        unsafe {
-            self.few(src, dst, whole);
-            if whole != len {
-                self.head(src.add(whole), dst.add(whole), len - whole);
             }
         }
     }

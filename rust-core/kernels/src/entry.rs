@@ -33,14 +33,15 @@ macro_rules! entries {
 pub(crate) use entries;
 
 /// Defines or declares, as [`entries`], the entry points that call a kernel with a frame of its own and
-/// then a function that wipes that frame. `$eighth` pushes the kernel's eighth argument.
+/// then a function that wipes that frame. `$pass` passes what the kernel has other arguments for: it
+/// pushes an even number of words, the last of which is the seventh argument, if there is one.
 ///
 /// In assembler, because nothing else keeps the two in frames at the same place: rustc (1.95) drops
 /// `#[inline(never)]` from functions that enable target features.
 macro_rules! framed_entries {
     (
         $wipe:path,
-        $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $kernel:expr, $eighth:literal;)*
+        $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $kernel:expr, $($pass:literal),+;)*
     ) => {
         $(
             $(#[$doc])*
@@ -54,8 +55,7 @@ macro_rules! framed_entries {
                 core::arch::naked_asm!(
                     "push rbp",
                     "mov rbp, rsp",
-                    $eighth,
-                    "push qword ptr [rbp + 16]",
+                    $($pass,)+
                     "call {kernel}",
                     "call {wipe}",
                     "leave",
@@ -85,7 +85,7 @@ macro_rules! wide_entries {
     (
         $features:literal, $lanes:ty, $powers:expr, $wipe_stack:path,
         $ghash_init:ident, $ecb_encrypt:ident, $ecb_decrypt:ident, $cbc_encrypt_batch:ident,
-        $cbc_decrypt:ident, $ctr32:ident,
+        $cbc_decrypt:ident, $cbc_decrypt_pieces:ident, $ctr32:ident,
         $ghash:ident, $gcm_encrypt:ident, $gcm_decrypt:ident, $gcm_seal:ident, $gcm_open:ident,
         $wipe:ident,
     ) => {
@@ -144,15 +144,21 @@ macro_rules! wide_entries {
             }
         }
 
-        // GCM, which spills blocks.
+        // GCM and texts in pieces, which spill blocks.
 
         $crate::entry::framed_entries! {
             $wipe_stack,
 
+            /// As `kcfaes_cbc_decrypt_pieces_aesni`.
+            fn $cbc_decrypt_pieces(schedule: *const Schedule, iv: *mut Block, text: *const Piece, len: usize) cbc_pieces, "push rbp", "push rbp";
+        }
+        $crate::entry::framed_entries! {
+            $wipe_stack,
+
             /// As `kcfaes_gcm_encrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part, "push 1";
+            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize) part, "push rbp", "push 1";
             /// As `kcfaes_gcm_decrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part, "push 0";
+            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize) part, "push rbp", "push 0";
         }
         $crate::entry::framed_entries! {
             $wipe_stack,
@@ -161,10 +167,29 @@ macro_rules! wide_entries {
             /// hash of `aad_len` bytes but for its last multiplication (so the AAD itself, padded, if
             /// that is one block) and becomes the full 16-byte tag (SP 800-38D 7.1 steps 3 to 6);
             /// `powers` has those that this table wants.
-            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>, "push qword ptr [rbp + 24]";
+            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>, "push qword ptr [rbp + 24]", "push qword ptr [rbp + 16]";
             /// GCTR decryption of a whole text, otherwise as its encryption; `y` becomes the tag that
             /// the text should have.
-            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>, "push qword ptr [rbp + 24]";
+            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>, "push qword ptr [rbp + 24]", "push qword ptr [rbp + 16]";
+        }
+
+        #[cfg(not(target_os = "none"))]
+        #[target_feature(enable = $features)]
+        unsafe extern "C" fn cbc_pieces(
+            schedule: *const Schedule,
+            iv: *mut Block,
+            text: *const Piece,
+            len: usize,
+        ) {
+            // SAFETY: the entry points' contract; the features are enabled here.
+            unsafe {
+                pieces::blocks::<$lanes>(
+                    text,
+                    len,
+                    |run| $cbc_decrypt(schedule, iv, run.src, run.dst, run.len / 16),
+                    |block| cbc::decrypt_block(schedule, iv, block),
+                )
+            }
         }
 
         #[cfg(not(target_os = "none"))]
@@ -174,13 +199,12 @@ macro_rules! wide_entries {
             powers: *const Powers,
             ctr: *mut Block,
             y: *mut Block,
-            src: *const u8,
-            dst: *mut u8,
+            text: *const Piece,
             len: usize,
             encrypt: bool,
         ) {
             // SAFETY: the entry points' contract; the features are enabled here.
-            unsafe { gcm::part::<$lanes>(schedule, powers, ctr, y, src, dst, len, encrypt) }
+            unsafe { gcm::part::<$lanes>(schedule, powers, ctr, y, text, len, encrypt) }
         }
 
         #[cfg(not(target_os = "none"))]
@@ -207,7 +231,7 @@ macro_rules! wide_entries {
                     src,
                     dst,
                     len,
-                    |ctr, len| bulk(schedule, powers, ctr, y, src, dst, len),
+                    |ctr, len| bulk(schedule, powers, ctr, y, &Piece { src, dst, len }, len),
                 )
             }
         }

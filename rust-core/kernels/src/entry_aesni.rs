@@ -2,13 +2,13 @@
 //! Table `aesni`: legacy-SSE encodings of AES-NI, SSSE3, SSE4.1 and PCLMULQDQ; xmm0–15 only.
 
 use crate::{
-    Block, ChainKeys, Chains, Powers, Schedule,
+    Block, ChainKeys, Chains, Piece, Powers, Schedule,
     entry::{entries, framed_entries},
 };
 #[cfg(not(target_os = "none"))]
 use crate::{
     COMMON_POWERS,
-    body::{cbc, cbc_batch, cbc_mac, ccm, ctr, ecb, gcm, ghash, key},
+    body::{cbc, cbc_batch, cbc_mac, ccm, ctr, ecb, gcm, ghash, key, pieces},
     lanes::Xmm,
     wipe,
 };
@@ -83,16 +83,38 @@ entries! {
     }
 }
 
-// GCM, which spills blocks.
+// GCM and texts in pieces, which spill blocks.
 
 framed_entries! {
     wipe::wipe_stack_aesni,
 
-    /// GCTR encryption and GHASH of the ciphertext in one pass; `ctr` as in CTR, a last partial
-    /// block is zero-padded into `y`.
-    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part, "push 1";
+    /// CBC decryption of the first `len` bytes, whole blocks, of these pieces; otherwise as
+    /// `kcfaes_cbc_decrypt_aesni`.
+    fn kcfaes_cbc_decrypt_pieces_aesni(schedule: *const Schedule, iv: *mut Block, text: *const Piece, len: usize) cbc_pieces, "push rbp", "push rbp";
+    /// GCTR encryption and GHASH of the ciphertext in one pass, of the first `len` bytes of these pieces;
+    /// `ctr` as in CTR, a last partial block is zero-padded into `y`.
+    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize) part, "push rbp", "push 1";
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
-    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, src: *const u8, dst: *mut u8, len: usize) part, "push 0";
+    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize) part, "push rbp", "push 0";
+}
+
+#[cfg(not(target_os = "none"))]
+#[target_feature(enable = "aes,pclmulqdq,ssse3,sse4.1")]
+unsafe extern "C" fn cbc_pieces(
+    schedule: *const Schedule,
+    iv: *mut Block,
+    text: *const Piece,
+    len: usize,
+) {
+    // SAFETY: the entry points' contract; the features are enabled here.
+    unsafe {
+        pieces::blocks::<Xmm>(
+            text,
+            len,
+            |run| kcfaes_cbc_decrypt_aesni(schedule, iv, run.src, run.dst, run.len / 16),
+            |block| cbc::decrypt_block(schedule, iv, block),
+        )
+    }
 }
 
 #[cfg(not(target_os = "none"))]
@@ -102,11 +124,10 @@ unsafe extern "C" fn part(
     powers: *const Powers,
     ctr: *mut Block,
     y: *mut Block,
-    src: *const u8,
-    dst: *mut u8,
+    text: *const Piece,
     len: usize,
     encrypt: bool,
 ) {
     // SAFETY: the entry points' contract; the features are enabled here.
-    unsafe { gcm::part::<Xmm>(schedule, powers, ctr, y, src, dst, len, encrypt) }
+    unsafe { gcm::part::<Xmm>(schedule, powers, ctr, y, text, len, encrypt) }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Table `vaes512`: AVX-512F, BW and VL, VAES and VPCLMULQDQ; zmm0–31.
 
-use crate::{Block, ChainKeys, Chains, Powers, Schedule, entry::wide_entries};
+use crate::{Block, ChainKeys, Chains, Piece, Powers, Schedule, entry::wide_entries};
 #[cfg(not(target_os = "none"))]
 use crate::{
     CHAINS,
-    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash},
+    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash, pieces},
     entry_aesni::{
         kcfaes_cbc_decrypt_aesni, kcfaes_ctr32_aesni, kcfaes_ecb_decrypt_aesni,
         kcfaes_ecb_encrypt_aesni,
@@ -24,6 +24,7 @@ wide_entries! {
     kcfaes_ecb_decrypt_vaes512,
     kcfaes_cbc_encrypt_batch_vaes512,
     kcfaes_cbc_decrypt_vaes512,
+    kcfaes_cbc_decrypt_pieces_vaes512,
     kcfaes_ctr32_vaes512,
     kcfaes_ghash_vaes512,
     kcfaes_gcm_encrypt_vaes512,

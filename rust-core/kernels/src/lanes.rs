@@ -25,6 +25,8 @@ pub(crate) trait Lanes: Copy {
     /// Registers, at most 5, that the end of a GCM message may take: each number of them is text of
     /// its own in the kernels.
     const FINISH: usize;
+    /// Whether any bytes of a register can be loaded, and stored, at once.
+    const MASKS: bool = false;
 
     /// # Safety
     /// The CPU has the table's features.
@@ -46,6 +48,46 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// `end <= BYTES`, and the bytes that are stored are writable.
     unsafe fn store_part<const SKIP: bool>(self, dst: *mut u8, end: usize);
+    /// The `n` bytes at `src` in a block, from place `place` on; zeros elsewhere.
+    ///
+    /// # Safety
+    /// As [`zero`](Lanes::zero), `0 < n`, `place + n <= 16`, and the bytes are readable.
+    #[inline(always)]
+    unsafe fn load_inside(src: *const u8, place: usize, n: usize) -> Xmm {
+        // SAFETY: the caller's promise.
+        unsafe { Xmm::from_u128(Xmm::load_part::<false>(src, n).to_u128() << (8 * place)) }
+    }
+    /// Stores those bytes of `block`, and returns them alone.
+    ///
+    /// # Safety
+    /// As [`load_inside`](Lanes::load_inside), and the bytes are writable.
+    #[inline(always)]
+    unsafe fn store_inside(block: Xmm, dst: *mut u8, place: usize, n: usize) -> Xmm {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let bytes = Xmm::from_u128(block.to_u128() >> (8 * place));
+            bytes.store_part::<false>(dst, n);
+            Xmm::from_u128(bytes.part::<false>(n).to_u128() << (8 * place))
+        }
+    }
+    /// Where there are [`MASKS`](Lanes::MASKS): the bytes `begin..end` of the register at `src`, zeros
+    /// elsewhere.
+    ///
+    /// # Safety
+    /// As [`load_part`](Lanes::load_part).
+    #[inline(always)]
+    unsafe fn load_between(_src: *const u8, _begin: usize, _end: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::zero() }
+    }
+    /// Stores what [`load_between`](Lanes::load_between) would load, and returns it alone.
+    ///
+    /// # Safety
+    /// As [`store_part`](Lanes::store_part).
+    #[inline(always)]
+    unsafe fn store_between(self, _dst: *mut u8, _begin: usize, _end: usize) -> Self {
+        self
+    }
     /// One block, repeated.
     ///
     /// # Safety

@@ -17,7 +17,8 @@
 
 mod types;
 pub use types::{
-    Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, MAX_ROUNDS, POWERS, Powers, Schedule, mid_of,
+    Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, MAX_ROUNDS, POWERS, Piece, Powers, Schedule,
+    mid_of,
 };
 
 #[cfg(not(target_os = "none"))]

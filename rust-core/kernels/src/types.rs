@@ -74,3 +74,15 @@ pub struct Chains {
 
 /// The round keys of as many schedules, all of one key size: by round, then by chain.
 pub type ChainKeys = [[Block; CHAINS]; MAX_ROUNDS + 1];
+
+/// A stretch of a text, contiguous on both sides.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Piece {
+    /// The bytes to read.
+    pub src: *const u8,
+    /// Where they go, transformed: the same place, or one disjoint from all of the text's source.
+    pub dst: *mut u8,
+    /// Bytes; there may be none.
+    pub len: usize,
+}

@@ -14,7 +14,7 @@
 
 use kcfaes_kernels::Block;
 
-use crate::data::{Flat, Io};
+use crate::data::{Flat, Halves, Io};
 use crate::engine::{Fpu, Table, TableId, probe};
 use crate::kcf::{Error, KM_NOSLEEP, Result};
 use crate::key::Key;
@@ -36,19 +36,33 @@ pub struct Fault {
 /// the whole blocks of a message.
 const LEN: usize = (27 * 4 + 1) * 16 + 5;
 
-/// Bytes of each message, and those of its first part where it is given in two: so it is in GCM
-/// alone, which has other kernels for that. The longest come last, and only to tables with wide loops.
-const MESSAGES: [(usize, Option<usize>); 10] = [
-    (285, None),
-    (221, None),
-    (157, None),
-    (141, None),
-    (93, None),
-    (61, None),
-    (32, None),
-    (13, None),
-    (LEN, None),
-    (LEN, Some(27 * 4 * 16)),
+/// How a message is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// In one call and one piece.
+    Whole,
+    /// In two calls, of which the first has so many bytes: in GCM alone, which has other kernels for
+    /// that.
+    Parts(usize),
+    /// In one call and two pieces, of which the first has so many bytes.
+    Pieces(usize),
+}
+
+use Manner::{Parts, Pieces, Whole};
+
+/// Bytes of each message, and how it is given. The longest come last, and only to tables with wide
+/// loops.
+const MESSAGES: [(usize, Manner); 10] = [
+    (285, Whole),
+    (221, Whole),
+    (157, Whole),
+    (141, Whole),
+    (93, Whole),
+    (61, Whole),
+    (32, Whole),
+    (13, Whole),
+    (LEN, Whole),
+    (LEN, Parts(27 * 4 * 16)),
 ];
 
 /// What a test works in: about 3 KiB, all-zero at first.
@@ -283,13 +297,13 @@ pub fn test(table: Table, scratch: &mut Scratch) -> core::result::Result<(), Fau
         scratch.key.set(&mut Fpu::on(table), KEY.get(..key_len).unwrap_or(&KEY), LEN);
         for &(mechanism, answer) in &answers.folds {
             let mut sum = 0;
-            for (len, part) in MESSAGES {
-                if !takes(table.id(), mechanism, len, part) {
+            for (len, manner) in MESSAGES {
+                if !takes(table.id(), mechanism, len, manner) {
                     continue;
                 }
                 let key = &scratch.key;
                 let text = scratch.message.get_mut(..len).unwrap_or_default();
-                sum = answer_of(table, mechanism, key, text, part, sum).unwrap_or_default();
+                sum = answer_of(table, mechanism, key, text, manner, sum).unwrap_or_default();
             }
             let whole = table.id() > TableId::Portable;
             if sum != if whole { answer.all } else { answer.short } {
@@ -302,21 +316,22 @@ pub fn test(table: Table, scratch: &mut Scratch) -> core::result::Result<(), Fau
 
 /// Whether a table is tested in a mechanism with a message: with the longest, which are for wide
 /// loops, not where each block waits for the one before; in two parts only GCM.
-fn takes(table: TableId, mechanism: Mechanism, len: usize, part: Option<usize>) -> bool {
+fn takes(table: TableId, mechanism: Mechanism, len: usize, manner: Manner) -> bool {
     let serial = matches!(mechanism, Mechanism::Ccm | Mechanism::Cmac);
     (len < LEN || table > TableId::Portable && !serial)
-        && (part.is_none() || mechanism == Mechanism::Gcm)
+        && (manner == Whole || mechanism == Mechanism::Gcm)
 }
 
 /// Folds what a mechanism makes of a message behind `sum`, if it then decrypts to the message again;
-/// in GCM and CCM, if it has also refused a tag with one bit wrong and left the ciphertext as it was.
+/// in GCM and CCM, if it has also refused a tag with one bit wrong and left the ciphertext as it was; and
+/// where there are kernels for that, if it makes the same of the message in two pieces.
 #[inline(never)]
 fn answer_of(
     table: Table,
     mechanism: Mechanism,
     key: &Key,
     text: &mut [u8],
-    part: Option<usize>,
+    manner: Manner,
     sum: u128,
 ) -> Option<u128> {
     let whole = match mechanism {
@@ -326,7 +341,7 @@ fn answer_of(
     let text = text.get_mut(..whole)?;
     pattern().zip(&mut *text).for_each(|(from, to)| *to = from);
     let mut tag = [0; 16];
-    transform(table, mechanism, Direction::Encrypt, key, text, part, &mut tag).ok()?;
+    transform(table, mechanism, Direction::Encrypt, key, text, manner, &mut tag).ok()?;
     let aead = matches!(mechanism, Mechanism::Gcm | Mechanism::Ccm);
     let mac = matches!(mechanism, Mechanism::Gmac | Mechanism::Cmac);
     let sealed = |text: &[u8], tag: &[u8; 16]| {
@@ -334,23 +349,33 @@ fn answer_of(
         if mac || aead { fold(sum, tag) } else { sum }
     };
     let answer = sealed(text, &tag);
-    if aead && part.is_none() {
+    if aead && manner == Whole {
         let mut wrong = tag;
         wrong.last_mut().into_iter().for_each(|byte| *byte ^= 1);
-        let opened = transform(table, mechanism, Direction::Decrypt, key, text, None, &mut wrong);
+        let opened = transform(table, mechanism, Direction::Decrypt, key, text, Whole, &mut wrong);
         if opened != Err(Error::INVALID_MAC) || sealed(text, &tag) != answer {
             return None;
         }
     }
     if !mac {
         // A MAC has no inverse: its message was not transformed.
-        transform(table, mechanism, Direction::Decrypt, key, text, part, &mut tag).ok()?;
+        transform(table, mechanism, Direction::Decrypt, key, text, manner, &mut tag).ok()?;
+        let cut = matches!(mechanism, Mechanism::Gcm | Mechanism::Cbc);
+        if cut && manner == Whole && table.id() > TableId::Portable {
+            // The second piece begins with the last byte of a block.
+            let pieces = Pieces((whole / 2) | 15);
+            transform(table, mechanism, Direction::Encrypt, key, text, pieces, &mut tag).ok()?;
+            if sealed(text, &tag) != answer {
+                return None;
+            }
+            transform(table, mechanism, Direction::Decrypt, key, text, pieces, &mut tag).ok()?;
+        }
     }
     pattern().zip(text).all(|(byte, &mut got)| byte == got).then_some(answer)
 }
 
-/// Transforms `text` in place, in one call or with a first part of so many bytes (whole blocks), with
-/// the tag apart, which is written or, decrypting, compared.
+/// Transforms `text` in place, with the tag apart, which is written or, decrypting, compared; a first
+/// part has whole blocks.
 #[inline(never)]
 fn transform(
     table: Table,
@@ -358,7 +383,7 @@ fn transform(
     direction: Direction,
     key: &Key,
     text: &mut [u8],
-    part: Option<usize>,
+    manner: Manner,
     tag: &mut [u8; 16],
 ) -> Result<()> {
     let mut aad = [0; AAD_LEN];
@@ -383,17 +408,25 @@ fn transform(
         return operation.whole(key, &mut fpu, &io).map(|_| ());
     }
     operation.expect_tag(tag);
-    if let Some((first, rest)) = part.and_then(|part| text.split_at_mut_checked(part)) {
-        for part in [&mut *first, rest] {
-            let mut part = Flat::new(part);
-            let io = Io { src: part.data(), dst: None };
-            operation.update(key, &mut fpu, &io, KM_NOSLEEP)?;
+    match manner {
+        Whole => {
+            operation.whole(key, &mut fpu, &Io { src: Flat::new(text).data(), dst: None })?;
         }
-        let waiting = rest.len() & !15;
-        let mut end = Flat::new(rest.get_mut(waiting..).unwrap_or_default());
-        operation.finish(key, &mut fpu, Some(&end.data()))?;
-    } else {
-        operation.whole(key, &mut fpu, &Io { src: Flat::new(text).data(), dst: None })?;
+        Pieces(first) => {
+            let mut pieces = Halves::new(text, first);
+            operation.whole(key, &mut fpu, &Io { src: pieces.data(), dst: None })?;
+        }
+        Parts(first) => {
+            let (first, rest) = text.split_at_mut_checked(first).unwrap_or_default();
+            for part in [&mut *first, rest] {
+                let mut part = Flat::new(part);
+                let io = Io { src: part.data(), dst: None };
+                operation.update(key, &mut fpu, &io, KM_NOSLEEP)?;
+            }
+            let waiting = rest.len() & !15;
+            let mut end = Flat::new(rest.get_mut(waiting..).unwrap_or_default());
+            operation.finish(key, &mut fpu, Some(&end.data()))?;
+        }
     }
     if let Some(computed) = operation.computed_tag() {
         *tag = *computed;
@@ -449,8 +482,8 @@ mod tests {
         let nonce = aes_gcm::aead::generic_array::GenericArray::from_slice(&IV[..12]);
         let aad: Vec<u8> = pattern().take(AAD_LEN).collect();
         let (mut short, mut sums) = ([0; 7], [0; 7]);
-        for (len, part) in MESSAGES {
-            if (len, part) == (LEN, None) {
+        for (len, manner) in MESSAGES {
+            if (len, manner) == (LEN, Whole) {
                 short = sums;
             }
             let text: Vec<u8> = pattern().take(len).collect();
@@ -467,7 +500,7 @@ mod tests {
                 let cmac = <cmac::Cmac<C> as KeyInit>::new_from_slice(&KEY[..key_len]).unwrap();
                 sums[6] = fold(cmac_sum, &cmac.chain_update(&text).finalize().into_bytes());
             }
-            if part.is_some() {
+            if manner != Whole {
                 continue;
             }
 

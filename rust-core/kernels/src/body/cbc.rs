@@ -76,12 +76,12 @@ impl<L: Lanes> Parallel<L> for Decrypt {
     }
 
     #[inline(always)]
-    unsafe fn head(&mut self, src: *const u8, dst: *mut u8, len: usize) {
-        // SAFETY: the caller's promise; whole blocks, so that the last begins 16 before the end.
+    unsafe fn end(&mut self, src: *const u8, dst: *mut u8, len: usize, before: usize) {
+        // SAFETY: the caller's promise; whole blocks, and where registers lie before them, a block does.
         unsafe {
+            let previous = if before > 0 { Xmm::load(src.sub(16)) } else { self.previous };
             let mut x = [L::load_part::<false>(src, len)];
-            let chain = after::<L>(self.previous, src, len);
-            self.previous = Xmm::load(src.add(len - 16));
+            let chain = after::<L>(previous, src, len);
             self.keys.all_but_last(&mut x);
             let out = x[0].last_round::<false>(self.keys.last::<L>().xor(chain));
             out.store_part::<false>(dst, len);
@@ -109,10 +109,31 @@ pub(crate) unsafe fn decrypt<L: Lanes>(
     dst: *mut u8,
     blocks: usize,
 ) {
+    if blocks == 0 {
+        return;
+    }
     // SAFETY: the caller's promise.
     unsafe {
         let mut mode = Decrypt { keys: RoundKeys::new(schedule), previous: Xmm::broadcast(iv) };
+        // Before the walk overwrites it.
+        Xmm::load(src.add(16 * (blocks - 1))).store(iv.cast());
         Parallel::<L>::walk(&mut mode, src, dst, 16 * blocks);
-        mode.previous.store(iv.cast());
+    }
+}
+
+/// One block, in a register.
+///
+/// # Safety
+/// The contract of the entry points.
+#[inline(always)]
+pub(crate) unsafe fn decrypt_block(schedule: *const Schedule, iv: *mut Block, block: Xmm) -> Xmm {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let keys = RoundKeys::<false>::new(schedule);
+        let mut x = [block];
+        keys.all_but_last(&mut x);
+        let chain = Xmm::broadcast(iv);
+        block.store(iv.cast());
+        x[0].last_round::<false>(keys.last::<Xmm>().xor(chain))
     }
 }

@@ -49,6 +49,12 @@ impl<L: Lanes> Counter<L> {
         x
     }
 
+    /// The counter blocks of the register behind so many.
+    #[inline(always)]
+    pub(super) fn behind(&self, registers: usize) -> L {
+        self.next.swap_bytes().count((registers * L::BLOCKS) as u32).swap_bytes()
+    }
+
     /// Advances the counter block in memory by `blocks`.
     ///
     /// # Safety
@@ -92,6 +98,21 @@ impl<L: Lanes> Ctr<L> {
         // SAFETY: the caller's promise.
         unsafe { Self { keys: RoundKeys::new(schedule), counter: Counter::new(ctr) } }
     }
+
+    /// One register, with these counter blocks.
+    ///
+    /// # Safety
+    /// The CPU has the features of `L`.
+    #[inline(always)]
+    pub(super) unsafe fn encrypt(&self, counters: L, text: L) -> L {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut x = [counters];
+            self.keys.all_but_last(&mut x);
+            let [x] = x;
+            x.last_round::<true>(self.keys.last::<L>().xor(text))
+        }
+    }
 }
 
 impl<L: Lanes> Parallel<L> for Ctr<L> {
@@ -106,14 +127,11 @@ impl<L: Lanes> Parallel<L> for Ctr<L> {
     }
 
     #[inline(always)]
-    unsafe fn head(&mut self, src: *const u8, dst: *mut u8, len: usize) {
+    unsafe fn end(&mut self, src: *const u8, dst: *mut u8, len: usize, before: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            let mut x = self.counter.take::<1>();
-            self.keys.all_but_last(&mut x);
-            let [x] = x;
             let text = L::load_part::<false>(src, len);
-            x.last_round::<true>(self.keys.last::<L>().xor(text)).store_part::<false>(dst, len);
+            self.encrypt(self.counter.behind(before), text).store_part::<false>(dst, len);
         }
     }
 }

@@ -27,7 +27,7 @@ impl<L: Lanes, const ENCRYPT: bool> Parallel<L> for Ecb<ENCRYPT> {
     }
 
     #[inline(always)]
-    unsafe fn head(&mut self, src: *const u8, dst: *mut u8, len: usize) {
+    unsafe fn end(&mut self, src: *const u8, dst: *mut u8, len: usize, _before: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             let mut x = [L::load_part::<false>(src, len)];

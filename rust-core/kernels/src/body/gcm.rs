@@ -9,7 +9,7 @@ use super::ctr::{Counter, Ctr, xor_into};
 use super::ghash::{Eight, Product, TURN, eight, tail};
 use super::{Parallel, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
-use crate::{Block, Powers, Schedule};
+use crate::{Block, Piece, Powers, Schedule};
 
 /// One turn of the bulk loop: hashes `hashed`, and encrypts or decrypts `src` into `dst`.
 ///
@@ -49,30 +49,81 @@ unsafe fn stitched<L: Lanes>(
     }
 }
 
-/// A part of a text. One text for both directions, which differ in what is hashed beside a turn: its
-/// source, or what the turn before it wrote.
+/// A part of a text, in pieces cut anywhere. One text for both directions, which differ in what is
+/// hashed beside a turn: its source, or what the turn before it wrote.
+///
+/// Nothing is gathered. A block that a cut goes through is enciphered with each of its pieces, and as
+/// GHASH is linear it is the sum of what its pieces, with zeros around them, add to the hash.
 ///
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "as the entry points")]
 pub(crate) unsafe fn part<L: Lanes>(
     schedule: *const Schedule,
     powers: *const Powers,
     ctr: *mut Block,
     y: *mut Block,
-    mut src: *const u8,
-    mut dst: *mut u8,
+    mut text: *const Piece,
     len: usize,
     encrypt: bool,
 ) {
-    let turn = TURN * L::BYTES;
-    // SAFETY: the caller's promise; the steps together cover `len` bytes.
+    // SAFETY: the caller's promise; the pieces together have `len` bytes.
     unsafe {
-        let mut mode = Ctr::<L>::new(schedule, ctr);
         let mut sum = Xmm::broadcast(y).swap_bytes();
-        let mut hashed = src;
         let mut left = len;
+        // `ctr` is that of the block in which byte `place` is the next.
+        let mut place = 0;
+        while left > 0 {
+            let Piece { mut src, mut dst, len } = *text;
+            text = text.add(1);
+            let mut n = len.min(left);
+            left -= n;
+            let mut mode = Ctr::<L>::new(schedule, ctr);
+            let merges = L::MASKS && (17..TURN * L::BYTES).contains(&(place + n));
+            if place > 0 && n > 0 && !merges {
+                let here = n.min(16 - place);
+                sum = inside::<L>(mode.keys, powers, ctr, sum, src, dst, (place, here), encrypt);
+                src = src.add(here);
+                dst = dst.add(here);
+                n -= here;
+                place += here;
+                Counter::<L>::advance(ctr, place / 16);
+                place %= 16;
+                mode.counter = Counter::new(ctr);
+            }
+            if n > 0 {
+                sum = piece(&mut mode, powers, sum, src, dst, (place, n), encrypt);
+                Counter::<L>::advance(ctr, (place + n) / 16);
+                place = (place + n) % 16;
+            }
+        }
+        Counter::<L>::advance(ctr, place.div_ceil(16));
+        sum.swap_bytes().store(y.cast());
+    }
+}
+
+/// A piece of `n` bytes from place `place` of a block on; the last block may end with zeros. `place` is 0
+/// unless registers have masks, and the piece ends behind that block and before a turn does.
+///
+/// # Safety
+/// The CPU has the features of `L`; `powers` and `src` are readable and `dst` is writable for the
+/// bytes, equal or disjoint.
+#[inline(always)]
+unsafe fn piece<L: Lanes>(
+    mode: &mut Ctr<L>,
+    powers: *const Powers,
+    mut sum: Xmm,
+    src: *const u8,
+    dst: *mut u8,
+    (place, n): (usize, usize),
+    encrypt: bool,
+) -> Xmm {
+    let turn = TURN * L::BYTES;
+    // SAFETY: the caller's promise; the steps together cover the bytes.
+    unsafe {
+        let (mut src, mut dst) = (src.wrapping_sub(place), dst.wrapping_sub(place));
+        let mut hashed = src;
+        let mut left = place + n;
         let ahead = encrypt && left >= turn;
         if ahead {
             mode.step::<TURN>(src, dst);
@@ -82,7 +133,7 @@ pub(crate) unsafe fn part<L: Lanes>(
             left -= turn;
         }
         while left >= turn {
-            sum = stitched::<L>(&mut mode, powers, sum, hashed, src, dst);
+            sum = stitched::<L>(mode, powers, sum, hashed, src, dst);
             hashed = hashed.add(turn);
             src = src.add(turn);
             dst = dst.add(turn);
@@ -91,17 +142,76 @@ pub(crate) unsafe fn part<L: Lanes>(
         if ahead {
             sum = eight::<L>(powers, sum, hashed);
         }
-        if left > 0 {
-            if !encrypt {
-                sum = tail::<L>(powers, sum, src, left);
-            }
-            mode.tail(src, dst, left);
-            if encrypt {
-                sum = tail::<L>(powers, sum, dst, left);
-            }
+        if left == 0 {
+            return sum;
         }
-        Counter::<L>::advance(ctr, len.div_ceil(16));
-        sum.swap_bytes().store(y.cast());
+        if !L::MASKS {
+            // The last register is hashed as it is at hand: what is stored in parts is slow to be read.
+            let whole = left & !(L::BYTES - 1);
+            let (rest, end) = (left - whole, dst.add(whole));
+            let text = L::load_part::<false>(src.add(whole), rest);
+            if !encrypt {
+                sum = tail(powers, sum, src, left, text);
+            }
+            let out = mode.encrypt(mode.counter.behind(whole / L::BYTES), text);
+            out.store_part::<false>(end, rest);
+            mode.few(src, dst, whole);
+            if encrypt {
+                sum = tail(powers, sum, dst, left, out.part::<false>(rest));
+            }
+            return sum;
+        }
+        // In one turn too: so many registers take hardly longer than one, and all is at hand to be hashed.
+        let mut x = mode.counter.take::<TURN>();
+        mode.keys.all_but_last(&mut x);
+        let last = mode.keys.last::<L>();
+        let blocks = left.div_ceil(16);
+        // The beginning of the first block is in the sum already, multiplied.
+        let y = L::place(sum, usize::from(place > 0));
+        let mut product = Product::<L>::zero();
+        unrolled!(I in 0 1 2 3 4 5 6 7 {
+            let at = I * L::BYTES;
+            if at < left {
+                let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));
+                let (begin, end) = (if I == 0 { place } else { 0 }, (left - at).min(L::BYTES));
+                let text = L::load_between(src, begin, end);
+                let out = x[I].last_round::<true>(last.xor(text)).store_between(dst, begin, end);
+                let hashed = if encrypt { out.pin() } else { text.pin() }.swap_bytes();
+                let hashed = if I == 0 { hashed.xor(y) } else { hashed };
+                product.add(hashed, powers, blocks - I * L::BLOCKS);
+            }
+        });
+        product.reduce()
+    }
+}
+
+/// The bytes of a piece that are in the block of `ctr`, begun before it: `n` from place `place` on.
+///
+/// # Safety
+/// As [`piece`], for these bytes, which end in the block.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "as the entry points")]
+unsafe fn inside<L: Lanes>(
+    keys: RoundKeys<true>,
+    powers: *const Powers,
+    ctr: *const Block,
+    sum: Xmm,
+    src: *const u8,
+    dst: *mut u8,
+    (place, n): (usize, usize),
+    encrypt: bool,
+) -> Xmm {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut x = [Xmm::broadcast(ctr)];
+        keys.all_but_last(&mut x);
+        let text = L::load_inside(src, place, n);
+        let out = x[0].last_round::<true>(keys.last::<Xmm>().xor(text));
+        let out = L::store_inside(out, dst, place, n);
+        let hashed = if encrypt { out } else { text };
+        let mut product = Product::<Xmm>::zero();
+        product.add(hashed.swap_bytes(), powers, 1);
+        sum.xor(product.reduce())
     }
 }
 

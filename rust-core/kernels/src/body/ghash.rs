@@ -151,16 +151,18 @@ pub(super) unsafe fn eight<L: Lanes>(powers: *const Powers, y: Xmm, src: *const 
     }
 }
 
-/// Absorbs the last `len` bytes, which are less than [`TURN`] registers and not none.
+/// Absorbs the last `len` bytes, which are less than [`TURN`] registers and not none: the whole registers
+/// at `src`, and then `last` for the rest.
 ///
 /// # Safety
-/// The CPU has the features of `L`; `powers` is readable, and `src` for `len`.
+/// The CPU has the features of `L`; `powers` is readable, and `src` for the whole registers.
 #[inline(always)]
 pub(super) unsafe fn tail<L: Lanes>(
     powers: *const Powers,
     y: Xmm,
     mut src: *const u8,
     mut len: usize,
+    last: L,
 ) -> Xmm {
     // SAFETY: the caller's promise; `left` is the number of blocks that [src, src + len) touches.
     unsafe {
@@ -175,7 +177,7 @@ pub(super) unsafe fn tail<L: Lanes>(
             left -= L::BLOCKS;
         }
         if len != 0 {
-            sum.add(L::load_part::<false>(src, len).swap_bytes().xor(y), powers, left);
+            sum.add(last.swap_bytes().xor(y), powers, left);
         }
         sum.reduce()
     }
@@ -199,7 +201,9 @@ pub(crate) unsafe fn ghash<L: Lanes>(
             len -= TURN * L::BYTES;
         }
         if len > 0 {
-            sum = tail::<L>(powers, sum, src, len);
+            let rest = len % L::BYTES;
+            let last = L::load_part::<false>(src.add(len - rest), rest);
+            sum = tail::<L>(powers, sum, src, len, last);
         }
         sum.swap_bytes().store(y.cast());
     }

@@ -294,7 +294,7 @@ impl Xmm {
     }
 
     #[inline(always)]
-    fn to_u128(self) -> u128 {
+    pub(super) fn to_u128(self) -> u128 {
         // SAFETY: see above.
         unsafe {
             let (low, high) = (_mm_cvtsi128_si64(self.0), _mm_extract_epi64::<1>(self.0));

@@ -51,6 +51,7 @@ const PLACES: __m512i =
 impl Lanes for Zmm {
     const BLOCKS: usize = 4;
     const FINISH: usize = 5;
+    const MASKS: bool = true;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -97,6 +98,42 @@ impl Lanes for Zmm {
                 let ragged = bytes_before::<SKIP>(end) & !_bzhi_u64(u64::MAX, end as u32 & !15);
                 _mm512_mask_storeu_epi8(dst.cast(), ragged, self.0);
             }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_inside(src: *const u8, place: usize, n: usize) -> Xmm {
+        let mask = (u16::MAX >> (16 - n)) << place;
+        // SAFETY: the caller's promise; no byte beside them is touched.
+        unsafe { Xmm(_mm_maskz_loadu_epi8(mask, src.wrapping_sub(place).cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_inside(block: Xmm, dst: *mut u8, place: usize, n: usize) -> Xmm {
+        let mask = (u16::MAX >> (16 - n)) << place;
+        // SAFETY: the caller's promise; no byte beside them is touched.
+        unsafe {
+            _mm_mask_storeu_epi8(dst.wrapping_sub(place).cast(), mask, block.0);
+            Xmm(_mm_maskz_mov_epi8(mask, block.0))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_between(src: *const u8, begin: usize, end: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mask = bytes_before::<false>(end) & !bytes_before::<false>(begin);
+            Self(_mm512_maskz_loadu_epi8(mask, src.cast()))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_between(self, dst: *mut u8, begin: usize, end: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mask = bytes_before::<false>(end) & !bytes_before::<false>(begin);
+            _mm512_mask_storeu_epi8(dst.cast(), mask, self.0);
+            Self(_mm512_maskz_mov_epi8(mask, self.0))
         }
     }
 

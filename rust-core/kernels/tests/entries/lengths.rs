@@ -5,7 +5,7 @@
 //! What must come out was computed once for the longest text by both libraries: the text of a shorter
 //! one is the beginning of it.
 
-use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Powers, Schedule};
+use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Piece, Powers, Schedule};
 
 use crate::KEY_SIZES;
 use crate::memory::{At, Guarded, Memory};
@@ -210,7 +210,9 @@ fn gcm_parts() {
             {
                 memory.everywhere(texts, |src, dst, len| {
                     let (mut ctr, mut y) = (s.start, s.start);
-                    unsafe { kernel(&s.schedule, powers, &mut ctr, &mut y, src, dst, len) };
+                    unsafe {
+                        kernel(&s.schedule, powers, &mut ctr, &mut y, &Piece { src, dst, len }, len)
+                    };
                     assert_eq!(y, hash, "{}: {len} bytes", table.name);
                     assert_eq!(ctr, advanced(&s.start, len), "{}: {len} bytes", table.name);
                 });
@@ -354,7 +356,16 @@ fn every_alignment() {
                     ] {
                         memory.run(places, texts, |src, dst, len| {
                             let (mut ctr, mut y) = (s.start, s.start);
-                            unsafe { kernel(&s.schedule, powers, &mut ctr, &mut y, src, dst, len) };
+                            unsafe {
+                                kernel(
+                                    &s.schedule,
+                                    powers,
+                                    &mut ctr,
+                                    &mut y,
+                                    &Piece { src, dst, len },
+                                    len,
+                                )
+                            };
                             assert_eq!(y, hash, "{}: {len} bytes, {places:?}", table.name);
                         });
                         memory.run(places, texts, |src, dst, len| {

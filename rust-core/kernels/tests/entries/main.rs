@@ -12,6 +12,7 @@ mod ccm;
 mod counters;
 mod lengths;
 mod memory;
+mod pieces;
 mod products;
 mod reference;
 mod table;

@@ -6,7 +6,7 @@
 //! put there. With the same one in the place of every power the hash is the product of that operand
 //! and the sum of the blocks.
 
-use kcfaes_kernels::{Block, POWERS, Powers, Schedule, mid_of};
+use kcfaes_kernels::{Block, POWERS, Piece, Powers, Schedule, mid_of};
 
 use crate::reference::{self, Bytes};
 use crate::table::{Table, advanced, tables};
@@ -120,7 +120,16 @@ impl Subject {
                 let (mut ctr, mut y) = (advanced(&self.j0, 1), Block::default());
                 let mut text = if encrypt { plain(text) } else { text.to_vec() };
                 let (src, dst, len) = (text.as_ptr(), text.as_mut_ptr(), text.len());
-                unsafe { kernel(&self.schedule, &operand.powers, &mut ctr, &mut y, src, dst, len) };
+                unsafe {
+                    kernel(
+                        &self.schedule,
+                        &operand.powers,
+                        &mut ctr,
+                        &mut y,
+                        &Piece { src, dst, len },
+                        len,
+                    )
+                };
                 u128::from_be_bytes(y.0)
             });
             let name = format!("{}: whole, encrypt: {encrypt}", table.name);

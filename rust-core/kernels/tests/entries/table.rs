@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::sync::OnceLock;
 
 use kcfaes_kernels::{
-    Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Powers, Schedule, entry_aesni::*,
+    Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Piece, Powers, Schedule, entry_aesni::*,
     entry_vaes256, entry_vaes256::*, entry_vaes512, entry_vaes512::*,
 };
 
@@ -19,14 +19,16 @@ pub(crate) type Batch = unsafe extern "C" fn(*const Schedule, *const ChainKeys, 
 /// CBC, CTR: a block of state that moves on; blocks or bytes.
 pub(crate) type Chained =
     unsafe extern "C" fn(*const Schedule, *mut Block, *const u8, *mut u8, usize);
+/// As these, in pieces.
+pub(crate) type ChainedPieces =
+    unsafe extern "C" fn(*const Schedule, *mut Block, *const Piece, usize);
 pub(crate) type Hash = unsafe extern "C" fn(*const Powers, *mut Block, *const u8, usize);
 pub(crate) type Part = unsafe extern "C" fn(
     *const Schedule,
     *const Powers,
     *mut Block,
     *mut Block,
-    *const u8,
-    *mut u8,
+    *const Piece,
     usize,
 );
 pub(crate) type Tag =
@@ -59,6 +61,7 @@ pub(crate) struct Table {
     /// Of these.
     pub(crate) chains: usize,
     pub(crate) cbc_decrypt: Chained,
+    pub(crate) cbc_decrypt_pieces: ChainedPieces,
     pub(crate) ctr32: Chained,
     pub(crate) ghash: Hash,
     pub(crate) gcm_encrypt: Part,
@@ -81,6 +84,7 @@ const AESNI: Table = Table {
     cbc_encrypt_batch: kcfaes_cbc_encrypt_batch_aesni,
     chains: 8,
     cbc_decrypt: kcfaes_cbc_decrypt_aesni,
+    cbc_decrypt_pieces: kcfaes_cbc_decrypt_pieces_aesni,
     ctr32: kcfaes_ctr32_aesni,
     ghash: kcfaes_ghash_aesni,
     gcm_encrypt: kcfaes_gcm_encrypt_aesni,
@@ -101,6 +105,7 @@ const VAES256: Table = Table {
     cbc_encrypt_batch: kcfaes_cbc_encrypt_batch_vaes256,
     chains: CHAINS,
     cbc_decrypt: kcfaes_cbc_decrypt_vaes256,
+    cbc_decrypt_pieces: kcfaes_cbc_decrypt_pieces_vaes256,
     ctr32: kcfaes_ctr32_vaes256,
     ghash: kcfaes_ghash_vaes256,
     gcm_encrypt: kcfaes_gcm_encrypt_vaes256,
@@ -121,6 +126,7 @@ const VAES512: Table = Table {
     cbc_encrypt_batch: kcfaes_cbc_encrypt_batch_vaes512,
     chains: CHAINS,
     cbc_decrypt: kcfaes_cbc_decrypt_vaes512,
+    cbc_decrypt_pieces: kcfaes_cbc_decrypt_pieces_vaes512,
     ctr32: kcfaes_ctr32_vaes512,
     ghash: kcfaes_ghash_vaes512,
     gcm_encrypt: kcfaes_gcm_encrypt_vaes512,
@@ -192,7 +198,7 @@ impl Table {
         let kernel = if encrypt { self.gcm_encrypt } else { self.gcm_decrypt };
         let mut ctr = advanced(j0, 1);
         unsafe {
-            kernel(schedule, powers, &mut ctr, y, src, dst, len);
+            kernel(schedule, powers, &mut ctr, y, &Piece { src, dst, len }, len);
             (self.gcm_tag)(schedule, powers, j0, y, aad_len as u64, len as u64);
         }
         assert_eq!(ctr, advanced(j0, 16 + len), "{}: the counter", self.name);

@@ -5,7 +5,7 @@
 use core::arch::global_asm;
 use core::mem::offset_of;
 
-use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Powers, Schedule};
+use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Piece, Powers, Schedule};
 
 use crate::reference::Bytes;
 use crate::table::{Table, tables};
@@ -211,6 +211,8 @@ struct Material {
     state: State,
     text: Vec<u8>,
     out: Vec<u8>,
+    /// The text in pieces.
+    pieces: [Piece; 3],
     chains: Chains,
     keys: Box<ChainKeys>,
 }
@@ -249,7 +251,8 @@ impl Material {
         };
         let keys = core::array::from_fn(|_| core::array::from_fn(|_| bytes.block()));
         let keys: Box<[[Block; CHAINS]; MAX_ROUNDS + 1]> = Box::new(keys);
-        Box::new(Self { key, schedule, powers, state, text, out, chains, keys })
+        let pieces = [Piece { src: text.as_ptr(), dst: out.as_mut_ptr(), len: 0 }; 3];
+        Box::new(Self { key, schedule, powers, state, text, out, pieces, chains, keys })
     }
 
     /// Each entry point with arguments for a text of `len` bytes.
@@ -262,6 +265,16 @@ impl Material {
         let (ctr, y) = (&raw mut self.state.ctr as u64, &raw mut self.state.y as u64);
         let (src, dst) = (self.text.as_ptr() as u64, self.out.as_mut_ptr() as u64);
         let (chains, keys) = (&raw mut self.chains as u64, &raw const *self.keys as u64);
+        // Two cuts, each of which may go through a block.
+        for (i, piece) in self.pieces.iter_mut().enumerate() {
+            let (from, to) = (len * i / 3, len * (i + 1) / 3);
+            *piece = Piece {
+                src: self.text[from..].as_ptr(),
+                dst: self.out[from..].as_mut_ptr(),
+                len: to - from,
+            };
+        }
+        let text = self.pieces.as_ptr() as u64;
         let (blocks, len) = ((len / 16) as u64, len as u64);
         let mut calls = vec![
             ("ecb_encrypt", table.ecb_encrypt as *const (), vec![s, src, dst, blocks]),
@@ -273,10 +286,15 @@ impl Material {
                 vec![s, if blocks % 2 == 0 { 0 } else { keys }, chains, blocks],
             ),
             ("cbc_decrypt", table.cbc_decrypt as *const (), vec![s, ctr, src, dst, blocks]),
+            (
+                "cbc_decrypt_pieces",
+                table.cbc_decrypt_pieces as *const (),
+                vec![s, ctr, text, len & !15],
+            ),
             ("ctr32", table.ctr32 as *const (), vec![s, ctr, src, dst, len]),
             ("ghash", table.ghash as *const (), vec![p, y, src, len]),
-            ("gcm_encrypt", table.gcm_encrypt as *const (), vec![s, p, ctr, y, src, dst, len]),
-            ("gcm_decrypt", table.gcm_decrypt as *const (), vec![s, p, ctr, y, src, dst, len]),
+            ("gcm_encrypt", table.gcm_encrypt as *const (), vec![s, p, ctr, y, text, len]),
+            ("gcm_decrypt", table.gcm_decrypt as *const (), vec![s, p, ctr, y, text, len]),
         ];
         for (name, whole) in [("gcm_seal", table.gcm_seal), ("gcm_open", table.gcm_open)] {
             if let Some(whole) = whole {

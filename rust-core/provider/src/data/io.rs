@@ -5,9 +5,12 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
 use super::pair::{Pair, Sink};
-use super::segments::exists;
+use super::segments::{Extent, exists};
 use super::{Overlap, Segments};
-use crate::kcf::{CRYPTO_DATA_RAW, Error, Result, crypto_data_cdu_t, crypto_data_t, iovec_t};
+use crate::kcf::{
+    CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, Result, UIO_SYSSPACE, crypto_data_cdu_t,
+    crypto_data_t, iovec_t, uio_t,
+};
 
 /// A `crypto_data_t` whose pointers the caller has vouched for; only read.
 #[derive(Clone, Copy)]
@@ -41,6 +44,46 @@ impl<'a> Flat<'a> {
     }
 }
 
+/// Bytes of our own in two pieces.
+pub struct Halves<'a> {
+    iov: [iovec_t; 2],
+    uio: uio_t,
+    data: crypto_data_t,
+    _borrow: PhantomData<&'a mut [u8]>,
+}
+
+impl<'a> Halves<'a> {
+    /// All of `bytes`, cut behind the first `at`, or all of them.
+    pub fn new(bytes: &'a mut [u8], at: usize) -> Self {
+        let mut data = Flat::new(bytes).data;
+        data.cd_format = CRYPTO_DATA_UIO;
+        let len = data.cd_length;
+        let at = at.min(len);
+        // SAFETY: a raw buffer yet.
+        let base = unsafe { data.cdu.cdu_raw.iov_base.cast::<u8>() };
+        let piece =
+            |at: usize, len| iovec_t { iov_base: base.wrapping_add(at).cast(), iov_len: len };
+        let uio = uio_t {
+            uio_iov: core::ptr::null_mut(),
+            uio_iovcnt: 2,
+            _uio_offset: 0,
+            uio_segflg: UIO_SYSSPACE,
+            uio_fmode: 0,
+            uio_extflg: 0,
+            _uio_limit: 0,
+            uio_resid: len as isize,
+        };
+        Self { iov: [piece(0, at), piece(at, len - at)], uio, data, _borrow: PhantomData }
+    }
+
+    /// As input or output.
+    pub fn data(&mut self) -> Data<'_> {
+        self.uio.uio_iov = self.iov.as_mut_ptr();
+        self.data.cdu.cdu_uio = &raw mut self.uio;
+        Data { data: &self.data }
+    }
+}
+
 impl<'a> Data<'a> {
     /// Vouches for `data`.
     ///
@@ -67,7 +110,7 @@ impl<'a> Data<'a> {
     /// As [`Io::pair`].
     pub fn input(&self) -> Result<Segments<'a>> {
         let mut window = Segments::empty();
-        self.open_input(&mut window)?;
+        self.open_input(&mut window, &mut { Extent::NONE })?;
         Ok(window)
     }
 
@@ -78,7 +121,7 @@ impl<'a> Data<'a> {
     /// As [`Io::pair`].
     pub fn output(&self, needed: usize) -> Result<Segments<'a>> {
         let mut window = Segments::empty();
-        self.open_output(&mut window, needed)?;
+        self.open_output(&mut window, needed, &mut { Extent::NONE })?;
         Ok(window)
     }
 
@@ -97,17 +140,22 @@ impl<'a> Data<'a> {
     }
 
     #[inline(always)]
-    fn open_input(&self, window: &mut Segments<'a>) -> Result<()> {
+    fn open_input(&self, window: &mut Segments<'a>, extent: &mut Extent) -> Result<()> {
         let short = match self.data.cd_format {
             CRYPTO_DATA_RAW => Error::ARGUMENTS_BAD,
             _ => Error::DATA_LEN_RANGE,
         };
         // SAFETY: vouched for.
-        unsafe { window.open(self.data, self.len(), short) }
+        unsafe { window.open(self.data, self.len(), short, extent) }
     }
 
     #[inline(always)]
-    fn open_output(&self, window: &mut Segments<'a>, needed: usize) -> Result<()> {
+    fn open_output(
+        &self,
+        window: &mut Segments<'a>,
+        needed: usize,
+        extent: &mut Extent,
+    ) -> Result<()> {
         if self.len() < needed {
             return Err(Error::Room(needed));
         }
@@ -116,7 +164,7 @@ impl<'a> Data<'a> {
             return Ok(());
         }
         // SAFETY: vouched for.
-        unsafe { window.open(self.data, needed, Error::Room(needed)) }
+        unsafe { window.open(self.data, needed, Error::Room(needed), extent) }
     }
 
     /// The IV that came with the input, if any.
@@ -219,15 +267,16 @@ impl<'a> Io<'a> {
             return Err(Error::Room(needed));
         }
         let Pair { src, dst, .. } = pair;
-        self.src.open_input(src)?;
+        let (mut from, mut to) = (Extent::NONE, Extent::NONE);
+        self.src.open_input(src, &mut from)?;
         match &self.dst {
             None => {
                 dst.clone_from(src);
                 Ok(Overlap::Exact)
             }
             Some(data) => {
-                data.open_output(dst, needed)?;
-                Ok(src.overlap(dst))
+                data.open_output(dst, needed, &mut to)?;
+                Ok(if from.apart(to) { Overlap::None } else { src.overlap(dst) })
             }
         }
     }

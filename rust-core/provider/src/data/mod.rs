@@ -2,14 +2,14 @@
 //! KCF data as runs: the only place that follows its raw pointers.
 //!
 //! `crypto_data_t` (raw, uio or mblk) → [`Segments`] → [`Pair`] → [`Run`]. Nothing is copied on the
-//! way but a block that straddles pieces.
+//! way but a block that straddles pieces, where a mode needs it whole.
 
 mod io;
 mod pair;
 mod run;
 mod segments;
 
-pub use io::{Data, Flat, Io};
+pub use io::{Data, Flat, Halves, Io};
 pub use pair::Pair;
 pub use run::Run;
 pub use segments::{MAX_EMPTY_PIECES, Overlap, Segments};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Input and output of an operation, walked together.
 
+use core::mem::MaybeUninit;
+
 use super::{Overlap, Run, Segments};
 use crate::kcf::{Error, Result};
 
@@ -105,6 +107,34 @@ impl<'a> Pair<'a> {
         // invariant and since both sides have advanced alike, they are the same bytes. A caller who
         // scatters more than it gathered has made sure that the two sides are apart.
         unsafe { Run::new(src, dst, len) }
+    }
+
+    /// Goes `len` bytes on.
+    pub fn skip(&mut self, len: usize) {
+        self.src.advance(len);
+        self.dst.advance(len);
+    }
+
+    /// The next `len` bytes, or as many as `to` has room for the pieces of: the runs, and their bytes;
+    /// advances past them.
+    #[inline]
+    pub fn runs<'r>(
+        &mut self,
+        to: &'r mut [MaybeUninit<Run<'a>>],
+        len: usize,
+    ) -> (&'r [Run<'a>], usize) {
+        let (mut n, mut bytes) = (0, 0);
+        for room in &mut *to {
+            let run = self.run(len - bytes);
+            if run.is_empty() {
+                break;
+            }
+            room.write(run);
+            n += 1;
+            bytes += run.len();
+        }
+        // SAFETY: the first `n` are set.
+        (unsafe { core::slice::from_raw_parts(to.as_ptr().cast(), n) }, bytes)
     }
 
     /// Copies bytes out of the source; see [`Segments::gather`].

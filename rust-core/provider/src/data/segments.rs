@@ -18,7 +18,7 @@ pub const MAX_EMPTY_PIECES: usize = 65_536;
 
 /// Where the pieces behind the current one are. Two words and no enum, which would be copied as a
 /// string of bytes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Rest {
     /// An [`iovec_t`] or, where `count` is [`CHAIN`], an [`mblk_t`] or NULL.
     next: *const c_void,
@@ -29,38 +29,63 @@ struct Rest {
 const CHAIN: usize = usize::MAX;
 
 impl Rest {
-    /// The next piece, which may be empty; `None` at the end of the list.
+    /// The next piece as the list has it, which may be empty; `None` at the end of the list.
     ///
     /// # Safety
     /// The list is readable.
-    unsafe fn piece(&mut self) -> Option<Result<(*mut u8, usize)>> {
-        let (base, len) = if self.count == CHAIN {
+    #[inline(always)]
+    unsafe fn piece(&mut self) -> Option<(*mut u8, usize)> {
+        if self.count == CHAIN {
             // SAFETY: NULL, or a readable block of the chain.
             let mp = unsafe { self.next.cast::<mblk_t>().as_ref() }?;
             self.next = mp.b_cont.cast();
-            match (mp.b_wptr as usize).checked_sub(mp.b_rptr as usize) {
-                Some(len) => (mp.b_rptr, len),
-                None => return Some(Err(Error::ARGUMENTS_BAD)),
-            }
+            // Where the end lies before the beginning, a length that cannot be.
+            Some((mp.b_rptr, mp.b_wptr.addr().wrapping_sub(mp.b_rptr.addr())))
         } else {
             self.count = self.count.checked_sub(1)?;
             let at = self.next.cast::<iovec_t>();
             self.next = at.wrapping_add(1).cast();
             // SAFETY: one of `count` readable iovecs.
             let iov = unsafe { *at };
-            (iov.iov_base.cast(), iov.iov_len)
-        };
-        if len > isize::MAX as usize || !exists(base, len) {
-            return Some(Err(Error::ARGUMENTS_BAD));
+            Some((iov.iov_base.cast(), iov.iov_len))
         }
-        Some(Ok((base, len)))
     }
+}
+
+/// Whether a piece of `len` bytes at `base` can be.
+#[inline(always)]
+fn sound(base: *mut u8, len: usize) -> bool {
+    len <= isize::MAX as usize && exists(base, len)
 }
 
 /// Whether there can be `len` bytes at `base`: not at NULL, nor past the end of the address space.
 #[inline(always)]
 pub(super) fn exists(base: *mut u8, len: usize) -> bool {
     len == 0 || !base.is_null() && (base as usize).checked_add(len).is_some()
+}
+
+/// Lowest address of a window and one past its highest, or wider.
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    low: usize,
+    high: usize,
+}
+
+impl Extent {
+    /// Of no bytes.
+    pub(super) const NONE: Self = Self { low: usize::MAX, high: 0 };
+
+    #[inline(always)]
+    fn widen(&mut self, start: *mut u8, len: usize) {
+        self.low = self.low.min(start.addr());
+        self.high = self.high.max(start.addr() + len);
+    }
+
+    /// Whether windows of these extents share no byte.
+    #[inline(always)]
+    pub(super) fn apart(self, other: Self) -> bool {
+        self.high <= other.low || other.high <= self.low
+    }
 }
 
 /// The bytes `cd_offset .. cd_offset + length` of a list, read or written from the front.
@@ -96,8 +121,8 @@ impl<'a> Segments<'a> {
         Self { current: base, here: len, behind: 0, rest, _borrow: PhantomData }
     }
 
-    /// Becomes the window of `len` bytes behind `cd_offset`. In place, because a window that is
-    /// returned is copied, word by word, more than once.
+    /// Becomes the window of `len` bytes behind `cd_offset`, and adds it to `extent`. In place, because a
+    /// window that is returned is copied, word by word, more than once.
     ///
     /// # Errors
     /// `ARGUMENTS_BAD`: unknown format, negative offset, offset and length that overflow, a uio in
@@ -111,12 +136,13 @@ impl<'a> Segments<'a> {
         data: &crypto_data_t,
         len: usize,
         short: Error,
+        extent: &mut Extent,
     ) -> Result<()> {
         let offset = usize::try_from(data.cd_offset).map_err(|_| Error::ARGUMENTS_BAD)?;
         let end = offset.checked_add(len).ok_or(Error::ARGUMENTS_BAD)?;
         if data.cd_format != CRYPTO_DATA_RAW {
             // SAFETY: the caller's contract.
-            return unsafe { self.open_list(data, len, short) };
+            return unsafe { self.open_list(data, len, short, extent) };
         }
         // SAFETY: the format says which member is set.
         let iov = unsafe { data.cdu.cdu_raw };
@@ -128,6 +154,7 @@ impl<'a> Segments<'a> {
             return Err(Error::ARGUMENTS_BAD);
         }
         *self = Self::raw(base.wrapping_add(offset), len);
+        extent.widen(self.current, len);
         Ok(())
     }
 
@@ -138,7 +165,13 @@ impl<'a> Segments<'a> {
     /// # Safety
     /// As there.
     #[inline(never)]
-    unsafe fn open_list(&mut self, data: &crypto_data_t, len: usize, short: Error) -> Result<()> {
+    unsafe fn open_list(
+        &mut self,
+        data: &crypto_data_t,
+        len: usize,
+        short: Error,
+        extent: &mut Extent,
+    ) -> Result<()> {
         let mut rest = match data.cd_format {
             CRYPTO_DATA_UIO => {
                 // SAFETY: the format says which member is set; a uio that is not NULL is readable.
@@ -167,10 +200,12 @@ impl<'a> Segments<'a> {
             _ => return Err(Error::ARGUMENTS_BAD),
         };
         let (mut skip, mut missing, mut empty) = (data.cd_offset as usize, len, 0);
-        let mut first = None;
+        let mut first = true;
         // SAFETY: the caller's contract.
-        while let Some(piece) = unsafe { rest.piece() } {
-            let (base, n) = piece?;
+        while let Some((base, n)) = unsafe { rest.piece() } {
+            if !sound(base, n) {
+                return Err(Error::ARGUMENTS_BAD);
+            }
             if n == 0 {
                 empty += 1;
                 if empty > MAX_EMPTY_PIECES {
@@ -183,22 +218,21 @@ impl<'a> Segments<'a> {
                 skip -= n;
                 continue;
             }
-            let bytes = n - skip;
-            let here = bytes.min(len);
-            let window = first.get_or_insert(Self {
-                current: base.wrapping_add(skip),
-                here,
-                behind: len - here,
-                rest,
-                _borrow: PhantomData,
-            });
+            let (start, bytes) = (base.wrapping_add(skip), n - skip);
+            skip = 0;
+            extent.widen(start, bytes);
+            if first {
+                first = false;
+                let here = bytes.min(len);
+                *self =
+                    Self { current: start, here, behind: len - here, rest, _borrow: PhantomData };
+            }
             if bytes >= missing {
-                self.clone_from(window);
                 return Ok(());
             }
             missing -= bytes;
-            skip = 0;
         }
+        *self = Self::empty();
         Err(short)
     }
 
@@ -251,9 +285,12 @@ impl<'a> Segments<'a> {
     }
 
     /// Makes the next piece that is not empty the current one.
+    #[inline(always)]
     fn load(&mut self) {
         // SAFETY: the list is readable for `'a`, by the contract of the constructors.
-        while let Some(Ok((base, n))) = unsafe { self.rest.piece() } {
+        while let Some((base, n)) = unsafe { self.rest.piece() }
+            && sound(base, n)
+        {
             if n > 0 {
                 self.current = base;
                 self.here = n.min(self.behind);
@@ -325,6 +362,10 @@ impl<'a> Segments<'a> {
     /// share a byte.
     #[inline(never)]
     fn overlap_of_lists(&self, other: &Self) -> Overlap {
+        // The same list from the same place on.
+        if self.current == other.current && self.rest == other.rest {
+            return Overlap::Exact;
+        }
         let (mut a, mut b) = (self.clone(), other.clone());
         let mut same = true;
         while a.here > 0 && b.here > 0 {

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The loop between data and modes: the only place that knows about time.
 
+use core::mem::MaybeUninit;
+
 use kcfaes_kernels::Block;
 
 use super::fpu::{Fpu, Pace};
+use super::select::TableId;
 use super::step::Step;
 use super::wipe;
 use crate::data::{Pair, Run, Segments};
 
-/// Feeds the next `len` bytes of `pair` to `step`, in order: runs of whole blocks, as long as the
-/// pieces and the budget of a hold allow, and at the very end, where `len` is no multiple of 16, a
-/// ragged one. A block that straddles pieces is gathered, stepped in place and scattered.
+/// Runs that go to a kernel in one call.
+const RUNS: usize = 16;
+
+/// Feeds the next `len` bytes of `pair` to `step`, in order: as they are cut, where its kernels take
+/// that. Else runs of whole blocks, as long as the pieces and the budget of a hold allow, and at the
+/// very end, where `len` is no multiple of 16, a ragged one; a block that straddles pieces is gathered,
+/// stepped in place and scattered.
 #[inline(never)]
 pub(crate) fn drive(
     fpu: &mut Fpu,
@@ -19,6 +26,9 @@ pub(crate) fn drive(
     mut len: usize,
     step: &mut Step<'_>,
 ) {
+    if fpu.table() > TableId::Portable && step.takes_pieces() {
+        return drive_pieces(fpu, pace, pair, len, step);
+    }
     let mut block = Block([0; 16]);
     while len > 0 {
         let here = pair.contiguous().min(len);
@@ -40,6 +50,31 @@ pub(crate) fn drive(
             wipe(&mut block);
         }
         len -= granted;
+    }
+}
+
+/// [`drive`], whatever the cuts are.
+#[inline(never)]
+fn drive_pieces(
+    fpu: &mut Fpu,
+    pace: Pace,
+    pair: &mut Pair<'_>,
+    mut len: usize,
+    step: &mut Step<'_>,
+) {
+    while len > 0 {
+        let mut runs = [const { MaybeUninit::uninit() }; RUNS];
+        let start = pair.clone();
+        let (runs, mut n) = pair.runs(&mut runs, len.min(fpu.most(pace)));
+        if n < len && n % 16 != 0 {
+            // As many runs as there is room for, and they end within a block.
+            pair.clone_from(&start);
+            n &= !15;
+            pair.skip(n);
+        }
+        let Some(hold) = fpu.hold_all(pace, n).filter(|_| n > 0) else { return };
+        step.run_pieces(hold, runs, n);
+        len -= n;
     }
 }
 

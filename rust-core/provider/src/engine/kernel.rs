@@ -10,7 +10,9 @@ use super::fpu::Hold;
 use super::select::TableId;
 use super::wipe;
 use crate::data::Run;
+use crate::key::Key;
 use crate::portable;
+use crate::request::Direction;
 
 /// A CBC encryption among others: the text that is left, whole blocks.
 pub struct Chain<'a> {
@@ -158,34 +160,36 @@ impl Hold<'_> {
         }
     }
 
-    /// CBC over whole blocks; `iv` moves on.
-    pub fn cbc_decrypt(&self, schedule: &Schedule, iv: &mut Block, run: Run<'_>) {
-        match self.table() {
-            TableId::Portable => portable::cbc_decrypt(schedule, iv, run),
-            // SAFETY: see above.
-            TableId::Aesni => unsafe {
-                aesni::kcfaes_cbc_decrypt_aesni(schedule, iv, run.src(), run.dst(), run.len() / 16);
-            },
-            // SAFETY: see above.
-            TableId::Vaes256 => unsafe {
-                vaes256::kcfaes_cbc_decrypt_vaes256(
-                    schedule,
-                    iv,
-                    run.src(),
-                    run.dst(),
-                    run.len() / 16,
-                );
-            },
-            // SAFETY: see above.
-            TableId::Vaes512 => unsafe {
-                vaes512::kcfaes_cbc_decrypt_vaes512(
-                    schedule,
-                    iv,
-                    run.src(),
-                    run.dst(),
-                    run.len() / 16,
-                );
-            },
+    /// CBC over the `len` bytes of `runs`, whole blocks; `iv` moves on. In every table but `portable` they
+    /// may be cut anywhere; there each is whole blocks.
+    pub fn cbc_decrypt(&self, schedule: &Schedule, iv: &mut Block, runs: &[Run<'_>], len: usize) {
+        let (text, one) = (Run::pieces(runs), runs.len() == 1);
+        let Some((src, dst)) = runs.first().map(|run| (run.src(), run.dst())) else { return };
+        // SAFETY: see above; the runs have so many bytes.
+        unsafe {
+            match (self.table(), one) {
+                (TableId::Portable, _) => {
+                    runs.iter().for_each(|&run| portable::cbc_decrypt(schedule, iv, run));
+                }
+                (TableId::Aesni, true) => {
+                    aesni::kcfaes_cbc_decrypt_aesni(schedule, iv, src, dst, len / 16);
+                }
+                (TableId::Vaes256, true) => {
+                    vaes256::kcfaes_cbc_decrypt_vaes256(schedule, iv, src, dst, len / 16);
+                }
+                (TableId::Vaes512, true) => {
+                    vaes512::kcfaes_cbc_decrypt_vaes512(schedule, iv, src, dst, len / 16);
+                }
+                (TableId::Aesni, false) => {
+                    aesni::kcfaes_cbc_decrypt_pieces_aesni(schedule, iv, text, len);
+                }
+                (TableId::Vaes256, false) => {
+                    vaes256::kcfaes_cbc_decrypt_pieces_vaes256(schedule, iv, text, len);
+                }
+                (TableId::Vaes512, false) => {
+                    vaes512::kcfaes_cbc_decrypt_pieces_vaes512(schedule, iv, text, len);
+                }
+            }
         }
     }
 
@@ -227,61 +231,47 @@ impl Hold<'_> {
         }
     }
 
-    /// GCTR and GHASH of its output.
-    pub fn gcm_encrypt(
+    /// GCTR and GHASH of the ciphertext, for the `len` bytes of `runs`, whole blocks but at the end of a text.
+    /// In every table but `portable` they may be cut anywhere; there each is whole blocks.
+    pub fn gcm(
         &self,
-        schedule: &Schedule,
-        powers: &Powers,
+        direction: Direction,
+        key: &Key,
         ctr: &mut Block,
         y: &mut Block,
-        run: Run<'_>,
+        runs: &[Run<'_>],
+        len: usize,
     ) {
-        match self.hashing(powers, run.len()) {
-            TableId::Portable => portable::gcm_encrypt(schedule, powers, ctr, y, run),
-            // SAFETY: see above.
-            TableId::Aesni => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                aesni::kcfaes_gcm_encrypt_aesni(schedule, powers, ctr, y, src, dst, run.len());
-            },
-            // SAFETY: see above.
-            TableId::Vaes256 => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                vaes256::kcfaes_gcm_encrypt_vaes256(schedule, powers, ctr, y, src, dst, run.len());
-            },
-            // SAFETY: see above.
-            TableId::Vaes512 => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                vaes512::kcfaes_gcm_encrypt_vaes512(schedule, powers, ctr, y, src, dst, run.len());
-            },
-        }
-    }
-
-    /// GHASH of the input and GCTR.
-    pub fn gcm_decrypt(
-        &self,
-        schedule: &Schedule,
-        powers: &Powers,
-        ctr: &mut Block,
-        y: &mut Block,
-        run: Run<'_>,
-    ) {
-        match self.hashing(powers, run.len()) {
-            TableId::Portable => portable::gcm_decrypt(schedule, powers, ctr, y, run),
-            // SAFETY: see above.
-            TableId::Aesni => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                aesni::kcfaes_gcm_decrypt_aesni(schedule, powers, ctr, y, src, dst, run.len());
-            },
-            // SAFETY: see above.
-            TableId::Vaes256 => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                vaes256::kcfaes_gcm_decrypt_vaes256(schedule, powers, ctr, y, src, dst, run.len());
-            },
-            // SAFETY: see above.
-            TableId::Vaes512 => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                vaes512::kcfaes_gcm_decrypt_vaes512(schedule, powers, ctr, y, src, dst, run.len());
-            },
+        use Direction::{Decrypt, Encrypt};
+        let (Key { schedule: s, powers: p }, text) = (key, Run::pieces(runs));
+        // SAFETY: see above; the runs have so many bytes.
+        unsafe {
+            match (self.hashing(p, len), direction) {
+                (TableId::Portable, Encrypt) => {
+                    runs.iter().for_each(|&run| portable::gcm_encrypt(s, p, ctr, y, run));
+                }
+                (TableId::Portable, Decrypt) => {
+                    runs.iter().for_each(|&run| portable::gcm_decrypt(s, p, ctr, y, run));
+                }
+                (TableId::Aesni, Encrypt) => {
+                    aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len);
+                }
+                (TableId::Aesni, Decrypt) => {
+                    aesni::kcfaes_gcm_decrypt_aesni(s, p, ctr, y, text, len);
+                }
+                (TableId::Vaes256, Encrypt) => {
+                    vaes256::kcfaes_gcm_encrypt_vaes256(s, p, ctr, y, text, len);
+                }
+                (TableId::Vaes256, Decrypt) => {
+                    vaes256::kcfaes_gcm_decrypt_vaes256(s, p, ctr, y, text, len);
+                }
+                (TableId::Vaes512, Encrypt) => {
+                    vaes512::kcfaes_gcm_encrypt_vaes512(s, p, ctr, y, text, len);
+                }
+                (TableId::Vaes512, Decrypt) => {
+                    vaes512::kcfaes_gcm_decrypt_vaes512(s, p, ctr, y, text, len);
+                }
+            }
         }
     }
 
@@ -311,64 +301,41 @@ impl Hold<'_> {
         wipe::wipe(&mut block);
     }
 
-    /// A whole text: GCTR from inc32(`j0`), GHASH of its output; `y`, the hash of the AAD but for its
-    /// last multiplication, becomes the tag.
-    pub fn gcm_seal(
+    /// A whole text: GCTR from inc32(`j0`) and GHASH of the ciphertext; `y`, the hash of the AAD but for its
+    /// last multiplication, becomes the tag, or the one that a decrypted text should have.
+    pub fn gcm_whole(
         &self,
-        schedule: &Schedule,
-        powers: &Powers,
+        direction: Direction,
+        key: &Key,
         j0: &Block,
         y: &mut Block,
         aad_len: u64,
         run: Run<'_>,
     ) {
-        let len = run.len();
-        match self.hashing(powers, run.len()) {
-            TableId::Portable | TableId::Aesni => {
-                self.gcm_multiply(powers, y);
-                self.gcm_encrypt(schedule, powers, &mut inc32(j0), y, run);
-                self.gcm_tag(schedule, powers, j0, y, aad_len, len as u64);
+        use Direction::{Decrypt, Encrypt};
+        let Key { schedule: s, powers: p } = key;
+        let (src, dst, len) = (run.src(), run.dst(), run.len());
+        // SAFETY: see above.
+        unsafe {
+            match (self.hashing(p, len), direction) {
+                (TableId::Portable | TableId::Aesni, _) => {
+                    self.gcm_multiply(p, y);
+                    self.gcm(direction, key, &mut inc32(j0), y, &[run], len);
+                    self.gcm_tag(s, p, j0, y, aad_len, len as u64);
+                }
+                (TableId::Vaes256, Encrypt) => {
+                    vaes256::kcfaes_gcm_seal_vaes256(s, p, j0, y, aad_len, src, dst, len);
+                }
+                (TableId::Vaes256, Decrypt) => {
+                    vaes256::kcfaes_gcm_open_vaes256(s, p, j0, y, aad_len, src, dst, len);
+                }
+                (TableId::Vaes512, Encrypt) => {
+                    vaes512::kcfaes_gcm_seal_vaes512(s, p, j0, y, aad_len, src, dst, len);
+                }
+                (TableId::Vaes512, Decrypt) => {
+                    vaes512::kcfaes_gcm_open_vaes512(s, p, j0, y, aad_len, src, dst, len);
+                }
             }
-            // SAFETY: see above.
-            TableId::Vaes256 => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                vaes256::kcfaes_gcm_seal_vaes256(schedule, powers, j0, y, aad_len, src, dst, len);
-            },
-            // SAFETY: see above.
-            TableId::Vaes512 => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                vaes512::kcfaes_gcm_seal_vaes512(schedule, powers, j0, y, aad_len, src, dst, len);
-            },
-        }
-    }
-
-    /// A whole text: GHASH of the input, GCTR from inc32(`j0`); otherwise as [`gcm_seal`](Self::gcm_seal).
-    pub fn gcm_open(
-        &self,
-        schedule: &Schedule,
-        powers: &Powers,
-        j0: &Block,
-        y: &mut Block,
-        aad_len: u64,
-        run: Run<'_>,
-    ) {
-        let len = run.len();
-        match self.hashing(powers, run.len()) {
-            TableId::Portable | TableId::Aesni => {
-                self.gcm_multiply(powers, y);
-                self.gcm_decrypt(schedule, powers, &mut inc32(j0), y, run);
-                self.gcm_tag(schedule, powers, j0, y, aad_len, len as u64);
-            }
-            // SAFETY: see above.
-            TableId::Vaes256 => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                vaes256::kcfaes_gcm_open_vaes256(schedule, powers, j0, y, aad_len, src, dst, len);
-            },
-            // SAFETY: see above.
-            TableId::Vaes512 => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                vaes512::kcfaes_gcm_open_vaes512(schedule, powers, j0, y, aad_len, src, dst, len);
-            },
         }
     }
 

@@ -34,15 +34,30 @@ pub(crate) enum Step<'a> {
 }
 
 impl Step<'_> {
+    /// Whether there are kernels for a text that is cut anywhere.
+    pub(super) fn takes_pieces(&self) -> bool {
+        matches!(self, Self::Gcm { .. } | Self::Cbc { direction: Direction::Decrypt, .. })
+    }
+
+    /// The next `len` bytes of a text that has such kernels, whole blocks, of which the last of a text may
+    /// be ragged.
+    #[inline(always)]
+    pub(super) fn run_pieces(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize) {
+        match self {
+            Self::Gcm { direction, key, ctr, y } => hold.gcm(*direction, key, ctr, y, runs, len),
+            Self::Cbc { schedule, iv, .. } => hold.cbc_decrypt(schedule, iv, runs, len),
+            _ => {}
+        }
+    }
+
     /// Whole blocks, of which the last of a text may be ragged.
     #[inline(always)]
     pub(super) fn run(&mut self, hold: Hold<'_>, run: Run<'_>) {
         use Direction::{Decrypt, Encrypt};
         match self {
-            Self::Gcm { direction, key, ctr, y } => match direction {
-                Encrypt => hold.gcm_encrypt(&key.schedule, &key.powers, ctr, y, run),
-                Decrypt => hold.gcm_decrypt(&key.schedule, &key.powers, ctr, y, run),
-            },
+            Self::Gcm { direction, key, ctr, y } => {
+                hold.gcm(*direction, key, ctr, y, &[run], run.len());
+            }
             Self::Ctr { schedule, ctr, bits } => {
                 counted(ctr, *bits, run, |ctr, part| hold.ctr32(schedule, ctr, part));
             }
@@ -54,7 +69,7 @@ impl Step<'_> {
             }
             Self::Cbc { direction, schedule, iv } => match direction {
                 Encrypt => hold.cbc_encrypt(schedule, iv, run),
-                Decrypt => hold.cbc_decrypt(schedule, iv, run),
+                Decrypt => hold.cbc_decrypt(schedule, iv, &[run], run.len()),
             },
             Self::Ecb { direction, schedule } => match direction {
                 Encrypt => hold.ecb_encrypt(schedule, run),

@@ -203,12 +203,8 @@ impl Text {
             && pair.contiguous() >= len
             && let Some(hold) = fpu.hold_all(Pace::Parallel, len)
         {
-            let Key { schedule, powers } = key;
-            let (Ghash { j0, y, aad_len }, run) = (&mut self.hash, pair.run(len));
-            match direction {
-                Direction::Encrypt => hold.gcm_seal(schedule, powers, j0, y, *aad_len, run),
-                Direction::Decrypt => hold.gcm_open(schedule, powers, j0, y, *aad_len, run),
-            }
+            let Ghash { j0, y, aad_len } = &mut self.hash;
+            hold.gcm_whole(direction, key, j0, y, *aad_len, pair.run(len));
             y
         } else {
             self.drive(direction, key, fpu, pair, len);

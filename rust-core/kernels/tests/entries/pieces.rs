@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Texts that are cut anywhere, each piece with no byte beside it accessible; and parts of such texts
+//! that end anywhere, each in another table than the one before.
+
+use kcfaes_kernels::{Block, Piece, Schedule};
+
+use crate::KEY_SIZES;
+use crate::memory::{At, Guarded};
+use crate::reference::{self, Bytes, Cipher};
+use crate::table::{Table, advanced, tables};
+
+/// Most pieces of a text.
+const PIECES: usize = 9;
+
+/// Bytes of the longest text.
+const LONGEST: usize = 12_000;
+
+/// Memory for each piece.
+struct Memory {
+    src: [Guarded; PIECES],
+    dst: [Guarded; PIECES],
+}
+
+struct Subject {
+    schedule: Schedule,
+    h: Block,
+    start: Block,
+    hash: Block,
+    plain: Vec<u8>,
+    cipher: Vec<u8>,
+    cbc: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    GcmEncrypt,
+    GcmDecrypt,
+    CbcDecrypt,
+}
+
+const ALL: [What; 3] = [What::GcmEncrypt, What::GcmDecrypt, What::CbcDecrypt];
+
+impl Subject {
+    fn new(bytes: &mut Bytes, key_size: usize) -> Self {
+        let key = bytes.take(key_size);
+        let (mut start, hash, plain) = (bytes.block(), bytes.block(), bytes.take(LONGEST));
+        // One text in four has a counter that wraps in it.
+        if key[0].is_multiple_of(4) {
+            start.0[12..15].fill(0xff);
+        }
+        let cipher = reference::ctr32(&key, &start, &plain);
+        let cbc = reference::cbc_encrypt(&key, &start, &plain);
+        let h = Cipher::new(&key).encrypt(&Block::default());
+        Self { schedule: tables()[0].schedule(&key), h, start, hash, plain, cipher, cbc }
+    }
+
+    /// Transforms the first bytes in pieces of these lengths, which have whole blocks in CBC; in parts of so
+    /// many bytes, with a table for each.
+    fn check(
+        &self,
+        memory: &mut Memory,
+        what: What,
+        in_place: bool,
+        lengths: &[usize],
+        parts: &[(usize, &Table)],
+    ) {
+        let case = || {
+            let tables: Vec<_> = parts.iter().map(|(n, table)| (n, table.name)).collect();
+            format!("{lengths:?}, {what:?}, in place: {in_place}, {tables:?}")
+        };
+        let (from, to) = match what {
+            What::GcmEncrypt => (&self.plain, &self.cipher),
+            What::GcmDecrypt => (&self.cipher, &self.plain),
+            What::CbcDecrypt => (&self.cbc, &self.plain),
+        };
+        // At one guard page or the other.
+        let at = |i: usize| if (i + lengths[i]).is_multiple_of(2) { At::Start } else { At::End };
+        let mut pieces = Vec::new();
+        let mut len = 0;
+        for (i, &n) in lengths.iter().enumerate() {
+            let text = &from[len..len + n];
+            let src = memory.src[i].put(at(i), text);
+            let dst = if in_place { src } else { memory.dst[i].put(at(i), &vec![0x11; n]) };
+            pieces.push(Piece { src, dst, len: n });
+            len += n;
+        }
+        let (mut state, mut y) = (self.start, self.hash);
+        let mut rest = pieces.as_mut_slice();
+        for &(n, table) in parts {
+            // The last of them may go on behind the part.
+            let text = rest.as_ptr();
+            let (s, powers) = (&self.schedule, table.powers(&self.schedule));
+            unsafe {
+                match what {
+                    What::GcmEncrypt => {
+                        (table.gcm_encrypt)(s, &powers, &mut state, &mut y, text, n);
+                    }
+                    What::GcmDecrypt => {
+                        (table.gcm_decrypt)(s, &powers, &mut state, &mut y, text, n);
+                    }
+                    What::CbcDecrypt => (table.cbc_decrypt_pieces)(s, &mut state, text, n),
+                }
+            }
+            let mut done = n;
+            while done > 0 {
+                let n = done.min(rest[0].len);
+                let piece = &mut rest[0];
+                piece.src = piece.src.wrapping_add(n);
+                piece.dst = piece.dst.wrapping_add(n);
+                piece.len -= n;
+                done -= n;
+                if piece.len == 0 {
+                    rest = &mut rest[1..];
+                }
+            }
+        }
+        assert_eq!(len, parts.iter().map(|(n, _)| n).sum::<usize>());
+        let mut end = 0;
+        for (i, &n) in lengths.iter().enumerate() {
+            let (source, want) = (&from[end..end + n], &to[end..end + n]);
+            end += n;
+            let kept = if in_place { want } else { source };
+            assert!(memory.src[i].text(at(i), n) == kept, "piece {i} of {}", case());
+            let out = if in_place { &mut memory.src[i] } else { &mut memory.dst[i] };
+            assert!(out.text(at(i), n) == want, "piece {i} of {}", case());
+        }
+        let end = match what {
+            What::CbcDecrypt if len == 0 => (self.start, self.hash),
+            What::CbcDecrypt => {
+                (Block(from[len - 16..len].try_into().expect("a block")), self.hash)
+            }
+            _ => {
+                let hash = reference::ghash(&self.h, &self.hash, &self.cipher[..len]);
+                (advanced(&self.start, len), hash)
+            }
+        };
+        assert_eq!((state, y), end, "{}", case());
+    }
+}
+
+/// Makes the lengths add up to whole blocks.
+fn whole_blocks(lengths: &mut [usize]) {
+    let over = lengths.iter().sum::<usize>() % 16;
+    if let Some(last) = lengths.last_mut() {
+        *last += (16 - over) % 16;
+    }
+}
+
+fn memory() -> Memory {
+    Memory {
+        src: core::array::from_fn(|_| Guarded::new()),
+        dst: core::array::from_fn(|_| Guarded::new()),
+    }
+}
+
+/// Every first cut and every length of what lies between it and a second one.
+#[test]
+fn two_cuts_anywhere() {
+    let mut memory = memory();
+    let subject = Subject::new(&mut Bytes(81), 16);
+    for table in tables() {
+        for first in 0..=70 {
+            for second in (0..=35).chain([63, 64, 65, 127, 128, 511, 512, 513]) {
+                let mut lengths = [first, second, (first * 7 + second * 13) % 150];
+                for what in ALL {
+                    if what == What::CbcDecrypt {
+                        whole_blocks(&mut lengths);
+                    }
+                    let in_place = (first + second) % 2 == 0;
+                    let parts = [(lengths.iter().sum(), table)];
+                    subject.check(&mut memory, what, in_place, &lengths, &parts);
+                }
+            }
+        }
+    }
+}
+
+/// Pieces of a few bytes, of some blocks, of some turns.
+#[test]
+fn many_cuts() {
+    let mut memory = memory();
+    let mut bytes = Bytes(82);
+    for round in 0..300 {
+        let subject = Subject::new(&mut bytes, KEY_SIZES[round % 3]);
+        let mut below = |n: usize| (bytes.next() >> 33) as usize % n;
+        let count = 1 + below(PIECES);
+        let mut lengths: Vec<usize> = (0..count)
+            .map(|_| {
+                let most = [3, 20, 100, 300, LONGEST / PIECES - 16][below(5)];
+                below(most)
+            })
+            .collect();
+        let (what, in_place) = (ALL[below(3)], below(2) == 0);
+        if what == What::CbcDecrypt {
+            whole_blocks(&mut lengths);
+        }
+        let len = lengths.iter().sum();
+        for table in tables() {
+            subject.check(&mut memory, what, in_place, &lengths, &[(len, table)]);
+        }
+        // In parts of whole blocks, which end within any of the pieces.
+        let (mut parts, mut left) = (Vec::new(), len);
+        while left > 0 {
+            let n = left.min(16 * (1 + below(60)));
+            parts.push((n, &tables()[below(tables().len())]));
+            left -= n;
+        }
+        subject.check(&mut memory, what, in_place, &lengths, &parts);
+    }
+}
