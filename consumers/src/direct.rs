@@ -79,7 +79,7 @@ unsafe extern "C" fn seal_aesni(
     unsafe {
         let mut counter = Block((u128::from_be_bytes((*j0).0) + 1).to_be_bytes());
         let text = Piece { src, dst, len };
-        kcfaes_gcm_encrypt_aesni(schedule, powers, &mut counter, y, &text, len);
+        kcfaes_gcm_encrypt_aesni(schedule, powers, &mut counter, y, &text, len, false);
         kcfaes_gcm_tag_aesni(schedule, powers, j0, y, aad_len, len as u64);
     }
 }

@@ -248,7 +248,7 @@ mod aesni {
                 // SAFETY: the caller's promise.
                 unsafe {
                     ghash(powers, y, block.0.as_ptr(), BLOCK);
-                    $part(schedule, powers, &mut ctr, y, &Piece { src, dst, len }, len);
+                    $part(schedule, powers, &mut ctr, y, &Piece { src, dst, len }, len, false);
                     gcm_tag(schedule, powers, j0, y, aad_len, len as u64);
                 }
             }

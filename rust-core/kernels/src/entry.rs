@@ -156,9 +156,9 @@ macro_rules! wide_entries {
             $wipe_stack,
 
             /// As `kcfaes_gcm_encrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize) part, "push rbp", "push 1";
+            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool) part, "push 1", "push qword ptr [rbp + 16]";
             /// As `kcfaes_gcm_decrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize) part, "push rbp", "push 0";
+            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool) part, "push 0", "push qword ptr [rbp + 16]";
         }
         $crate::entry::framed_entries! {
             $wipe_stack,
@@ -201,10 +201,11 @@ macro_rules! wide_entries {
             y: *mut Block,
             text: *const Piece,
             len: usize,
+            multiply: bool,
             encrypt: bool,
         ) {
             // SAFETY: the entry points' contract; the features are enabled here.
-            unsafe { gcm::part::<$lanes>(schedule, powers, ctr, y, text, len, encrypt) }
+            unsafe { gcm::part::<$lanes>(schedule, powers, ctr, y, text, len, multiply, encrypt) }
         }
 
         #[cfg(not(target_os = "none"))]
@@ -231,7 +232,7 @@ macro_rules! wide_entries {
                     src,
                     dst,
                     len,
-                    |ctr, len| bulk(schedule, powers, ctr, y, &Piece { src, dst, len }, len),
+                    |ctr, len| bulk(schedule, powers, ctr, y, &Piece { src, dst, len }, len, false),
                 )
             }
         }

@@ -92,10 +92,11 @@ framed_entries! {
     /// `kcfaes_cbc_decrypt_aesni`.
     fn kcfaes_cbc_decrypt_pieces_aesni(schedule: *const Schedule, iv: *mut Block, text: *const Piece, len: usize) cbc_pieces, "push rbp", "push rbp";
     /// GCTR encryption and GHASH of the ciphertext in one pass, of the first `len` bytes of these pieces;
-    /// `ctr` as in CTR, a last partial block is zero-padded into `y`.
-    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize) part, "push rbp", "push 1";
+    /// `ctr` as in CTR, a last partial block is zero-padded into `y`, which is multiplied by H before
+    /// anything if `multiply`.
+    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool) part, "push 1", "push qword ptr [rbp + 16]";
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
-    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize) part, "push rbp", "push 0";
+    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool) part, "push 0", "push qword ptr [rbp + 16]";
 }
 
 #[cfg(not(target_os = "none"))]
@@ -126,8 +127,9 @@ unsafe extern "C" fn part(
     y: *mut Block,
     text: *const Piece,
     len: usize,
+    multiply: bool,
     encrypt: bool,
 ) {
     // SAFETY: the entry points' contract; the features are enabled here.
-    unsafe { gcm::part::<Xmm>(schedule, powers, ctr, y, text, len, encrypt) }
+    unsafe { gcm::part::<Xmm>(schedule, powers, ctr, y, text, len, multiply, encrypt) }
 }

@@ -58,6 +58,7 @@ unsafe fn stitched<L: Lanes>(
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "as the entry points")]
 pub(crate) unsafe fn part<L: Lanes>(
     schedule: *const Schedule,
     powers: *const Powers,
@@ -65,11 +66,17 @@ pub(crate) unsafe fn part<L: Lanes>(
     y: *mut Block,
     mut text: *const Piece,
     len: usize,
+    multiply: bool,
     encrypt: bool,
 ) {
     // SAFETY: the caller's promise; the pieces together have `len` bytes.
     unsafe {
         let mut sum = Xmm::broadcast(y).swap_bytes();
+        if multiply {
+            let mut product = Product::<Xmm>::zero();
+            product.add(sum, powers, 1);
+            sum = product.reduce();
+        }
         let mut left = len;
         // `ctr` is that of the block in which byte `place` is the next.
         let mut place = 0;

@@ -41,7 +41,7 @@ fn count(
         let (mut ctr, mut y) = (*start, Block::default());
         let mut out = text.to_vec();
         let (src, dst) = (out.as_ptr(), out.as_mut_ptr());
-        unsafe { kernel(schedule, powers, &mut ctr, &mut y, &Piece { src, dst, len }, len) };
+        unsafe { kernel(schedule, powers, &mut ctr, &mut y, &Piece { src, dst, len }, len, false) };
         assert!(out == want, "{}, encrypt: {encrypt}", what());
         assert_eq!((ctr, y), (advanced(start, len), *hash), "{}, encrypt: {encrypt}", what());
 
@@ -138,6 +138,7 @@ fn state_carries_over_calls_and_tables() {
                     y,
                     &Piece { src: at, dst: at, len },
                     len,
+                    false,
                 )
             });
             assert_eq!(sealed, (ctr_want.clone(), end), "{what}");
@@ -149,6 +150,7 @@ fn state_carries_over_calls_and_tables() {
                     y,
                     &Piece { src: at, dst: at, len },
                     len,
+                    false,
                 )
             });
             assert_eq!(opened, (plain.clone(), end), "{what}");

@@ -211,7 +211,15 @@ fn gcm_parts() {
                 memory.everywhere(texts, |src, dst, len| {
                     let (mut ctr, mut y) = (s.start, s.start);
                     unsafe {
-                        kernel(&s.schedule, powers, &mut ctr, &mut y, &Piece { src, dst, len }, len)
+                        kernel(
+                            &s.schedule,
+                            powers,
+                            &mut ctr,
+                            &mut y,
+                            &Piece { src, dst, len },
+                            len,
+                            false,
+                        )
                     };
                     assert_eq!(y, hash, "{}: {len} bytes", table.name);
                     assert_eq!(ctr, advanced(&s.start, len), "{}: {len} bytes", table.name);
@@ -364,6 +372,7 @@ fn every_alignment() {
                                     &mut y,
                                     &Piece { src, dst, len },
                                     len,
+                                    false,
                                 )
                             };
                             assert_eq!(y, hash, "{}: {len} bytes, {places:?}", table.name);

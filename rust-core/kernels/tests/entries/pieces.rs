@@ -7,7 +7,7 @@ use kcfaes_kernels::{Block, Piece, Schedule};
 use crate::KEY_SIZES;
 use crate::memory::{At, Guarded};
 use crate::reference::{self, Bytes, Cipher};
-use crate::table::{Table, advanced, tables};
+use crate::table::{Table, advanced, tables, unmultiply};
 
 /// Most pieces of a text.
 const PIECES: usize = 9;
@@ -86,17 +86,22 @@ impl Subject {
         }
         let (mut state, mut y) = (self.start, self.hash);
         let mut rest = pieces.as_mut_slice();
-        for &(n, table) in parts {
+        for (i, &(n, table)) in parts.iter().enumerate() {
+            // The hash with or without its last multiplication.
+            let multiply = n > 0 && (n + i).is_multiple_of(3);
+            if multiply && what != What::CbcDecrypt {
+                unmultiply(&self.h, &mut y);
+            }
             // The last of them may go on behind the part.
             let text = rest.as_ptr();
             let (s, powers) = (&self.schedule, table.powers(&self.schedule));
             unsafe {
                 match what {
                     What::GcmEncrypt => {
-                        (table.gcm_encrypt)(s, &powers, &mut state, &mut y, text, n);
+                        (table.gcm_encrypt)(s, &powers, &mut state, &mut y, text, n, multiply);
                     }
                     What::GcmDecrypt => {
-                        (table.gcm_decrypt)(s, &powers, &mut state, &mut y, text, n);
+                        (table.gcm_decrypt)(s, &powers, &mut state, &mut y, text, n, multiply);
                     }
                     What::CbcDecrypt => (table.cbc_decrypt_pieces)(s, &mut state, text, n),
                 }

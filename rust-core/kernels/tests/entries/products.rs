@@ -128,6 +128,7 @@ impl Subject {
                         &mut y,
                         &Piece { src, dst, len },
                         len,
+                        false,
                     )
                 };
                 u128::from_be_bytes(y.0)

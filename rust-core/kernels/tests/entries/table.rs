@@ -30,6 +30,7 @@ pub(crate) type Part = unsafe extern "C" fn(
     *mut Block,
     *const Piece,
     usize,
+    bool,
 );
 pub(crate) type Tag =
     unsafe extern "C" fn(*const Schedule, *const Powers, *const Block, *mut Block, u64, u64);
@@ -198,7 +199,7 @@ impl Table {
         let kernel = if encrypt { self.gcm_encrypt } else { self.gcm_decrypt };
         let mut ctr = advanced(j0, 1);
         unsafe {
-            kernel(schedule, powers, &mut ctr, y, &Piece { src, dst, len }, len);
+            kernel(schedule, powers, &mut ctr, y, &Piece { src, dst, len }, len, false);
             (self.gcm_tag)(schedule, powers, j0, y, aad_len as u64, len as u64);
         }
         assert_eq!(ctr, advanced(j0, 16 + len), "{}: the counter", self.name);
@@ -225,7 +226,7 @@ impl Table {
 }
 
 /// Divides by H: a whole message wants the hash of its AAD before the last multiplication.
-fn unmultiply(h: &Block, y: &mut Block) {
+pub(crate) fn unmultiply(h: &Block, y: &mut Block) {
     thread_local! {
         static LAST: Cell<(Block, u128)> = const { Cell::new((Block([0; 16]), 0)) };
     }

@@ -293,8 +293,8 @@ impl Material {
             ),
             ("ctr32", table.ctr32 as *const (), vec![s, ctr, src, dst, len]),
             ("ghash", table.ghash as *const (), vec![p, y, src, len]),
-            ("gcm_encrypt", table.gcm_encrypt as *const (), vec![s, p, ctr, y, text, len]),
-            ("gcm_decrypt", table.gcm_decrypt as *const (), vec![s, p, ctr, y, text, len]),
+            ("gcm_encrypt", table.gcm_encrypt as *const (), vec![s, p, ctr, y, text, len, len & 1]),
+            ("gcm_decrypt", table.gcm_decrypt as *const (), vec![s, p, ctr, y, text, len, len & 1]),
         ];
         for (name, whole) in [("gcm_seal", table.gcm_seal), ("gcm_open", table.gcm_open)] {
             if let Some(whole) = whole {

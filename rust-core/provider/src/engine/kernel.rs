@@ -231,8 +231,10 @@ impl Hold<'_> {
         }
     }
 
-    /// GCTR and GHASH of the ciphertext, for the `len` bytes of `runs`, whole blocks but at the end of a text.
+    /// GCTR and GHASH of the ciphertext, for the `len` bytes of `runs`, whole blocks but at the end of a text;
+    /// `y` is multiplied by H before if `multiply`.
     /// In every table but `portable` they may be cut anywhere; there each is whole blocks.
+    #[expect(clippy::too_many_arguments, reason = "as the entry points")]
     pub fn gcm(
         &self,
         direction: Direction,
@@ -241,12 +243,17 @@ impl Hold<'_> {
         y: &mut Block,
         runs: &[Run<'_>],
         len: usize,
+        multiply: bool,
     ) {
         use Direction::{Decrypt, Encrypt};
         let (Key { schedule: s, powers: p }, text) = (key, Run::pieces(runs));
+        let table = self.hashing(p, len);
+        if multiply && table == TableId::Portable {
+            self.gcm_multiply(p, y);
+        }
         // SAFETY: see above; the runs have so many bytes.
         unsafe {
-            match (self.hashing(p, len), direction) {
+            match (table, direction) {
                 (TableId::Portable, Encrypt) => {
                     runs.iter().for_each(|&run| portable::gcm_encrypt(s, p, ctr, y, run));
                 }
@@ -254,22 +261,22 @@ impl Hold<'_> {
                     runs.iter().for_each(|&run| portable::gcm_decrypt(s, p, ctr, y, run));
                 }
                 (TableId::Aesni, Encrypt) => {
-                    aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len);
+                    aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len, multiply);
                 }
                 (TableId::Aesni, Decrypt) => {
-                    aesni::kcfaes_gcm_decrypt_aesni(s, p, ctr, y, text, len);
+                    aesni::kcfaes_gcm_decrypt_aesni(s, p, ctr, y, text, len, multiply);
                 }
                 (TableId::Vaes256, Encrypt) => {
-                    vaes256::kcfaes_gcm_encrypt_vaes256(s, p, ctr, y, text, len);
+                    vaes256::kcfaes_gcm_encrypt_vaes256(s, p, ctr, y, text, len, multiply);
                 }
                 (TableId::Vaes256, Decrypt) => {
-                    vaes256::kcfaes_gcm_decrypt_vaes256(s, p, ctr, y, text, len);
+                    vaes256::kcfaes_gcm_decrypt_vaes256(s, p, ctr, y, text, len, multiply);
                 }
                 (TableId::Vaes512, Encrypt) => {
-                    vaes512::kcfaes_gcm_encrypt_vaes512(s, p, ctr, y, text, len);
+                    vaes512::kcfaes_gcm_encrypt_vaes512(s, p, ctr, y, text, len, multiply);
                 }
                 (TableId::Vaes512, Decrypt) => {
-                    vaes512::kcfaes_gcm_decrypt_vaes512(s, p, ctr, y, text, len);
+                    vaes512::kcfaes_gcm_decrypt_vaes512(s, p, ctr, y, text, len, multiply);
                 }
             }
         }
@@ -295,7 +302,7 @@ impl Hold<'_> {
     }
 
     /// Multiplies a hash by H.
-    fn gcm_multiply(&self, powers: &Powers, y: &mut Block) {
+    pub fn gcm_multiply(&self, powers: &Powers, y: &mut Block) {
         let mut block = core::mem::take(y);
         self.ghash(powers, y, &block.0);
         wipe::wipe(&mut block);
@@ -319,8 +326,7 @@ impl Hold<'_> {
         unsafe {
             match (self.hashing(p, len), direction) {
                 (TableId::Portable | TableId::Aesni, _) => {
-                    self.gcm_multiply(p, y);
-                    self.gcm(direction, key, &mut inc32(j0), y, &[run], len);
+                    self.gcm(direction, key, &mut inc32(j0), y, &[run], len, true);
                     self.gcm_tag(s, p, j0, y, aad_len, len as u64);
                 }
                 (TableId::Vaes256, Encrypt) => {

@@ -2,6 +2,8 @@
 //! What is done with the runs of a text: a kernel, the key, and the state that it advances. A value
 //! and not a closure, so that the loops that feed it are one piece of code for all modes.
 
+use core::mem::take;
+
 use kcfaes_kernels::{Block, Powers, Schedule};
 
 use super::fpu::Hold;
@@ -12,7 +14,14 @@ use crate::request::Direction;
 /// Of the modes, each with the state between its runs.
 pub(crate) enum Step<'a> {
     /// GCTR, and GHASH of the ciphertext.
-    Gcm { direction: Direction, key: &'a Key, ctr: &'a mut Block, y: &'a mut Block },
+    Gcm {
+        direction: Direction,
+        key: &'a Key,
+        ctr: &'a mut Block,
+        y: &'a mut Block,
+        /// Whether `y` is yet to be multiplied.
+        multiply: &'a mut bool,
+    },
     /// The last `bits` bits of `ctr` count, and wrap within themselves.
     Ctr { schedule: &'a Schedule, ctr: &'a mut Block, bits: u32 },
     /// CTR, and CBC-MAC of the plaintext.
@@ -44,7 +53,9 @@ impl Step<'_> {
     #[inline(always)]
     pub(super) fn run_pieces(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize) {
         match self {
-            Self::Gcm { direction, key, ctr, y } => hold.gcm(*direction, key, ctr, y, runs, len),
+            Self::Gcm { direction, key, ctr, y, multiply } => {
+                hold.gcm(*direction, key, ctr, y, runs, len, take(multiply));
+            }
             Self::Cbc { schedule, iv, .. } => hold.cbc_decrypt(schedule, iv, runs, len),
             _ => {}
         }
@@ -55,8 +66,8 @@ impl Step<'_> {
     pub(super) fn run(&mut self, hold: Hold<'_>, run: Run<'_>) {
         use Direction::{Decrypt, Encrypt};
         match self {
-            Self::Gcm { direction, key, ctr, y } => {
-                hold.gcm(*direction, key, ctr, y, &[run], run.len());
+            Self::Gcm { direction, key, ctr, y, multiply } => {
+                hold.gcm(*direction, key, ctr, y, &[run], run.len(), take(multiply));
             }
             Self::Ctr { schedule, ctr, bits } => {
                 counted(ctr, *bits, run, |ctr, part| hold.ctr32(schedule, ctr, part));

@@ -133,21 +133,23 @@ pub(super) struct Text {
     hash: Ghash,
     /// The next counter block.
     ctr: Block,
-    /// Otherwise `ctr` is yet to be set, and the hash of the AAD to be multiplied once more: so a
-    /// kernel for a whole text wants it, others do not.
+    /// Otherwise `ctr` is yet to be set.
     begun: bool,
+    /// The hash is that of the AAD, yet to be multiplied: so the first kernel wants it.
+    multiply: bool,
 }
 
 impl Text {
     /// Steps 3 and 5 for runs of text.
     #[inline(always)]
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {
-        Step::Gcm { direction, key, ctr: &mut self.ctr, y: &mut self.hash.y }
+        let Self { hash, ctr, multiply, .. } = self;
+        Step::Gcm { direction, key, ctr, y: &mut hash.y, multiply }
     }
 
     #[inline(always)]
     const fn new() -> Self {
-        Self { hash: Ghash::new(), ctr: Block([0; 16]), begun: false }
+        Self { hash: Ghash::new(), ctr: Block([0; 16]), begun: false, multiply: true }
     }
 
     /// Begins a message: its IV and AAD.
@@ -160,19 +162,22 @@ impl Text {
         }
     }
 
-    /// Where the text begins in parts: the first counter, the last multiplication of the AAD.
-    #[inline]
-    fn settle(&mut self, key: &Key, fpu: &mut Fpu) {
-        if self.begun {
-            return;
+    /// Where the text begins in parts: the first counter.
+    #[inline(always)]
+    fn settle(&mut self) {
+        if !self.begun {
+            self.begun = true;
+            self.ctr = self.hash.first_counter();
         }
-        self.begun = true;
-        self.ctr = self.hash.first_counter();
-        if self.hash.aad_len > 0 {
-            let mut block = core::mem::take(&mut self.hash.y);
-            self.hash.absorb(key, fpu, &block.0);
-            wipe(&mut block);
+    }
+
+    /// Steps 5 and 6 behind a text of `len` bytes: the hash becomes the tag, in full.
+    fn tag(&mut self, key: &Key, fpu: &mut Fpu, len: u64) -> &Block {
+        if core::mem::take(&mut self.multiply) {
+            let (hold, _) = fpu.hold(Pace::Parallel, 0);
+            hold.gcm_multiply(&key.powers, &mut self.hash.y);
         }
+        self.hash.tag(key, fpu, len)
     }
 
     /// [`step`](Self::step) over the next `len` bytes.
@@ -184,7 +189,7 @@ impl Text {
         pair: &mut Pair<'_>,
         len: usize,
     ) {
-        self.settle(key, fpu);
+        self.settle();
         drive(fpu, Pace::Parallel, pair, len, &mut self.step(direction, key));
     }
 
@@ -208,7 +213,7 @@ impl Text {
             y
         } else {
             self.drive(direction, key, fpu, pair, len);
-            self.hash.tag(key, fpu, len as u64)
+            self.tag(key, fpu, len as u64)
         }
     }
 
@@ -375,7 +380,7 @@ impl Gcm {
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
     ) {
-        self.text.settle(key, fpu);
+        self.text.settle();
         self.carry.pump(keep, fpu, Pace::Parallel, pair, &mut self.text.step(direction, key));
     }
 
@@ -410,7 +415,7 @@ impl Gcm {
         let mut tail = Pair::in_place(Segments::from_mut(self.carry.bytes()));
         let len = tail.src().left();
         self.text.drive(Direction::Encrypt, key, fpu, &mut tail, len);
-        let tag = self.text.hash.tag(key, fpu, self.text_len);
+        let tag = self.text.tag(key, fpu, self.text_len);
         out.scatter(self.carry.bytes());
         out.scatter(tag.0.get(..self.attached).unwrap_or_default());
         Ok(produced)
@@ -501,7 +506,7 @@ impl Gcm {
         let mut pair = Pair::in_place(Segments::from_mut(text));
         self.text.drive(Direction::Decrypt, key, fpu, &mut pair, len);
         let text_len = self.text_len.saturating_sub(self.attached as u64);
-        let tag = self.text.hash.tag(key, fpu, text_len);
+        let tag = self.text.tag(key, fpu, text_len);
         same_tag(tag, &received, self.tag_len)?;
         let waiting = match self.release {
             Release::Streaming => self.carry.bytes(),
