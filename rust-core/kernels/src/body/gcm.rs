@@ -11,20 +11,18 @@ use super::{Parallel, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, Piece, Powers, Schedule};
 
-/// One turn of the bulk loop: hashes `hashed`, and encrypts or decrypts `src` into `dst`.
+/// One turn of the bulk loop: hashes the eight registers at `hashed`, and returns the hash beside eight
+/// registers that lack only the last round to be keystream.
 ///
 /// # Safety
-/// The CPU has the features of `L`; `powers` is readable, `hashed` and `src` are, and `dst` is
-/// writable, for eight registers; `dst` equals each of them or is disjoint.
+/// The CPU has the features of `L`; `powers` is readable, and `hashed` for eight registers.
 #[inline(always)]
 unsafe fn stitched<L: Lanes>(
     mode: &mut Ctr<L>,
     powers: *const Powers,
     y: Xmm,
     hashed: *const u8,
-    src: *const u8,
-    dst: *mut u8,
-) -> Xmm {
+) -> (Xmm, [L; TURN]) {
     // SAFETY: the caller's promise.
     unsafe {
         let mut x = mode.counter.take::<TURN>();
@@ -43,9 +41,7 @@ unsafe fn stitched<L: Lanes>(
             }
         });
         mode.keys.rounds_from(&mut x, TURN + 1);
-        let y = eight.reduce();
-        xor_into(mode.keys, &x, src, dst);
-        y
+        (eight.reduce(), x)
     }
 }
 
@@ -140,13 +136,15 @@ unsafe fn piece<L: Lanes>(
             left -= turn;
         }
         while left >= turn {
-            sum = stitched::<L>(mode, powers, sum, hashed, src, dst);
+            let x: [L; TURN];
+            (sum, x) = stitched(mode, powers, sum, hashed);
+            xor_into(mode.keys, &x, src, dst);
             hashed = hashed.add(turn);
             src = src.add(turn);
             dst = dst.add(turn);
             left -= turn;
         }
-        if ahead {
+        if ahead && (left == 0 || !L::MASKS) {
             sum = eight::<L>(powers, sum, hashed);
         }
         if left == 0 {
@@ -169,8 +167,14 @@ unsafe fn piece<L: Lanes>(
             return sum;
         }
         // In one turn too: so many registers take hardly longer than one, and all is at hand to be hashed.
-        let mut x = mode.counter.take::<TURN>();
-        mode.keys.all_but_last(&mut x);
+        let x;
+        if ahead {
+            (sum, x) = stitched(mode, powers, sum, hashed);
+        } else {
+            let mut counters = mode.counter.take::<TURN>();
+            mode.keys.all_but_last(&mut counters);
+            x = counters;
+        }
         let last = mode.keys.last::<L>();
         let blocks = left.div_ceil(16);
         // The beginning of the first block is in the sum already, multiplied.
