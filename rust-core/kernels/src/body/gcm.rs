@@ -158,8 +158,11 @@ unsafe fn piece<L: Lanes>(
             if !encrypt {
                 sum = tail(powers, sum, src, left, text);
             }
-            let out = mode.encrypt(mode.counter.behind(whole / L::BYTES), text);
-            out.store_part::<false>(end, rest);
+            let mut out = text;
+            if rest > 0 {
+                out = mode.encrypt(mode.counter.behind(whole / L::BYTES), text);
+                out.store_part::<false>(end, rest);
+            }
             mode.few(src, dst, whole);
             if encrypt {
                 sum = tail(powers, sum, dst, left, out.part::<false>(rest));
