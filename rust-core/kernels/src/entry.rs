@@ -232,7 +232,7 @@ macro_rules! wide_entries {
                     src,
                     dst,
                     len,
-                    |ctr, len| bulk(schedule, powers, ctr, y, &Piece { src, dst, len }, len, false),
+                    |ctr, len| bulk(schedule, powers, ctr, y, &Piece { src, dst, len }, len, true),
                 )
             }
         }

@@ -230,7 +230,7 @@ unsafe fn inside<L: Lanes>(
 }
 
 /// A whole text and its tag, in tables with more than one block in a register. `part` is the
-/// table's kernel for parts of a text, which takes all but the end.
+/// table's kernel for parts of a text, which multiplies `y` and takes all but the end.
 ///
 /// # Safety
 /// The contract of the entry points.
@@ -261,9 +261,6 @@ pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
             bulk += (len - bulk).saturating_sub(at_once).next_multiple_of(L::BYTES);
             Counter::<L>::advance(&raw mut ctr, 1);
             Counter::<L>::advance(&raw mut before, bulk / 16);
-            let mut product = Product::<Xmm>::zero();
-            product.add(Xmm::broadcast(y).swap_bytes(), powers, 1);
-            product.reduce().swap_bytes().store(y.cast());
             part(&raw mut ctr, bulk);
             lane = 1;
             end.before = &raw const before;
