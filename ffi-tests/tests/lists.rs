@@ -8,13 +8,13 @@ use std::collections::HashMap;
 
 use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format, below};
 use kcfaes_ffi_tests::consumer::{Message, Out, Way};
-use kcfaes_ffi_tests::kernel::Ledger;
+use kcfaes_ffi_tests::kernel::{self, Ledger};
 use kcfaes_ffi_tests::sample::{Place, Sample};
 use kcfaes_provider::data::{Data, MAX_EMPTY_PIECES, Overlap};
 use kcfaes_provider::kcf::{
     CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE, CRYPTO_DATA_MBLK,
-    CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, CRYPTO_SUCCESS, UIO_SYSSPACE, crypto_data_cdu_t,
-    crypto_data_t, iovec_t, mblk_t, uio_t,
+    CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, CRYPTO_INVALID_MAC, CRYPTO_SUCCESS, UIO_SYSSPACE,
+    crypto_data_cdu_t, crypto_data_t, iovec_t, mblk_t, uio_t,
 };
 use kcfaes_vectors::{Mode, Stream};
 
@@ -830,6 +830,30 @@ fn looped_chain_in_place_is_transformed_twice() {
             }
             message.cancel();
             assert_eq!(ring.bytes(), flat.bytes(), "{mode:?}");
+        }
+    }
+    ledger.settle();
+}
+
+/// A forged message in place over a list that names a byte twice, in one block too, becomes ciphertext
+/// again, by every table.
+#[test]
+fn looped_chain_in_place_is_taken_back() {
+    let ledger = Ledger::begin();
+    for &table in kernel::tables() {
+        kernel::use_table(table);
+        for mode in [Mode::Gcm, Mode::Ccm] {
+            let sample = Sample::new(mode, Way::Decrypt, 64);
+            let len = sample.input.len();
+            for lengths in [[16, 16], [13, 19], [5, 6], [7, 1], [3, 30]] {
+                let bytes = &sample.input[..lengths.iter().sum()];
+                let mut ring = Buffer::new(Format::Mblk, bytes, &lengths);
+                let first = &raw mut ring.mblk()[0];
+                ring.mblk()[1].b_cont = first;
+                let rv = Entry::Atomic.call(&sample, &mut ring.data(0, len), None);
+                assert_eq!(rv, CRYPTO_INVALID_MAC, "{mode:?} {lengths:?} {table:?}");
+                assert_eq!(ring.bytes(), bytes, "{mode:?} {lengths:?} {table:?}");
+            }
         }
     }
     ledger.settle();

@@ -10,7 +10,6 @@ use core::mem::MaybeUninit;
 
 use kcfaes_kernels::Block;
 
-use super::ctr::Ctr;
 use super::gcm::same_tag;
 use super::{begin_blocks, take_back};
 use crate::data::{Data, Io, Pair, Run, Segments};
@@ -210,14 +209,15 @@ impl Ccm {
         let pair = io.pair(len, &mut room)?;
         self.come = self.total();
         let message = pair.clone();
-        let keystream = Ctr::new(self.text.bits, self.text.ctr);
+        let (bits, mut ctr) = (self.text.bits, self.text.ctr);
         self.text.drive(Direction::Decrypt, key, fpu, pair, len);
         let mut received = self.received.0;
         pair.gather(received.get_mut(..self.attached).unwrap_or_default());
         let tag_len = self.tag_len;
-        same_tag(self.tag(key, fpu), &received, tag_len)
-            .map(|()| len)
-            .inspect_err(|_| take_back(message, len, keystream, key, fpu))
+        same_tag(self.tag(key, fpu), &received, tag_len).map(|()| len).inspect_err(|_| {
+            let schedule = &key.schedule;
+            take_back(message, len, &mut Step::Ctr { schedule, ctr: &mut ctr, bits }, fpu);
+        })
     }
 
     /// Transforms every block that is complete when the last `keep` bytes stay.

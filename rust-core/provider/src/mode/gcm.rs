@@ -12,7 +12,6 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kcfaes_kernels::Block;
 use subtle::ConstantTimeEq;
 
-use super::ctr::Ctr;
 use super::{begin_blocks, take_back};
 use crate::data::{Data, Io, Overlap, Pair, Segments};
 use crate::engine::drive::{Carry, drive};
@@ -252,7 +251,8 @@ impl Text {
         let tag = self.whole(Direction::Decrypt, key, fpu, pair, len);
         pair.gather(received.get_mut(..attached).unwrap_or_default());
         same_tag(tag, received, tag_len).map(|()| len).inspect_err(|_| {
-            take_back(message, len, Ctr::new(32, self.hash.first_counter()), key, fpu);
+            self.ctr = self.hash.first_counter();
+            take_back(message, len, &mut self.step(Direction::Encrypt, key), fpu);
         })
     }
 }

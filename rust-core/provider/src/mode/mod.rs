@@ -27,8 +27,8 @@ use self::gcm::Gcm;
 pub use self::gcm::set_gcm_stream;
 use self::gmac::Gmac;
 use crate::data::{Data, Io, Pair, Segments};
-use crate::engine::drive::Carry;
-use crate::engine::{Buffer, Fpu, Wipe, wipe};
+use crate::engine::drive::{Carry, drive};
+use crate::engine::{Buffer, Fpu, Pace, Step, Wipe, wipe};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::{Direction, Mechanism, Parameter};
@@ -55,7 +55,7 @@ enum Mode {
 }
 
 #[allow(unsafe_code, reason = "a statement about layout")]
-// SAFETY: with `repr(u32)` all-zero bytes are the variant 0, which has no fields; no variant owns
+// SAFETY: with `repr(u64)` all-zero bytes are the variant 0, which has no fields; no variant owns
 // anything.
 unsafe impl Wipe for Mode {}
 
@@ -410,13 +410,14 @@ fn ragged(direction: Direction) -> Error {
     }
 }
 
-/// A forged message's plaintext goes: where output is input `keystream`, from its beginning, makes it
-/// ciphertext again, the rest of the output becomes zero. The text is the first `len` bytes.
+/// A forged message's plaintext goes: where output is input `step`, from its beginning, makes it ciphertext
+/// again, the rest of the output becomes zero. The text is the first `len` bytes. What deciphered it in
+/// pieces must be taken back in pieces: a list may name a byte twice, and in one block.
 #[inline(never)]
-fn take_back(mut message: Pair<'_>, len: usize, mut keystream: Ctr, key: &Key, fpu: &mut Fpu) {
+fn take_back(mut message: Pair<'_>, len: usize, step: &mut Step<'_>, fpu: &mut Fpu) {
     message.limit(len);
     if message.aliased() {
-        keystream.apply(key, fpu, &mut message.clone(), len, true);
+        drive(fpu, Pace::Parallel, &mut message.clone(), len, step);
     }
     message.zero_destination();
 }
