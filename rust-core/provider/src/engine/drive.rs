@@ -14,6 +14,10 @@ use crate::data::{Pair, Run, Segments};
 /// Runs that go to a kernel in one call.
 const RUNS: usize = 16;
 
+/// Bytes of a hold's budget that a run counts as at least: the rounds and the product of a piece of one
+/// byte take about as long.
+const LEAST: usize = 64;
+
 /// Feeds the next `len` bytes of `pair` to `step`, in order: as they are cut, where its kernels take
 /// that. Else runs of whole blocks, as long as the pieces and the budget of a hold allow, and at the
 /// very end, where `len` is no multiple of 16, a ragged one; a block that straddles pieces is gathered,
@@ -72,7 +76,8 @@ fn drive_pieces(
             n &= !15;
             pair.skip(n);
         }
-        let Some(hold) = fpu.hold_all(pace, n).filter(|_| n > 0) else { return };
+        let cost = n.max(runs.len() * LEAST);
+        let Some(hold) = fpu.hold_all(pace, cost).filter(|_| n > 0) else { return };
         step.run_pieces(hold, runs, n);
         len -= n;
     }
