@@ -937,7 +937,43 @@ fn partial_overlap() {
     ledger.settle();
 }
 
-/// The same behind a part of which bytes wait: a refusal has consumed nothing either.
+/// Input and output in the very same list, at one offset or at two that may lie in the same piece.
+#[test]
+fn one_list_at_two_offsets() {
+    const LENGTHS: [usize; 5] = [30, 100, 90, 60, 140];
+    let ledger = Ledger::begin();
+    for sample in Sample::all(256) {
+        let (len, room) = (sample.input.len(), sample.output.len());
+        for (from, to) in [(0, 0), (5, 5), (40, 40), (0, 5), (5, 0), (1, 17), (45, 40), (3, 35)] {
+            for (entry, format) in
+                ENTRIES.into_iter().flat_map(|e| [Format::Uio, Format::Mblk].map(|f| (e, f)))
+            {
+                let name = format!("{} {entry:?} {from} to {to}, {format:?}", sample.name());
+                let mut memory = vec![FILL; LENGTHS.iter().sum()];
+                memory[from..from + len].copy_from_slice(&sample.input);
+                let mut list = Buffer::new(format, &memory, &LENGTHS);
+                let (mut src, mut dst) = (list.data(from, len), list.data(to, room));
+                let rv = entry.call(&sample, &mut src, Some(&mut dst));
+                if rv == CRYPTO_SUCCESS {
+                    let written = match (entry, sample.mode) {
+                        (Entry::Update, Mode::Gmac | Mode::Cmac) => 0,
+                        (Entry::Update, Mode::Gcm | Mode::Ccm) => dst.cd_length,
+                        _ => room,
+                    };
+                    memory[to..to + written].copy_from_slice(&sample.output[..written]);
+                    assert!(list.bytes() == memory, "{name}: not the answer");
+                } else {
+                    assert_eq!(rv, CRYPTO_ARGUMENTS_BAD, "{name}");
+                    assert!(list.bytes() == memory, "{name}: refused, but a byte changed");
+                    assert_ne!(from, to, "{name}");
+                }
+            }
+        }
+    }
+    ledger.settle();
+}
+
+/// Overlap behind a part of which bytes wait: a refusal has consumed nothing either.
 #[test]
 fn partial_overlap_of_a_later_part() {
     const FIRST: usize = 21;
