@@ -81,20 +81,19 @@ pub(crate) unsafe fn part<L: Lanes>(
             text = text.add(1);
             let mut n = len.min(left);
             left -= n;
-            let mut mode = Ctr::<L>::new(schedule, ctr);
             let merges = L::MASKS && (17..TURN * L::BYTES).contains(&(place + n));
             if place > 0 && n > 0 && !merges {
                 let here = n.min(16 - place);
-                sum = inside::<L>(mode.keys, powers, ctr, sum, src, dst, (place, here), encrypt);
+                sum = inside::<L>(schedule, powers, ctr, sum, src, dst, (place, here), encrypt);
                 src = src.add(here);
                 dst = dst.add(here);
                 n -= here;
                 place += here;
                 Counter::<L>::advance(ctr, place / 16);
                 place %= 16;
-                mode.counter = Counter::new(ctr);
             }
             if n > 0 {
+                let mut mode = Ctr::<L>::new(schedule, ctr);
                 sum = piece(&mut mode, powers, sum, src, dst, (place, n), encrypt);
                 Counter::<L>::advance(ctr, (place + n) / 16);
                 place = (place + n) % 16;
@@ -206,7 +205,7 @@ unsafe fn piece<L: Lanes>(
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "as the entry points")]
 unsafe fn inside<L: Lanes>(
-    keys: RoundKeys<true>,
+    schedule: *const Schedule,
     powers: *const Powers,
     ctr: *const Block,
     sum: Xmm,
@@ -217,6 +216,7 @@ unsafe fn inside<L: Lanes>(
 ) -> Xmm {
     // SAFETY: the caller's promise.
     unsafe {
+        let keys = RoundKeys::<true>::new(schedule);
         let mut x = [Xmm::broadcast(ctr)];
         keys.all_but_last(&mut x);
         let text = L::load_inside(src, place, n);
