@@ -232,8 +232,8 @@ impl Hold<'_> {
     }
 
     /// GCTR and GHASH of the ciphertext, for the `len` bytes of `runs`, whole blocks but at the end of a text;
-    /// `y` is multiplied by H before if `multiply`.
-    /// In every table but `portable` they may be cut anywhere; there each is whole blocks.
+    /// `y` is multiplied by H before if `multiply`. In every table but `portable` they may be cut anywhere;
+    /// there each is whole blocks.
     #[expect(clippy::too_many_arguments, reason = "as the entry points")]
     pub fn gcm(
         &self,

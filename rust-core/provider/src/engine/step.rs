@@ -66,8 +66,8 @@ impl Step<'_> {
     pub(super) fn run(&mut self, hold: Hold<'_>, run: Run<'_>) {
         use Direction::{Decrypt, Encrypt};
         match self {
-            Self::Gcm { direction, key, ctr, y, multiply } => {
-                hold.gcm(*direction, key, ctr, y, &[run], run.len(), take(multiply));
+            Self::Gcm { .. } | Self::Cbc { direction: Decrypt, .. } => {
+                self.run_pieces(hold, &[run], run.len());
             }
             Self::Ctr { schedule, ctr, bits } => {
                 counted(ctr, *bits, run, |ctr, part| hold.ctr32(schedule, ctr, part));
@@ -78,10 +78,7 @@ impl Step<'_> {
                     Decrypt => hold.ccm_decrypt(schedule, ctr, mac, part),
                 });
             }
-            Self::Cbc { direction, schedule, iv } => match direction {
-                Encrypt => hold.cbc_encrypt(schedule, iv, run),
-                Decrypt => hold.cbc_decrypt(schedule, iv, &[run], run.len()),
-            },
+            Self::Cbc { schedule, iv, .. } => hold.cbc_encrypt(schedule, iv, run),
             Self::Ecb { direction, schedule } => match direction {
                 Encrypt => hold.ecb_encrypt(schedule, run),
                 Decrypt => hold.ecb_decrypt(schedule, run),
