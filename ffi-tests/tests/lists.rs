@@ -895,6 +895,31 @@ fn offsets_on_both_sides() {
     ledger.settle();
 }
 
+/// What `memory` is after a call that wrote its output from `to` on, or was refused and changed nothing;
+/// whether it was right.
+fn right_or_refused(
+    name: &str,
+    (entry, sample): (Entry, &Sample),
+    rv: c_int,
+    dst: &crypto_data_t,
+    (memory, to): (&mut [u8], usize),
+    bytes: &[u8],
+) -> bool {
+    if rv != CRYPTO_SUCCESS {
+        assert_eq!(rv, CRYPTO_ARGUMENTS_BAD, "{name}");
+        assert!(bytes == memory, "{name}: refused, but a byte changed");
+        return false;
+    }
+    let written = match (entry, sample.mode) {
+        (Entry::Update, Mode::Gmac | Mode::Cmac) => 0,
+        (Entry::Update, Mode::Gcm | Mode::Ccm) => dst.cd_length,
+        _ => sample.output.len(),
+    };
+    memory[to..to + written].copy_from_slice(&sample.output[..written]);
+    assert!(bytes == memory, "{name}: not the answer");
+    true
+}
+
 /// Output that overlaps the input at another place, by -80 to 80 bytes, in every mode and call, as
 /// one buffer and as pieces that differ on the two sides: the right answer or a clean refusal, and
 /// never a changed byte that is not output.
@@ -914,19 +939,10 @@ fn partial_overlap() {
                 let mut region = Region::new(&memory, formats);
                 let (mut src, mut dst) = region.data((AT, len), (to, room));
                 let rv = entry.call(&sample, &mut src, Some(&mut dst));
-                let bytes = region.bytes();
-                if rv == CRYPTO_SUCCESS {
-                    let written = match (entry, sample.mode) {
-                        (Entry::Update, Mode::Gmac | Mode::Cmac) => 0,
-                        (Entry::Update, Mode::Gcm | Mode::Ccm) => dst.cd_length,
-                        _ => room,
-                    };
-                    memory[to..to + written].copy_from_slice(&sample.output[..written]);
-                    assert!(bytes == memory, "{name}: not the answer");
+                let (what, after) = ((entry, &sample), (memory.as_mut_slice(), to));
+                if right_or_refused(&name, what, rv, &dst, after, &region.bytes()) {
                     right += 1;
                 } else {
-                    assert_eq!(rv, CRYPTO_ARGUMENTS_BAD, "{name}");
-                    assert!(bytes == memory, "{name}: refused, but a byte changed");
                     assert_ne!(shift, 0, "{name}");
                     assert_eq!((src.cd_length, dst.cd_length), (len, room), "{name}");
                 }
@@ -954,17 +970,8 @@ fn one_list_at_two_offsets() {
                 let mut list = Buffer::new(format, &memory, &LENGTHS);
                 let (mut src, mut dst) = (list.data(from, len), list.data(to, room));
                 let rv = entry.call(&sample, &mut src, Some(&mut dst));
-                if rv == CRYPTO_SUCCESS {
-                    let written = match (entry, sample.mode) {
-                        (Entry::Update, Mode::Gmac | Mode::Cmac) => 0,
-                        (Entry::Update, Mode::Gcm | Mode::Ccm) => dst.cd_length,
-                        _ => room,
-                    };
-                    memory[to..to + written].copy_from_slice(&sample.output[..written]);
-                    assert!(list.bytes() == memory, "{name}: not the answer");
-                } else {
-                    assert_eq!(rv, CRYPTO_ARGUMENTS_BAD, "{name}");
-                    assert!(list.bytes() == memory, "{name}: refused, but a byte changed");
+                let (what, after) = ((entry, &sample), (memory.as_mut_slice(), to));
+                if !right_or_refused(&name, what, rv, &dst, after, &list.bytes()) {
                     assert_ne!(from, to, "{name}");
                 }
             }

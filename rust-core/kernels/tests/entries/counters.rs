@@ -2,7 +2,7 @@
 //! The 32-bit counter: it wraps, and each of its bytes carries, at every block of a text; the upper 96
 //! bits stay. And the state between calls: it has one form, whatever table went before.
 
-use kcfaes_kernels::{Block, Piece, Powers, Schedule};
+use kcfaes_kernels::{Block, Powers, Schedule};
 
 use crate::reference::{self, Bytes, Cipher};
 use crate::table::{Table, advanced, tables};
@@ -35,13 +35,11 @@ fn count(
     let before = advanced(start, 0xf_ffff_fff0);
     let sum = reference::ghash(&powers.h, hash, &reference::lengths(0, len).0);
     let tag = reference::ctr32(key, &before, &sum.0);
-    for (encrypt, kernel, text, want) in
-        [(true, table.gcm_encrypt, plain, cipher), (false, table.gcm_decrypt, cipher, plain)]
-    {
+    for (encrypt, text, want) in [(true, plain, cipher), (false, cipher, plain)] {
         let (mut ctr, mut y) = (*start, Block::default());
         let mut out = text.to_vec();
-        let (src, dst) = (out.as_ptr(), out.as_mut_ptr());
-        unsafe { kernel(schedule, powers, &mut ctr, &mut y, &Piece { src, dst, len }, len, false) };
+        let at = (out.as_ptr(), out.as_mut_ptr(), len);
+        table.part(encrypt, (schedule, powers), (&mut ctr, &mut y), at);
         assert!(out == want, "{}, encrypt: {encrypt}", what());
         assert_eq!((ctr, y), (advanced(start, len), *hash), "{}, encrypt: {encrypt}", what());
 
@@ -130,28 +128,12 @@ fn state_carries_over_calls_and_tables() {
             };
             let what = format!("{} to {cut}, then {}", one.name, other.name);
             let end = [advanced(&start, LEN), hash_want];
-            let sealed = in_two(&plain, [start, iv], &|table, [ctr, y], at, len| unsafe {
-                (table.gcm_encrypt)(
-                    &schedule,
-                    &powers,
-                    ctr,
-                    y,
-                    &Piece { src: at, dst: at, len },
-                    len,
-                    false,
-                )
+            let sealed = in_two(&plain, [start, iv], &|table, [ctr, y], at, len| {
+                table.part(true, (&schedule, &powers), (ctr, y), (at, at, len));
             });
             assert_eq!(sealed, (ctr_want.clone(), end), "{what}");
-            let opened = in_two(&ctr_want, [start, iv], &|table, [ctr, y], at, len| unsafe {
-                (table.gcm_decrypt)(
-                    &schedule,
-                    &powers,
-                    ctr,
-                    y,
-                    &Piece { src: at, dst: at, len },
-                    len,
-                    false,
-                )
+            let opened = in_two(&ctr_want, [start, iv], &|table, [ctr, y], at, len| {
+                table.part(false, (&schedule, &powers), (ctr, y), (at, at, len));
             });
             assert_eq!(opened, (plain.clone(), end), "{what}");
             let (_, [_, y]) = in_two(&ctr_want, [start, iv], &|table, [_, y], at, len| unsafe {

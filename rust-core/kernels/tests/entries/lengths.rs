@@ -5,7 +5,7 @@
 //! What must come out was computed once for the longest text by both libraries: the text of a shorter
 //! one is the beginning of it.
 
-use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Piece, Powers, Schedule};
+use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Powers, Schedule};
 
 use crate::KEY_SIZES;
 use crate::memory::{At, Guarded, Memory};
@@ -205,22 +205,11 @@ fn gcm_parts() {
     each(|s, table, powers, memory| {
         for len in lengths() {
             let (plain, cipher, hash) = (&s.plain[..len], &s.ctr[..len], s.hash(len));
-            for (kernel, texts) in
-                [(table.gcm_encrypt, (plain, cipher)), (table.gcm_decrypt, (cipher, plain))]
-            {
+            for (encrypt, texts) in [(true, (plain, cipher)), (false, (cipher, plain))] {
                 memory.everywhere(texts, |src, dst, len| {
                     let (mut ctr, mut y) = (s.start, s.start);
-                    unsafe {
-                        kernel(
-                            &s.schedule,
-                            powers,
-                            &mut ctr,
-                            &mut y,
-                            &Piece { src, dst, len },
-                            len,
-                            false,
-                        )
-                    };
+                    let (state, text) = ((&mut ctr, &mut y), (src, dst, len));
+                    table.part(encrypt, (&s.schedule, powers), state, text);
                     assert_eq!(y, hash, "{}: {len} bytes", table.name);
                     assert_eq!(ctr, advanced(&s.start, len), "{}: {len} bytes", table.name);
                 });
@@ -358,23 +347,11 @@ fn every_alignment() {
                     memory.run(places, (plain, ctr), |src, dst, len| unsafe {
                         (table.ctr32)(&s.schedule, &mut s.start.clone(), src, dst, len)
                     });
-                    for (encrypt, kernel, texts) in [
-                        (true, table.gcm_encrypt, (plain, ctr)),
-                        (false, table.gcm_decrypt, (ctr, plain)),
-                    ] {
+                    for (encrypt, texts) in [(true, (plain, ctr)), (false, (ctr, plain))] {
                         memory.run(places, texts, |src, dst, len| {
                             let (mut ctr, mut y) = (s.start, s.start);
-                            unsafe {
-                                kernel(
-                                    &s.schedule,
-                                    powers,
-                                    &mut ctr,
-                                    &mut y,
-                                    &Piece { src, dst, len },
-                                    len,
-                                    false,
-                                )
-                            };
+                            let (state, text) = ((&mut ctr, &mut y), (src, dst, len));
+                            table.part(encrypt, (&s.schedule, powers), state, text);
                             assert_eq!(y, hash, "{}: {len} bytes, {places:?}", table.name);
                         });
                         memory.run(places, texts, |src, dst, len| {

@@ -186,6 +186,18 @@ impl Table {
         powers
     }
 
+    /// A part of a message that is in one piece.
+    pub(crate) fn part(
+        &self,
+        encrypt: bool,
+        (schedule, powers): (&Schedule, &Powers),
+        (ctr, y): (&mut Block, &mut Block),
+        (src, dst, len): (*const u8, *mut u8, usize),
+    ) {
+        let kernel = if encrypt { self.gcm_encrypt } else { self.gcm_decrypt };
+        unsafe { kernel(schedule, powers, ctr, y, &Piece { src, dst, len }, len, false) }
+    }
+
     /// A whole message by the entry points for parts and for the tag.
     pub(crate) fn in_parts(
         &self,
@@ -196,12 +208,9 @@ impl Table {
         aad_len: usize,
         (src, dst, len): (*const u8, *mut u8, usize),
     ) {
-        let kernel = if encrypt { self.gcm_encrypt } else { self.gcm_decrypt };
         let mut ctr = advanced(j0, 1);
-        unsafe {
-            kernel(schedule, powers, &mut ctr, y, &Piece { src, dst, len }, len, false);
-            (self.gcm_tag)(schedule, powers, j0, y, aad_len as u64, len as u64);
-        }
+        self.part(encrypt, (schedule, powers), (&mut ctr, y), (src, dst, len));
+        unsafe { (self.gcm_tag)(schedule, powers, j0, y, aad_len as u64, len as u64) };
         assert_eq!(ctr, advanced(j0, 16 + len), "{}: the counter", self.name);
     }
 
