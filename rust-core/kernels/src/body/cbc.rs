@@ -27,7 +27,8 @@ pub(crate) unsafe fn encrypt(
     unsafe {
         let keys = RoundKeys::<true>::new(schedule);
         let (first, last) = (keys.key::<Xmm>(0), keys.last::<Xmm>());
-        let mut x = [first.xor(Xmm::load(src)).xor(Xmm::broadcast(iv))];
+        // The IV last: its caller may have just written it.
+        let mut x = [first.xor(Xmm::load(src)).pin().xor(Xmm::broadcast(iv))];
         loop {
             keys.rounds_from(&mut x, 1);
             blocks -= 1;

@@ -268,7 +268,11 @@ pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
             end.dst = dst.add(bulk);
             end.len = len - bulk;
         }
-        let sum = L::place(Xmm::broadcast(y).swap_bytes(), lane);
+        let sum = Xmm::broadcast(y).swap_bytes();
+        if L::MASKS && len <= 16 {
+            return end.finish_block::<L, ENCRYPT>(sum).store(y.cast());
+        }
+        let sum = L::place(sum, lane);
         let registers = end.len.div_ceil(16) / L::BLOCKS + 1;
         unrolled!(N in 1 2 3 4 5 {
             if N <= L::FINISH && registers == N {
@@ -293,6 +297,32 @@ struct End {
 }
 
 impl End {
+    /// [`finish`](Self::finish) of a whole text of at most one block: in registers of one block, of which
+    /// none has to be folded, 10 cycles of 130 less.
+    ///
+    /// # Safety
+    /// The contract of the entry points.
+    #[inline(always)]
+    unsafe fn finish_block<L: Lanes, const ENCRYPT: bool>(&self, y: Xmm) -> Xmm {
+        let &Self { keys, powers, j0, lengths, src, dst, len, .. } = self;
+        let blocks = len.div_ceil(16) + 2;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut x = Counter::<Xmm>::new(j0).take::<2>();
+            keys.all_but_last(&mut x);
+            let last = keys.last::<Xmm>();
+            let text = L::load_part::<false>(src, len).first();
+            let out = L::widen(x[1].last_round::<true>(last.xor(text)));
+            out.store_part::<false>(dst, len);
+            let hashed = if ENCRYPT { out.part::<false>(len).first() } else { text };
+            let mut sum = Product::<Xmm>::zero();
+            sum.add(lengths, powers, 1);
+            sum.add(y, powers, blocks);
+            sum.add(hashed.swap_bytes(), powers, blocks - 1);
+            sum.reduce().swap_bytes().xor(x[0].last_round::<true>(last))
+        }
+    }
+
     /// Transforms and hashes them, with the length block behind them, and returns the tag: `N`
     /// registers all in flight, one reduction, nothing in memory but the output.
     ///

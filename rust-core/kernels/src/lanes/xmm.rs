@@ -261,7 +261,11 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    fn pin(self) -> Self {
+    fn pin(mut self) -> Self {
+        // SAFETY: no instruction.
+        unsafe {
+            asm!("/* {0} */", inout(xmm_reg) self.0, options(nomem, nostack, preserves_flags))
+        };
         self
     }
 
