@@ -170,7 +170,8 @@ trait Parallel<L: Lanes> {
         }
     }
 
-    /// Less than 16 registers, by the bits of their number, with no loop, so that the steps overlap.
+    /// Less than 16 registers, by the bits of their number, with no loop, so that the steps overlap; the
+    /// most first, beside which the few do not show (4 % of 1.4 KB).
     ///
     /// # Safety
     /// As [`walk`](Self::walk), and `len` is such a number of registers.
@@ -178,7 +179,7 @@ trait Parallel<L: Lanes> {
     unsafe fn few(&mut self, mut src: *const u8, mut dst: *mut u8, len: usize) {
         // SAFETY: the steps together cover `len` bytes.
         unsafe {
-            unrolled!(N in 1 2 4 8 {
+            unrolled!(N in 8 4 2 1 {
                 if len & (N * L::BYTES) != 0 {
                     self.step::<N>(src, dst);
                     src = src.add(N * L::BYTES);
