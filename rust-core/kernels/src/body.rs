@@ -151,12 +151,12 @@ trait Parallel<L: Lanes> {
     unsafe fn walk(&mut self, mut src: *const u8, mut dst: *mut u8, mut len: usize) {
         let registers = len / L::BYTES;
         let whole = registers * L::BYTES;
-        let first = left_over(registers) * L::BYTES;
         // SAFETY: the steps together cover `len` bytes.
         unsafe {
             if whole != len {
                 self.end(src.add(whole), dst.add(whole), len - whole, registers);
             }
+            let first = left_over(registers) * L::BYTES;
             self.few(src, dst, first);
             src = src.add(first);
             dst = dst.add(first);

@@ -53,12 +53,15 @@ impl Lanes for Xmm {
                 let tail = src.add(end - 4).cast::<u32>().read_unaligned();
                 u128::from(u64::from(head) | u64::from(tail) << (8 * (end - 4)))
             } else {
-                let (head, middle, tail) = (*src, *src.add(end / 2), *src.add(end - 1));
-                u128::from(
-                    u32::from(head)
-                        | u32::from(middle) << (8 * (end / 2))
-                        | u32::from(tail) << (8 * (end - 1)),
-                )
+                // Byte by byte from the last, each of which moves up the ones behind it.
+                let mut bytes = u32::from(*src.add(end - 1));
+                if end > 2 {
+                    bytes = bytes << 8 | u32::from(*src.add(1));
+                }
+                if end > 1 {
+                    bytes = bytes << 8 | u32::from(*src);
+                }
+                u128::from(bytes)
             };
             Self::from_u128(block)
         }
