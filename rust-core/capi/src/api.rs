@@ -287,7 +287,7 @@ pub unsafe extern "C" fn kcfaes_gcm_seal(
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
     rc(unsafe {
-        let parameter = gcm(iv, iv_len, aad, aad_len);
+        let parameter = gcm(iv, iv_len, aad, aad_len, tag_len);
         seal(key, parameter, Bytes::input(src, len), Bytes::Buffer(dst, len), tag, tag_len)
     })
 }
@@ -310,7 +310,7 @@ pub unsafe extern "C" fn kcfaes_gcm_open(
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
     rc(unsafe {
-        let parameter = gcm(iv, iv_len, aad, aad_len);
+        let parameter = gcm(iv, iv_len, aad, aad_len, tag_len);
         open(key, parameter, Bytes::input(src, len), Bytes::Buffer(dst, len), tag, tag_len)
     })
 }
@@ -333,7 +333,7 @@ pub unsafe extern "C" fn kcfaes_gcm_seal_iov(
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
     rc(unsafe {
-        let parameter = gcm(iv, iv_len, aad, aad_len);
+        let parameter = gcm(iv, iv_len, aad, aad_len, tag_len);
         let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
         seal(key, parameter, src, dst, tag, tag_len)
     })
@@ -358,7 +358,7 @@ pub unsafe extern "C" fn kcfaes_gcm_open_iov(
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
     rc(unsafe {
-        let parameter = gcm(iv, iv_len, aad, aad_len);
+        let parameter = gcm(iv, iv_len, aad, aad_len, tag_len);
         let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
         open(key, parameter, src, dst, tag, tag_len)
     })
@@ -821,7 +821,7 @@ pub unsafe extern "C" fn kcfaes_gcm_seal_init(
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
     rc(unsafe {
-        let parameter = gcm(iv, iv_len, aad, aad_len);
+        let parameter = gcm(iv, iv_len, aad, aad_len, 16);
         begin(ctx, key, Role::Seal, Mechanism::Gcm, Direction::Encrypt, parameter)
     })
 }
@@ -839,7 +839,7 @@ pub unsafe extern "C" fn kcfaes_gcm_open_init(
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
     rc(unsafe {
-        let parameter = gcm(iv, iv_len, aad, aad_len);
+        let parameter = gcm(iv, iv_len, aad, aad_len, 16);
         begin(ctx, key, Role::Open, Mechanism::Gcm, Direction::Decrypt, parameter)
     })
 }
@@ -855,7 +855,7 @@ pub unsafe extern "C" fn kcfaes_gmac_init(
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
     rc(unsafe {
-        let parameter = gcm(iv, iv_len, core::ptr::null(), 0);
+        let parameter = gcm(iv, iv_len, core::ptr::null(), 0, 16);
         begin(ctx, key, Role::Mac, Mechanism::Gmac, Direction::Encrypt, parameter)
     })
 }
@@ -1566,20 +1566,21 @@ unsafe fn block(at: *const u8) -> Result<Block> {
     Ok(Block(unsafe { at.cast::<[u8; 16]>().read() }))
 }
 
-/// Parameter of GCM and GMAC. Its tag is always computed in full: the caller's length is looked at
-/// where the tag is.
+/// Parameter of GCM and GMAC. The length of the tag is looked at where the tag is; with a tag yet to
+/// come it is 16.
 unsafe fn gcm<'a>(
     iv: *const u8,
     iv_len: usize,
     aad: *const u8,
     aad_len: usize,
+    tag_len: usize,
 ) -> Result<Parameter<'a>> {
     if iv_len == 0 {
         return Err(Error::MECHANISM_PARAM_INVALID);
     }
     // SAFETY: the common contract.
     let (iv, aad) = unsafe { (slice(iv, iv_len)?, slice(aad, aad_len)?) };
-    Ok(Parameter::Gcm { iv, aad, tag_len: 16 })
+    Ok(Parameter::Gcm { iv, aad, tag_len })
 }
 
 /// Parameter of CCM.
@@ -1640,24 +1641,18 @@ impl Tag {
     }
 }
 
-/// A whole message. Returns what it leaves behind: the tag or, in CBC and CTR, where a next message
-/// would go on.
+/// A whole message. `apart` is as in [`Operation::at_once`].
 #[inline(never)]
 fn whole(
     key: &Key,
     mechanism: Mechanism,
     direction: Direction,
     parameter: &Parameter<'_>,
-    received: &[u8],
+    apart: &mut [u8; 16],
     io: &Io<'_>,
-) -> Result<[u8; 16]> {
+) -> Result<()> {
     let mut fpu = Fpu::new();
-    let mut operation = Operation::idle();
-    operation.begin(mechanism, direction, parameter, key, &mut fpu);
-    operation.detach_tag();
-    operation.expect_tag(received);
-    operation.whole(key, &mut fpu, io)?;
-    Ok(operation.computed_tag().copied().or(operation.next_iv()).unwrap_or_default())
+    Operation::at_once(mechanism, direction, parameter, Some(apart), key, &mut fpu, io).map(drop)
 }
 
 /// The mode of a parameter that is GCM's or CCM's.
@@ -1681,9 +1676,10 @@ unsafe fn seal(
     tag.check(mechanism, tag_len)?;
     // SAFETY: the common contract.
     unsafe {
-        let key = &live(key)?.material;
-        let computed =
-            with_io(src, dst, |io| whole(key, mechanism, Direction::Encrypt, &parameter, &[], io))?;
+        let (key, mut computed) = (&live(key)?.material, [0; 16]);
+        with_io(src, dst, |io| {
+            whole(key, mechanism, Direction::Encrypt, &parameter, &mut computed, io)
+        })?;
         tag.settle(tag_len, &computed)
     }
 }
@@ -1701,12 +1697,14 @@ unsafe fn open(
     Tag::Verify(tag).check(mechanism, tag_len)?;
     // SAFETY: the common contract.
     unsafe {
-        let (key, received) = (&live(key)?.material, slice(tag, tag_len)?);
+        let (key, mut received) = (&live(key)?.material, [0; 16]);
+        for (to, from) in received.iter_mut().zip(slice(tag, tag_len)?) {
+            *to = *from;
+        }
         with_io(src, dst, |io| {
-            whole(key, mechanism, Direction::Decrypt, &parameter, received, io)
-        })?;
+            whole(key, mechanism, Direction::Decrypt, &parameter, &mut received, io)
+        })
     }
-    Ok(())
 }
 
 unsafe fn gmac(
@@ -1719,7 +1717,7 @@ unsafe fn gmac(
 ) -> Result<()> {
     // SAFETY: the common contract.
     unsafe {
-        let parameter = gcm(iv, iv_len, core::ptr::null(), 0);
+        let parameter = gcm(iv, iv_len, core::ptr::null(), 0, 16);
         mac(key, Mechanism::Gmac, parameter, src, tag, tag_len)
     }
 }
@@ -1744,7 +1742,7 @@ unsafe fn mac(
     unsafe {
         let key = &live(key)?.material;
         with_io(src, Bytes::Buffer(computed.as_mut_ptr(), 16), |io| {
-            whole(key, mechanism, Direction::Encrypt, &parameter, &[], io)
+            whole(key, mechanism, Direction::Encrypt, &parameter, &mut [0; 16], io)
         })?;
         let settled = tag.settle(tag_len, &computed);
         wipe(&mut computed);
@@ -1756,9 +1754,9 @@ unsafe fn ctr(key: *const kcfaes_key, counter: *mut u8, src: Bytes, dst: Bytes) 
     // SAFETY: the common contract.
     unsafe {
         let parameter = Parameter::Ctr { bits: 128, cb: block(counter)? };
-        let key = &live(key)?.material;
-        let next = with_io(src, dst, |io| {
-            whole(key, Mechanism::Ctr, Direction::Encrypt, &parameter, &[], io)
+        let (key, mut next) = (&live(key)?.material, [0; 16]);
+        with_io(src, dst, |io| {
+            whole(key, Mechanism::Ctr, Direction::Encrypt, &parameter, &mut next, io)
         })?;
         counter.cast::<[u8; 16]>().write(next);
     }
@@ -1775,9 +1773,8 @@ unsafe fn cbc(
     // SAFETY: the common contract.
     unsafe {
         let parameter = Parameter::Cbc { iv: block(iv)? };
-        let key = &live(key)?.material;
-        let next =
-            with_io(src, dst, |io| whole(key, Mechanism::Cbc, direction, &parameter, &[], io))?;
+        let (key, mut next) = (&live(key)?.material, [0; 16]);
+        with_io(src, dst, |io| whole(key, Mechanism::Cbc, direction, &parameter, &mut next, io))?;
         iv.cast::<[u8; 16]>().write(next);
     }
     Ok(())
@@ -1787,9 +1784,10 @@ unsafe fn ecb(direction: Direction, key: *const kcfaes_key, src: Bytes, dst: Byt
     // SAFETY: the common contract.
     unsafe {
         let key = &live(key)?.material;
-        with_io(src, dst, |io| whole(key, Mechanism::Ecb, direction, &Parameter::Ecb, &[], io))?;
+        with_io(src, dst, |io| {
+            whole(key, Mechanism::Ecb, direction, &Parameter::Ecb, &mut [0; 16], io)
+        })
     }
-    Ok(())
 }
 
 /// Begins a message. A context whose init failed must not go on under the old IV: whatever it did

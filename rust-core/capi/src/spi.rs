@@ -553,7 +553,8 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
                 key
             }
         };
-        let result = Operation::at_once(which, request.direction, &parameter, key, &mut fpu, io);
+        let result =
+            Operation::at_once(which, request.direction, &parameter, None, key, &mut fpu, io);
         count(Some(which), &fpu, io.src.len(), &result);
         result
     }

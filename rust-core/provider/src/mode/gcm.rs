@@ -265,22 +265,35 @@ fn text_len(len: usize) -> Result<usize> {
     if len as u64 <= MAX_TEXT { Ok(len) } else { Err(Error::DATA_LEN_RANGE) }
 }
 
-/// A whole message from its beginning.
+/// A whole message from its beginning. Its tag may be passed `apart`: an encryption writes it there in
+/// full, a decryption finds it there.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "all that a message is")]
 pub(super) fn at_once(
     direction: Direction,
     iv: &[u8],
     aad: &[u8],
     tag_len: usize,
+    apart: Option<&mut [u8; 16]>,
     key: &Key,
     fpu: &mut Fpu,
     io: &Io<'_>,
 ) -> Result<usize> {
     let mut text = Text::new();
     text.begin(key, fpu, iv, aad);
+    let attached = if apart.is_some() { 0 } else { tag_len };
     let result = match direction {
-        Direction::Encrypt => text.encrypt(tag_len, key, fpu, io),
-        Direction::Decrypt => text.decrypt(tag_len, tag_len, &mut [0; 16], key, fpu, io),
+        Direction::Encrypt => {
+            let result = text.encrypt(attached, key, fpu, io);
+            if let (Some(tag), Ok(_)) = (apart, &result) {
+                *tag = text.hash.y.0;
+            }
+            result
+        }
+        Direction::Decrypt => {
+            let mut within = [0; 16];
+            text.decrypt(tag_len, attached, apart.unwrap_or(&mut within), key, fpu, io)
+        }
     };
     wipe(&mut text);
     result

@@ -239,6 +239,10 @@ impl Operation {
     /// A whole message from its beginning, with nothing but the stack. A short one in GCM takes less
     /// time than an operation would that is set up for parts, moved into place and wiped.
     ///
+    /// `apart` is for what is not to be in the text: the tag of GCM and CCM, which an encryption writes
+    /// there in full and a decryption finds there, of the parameter's length; in CBC and CTR the IV or
+    /// counter with which a next message would go on.
+    ///
     /// # Errors
     /// As [`whole`](Self::whole).
     #[inline(always)]
@@ -246,18 +250,26 @@ impl Operation {
         mechanism: Mechanism,
         direction: Direction,
         parameter: &Parameter<'_>,
+        apart: Option<&mut [u8; 16]>,
         key: &Key,
         fpu: &mut Fpu,
         io: &Io<'_>,
     ) -> Result<Produced> {
         match *parameter {
             Parameter::Gcm { iv, aad, tag_len } if mechanism == Mechanism::Gcm => {
-                gcm::at_once(direction, iv, aad, tag_len, key, fpu, io).map(Produced::Bytes)
+                gcm::at_once(direction, iv, aad, tag_len, apart, key, fpu, io).map(Produced::Bytes)
             }
             _ => {
                 let mut operation = Self::idle();
                 operation.begin(mechanism, direction, parameter, key, fpu);
-                operation.whole(key, fpu, io)
+                let Some(apart) = apart else { return operation.whole(key, fpu, io) };
+                operation.detach_tag();
+                operation.expect_tag(apart);
+                let produced = operation.whole(key, fpu, io)?;
+                if let Some(left) = operation.computed_tag().copied().or(operation.next_iv()) {
+                    *apart = left;
+                }
+                Ok(produced)
             }
         }
     }
