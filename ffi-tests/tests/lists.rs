@@ -3,6 +3,7 @@
 //! byte is written, what is legal gives the right answer, and no list walk is endless.
 
 use core::ffi::c_int;
+use core::mem::MaybeUninit;
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format, below};
 use kcfaes_ffi_tests::consumer::{Message, Out, Way};
 use kcfaes_ffi_tests::kernel::{self, Ledger};
 use kcfaes_ffi_tests::sample::{Place, Sample};
-use kcfaes_provider::data::{Data, MAX_EMPTY_PIECES, Overlap};
+use kcfaes_provider::data::{Data, Io, MAX_EMPTY_PIECES, Overlap};
 use kcfaes_provider::kcf::{
     CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE, CRYPTO_DATA_MBLK,
     CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, CRYPTO_INVALID_MAC, CRYPTO_SUCCESS, UIO_SYSSPACE,
@@ -1197,6 +1198,27 @@ fn overlap_of_lists_is_that_of_their_bytes() {
         found[want as usize] += 1;
     }
     assert!(found.iter().all(|&n| n > 2000), "{found:?}");
+}
+
+/// Two structs over one list from one place on: the window of each ends where it says, whichever is the
+/// longer.
+#[test]
+fn one_list_in_two_windows() {
+    for format in [Format::Uio, Format::Mblk] {
+        for (len, room) in [(20, 36), (36, 20), (36, 36), (47, 0), (0, 47)] {
+            let mut list = Buffer::new(format, &[FILL; 50], &[7, 0, 9, 34]);
+            let (src, dst) = (list.data(3, len), list.data(3, room));
+            let mut pair = MaybeUninit::uninit();
+            // SAFETY: the lists are alive, and nobody else uses their bytes meanwhile.
+            let io = unsafe { Io { src: Data::new(&src), dst: Some(Data::new(&dst)) } };
+            let pair = io.pair(room, &mut pair).expect("a list");
+            assert_eq!(pair.src().left(), len, "{format:?} {len} {room}");
+            pair.scatter(&[0; 50]);
+            let mut want = [FILL; 50];
+            want[3..3 + room].fill(0);
+            assert_eq!(list.bytes(), want, "{format:?} {len} {room}");
+        }
+    }
 }
 
 /// Lists whose pieces alternate in memory: as long as the addresses of each side ascend, they are

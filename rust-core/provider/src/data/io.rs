@@ -139,6 +139,22 @@ impl<'a> Data<'a> {
         (len > 0 && end <= iov.iov_len && exists(at, end)).then(|| at.wrapping_add(offset))
     }
 
+    /// Whether both are the same list from the same place on.
+    fn same_list(&self, other: &Self) -> bool {
+        let place = |data: &crypto_data_t| {
+            // SAFETY: each member begins with a pointer.
+            (data.cd_format, data.cd_offset, unsafe { data.cdu.cdu_mp })
+        };
+        self.data.cd_format != CRYPTO_DATA_RAW && place(self.data) == place(other.data)
+    }
+
+    /// `len` bytes of the list, of which only whether they are there is asked.
+    #[inline(always)]
+    fn open(&self, window: &mut Segments<'a>, len: usize, extent: &mut Extent) -> Result<()> {
+        // SAFETY: vouched for.
+        unsafe { window.open(self.data, len, Error::DATA_LEN_RANGE, extent) }
+    }
+
     #[inline(always)]
     fn open_input(&self, window: &mut Segments<'a>, extent: &mut Extent) -> Result<()> {
         let short = match self.data.cd_format {
@@ -268,16 +284,17 @@ impl<'a> Io<'a> {
         }
         let Pair { src, dst, .. } = pair;
         let (mut from, mut to) = (Extent::NONE, Extent::NONE);
-        self.src.open_input(src, &mut from)?;
-        match &self.dst {
-            None => {
-                dst.clone_from(src);
-                Ok(Overlap::Exact)
-            }
-            Some(data) => {
-                data.open_output(dst, needed, &mut to)?;
-                Ok(if from.apart(to) { Overlap::None } else { src.overlap(dst) })
-            }
+        let (len, out) = (self.src.len(), self.dst_or_src());
+        // The same list from the same place on is walked once. What is wrong, and with which of the two, is
+        // for two walks to say.
+        if out.same_list(&self.src) && out.open(src, len.max(needed), &mut from).is_ok() {
+            dst.clone_from(src);
+            src.limit(len);
+            dst.limit(needed);
+            return Ok(Overlap::Exact);
         }
+        self.src.open_input(src, &mut from)?;
+        out.open_output(dst, needed, &mut to)?;
+        Ok(if from.apart(to) { Overlap::None } else { src.overlap(dst) })
     }
 }

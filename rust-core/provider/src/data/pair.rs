@@ -115,23 +115,35 @@ impl<'a> Pair<'a> {
         self.dst.advance(len);
     }
 
-    /// The next `len` bytes, or as many as `to` has room for the pieces of: the runs, and their bytes;
-    /// advances past them.
-    #[inline]
+    /// The next `len` bytes of a pair that writes, or of those in as many pieces as `to` has room for the
+    /// whole blocks: the runs, and their bytes; advances past them.
+    #[inline(always)]
     pub fn runs<'r>(
         &mut self,
         to: &'r mut [MaybeUninit<Run<'a>>],
         len: usize,
     ) -> (&'r [Run<'a>], usize) {
-        let (mut n, mut bytes) = (0, 0);
+        // In locals, so that they are walked in registers.
+        let Self { mut src, mut dst, .. } = self.clone();
+        let (mut n, mut left) = (0, len);
         for room in &mut *to {
-            let run = self.run(len - bytes);
-            if run.is_empty() {
+            let here = left.min(src.contiguous().1).min(dst.contiguous().1);
+            if here == 0 {
                 break;
             }
-            room.write(run);
+            // SAFETY: as in `run`.
+            room.write(unsafe { Run::new(src.contiguous().0, dst.contiguous().0, here) });
+            src.advance_by(here);
+            dst.advance_by(here);
             n += 1;
-            bytes += run.len();
+            left -= here;
+        }
+        let mut bytes = len - left;
+        if left > 0 && bytes & 15 != 0 {
+            bytes &= !15;
+            self.skip(bytes);
+        } else {
+            (self.src, self.dst) = (src, dst);
         }
         // SAFETY: the first `n` are set.
         (unsafe { core::slice::from_raw_parts(to.as_ptr().cast(), n) }, bytes)

@@ -50,12 +50,28 @@ impl Rest {
             Some((iov.iov_base.cast(), iov.iov_len))
         }
     }
-}
 
-/// Whether a piece of `len` bytes at `base` can be.
-#[inline(always)]
-fn sound(base: *mut u8, len: usize) -> bool {
-    len <= isize::MAX as usize && exists(base, len)
+    /// The next piece that is not empty; at the end of the list an empty one. `None` where a piece cannot
+    /// be, or too many are empty.
+    ///
+    /// # Safety
+    /// The list is readable.
+    #[inline(always)]
+    unsafe fn bytes(&mut self) -> Option<(*mut u8, usize)> {
+        let mut empty = 0;
+        // SAFETY: the caller's contract.
+        while let Some((base, n)) = unsafe { self.piece() } {
+            if n > 0 {
+                let sound = n <= isize::MAX as usize && exists(base, n);
+                return sound.then_some((base, n));
+            }
+            empty += 1;
+            if empty > MAX_EMPTY_PIECES {
+                return None;
+            }
+        }
+        Some((core::ptr::null_mut(), 0))
+    }
 }
 
 /// Whether there can be `len` bytes at `base`: not at NULL, nor past the end of the address space.
@@ -121,8 +137,8 @@ impl<'a> Segments<'a> {
         Self { current: base, here: len, behind: 0, rest, _borrow: PhantomData }
     }
 
-    /// Becomes the window of `len` bytes behind `cd_offset`, and adds it to `extent`. In place, because a
-    /// window that is returned is copied, word by word, more than once.
+    /// Becomes the window of `len` bytes behind `cd_offset`, and adds it to `extent`; of no use where that
+    /// fails. In place, because a window that is returned is copied, word by word, more than once.
     ///
     /// # Errors
     /// `ARGUMENTS_BAD`: unknown format, negative offset, offset and length that overflow, a uio in
@@ -199,41 +215,34 @@ impl<'a> Segments<'a> {
             }
             _ => return Err(Error::ARGUMENTS_BAD),
         };
-        let (mut skip, mut missing, mut empty) = (data.cd_offset as usize, len, 0);
-        let mut first = true;
-        // SAFETY: the caller's contract.
-        while let Some((base, n)) = unsafe { rest.piece() } {
-            if !sound(base, n) {
-                return Err(Error::ARGUMENTS_BAD);
+        let mut skip = data.cd_offset as usize;
+        let (start, bytes) = loop {
+            // SAFETY: the caller's contract.
+            let (base, n) = unsafe { rest.bytes() }.ok_or(Error::ARGUMENTS_BAD)?;
+            if n > skip {
+                break (base.wrapping_add(skip), n - skip);
             }
             if n == 0 {
-                empty += 1;
-                if empty > MAX_EMPTY_PIECES {
-                    return Err(Error::ARGUMENTS_BAD);
-                }
-                continue;
+                return Err(short);
             }
-            empty = 0;
-            if skip >= n {
-                skip -= n;
-                continue;
+            skip -= n;
+        };
+        let here = bytes.min(len);
+        let mut missing = len - here;
+        *self = Self { current: start, here, behind: missing, rest, _borrow: PhantomData };
+        let mut seen = *extent;
+        seen.widen(start, bytes);
+        while missing > 0 {
+            // SAFETY: the caller's contract.
+            let (base, n) = unsafe { rest.bytes() }.ok_or(Error::ARGUMENTS_BAD)?;
+            if n == 0 {
+                return Err(short);
             }
-            let (start, bytes) = (base.wrapping_add(skip), n - skip);
-            skip = 0;
-            extent.widen(start, bytes);
-            if first {
-                first = false;
-                let here = bytes.min(len);
-                *self =
-                    Self { current: start, here, behind: len - here, rest, _borrow: PhantomData };
-            }
-            if bytes >= missing {
-                return Ok(());
-            }
-            missing -= bytes;
+            seen.widen(base, n);
+            missing = missing.saturating_sub(n);
         }
-        *self = Self::empty();
-        Err(short)
+        *extent = seen;
+        Ok(())
     }
 
     /// Bytes left.
@@ -266,38 +275,28 @@ impl<'a> Segments<'a> {
     }
 
     #[inline(never)]
-    fn advance_over_pieces(&mut self, mut n: usize) {
-        loop {
-            let here = self.here.min(n);
-            self.current = self.current.wrapping_add(here);
-            self.here -= here;
-            n -= here;
-            if self.here > 0 || self.behind == 0 {
-                return;
-            }
-            self.load();
-            if self.here == 0 {
-                // The list was valid when it was opened: somebody cut it meanwhile.
-                self.behind = 0;
-                return;
-            }
-        }
+    fn advance_over_pieces(&mut self, n: usize) {
+        self.advance_by(n);
     }
 
-    /// Makes the next piece that is not empty the current one.
+    /// [`advance`](Self::advance), with all its code where it is called.
     #[inline(always)]
-    fn load(&mut self) {
-        // SAFETY: the list is readable for `'a`, by the contract of the constructors.
-        while let Some((base, n)) = unsafe { self.rest.piece() }
-            && sound(base, n)
-        {
-            if n > 0 {
-                self.current = base;
-                self.here = n.min(self.behind);
-                self.behind -= self.here;
-                return;
+    pub(super) fn advance_by(&mut self, mut n: usize) {
+        while n >= self.here && self.behind > 0 {
+            n -= self.here;
+            // SAFETY: the list is readable for `'a`, by the contract of the constructors.
+            let (base, len) = unsafe { self.rest.bytes() }.unwrap_or((core::ptr::null_mut(), 0));
+            self.current = base;
+            self.here = len.min(self.behind);
+            self.behind -= self.here;
+            if len == 0 {
+                // The list was valid when it was opened: somebody cut it meanwhile.
+                self.behind = 0;
             }
         }
+        let n = n.min(self.here);
+        self.current = self.current.wrapping_add(n);
+        self.here -= n;
     }
 
     /// Copies bytes out, as many as fit and are left, and advances past them; returns how many.

@@ -27,12 +27,25 @@ pub(crate) fn drive(
     fpu: &mut Fpu,
     pace: Pace,
     pair: &mut Pair<'_>,
-    mut len: usize,
+    len: usize,
     step: &mut Step<'_>,
 ) {
     if fpu.table() > TableId::Portable && step.takes_pieces() {
-        return drive_pieces(fpu, pace, pair, len, step);
+        drive_pieces(fpu, pace, pair, len, step);
+    } else {
+        drive_blocks(fpu, pace, pair, len, step);
     }
+}
+
+/// [`drive`], where a kernel wants whole blocks.
+#[inline(never)]
+fn drive_blocks(
+    fpu: &mut Fpu,
+    pace: Pace,
+    pair: &mut Pair<'_>,
+    mut len: usize,
+    step: &mut Step<'_>,
+) {
     let mut block = Block([0; 16]);
     while len > 0 {
         let here = pair.contiguous().min(len);
@@ -68,14 +81,7 @@ fn drive_pieces(
 ) {
     while len > 0 {
         let mut runs = [const { MaybeUninit::uninit() }; RUNS];
-        let start = pair.clone();
-        let (runs, mut n) = pair.runs(&mut runs, len.min(fpu.most(pace)));
-        if n < len && n % 16 != 0 {
-            // As many runs as there is room for, and they end within a block.
-            pair.clone_from(&start);
-            n &= !15;
-            pair.skip(n);
-        }
+        let (runs, n) = pair.runs(&mut runs, len.min(fpu.most(pace)));
         let cost = n.max(runs.len() * LEAST);
         let Some(hold) = fpu.hold_all(pace, cost).filter(|_| n > 0) else { return };
         step.run_pieces(hold, runs, n);

@@ -143,6 +143,15 @@ impl Fpu {
         (Hold { table: self.table.id(), low: &self.low }, granted)
     }
 
+    /// A hold for what is not worth counting: the one that there is, or a new one.
+    #[inline]
+    pub fn held(&mut self) -> Hold<'_> {
+        if !self.held {
+            self.renew();
+        }
+        Hold { table: self.table.id(), low: &self.low }
+    }
+
     /// Most bytes that one hold may process.
     pub fn most(&self, pace: Pace) -> usize {
         self.budget >> pace.shift()

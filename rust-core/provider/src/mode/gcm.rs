@@ -95,10 +95,11 @@ impl Ghash {
     }
 
     /// Steps 5 and 6: the hash becomes the tag, in full.
+    #[inline]
     pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu, text_len: u64) -> &Block {
-        let (hold, _) = fpu.hold(Pace::Parallel, 0);
-        hold.gcm_tag(&key.schedule, &key.powers, &self.j0, &mut self.y, self.aad_len, text_len);
-        &self.y
+        let Self { j0, y, aad_len } = self;
+        fpu.held().gcm_tag(&key.schedule, &key.powers, j0, y, *aad_len, text_len);
+        y
     }
 }
 
@@ -173,8 +174,7 @@ impl Text {
     /// Steps 5 and 6 behind a text of `len` bytes: the hash becomes the tag, in full.
     fn tag(&mut self, key: &Key, fpu: &mut Fpu, len: u64) -> &Block {
         if core::mem::take(&mut self.multiply) {
-            let (hold, _) = fpu.hold(Pace::Parallel, 0);
-            hold.gcm_multiply(&key.powers, &mut self.hash.y);
+            fpu.held().gcm_multiply(&key.powers, &mut self.hash.y);
         }
         self.hash.tag(key, fpu, len)
     }
