@@ -11,6 +11,9 @@ use super::{Parallel, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, Piece, Powers, Schedule};
 
+/// Registers of a shorter turn: a fragment of a packet that is cut in five has so many.
+const FEW: usize = 5;
+
 /// One turn of the bulk loop: hashes the eight registers at `hashed`, and returns the hash beside eight
 /// registers that lack only the last round to be keystream.
 ///
@@ -168,13 +171,16 @@ unsafe fn piece<L: Lanes>(
             }
             return sum;
         }
-        // In one turn too: so many registers take hardly longer than one, and all is at hand to be hashed.
+        // In one turn too, or a shorter one: all is at hand to be hashed.
         let x;
         if ahead {
             (sum, x) = stitched(mode, powers, sum, hashed);
         } else {
             let mut counters = mode.counter.take::<TURN>();
-            mode.keys.all_but_last(&mut counters);
+            match counters.first_chunk_mut::<FEW>() {
+                Some(few) if left <= FEW * L::BYTES => mode.keys.all_but_last(few),
+                _ => mode.keys.all_but_last(&mut counters),
+            }
             x = counters;
         }
         let last = mode.keys.last::<L>();
