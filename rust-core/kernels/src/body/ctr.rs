@@ -49,10 +49,11 @@ impl<L: Lanes> Counter<L> {
         x
     }
 
-    /// The counter blocks of the register behind so many.
+    /// The same behind so many blocks.
     #[inline(always)]
-    pub(super) fn behind(&self, registers: usize) -> L {
-        self.next.swap_bytes().count((registers * L::BLOCKS) as u32).swap_bytes()
+    pub(super) fn behind(&self, blocks: usize) -> Self {
+        let next = self.next.swap_bytes().count(blocks as u32).swap_bytes();
+        Self { next, low: (self.low + blocks as u32) & 0xff }
     }
 
     /// Advances the counter block in memory by `blocks`.
@@ -131,7 +132,8 @@ impl<L: Lanes> Parallel<L> for Ctr<L> {
         // SAFETY: the caller's promise.
         unsafe {
             let text = L::load_part::<false>(src, len);
-            self.encrypt(self.counter.behind(before), text).store_part::<false>(dst, len);
+            let [counters] = self.counter.behind(before * L::BLOCKS).take::<1>();
+            self.encrypt(counters, text).store_part::<false>(dst, len);
         }
     }
 }

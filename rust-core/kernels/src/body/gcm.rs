@@ -77,8 +77,10 @@ pub(crate) unsafe fn part<L: Lanes>(
             sum = product.reduce();
         }
         let mut left = len;
-        // `ctr` is that of the block in which byte `place` is the next.
-        let mut place = 0;
+        // Byte `place` of the block behind so many is the next. The counters of each piece are made from the
+        // first: from those before they would come through memory, one piece after the other.
+        let (mut blocks, mut place) = (0, 0);
+        let counter = |blocks| Counter::<L>::new(ctr).behind(blocks);
         while left > 0 {
             let Piece { mut src, mut dst, len } = *text;
             text = text.add(1);
@@ -87,22 +89,24 @@ pub(crate) unsafe fn part<L: Lanes>(
             let merges = L::MASKS && (17..TURN * L::BYTES).contains(&(place + n));
             if place > 0 && n > 0 && !merges {
                 let here = n.min(16 - place);
-                sum = inside::<L>(schedule, powers, ctr, sum, src, dst, (place, here), encrypt);
+                let counter = counter(blocks);
+                sum = inside(schedule, powers, counter, sum, src, dst, (place, here), encrypt);
                 src = src.add(here);
                 dst = dst.add(here);
                 n -= here;
                 place += here;
-                Counter::<L>::advance(ctr, place / 16);
+                blocks += place / 16;
                 place %= 16;
             }
             if n > 0 {
-                let mut mode = Ctr::<L>::new(schedule, ctr);
+                let keys = RoundKeys::new(schedule);
+                let mut mode = Ctr { keys, counter: counter(blocks) };
                 sum = piece(&mut mode, powers, sum, src, dst, (place, n), encrypt);
-                Counter::<L>::advance(ctr, (place + n) / 16);
+                blocks += (place + n) / 16;
                 place = (place + n) % 16;
             }
         }
-        Counter::<L>::advance(ctr, place.div_ceil(16));
+        Counter::<L>::advance(ctr, len.div_ceil(16));
         sum.swap_bytes().store(y.cast());
     }
 }
@@ -162,7 +166,8 @@ unsafe fn piece<L: Lanes>(
             }
             let mut out = text;
             if rest > 0 {
-                out = mode.encrypt(mode.counter.behind(whole / L::BYTES), text);
+                let [counters] = mode.counter.behind(whole / 16).take::<1>();
+                out = mode.encrypt(counters, text);
                 out.store_part::<false>(end, rest);
             }
             mode.few(src, dst, whole);
@@ -204,7 +209,8 @@ unsafe fn piece<L: Lanes>(
     }
 }
 
-/// The bytes of a piece that are in the block of `ctr`, begun before it: `n` from place `place` on.
+/// The bytes of a piece that are in the next block of `counter`, begun before it: `n` from place `place`
+/// on.
 ///
 /// # Safety
 /// As [`piece`], for these bytes, which end in the block.
@@ -213,7 +219,7 @@ unsafe fn piece<L: Lanes>(
 unsafe fn inside<L: Lanes>(
     schedule: *const Schedule,
     powers: *const Powers,
-    ctr: *const Block,
+    mut counter: Counter<L>,
     sum: Xmm,
     src: *const u8,
     dst: *mut u8,
@@ -223,7 +229,7 @@ unsafe fn inside<L: Lanes>(
     // SAFETY: the caller's promise.
     unsafe {
         let keys = RoundKeys::<true>::new(schedule);
-        let mut x = [Xmm::broadcast(ctr)];
+        let mut x = counter.take::<1>().map(L::first);
         keys.all_but_last(&mut x);
         let text = L::load_inside(src, place, n);
         let out = x[0].last_round::<true>(keys.last::<Xmm>().xor(text));
