@@ -83,7 +83,7 @@ pub(crate) use framed_entries;
 /// or small, its callers take from `aesni`.
 macro_rules! wide_entries {
     (
-        $features:literal, $lanes:ty, $powers:expr, $wipe_stack:path,
+        $features:literal, $lanes:ty, ($pieces:ty, $registers:literal), $powers:expr, $wipe_stack:path,
         $ghash_init:ident, $ecb_encrypt:ident, $ecb_decrypt:ident, $cbc_encrypt_batch:ident,
         $cbc_decrypt:ident, $cbc_decrypt_pieces:ident, $ctr32:ident,
         $ghash:ident, $gcm_encrypt:ident, $gcm_decrypt:ident, $gcm_seal:ident, $gcm_open:ident,
@@ -183,12 +183,9 @@ macro_rules! wide_entries {
         ) {
             // SAFETY: the entry points' contract; the features are enabled here.
             unsafe {
-                pieces::blocks::<$lanes>(
-                    text,
-                    len,
-                    |run| $cbc_decrypt(schedule, iv, run.src, run.dst, run.len / 16),
-                    |block| cbc::decrypt_block(schedule, iv, block),
-                )
+                cbc::decrypt_pieces::<$pieces, { $registers }>(schedule, iv, text, len, |Piece { src, dst, len }| {
+                    $cbc_decrypt(schedule, iv, src, dst, len / 16);
+                });
             }
         }
 

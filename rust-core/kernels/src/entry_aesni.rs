@@ -8,7 +8,7 @@ use crate::{
 #[cfg(not(target_os = "none"))]
 use crate::{
     COMMON_POWERS,
-    body::{cbc, cbc_batch, cbc_mac, ccm, ctr, ecb, gcm, ghash, key, pieces},
+    body::{cbc, cbc_batch, cbc_mac, ccm, ctr, ecb, gcm, ghash, key},
     lanes::Xmm,
     wipe,
 };
@@ -109,12 +109,9 @@ unsafe extern "C" fn cbc_pieces(
 ) {
     // SAFETY: the entry points' contract; the features are enabled here.
     unsafe {
-        pieces::blocks::<Xmm>(
-            text,
-            len,
-            |run| kcfaes_cbc_decrypt_aesni(schedule, iv, run.src, run.dst, run.len / 16),
-            |block| cbc::decrypt_block(schedule, iv, block),
-        )
+        cbc::decrypt_pieces::<Xmm, 2>(schedule, iv, text, len, |Piece { src, dst, len }| {
+            kcfaes_cbc_decrypt_aesni(schedule, iv, src, dst, len / 16);
+        });
     }
 }
 

@@ -5,12 +5,12 @@ use crate::{Block, ChainKeys, Chains, Piece, Powers, Schedule, entry::wide_entri
 #[cfg(not(target_os = "none"))]
 use crate::{
     CHAINS,
-    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash, pieces},
+    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash},
     entry_aesni::{
         kcfaes_cbc_decrypt_aesni, kcfaes_ctr32_aesni, kcfaes_ecb_decrypt_aesni,
         kcfaes_ecb_encrypt_aesni,
     },
-    lanes::{Lanes, Ymm},
+    lanes::{Lanes, Xmm, Ymm},
     wipe,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 pub const POWERS: usize = 16;
 
 wide_entries! {
-    "aes,pclmulqdq,ssse3,sse4.1,avx2,vaes,vpclmulqdq", Ymm, POWERS, wipe::wipe_stack_vaes256,
+    "aes,pclmulqdq,ssse3,sse4.1,avx2,vaes,vpclmulqdq", Ymm, (Xmm, 2), POWERS, wipe::wipe_stack_vaes256,
     kcfaes_ghash_init_vaes256,
     kcfaes_ecb_encrypt_vaes256,
     kcfaes_ecb_decrypt_vaes256,

@@ -5,7 +5,7 @@ use crate::{Block, ChainKeys, Chains, Piece, Powers, Schedule, entry::wide_entri
 #[cfg(not(target_os = "none"))]
 use crate::{
     CHAINS,
-    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash, pieces},
+    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash},
     entry_aesni::{
         kcfaes_cbc_decrypt_aesni, kcfaes_ctr32_aesni, kcfaes_ecb_decrypt_aesni,
         kcfaes_ecb_encrypt_aesni,
@@ -18,7 +18,7 @@ use crate::{
 pub const POWERS: usize = 32;
 
 wide_entries! {
-    "aes,pclmulqdq,ssse3,sse4.1,avx2,bmi2,vaes,vpclmulqdq,avx512f,avx512bw,avx512vl", Zmm, POWERS, wipe::wipe_stack_vaes512,
+    "aes,pclmulqdq,ssse3,sse4.1,avx2,bmi2,vaes,vpclmulqdq,avx512f,avx512bw,avx512vl", Zmm, (Zmm, 7), POWERS, wipe::wipe_stack_vaes512,
     kcfaes_ghash_init_vaes512,
     kcfaes_ecb_encrypt_vaes512,
     kcfaes_ecb_decrypt_vaes512,

@@ -51,7 +51,8 @@ pub(crate) trait Lanes: Copy {
     /// The `n` bytes at `src` in a block, from place `place` on; zeros elsewhere.
     ///
     /// # Safety
-    /// As [`zero`](Lanes::zero), `0 < n`, `place + n <= 16`, and the bytes are readable.
+    /// As [`zero`](Lanes::zero), `place + n <= 16`, where there are [`MASKS`](Lanes::MASKS) `0 < n`, and the
+    /// bytes are readable.
     #[inline(always)]
     unsafe fn load_inside(src: *const u8, place: usize, n: usize) -> Xmm {
         // SAFETY: the caller's promise.
@@ -70,23 +71,37 @@ pub(crate) trait Lanes: Copy {
             Xmm::from_u128(bytes.part::<false>(n).to_u128() << (8 * place))
         }
     }
-    /// Where there are [`MASKS`](Lanes::MASKS): the bytes `begin..end` of the register at `src`, zeros
-    /// elsewhere.
+    /// These blocks, but in place of their bytes `begin..end` those of the register at `src`. Without
+    /// [`MASKS`](Lanes::MASKS) only for registers of one block, of which the parts come in their order.
     ///
     /// # Safety
     /// As [`load_part`](Lanes::load_part).
     #[inline(always)]
-    unsafe fn load_between(_src: *const u8, _begin: usize, _end: usize) -> Self {
+    unsafe fn load_between(self, src: *const u8, begin: usize, end: usize) -> Self {
+        let src = src.wrapping_add(begin);
         // SAFETY: the caller's promise.
-        unsafe { Self::zero() }
+        let block = Self::widen(unsafe { Self::load_inside(src, begin, end - begin) });
+        if begin == 0 { block } else { self.xor(block) }
     }
-    /// Stores what [`load_between`](Lanes::load_between) would load, and returns it alone.
+    /// Stores those bytes, and returns them alone.
     ///
     /// # Safety
     /// As [`store_part`](Lanes::store_part).
     #[inline(always)]
-    unsafe fn store_between(self, _dst: *mut u8, _begin: usize, _end: usize) -> Self {
+    unsafe fn store_between(self, dst: *mut u8, begin: usize, end: usize) -> Self {
+        let dst = dst.wrapping_add(begin);
+        // SAFETY: the caller's promise.
+        Self::widen(unsafe { Self::store_inside(self.first(), dst, begin, end - begin) })
+    }
+    /// The last block, repeated. This and the next one only where those are.
+    #[inline(always)]
+    fn last(self) -> Self {
         self
+    }
+    /// The blocks before these: the last one of `before`, then these without their last.
+    #[inline(always)]
+    fn chained(self, before: Self) -> Self {
+        before
     }
     /// One block, repeated.
     ///

@@ -198,7 +198,7 @@ unsafe fn piece<L: Lanes>(
             if at < left {
                 let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));
                 let (begin, end) = (if I == 0 { place } else { 0 }, (left - at).min(L::BYTES));
-                let text = L::load_between(src, begin, end);
+                let text = L::zero().load_between(src, begin, end);
                 let out = x[I].last_round::<true>(last.xor(text)).store_between(dst, begin, end);
                 let hashed = if encrypt { out.pin() } else { text.pin() }.swap_bytes();
                 let hashed = if I == 0 { hashed.xor(y) } else { hashed };

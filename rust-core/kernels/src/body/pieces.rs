@@ -1,96 +1,102 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Texts in pieces for modes that need a block as a whole. One that a cut goes through is put
-//! together, and taken apart, in a register.
+//! Texts in pieces for modes that need a block as a whole: what a cut goes through is put together, and
+//! taken apart, in a register.
 
 use crate::Piece;
-use crate::lanes::{Lanes, Xmm};
+use crate::lanes::Lanes;
 
-/// Where a text goes on: in this piece, and then in those at `next`.
+/// Where a text goes on, in its source or in its destination.
 #[derive(Clone, Copy)]
-struct Rest {
-    here: Piece,
+pub(super) struct Rest {
+    at: *mut u8,
+    /// Bytes there, up to the end of their piece.
+    here: usize,
+    /// The pieces behind that one.
     next: *const Piece,
 }
 
 impl Rest {
-    /// Makes the piece of the next byte the current one.
+    /// All of a text, in its source.
+    #[inline(always)]
+    pub(super) fn new(text: *const Piece) -> Self {
+        Self { at: core::ptr::null_mut(), here: 0, next: text }
+    }
+
+    /// Goes to the next byte's piece.
     ///
     /// # Safety
-    /// There is a next byte.
+    /// This is in the source, and there is a next byte.
     #[inline(always)]
-    unsafe fn settle(&mut self) {
-        while self.here.len == 0 {
+    pub(super) unsafe fn settle(&mut self) {
+        while self.here == 0 {
             // SAFETY: the caller's promise.
-            unsafe {
-                self.here = *self.next;
-                self.next = self.next.add(1);
-            }
+            unsafe { self.turn_over::<false>() };
         }
     }
 
-    /// The next `len` bytes, which are in one piece; goes on behind them.
+    /// Goes to the beginning of the next piece, in its destination if `OUT`.
+    ///
+    /// # Safety
+    /// There is one.
     #[inline(always)]
-    fn take(&mut self, len: usize) -> Piece {
-        let Piece { src, dst, .. } = self.here;
-        self.here.src = src.wrapping_add(len);
-        self.here.dst = dst.wrapping_add(len);
-        self.here.len -= len;
+    unsafe fn turn_over<const OUT: bool>(&mut self) {
+        // SAFETY: the caller's promise.
+        let Piece { src, dst, len } = unsafe { *self.next };
+        self.at = if OUT { dst } else { src.cast_mut() };
+        self.here = len;
+        self.next = self.next.wrapping_add(1);
+    }
+
+    /// The bytes in this piece, at most `most`.
+    #[inline(always)]
+    pub(super) fn here(&self, most: usize) -> usize {
+        self.here.min(most)
+    }
+
+    /// The next `len` bytes, which are in this piece; goes on behind them.
+    ///
+    /// # Safety
+    /// This is in the source.
+    #[inline(always)]
+    pub(super) unsafe fn take(&mut self, len: usize) -> Piece {
+        // SAFETY: the piece before the next one is that of `at`.
+        let piece = unsafe { *self.next.sub(1) };
+        let src = self.at.cast_const();
+        let dst = piece.dst.wrapping_offset((src as isize).wrapping_sub(piece.src as isize));
+        self.at = self.at.wrapping_add(len);
+        self.here -= len;
         Piece { src, dst, len }
     }
 
-    /// The parts of the next block, one by one from `place` 0 on.
+    /// The same place in the destination, which is `dst`.
+    #[inline(always)]
+    pub(super) fn output(self, dst: *mut u8) -> Self {
+        Self { at: dst, ..self }
+    }
+
+    /// Gives the next bytes to `part` that fill a register from `place` on, by pieces: where the register
+    /// would begin, and which of its bytes there are. Goes on behind them.
     ///
     /// # Safety
-    /// The rest of the block is there.
+    /// They are there; `OUT` tells whether this is in the destination.
     #[inline(always)]
-    unsafe fn part(&mut self, place: &mut usize) -> Option<(Piece, usize)> {
-        if *place == 16 {
-            return None;
-        }
-        // SAFETY: the caller's promise.
-        unsafe { self.settle() };
-        let (part, at) = (self.take(self.here.len.min(16 - *place)), *place);
-        *place += part.len;
-        Some((part, at))
-    }
-}
-
-/// Gives the first `len` bytes of `text`, whole blocks, to `run` where they are in one piece, and to
-/// `block`, which transforms a register, where they are not.
-///
-/// # Safety
-/// The CPU has the features of `L`; the pieces have so many bytes, readable at each `src` and writable
-/// at each `dst`.
-#[inline(always)]
-pub(crate) unsafe fn blocks<L: Lanes>(
-    text: *const Piece,
-    len: usize,
-    mut run: impl FnMut(Piece),
-    mut block: impl FnMut(Xmm) -> Xmm,
-) {
-    let here = Piece { src: core::ptr::null(), dst: core::ptr::null_mut(), len: 0 };
-    let mut rest = Rest { here, next: text };
-    let mut left = len;
-    // SAFETY: the caller's promise; the bytes taken are among the `left` ones, whole blocks.
-    unsafe {
-        while left > 0 {
-            rest.settle();
-            let mut taken = rest.here.len.min(left) & !15;
-            if taken > 0 {
-                run(rest.take(taken));
-            } else {
-                let (mut again, mut x, mut place) = (rest, Xmm::zero(), 0);
-                while let Some((part, at)) = rest.part(&mut place) {
-                    x = x.xor(L::load_inside(part.src, at, part.len));
-                }
-                x = block(x);
-                place = 0;
-                while let Some((part, at)) = again.part(&mut place) {
-                    L::store_inside(x, part.dst, at, part.len);
-                }
-                taken = 16;
+    pub(super) unsafe fn register<L: Lanes, const OUT: bool>(
+        &mut self,
+        mut place: usize,
+        mut part: impl FnMut(*mut u8, usize, usize),
+    ) {
+        loop {
+            let (window, end) = (self.at.wrapping_sub(place), self.here + place);
+            let to = end.min(L::BYTES);
+            part(window, place, to);
+            place = to;
+            if end >= L::BYTES {
+                self.at = window.wrapping_add(L::BYTES);
+                self.here = end - L::BYTES;
+                return;
             }
-            left -= taken;
+            // SAFETY: the caller's promise.
+            unsafe { self.turn_over::<OUT>() };
         }
     }
 }

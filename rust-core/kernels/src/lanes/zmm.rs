@@ -119,11 +119,11 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
-    unsafe fn load_between(src: *const u8, begin: usize, end: usize) -> Self {
+    unsafe fn load_between(self, src: *const u8, begin: usize, end: usize) -> Self {
         // SAFETY: the caller's promise.
         unsafe {
-            let mask = bytes_before::<false>(end) & !bytes_before::<false>(begin);
-            Self(_mm512_maskz_loadu_epi8(mask, src.cast()))
+            let mask = bytes_before::<false>(end) ^ bytes_before::<false>(begin);
+            Self(_mm512_mask_loadu_epi8(self.0, mask, src.cast()))
         }
     }
 
@@ -131,7 +131,7 @@ impl Lanes for Zmm {
     unsafe fn store_between(self, dst: *mut u8, begin: usize, end: usize) -> Self {
         // SAFETY: the caller's promise.
         unsafe {
-            let mask = bytes_before::<false>(end) & !bytes_before::<false>(begin);
+            let mask = bytes_before::<false>(end) ^ bytes_before::<false>(begin);
             _mm512_mask_storeu_epi8(dst.cast(), mask, self.0);
             Self(_mm512_maskz_mov_epi8(mask, self.0))
         }
@@ -193,6 +193,18 @@ impl Lanes for Zmm {
     fn part<const SKIP: bool>(self, end: usize) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm512_maskz_mov_epi8(bytes_before::<SKIP>(end), self.0)) }
+    }
+
+    #[inline(always)]
+    fn last(self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_shuffle_i64x2::<0xff>(self.0, self.0)) }
+    }
+
+    #[inline(always)]
+    fn chained(self, before: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_alignr_epi64::<6>(self.0, before.0)) }
     }
 
     #[inline(always)]
