@@ -50,8 +50,9 @@ pub(crate) unsafe fn encrypt(
     }
 }
 
-/// What a run must be longer than to be worth a call, in steps of [`decrypt_pieces`].
-const LONG: usize = 4;
+/// What a run must be longer than to be worth a call, for each whole register of a step of
+/// [`decrypt_pieces`].
+const LONG: usize = 144;
 
 struct Decrypt {
     keys: RoundKeys<false>,
@@ -150,9 +151,11 @@ pub(crate) unsafe fn decrypt_pieces<L: Lanes, const N: usize>(
         while left > 0 {
             rest.settle();
             let here = rest.here(left) & !(L::BYTES - 1);
-            if here > LONG * (N - 2) * L::BYTES {
-                run(rest.take(here));
-                left -= here;
+            if here > LONG * (N - 2) {
+                // But for the registers that cost nothing beside the cut.
+                let len = here - N.saturating_sub(3) * L::BYTES;
+                run(rest.take(len));
+                left -= len;
                 continue;
             }
             let whole = here.min((N - 2) * L::BYTES);
