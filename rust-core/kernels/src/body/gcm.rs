@@ -80,7 +80,6 @@ pub(crate) unsafe fn part<L: Lanes>(
         // Byte `place` of the block behind so many is the next. The counters of each piece are made from the
         // first: from those before they would come through memory, one piece after the other.
         let (mut blocks, mut place) = (0, 0);
-        let counter = |blocks| Counter::<L>::new(ctr).behind(blocks);
         while left > 0 {
             let Piece { mut src, mut dst, len } = *text;
             text = text.add(1);
@@ -89,8 +88,8 @@ pub(crate) unsafe fn part<L: Lanes>(
             let merges = L::MASKS && (17..TURN * L::BYTES).contains(&(place + n));
             if place > 0 && n > 0 && !merges {
                 let here = n.min(16 - place);
-                let counter = counter(blocks);
-                sum = inside(schedule, powers, counter, sum, src, dst, (place, here), encrypt);
+                let [x] = Counter::<Xmm>::new(ctr).behind(blocks).take();
+                sum = inside::<L>(schedule, powers, x, sum, src, dst, (place, here), encrypt);
                 src = src.add(here);
                 dst = dst.add(here);
                 n -= here;
@@ -100,7 +99,7 @@ pub(crate) unsafe fn part<L: Lanes>(
             }
             if n > 0 {
                 let keys = RoundKeys::new(schedule);
-                let mut mode = Ctr { keys, counter: counter(blocks) };
+                let mut mode = Ctr { keys, counter: Counter::<L>::new(ctr).behind(blocks) };
                 sum = piece(&mut mode, powers, sum, src, dst, (place, n), encrypt);
                 blocks += (place + n) / 16;
                 place = (place + n) % 16;
@@ -209,8 +208,7 @@ unsafe fn piece<L: Lanes>(
     }
 }
 
-/// The bytes of a piece that are in the next block of `counter`, begun before it: `n` from place `place`
-/// on.
+/// The bytes of a piece that are in the block of `counter`, begun before it: `n` from place `place` on.
 ///
 /// # Safety
 /// As [`piece`], for these bytes, which end in the block.
@@ -219,7 +217,7 @@ unsafe fn piece<L: Lanes>(
 unsafe fn inside<L: Lanes>(
     schedule: *const Schedule,
     powers: *const Powers,
-    mut counter: Counter<L>,
+    counter: Xmm,
     sum: Xmm,
     src: *const u8,
     dst: *mut u8,
@@ -229,7 +227,7 @@ unsafe fn inside<L: Lanes>(
     // SAFETY: the caller's promise.
     unsafe {
         let keys = RoundKeys::<true>::new(schedule);
-        let mut x = counter.take::<1>().map(L::first);
+        let mut x = [counter];
         keys.all_but_last(&mut x);
         let text = L::load_inside(src, place, n);
         let out = x[0].last_round::<true>(keys.last::<Xmm>().xor(text));
