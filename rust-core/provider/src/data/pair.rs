@@ -123,22 +123,41 @@ impl<'a> Pair<'a> {
         to: &'r mut [MaybeUninit<Run<'a>>],
         len: usize,
     ) -> (&'r [Run<'a>], usize) {
-        // In locals, so that they are walked in registers.
+        // In locals, so that they are walked in registers; where both are one list, the longer one for both.
         let Self { mut src, mut dst, .. } = self.clone();
-        let (mut n, mut left) = (0, len);
+        let (input, output) = (src.left(), dst.left());
+        let one_list = src.same_place(&dst);
+        if one_list && input < output {
+            src.clone_from(&dst);
+        }
+        let most = len.min(input).min(output);
+        let (mut n, mut left) = (0, most);
         for room in &mut *to {
-            let here = left.min(src.contiguous().1).min(dst.contiguous().1);
-            if here == 0 {
+            if left == 0 {
                 break;
             }
+            let (from, mut here) = src.contiguous();
+            let mut at = from;
+            if !one_list {
+                let (to, room) = dst.contiguous();
+                (at, here) = (to, here.min(room));
+            }
+            here = here.min(left);
             // SAFETY: as in `run`.
-            room.write(unsafe { Run::new(src.contiguous().0, dst.contiguous().0, here) });
-            src.advance_by(here);
-            dst.advance_by(here);
+            room.write(unsafe { Run::new(from, at, here) });
+            src.advance_within(here);
+            if !one_list {
+                dst.advance_within(here);
+            }
             n += 1;
             left -= here;
         }
-        let mut bytes = len - left;
+        let mut bytes = most - left;
+        if one_list {
+            dst.clone_from(&src);
+            src.limit(input - bytes);
+            dst.limit(output - bytes);
+        }
         if left > 0 && bytes & 15 != 0 {
             bytes &= !15;
             self.skip(bytes);

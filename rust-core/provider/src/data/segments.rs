@@ -281,22 +281,42 @@ impl<'a> Segments<'a> {
 
     /// [`advance`](Self::advance), with all its code where it is called.
     #[inline(always)]
-    pub(super) fn advance_by(&mut self, mut n: usize) {
+    fn advance_by(&mut self, mut n: usize) {
         while n >= self.here && self.behind > 0 {
             n -= self.here;
-            // SAFETY: the list is readable for `'a`, by the contract of the constructors.
-            let (base, len) = unsafe { self.rest.bytes() }.unwrap_or((core::ptr::null_mut(), 0));
-            self.current = base;
-            self.here = len.min(self.behind);
-            self.behind -= self.here;
-            if len == 0 {
-                // The list was valid when it was opened: somebody cut it meanwhile.
-                self.behind = 0;
-            }
+            self.load();
         }
-        let n = n.min(self.here);
+        self.advance_within(n.min(self.here));
+    }
+
+    /// Drops the first `n` of the contiguous bytes.
+    #[inline(always)]
+    pub(super) fn advance_within(&mut self, n: usize) {
         self.current = self.current.wrapping_add(n);
         self.here -= n;
+        if self.here == 0 && self.behind > 0 {
+            self.load();
+        }
+    }
+
+    /// Makes the next piece that is not empty the current one.
+    #[inline(always)]
+    fn load(&mut self) {
+        // SAFETY: the list is readable for `'a`, by the contract of the constructors.
+        let (base, len) = unsafe { self.rest.bytes() }.unwrap_or((core::ptr::null_mut(), 0));
+        self.current = base;
+        self.here = len.min(self.behind);
+        self.behind -= self.here;
+        if len == 0 {
+            // The list was valid when it was opened: somebody cut it meanwhile.
+            self.behind = 0;
+        }
+    }
+
+    /// Whether both are at the same place of the same list.
+    #[inline(always)]
+    pub(super) fn same_place(&self, other: &Self) -> bool {
+        core::ptr::eq(self.current, other.current) && self.rest == other.rest
     }
 
     /// Copies bytes out, as many as fit and are left, and advances past them; returns how many.
