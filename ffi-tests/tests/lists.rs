@@ -981,6 +981,35 @@ fn one_list_at_two_offsets() {
     ledger.settle();
 }
 
+/// Lists that begin with the same piece and then part: each goes on in its own.
+#[test]
+fn lists_that_share_their_first_piece() {
+    let ledger = Ledger::begin();
+    for sample in Sample::all(256) {
+        for format in [Format::Uio, Format::Mblk] {
+            let name = format!("{}, {format:?}", sample.name());
+            let (input, output) = (&sample.input, &sample.output);
+            let (len, room) = (input.len(), output.len());
+            let shared = 37.min(room);
+            let memory = [input.as_slice(), &vec![FILL; room - shared]].concat();
+            let mut bytes = memory.clone();
+            let at = bytes.as_mut_ptr();
+            let list = |from: usize, len: usize| {
+                let rest = (at.wrapping_add(from), len - shared);
+                Side::new(format, [(at, shared), rest].into_iter())
+            };
+            let (mut src, mut dst) = (list(shared, len), list(len, room));
+            let (mut src, mut dst) = (src.data((0, len)), dst.data((0, room)));
+            let rv = Entry::Atomic.call(&sample, &mut src, Some(&mut dst));
+            assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
+            let want = [&output[..shared], &input[shared..], &output[shared..]].concat();
+            // The lists write behind the borrow checker's back.
+            assert_eq!(*core::hint::black_box(&bytes), want, "{name}");
+        }
+    }
+    ledger.settle();
+}
+
 /// Overlap behind a part of which bytes wait: a refusal has consumed nothing either.
 #[test]
 fn partial_overlap_of_a_later_part() {
