@@ -6,7 +6,7 @@
 //! register between every two rounds: on encryption the eight before, on decryption the same.
 
 use super::ctr::{Counter, Ctr, xor_into};
-use super::ghash::{Eight, Product, TURN, eight, tail};
+use super::ghash::{Eight, Product, TURN, eight, powers_from, tail};
 use super::{Parallel, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, Piece, Powers, Schedule};
@@ -188,7 +188,7 @@ unsafe fn piece<L: Lanes>(
             x = counters;
         }
         let last = mode.keys.last::<L>();
-        let blocks = left.div_ceil(16);
+        let first = powers_from(powers, left.div_ceil(16));
         // The beginning of the first block is in the sum already, multiplied.
         let y = L::place(sum, usize::from(place > 0));
         let mut product = Product::<L>::zero();
@@ -201,7 +201,7 @@ unsafe fn piece<L: Lanes>(
                 let out = x[I].last_round::<true>(last.xor(text)).store_between(dst, begin, end);
                 let hashed = if encrypt { out.pin() } else { text.pin() }.swap_bytes();
                 let hashed = if I == 0 { hashed.xor(y) } else { hashed };
-                product.add(hashed, powers, blocks - I * L::BLOCKS);
+                product.add_at(hashed, first, I);
             }
         });
         product.reduce()
@@ -346,7 +346,6 @@ impl End {
     unsafe fn finish<L: Lanes, const N: usize, const ENCRYPT: bool>(&self, y: L) -> Xmm {
         let &Self { keys, powers, j0, before, lengths, len, .. } = self;
         let (src, dst) = (self.src.wrapping_sub(16), self.dst.wrapping_sub(16));
-        let blocks = len.div_ceil(16) + 2;
         // SAFETY: the caller's promise; the first block of the first register is skipped.
         unsafe {
             let mut x = Counter::<L>::new(before).take::<N>();
@@ -356,6 +355,7 @@ impl End {
             let mut mask = lengths;
             let mut sum = Product::<L>::zero();
             sum.add(L::widen(lengths), powers, 1);
+            let first = powers_from(powers, len.div_ceil(16) + 2);
             unrolled!(I in 0 1 2 3 4 {
                 if I < N {
                     let at = I * L::BYTES;
@@ -376,7 +376,7 @@ impl End {
                         let hashed = if ENCRYPT { out.part::<false>(end) } else { text };
                         hashed.swap_bytes()
                     };
-                    sum.add(hashed, powers, blocks - I * L::BLOCKS);
+                    sum.add_at(hashed, first, I);
                 }
             });
             sum.reduce().swap_bytes().xor(mask)

@@ -40,11 +40,19 @@ impl<L: Lanes> Product<L> {
     /// `powers` is readable, `left` <= [`POWERS`].
     #[inline(always)]
     pub(super) unsafe fn add(&mut self, x: L, powers: *const Powers, left: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.add_at(x, powers_from(powers, left), 0) }
+    }
+
+    /// Adds `x` times the powers of register `i` from `first` on; `x` as integers.
+    ///
+    /// # Safety
+    /// That register begins in [`Powers::pow`], which is readable.
+    #[inline(always)]
+    pub(super) unsafe fn add_at(&mut self, x: L, first: *const Block, i: usize) {
         // SAFETY: the caller's promise. A register that reaches beyond H^1 reads into the next
         // field, and multiplies that by zeros.
-        let h = unsafe {
-            L::consecutive((&raw const (*powers).pow).cast::<Block>().add(POWERS - left))
-        };
+        let h = unsafe { L::consecutive(first.add(i * L::BLOCKS)) };
         self.add_product(x, h);
     }
 
@@ -81,6 +89,16 @@ impl<L: Lanes> Product<L> {
         let mid = mid.xor(lo.swap_halves()).xor(lo.clmul::<0x00>(polynomial));
         hi.xor(mid.swap_halves()).xor(mid.clmul::<0x00>(polynomial))
     }
+}
+
+/// The powers that begin with H^n, n = `left`.
+///
+/// # Safety
+/// `powers` is readable, `left` <= [`POWERS`].
+#[inline(always)]
+pub(super) unsafe fn powers_from(powers: *const Powers, left: usize) -> *const Block {
+    // SAFETY: the caller's promise.
+    unsafe { (&raw const (*powers).pow).cast::<Block>().add(POWERS - left) }
 }
 
 /// The polynomial but for its highest and lowest terms, as an integer: 0xc2·2^56.
