@@ -100,15 +100,15 @@ impl<L: Lanes> Ctr<L> {
         unsafe { Self { keys: RoundKeys::new(schedule), counter: Counter::new(ctr) } }
     }
 
-    /// One register, with these counter blocks.
+    /// One register, which lies behind so many blocks yet to be processed.
     ///
     /// # Safety
     /// The CPU has the features of `L`.
     #[inline(always)]
-    pub(super) unsafe fn encrypt(&self, counters: L, text: L) -> L {
+    pub(super) unsafe fn encrypt(&self, blocks: usize, text: L) -> L {
         // SAFETY: the caller's promise.
         unsafe {
-            let mut x = [counters];
+            let mut x = self.counter.behind(blocks).take::<1>();
             self.keys.all_but_last(&mut x);
             let [x] = x;
             x.last_round::<true>(self.keys.last::<L>().xor(text))
@@ -132,8 +132,7 @@ impl<L: Lanes> Parallel<L> for Ctr<L> {
         // SAFETY: the caller's promise.
         unsafe {
             let text = L::load_part::<false>(src, len);
-            let [counters] = self.counter.behind(before * L::BLOCKS).take::<1>();
-            self.encrypt(counters, text).store_part::<false>(dst, len);
+            self.encrypt(before * L::BLOCKS, text).store_part::<false>(dst, len);
         }
     }
 }

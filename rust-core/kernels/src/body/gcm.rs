@@ -165,8 +165,7 @@ unsafe fn piece<L: Lanes>(
             }
             let mut out = text;
             if rest > 0 {
-                let [counters] = mode.counter.behind(whole / 16).take::<1>();
-                out = mode.encrypt(counters, text);
+                out = mode.encrypt(whole / 16, text);
                 out.store_part::<false>(end, rest);
             }
             mode.few(src, dst, whole);

@@ -148,11 +148,17 @@ impl<'a> Data<'a> {
         self.data.cd_format != CRYPTO_DATA_RAW && place(self.data) == place(other.data)
     }
 
-    /// `len` bytes of the list, of which only whether they are there is asked.
+    /// The first `len` bytes; see [`Segments::open`].
     #[inline(always)]
-    fn open(&self, window: &mut Segments<'a>, len: usize, extent: &mut Extent) -> Result<()> {
+    fn open(
+        &self,
+        window: &mut Segments<'a>,
+        len: usize,
+        short: Error,
+        extent: &mut Extent,
+    ) -> Result<()> {
         // SAFETY: vouched for.
-        unsafe { window.open(self.data, len, Error::DATA_LEN_RANGE, extent) }
+        unsafe { window.open(self.data, len, short, extent) }
     }
 
     #[inline(always)]
@@ -161,8 +167,7 @@ impl<'a> Data<'a> {
             CRYPTO_DATA_RAW => Error::ARGUMENTS_BAD,
             _ => Error::DATA_LEN_RANGE,
         };
-        // SAFETY: vouched for.
-        unsafe { window.open(self.data, self.len(), short, extent) }
+        self.open(window, self.len(), short, extent)
     }
 
     #[inline(always)]
@@ -179,8 +184,7 @@ impl<'a> Data<'a> {
             *window = Segments::empty();
             return Ok(());
         }
-        // SAFETY: vouched for.
-        unsafe { window.open(self.data, needed, Error::Room(needed), extent) }
+        self.open(window, needed, Error::Room(needed), extent)
     }
 
     /// The IV that came with the input, if any.
@@ -287,7 +291,9 @@ impl<'a> Io<'a> {
         let (len, out) = (self.src.len(), self.dst_or_src());
         // The same list from the same place on is walked once. What is wrong, and with which of the two, is
         // for two walks to say.
-        if out.same_list(&self.src) && out.open(src, len.max(needed), &mut from).is_ok() {
+        let both = len.max(needed);
+        if out.same_list(&self.src) && out.open(src, both, Error::DATA_LEN_RANGE, &mut from).is_ok()
+        {
             dst.clone_from(src);
             src.limit(len);
             dst.limit(needed);

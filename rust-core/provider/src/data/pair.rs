@@ -132,19 +132,19 @@ impl<'a> Pair<'a> {
         }
         let most = len.min(input).min(output);
         let (mut n, mut left) = (0, most);
-        for room in &mut *to {
+        for place in &mut *to {
             if left == 0 {
                 break;
             }
             let (from, mut here) = src.contiguous();
             let mut at = from;
             if !one_list {
-                let (to, room) = dst.contiguous();
-                (at, here) = (to, here.min(room));
+                let (start, room) = dst.contiguous();
+                (at, here) = (start, here.min(room));
             }
             here = here.min(left);
             // SAFETY: as in `run`.
-            room.write(unsafe { Run::new(from, at, here) });
+            place.write(unsafe { Run::new(from, at, here) });
             src.advance_within(here);
             if !one_list {
                 dst.advance_within(here);

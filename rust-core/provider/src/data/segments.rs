@@ -275,13 +275,7 @@ impl<'a> Segments<'a> {
     }
 
     #[inline(never)]
-    fn advance_over_pieces(&mut self, n: usize) {
-        self.advance_by(n);
-    }
-
-    /// [`advance`](Self::advance), with all its code where it is called.
-    #[inline(always)]
-    fn advance_by(&mut self, mut n: usize) {
+    fn advance_over_pieces(&mut self, mut n: usize) {
         while n >= self.here && self.behind > 0 {
             n -= self.here;
             self.load();

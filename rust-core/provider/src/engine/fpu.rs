@@ -140,7 +140,7 @@ impl Fpu {
         let granted = granted.min(want);
         self.left = self.left.saturating_sub(granted << shift);
         self.granted = self.granted.wrapping_add(granted);
-        (Hold { table: self.table.id(), low: &self.low }, granted)
+        (self.current(), granted)
     }
 
     /// A hold for what is not worth counting: the one that there is, or a new one.
@@ -149,6 +149,12 @@ impl Fpu {
         if !self.held {
             self.renew();
         }
+        self.current()
+    }
+
+    /// The hold that was taken.
+    #[inline(always)]
+    fn current(&self) -> Hold<'_> {
         Hold { table: self.table.id(), low: &self.low }
     }
 
@@ -169,7 +175,7 @@ impl Fpu {
         }
         self.left -= want << shift;
         self.granted = self.granted.wrapping_add(want);
-        Some(Hold { table: self.table.id(), low: &self.low })
+        Some(self.current())
     }
 
     /// Ends the hold, if there is one, and begins another. A function of its own, because every
