@@ -8,12 +8,11 @@ use kcfaes_ffi_tests::buffer::Format;
 use kcfaes_ffi_tests::consumer::{Request, Template};
 use kcfaes_ffi_tests::kernel::{self, Slot, fk_kcf_encrypt_slot};
 use kcfaes_kernels::entry_aesni::{
-    kcfaes_gcm_encrypt_aesni, kcfaes_gcm_tag_aesni, kcfaes_ghash_init_aesni,
-    kcfaes_key_expand_aesni,
+    kcfaes_gcm_encrypt_aesni, kcfaes_ghash_init_aesni, kcfaes_key_expand_aesni,
 };
 use kcfaes_kernels::entry_vaes256::{kcfaes_gcm_seal_vaes256, kcfaes_ghash_init_vaes256};
 use kcfaes_kernels::entry_vaes512::{kcfaes_gcm_seal_vaes512, kcfaes_ghash_init_vaes512};
-use kcfaes_kernels::{Block, Piece, Powers, Schedule};
+use kcfaes_kernels::{Block, Piece, Powers, Schedule, Tag};
 use kcfaes_provider::kcf::crypto_data_t;
 use kcfaes_vectors::Mode;
 
@@ -64,7 +63,7 @@ fn of(table: &str) -> Option<(Init, Seal)> {
     }
 }
 
-/// Two calls in this table.
+/// As it is called in this table.
 unsafe extern "C" fn seal_aesni(
     schedule: *const Schedule,
     powers: *const Powers,
@@ -79,8 +78,8 @@ unsafe extern "C" fn seal_aesni(
     unsafe {
         let mut counter = Block((u128::from_be_bytes((*j0).0) + 1).to_be_bytes());
         let text = Piece { src, dst, len };
-        kcfaes_gcm_encrypt_aesni(schedule, powers, &mut counter, y, &text, len, false);
-        kcfaes_gcm_tag_aesni(schedule, powers, j0, y, aad_len, len as u64);
+        let tag = Tag { j0: &*j0, aad_len, text_len: len as u64 };
+        kcfaes_gcm_encrypt_aesni(schedule, powers, &mut counter, y, &text, len, false, &tag);
     }
 }
 

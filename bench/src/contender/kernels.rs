@@ -214,15 +214,14 @@ macro_rules! table {
 }
 
 mod aesni {
-    use kcfaes_kernels::Piece;
     use kcfaes_kernels::entry_aesni::{
         kcfaes_cbc_decrypt_aesni as cbc_decrypt, kcfaes_cbc_encrypt_aesni as cbc_encrypt,
         kcfaes_ctr32_aesni as ctr32, kcfaes_ecb_decrypt_aesni as ecb_decrypt,
         kcfaes_ecb_encrypt_aesni as ecb_encrypt, kcfaes_gcm_decrypt_aesni as gcm_decrypt,
-        kcfaes_gcm_encrypt_aesni as gcm_encrypt, kcfaes_gcm_tag_aesni as gcm_tag,
-        kcfaes_ghash_aesni as ghash, kcfaes_ghash_init_aesni as ghash_init,
+        kcfaes_gcm_encrypt_aesni as gcm_encrypt, kcfaes_ghash_init_aesni as ghash_init,
         kcfaes_key_expand_aesni as key_expand,
     };
+    use kcfaes_kernels::{Piece, Tag};
 
     use super::*;
 
@@ -244,13 +243,10 @@ mod aesni {
             ) {
                 // inc32(J0) of a 12-byte IV.
                 let mut ctr = Block((u128::from_be_bytes(j0.0) + 1).to_be_bytes());
-                let block = core::mem::take(y);
+                let text = Piece { src, dst, len };
+                let tag = Tag { j0, aad_len, text_len: len as u64 };
                 // SAFETY: the caller's promise.
-                unsafe {
-                    ghash(powers, y, block.0.as_ptr(), BLOCK);
-                    $part(schedule, powers, &mut ctr, y, &Piece { src, dst, len }, len, false);
-                    gcm_tag(schedule, powers, j0, y, aad_len, len as u64);
-                }
+                unsafe { $part(schedule, powers, &mut ctr, y, &text, len, true, &tag) };
             }
         };
     }

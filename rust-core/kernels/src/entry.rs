@@ -156,9 +156,9 @@ macro_rules! wide_entries {
             $wipe_stack,
 
             /// As `kcfaes_gcm_encrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool) part, "push 1", "push qword ptr [rbp + 16]";
+            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 1", "push qword ptr [rbp + 16]";
             /// As `kcfaes_gcm_decrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool) part, "push 0", "push qword ptr [rbp + 16]";
+            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 0", "push qword ptr [rbp + 16]";
         }
         $crate::entry::framed_entries! {
             $wipe_stack,
@@ -200,9 +200,10 @@ macro_rules! wide_entries {
             len: usize,
             multiply: bool,
             encrypt: bool,
+            tag: *const Tag<'_>,
         ) {
             // SAFETY: the entry points' contract; the features are enabled here.
-            unsafe { gcm::part::<$lanes>(schedule, powers, ctr, y, text, len, multiply, encrypt) }
+            unsafe { gcm::part::<$lanes>(schedule, powers, ctr, y, text, len, multiply, encrypt, tag) }
         }
 
         #[cfg(not(target_os = "none"))]
@@ -229,7 +230,7 @@ macro_rules! wide_entries {
                     src,
                     dst,
                     len,
-                    |ctr, len| bulk(schedule, powers, ctr, y, &Piece { src, dst, len }, len, true),
+                    |ctr, len| bulk(schedule, powers, ctr, y, &Piece { src, dst, len }, len, true, core::ptr::null()),
                 )
             }
         }

@@ -2,7 +2,7 @@
 //! Table `aesni`: legacy-SSE encodings of AES-NI, SSSE3, SSE4.1 and PCLMULQDQ; xmm0–15 only.
 
 use crate::{
-    Block, ChainKeys, Chains, Piece, Powers, Schedule,
+    Block, ChainKeys, Chains, Piece, Powers, Schedule, Tag,
     entry::{entries, framed_entries},
 };
 #[cfg(not(target_os = "none"))]
@@ -59,11 +59,6 @@ entries! {
     fn kcfaes_ghash_aesni(powers: *const Powers, y: *mut Block, src: *const u8, len: usize) {
         ghash::ghash::<Xmm>(powers, y, src, len)
     }
-    /// Turns `y` into the full 16-byte tag: absorbs the length block of `aad_len` and `text_len`
-    /// bytes, then adds E(K, `j0`) (SP 800-38D 7.1 steps 5 and 6).
-    fn kcfaes_gcm_tag_aesni(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, text_len: u64) {
-        gcm::tag(schedule, powers, j0, y, aad_len, text_len)
-    }
     /// CBC-MAC: absorbs `len` bytes into `mac`, zero-padding a last partial block.
     fn kcfaes_cbc_mac_aesni(schedule: *const Schedule, mac: *mut Block, src: *const u8, len: usize) {
         cbc_mac::absorb(schedule, mac, src, len)
@@ -93,10 +88,11 @@ framed_entries! {
     fn kcfaes_cbc_decrypt_pieces_aesni(schedule: *const Schedule, iv: *mut Block, text: *const Piece, len: usize) cbc_pieces, "push rbp", "push rbp";
     /// GCTR encryption and GHASH of the ciphertext in one pass, of the first `len` bytes of these pieces;
     /// `ctr` as in CTR, a last partial block is zero-padded into `y`, which is multiplied by H before
-    /// anything if `multiply`.
-    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool) part, "push 1", "push qword ptr [rbp + 16]";
+    /// anything if `multiply`. Behind that, unless `tag` is NULL, `y` becomes the full 16-byte tag: of the
+    /// length block and E(K, J0).
+    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 1", "push qword ptr [rbp + 16]";
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
-    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool) part, "push 0", "push qword ptr [rbp + 16]";
+    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 0", "push qword ptr [rbp + 16]";
 }
 
 #[cfg(not(target_os = "none"))]
@@ -126,7 +122,8 @@ unsafe extern "C" fn part(
     len: usize,
     multiply: bool,
     encrypt: bool,
+    tag: *const Tag<'_>,
 ) {
     // SAFETY: the entry points' contract; the features are enabled here.
-    unsafe { gcm::part::<Xmm>(schedule, powers, ctr, y, text, len, multiply, encrypt) }
+    unsafe { gcm::part::<Xmm>(schedule, powers, ctr, y, text, len, multiply, encrypt, tag) }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Table `vaes256`: AVX2, VAES and VPCLMULQDQ; ymm0–15.
 
-use crate::{Block, ChainKeys, Chains, Piece, Powers, Schedule, entry::wide_entries};
+use crate::{Block, ChainKeys, Chains, Piece, Powers, Schedule, Tag, entry::wide_entries};
 #[cfg(not(target_os = "none"))]
 use crate::{
     CHAINS,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Table `vaes512`: AVX-512F, BW and VL, VAES and VPCLMULQDQ; zmm0–31.
 
-use crate::{Block, ChainKeys, Chains, Piece, Powers, Schedule, entry::wide_entries};
+use crate::{Block, ChainKeys, Chains, Piece, Powers, Schedule, Tag, entry::wide_entries};
 #[cfg(not(target_os = "none"))]
 use crate::{
     CHAINS,

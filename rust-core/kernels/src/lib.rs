@@ -18,7 +18,7 @@
 mod types;
 pub use types::{
     Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, MAX_ROUNDS, POWERS, Piece, Powers, Schedule,
-    mid_of,
+    Tag, mid_of,
 };
 
 #[cfg(not(target_os = "none"))]

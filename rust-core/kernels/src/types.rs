@@ -75,6 +75,18 @@ pub struct Chains {
 /// The round keys of as many schedules, all of one key size: by round, then by chain.
 pub type ChainKeys = [[Block; CHAINS]; MAX_ROUNDS + 1];
 
+/// What a GCM tag is made of beside the hash (SP 800-38D section 7.1, steps 5 and 6).
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Tag<'a> {
+    /// J0.
+    pub j0: &'a Block,
+    /// Bytes of additional data.
+    pub aad_len: u64,
+    /// Bytes of text.
+    pub text_len: u64,
+}
+
 /// A stretch of a text, contiguous on both sides.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]

@@ -39,11 +39,16 @@ impl<L: Lanes> Counter<L> {
             self.next = self.next.count_within_byte(taken);
             self.low += taken;
         } else {
-            let next = self.next.swap_bytes();
+            // Each from the one before where they are many: the compiler would keep a register for each
+            // of the numbers else, and have none left for what every call needs.
+            let first = self.next.swap_bytes();
+            let mut next = first;
             for (i, x) in x.iter_mut().enumerate().skip(1) {
-                *x = next.count(i as u32 * step).swap_bytes();
+                next = if N >= 8 { next.count(step) } else { first.count(i as u32 * step) };
+                *x = next.swap_bytes();
             }
-            self.next = next.count(taken).swap_bytes();
+            next = if N >= 8 { next.count(step) } else { first.count(taken) };
+            self.next = next.swap_bytes();
             self.low = (self.low + taken) & 0xff;
         }
         x

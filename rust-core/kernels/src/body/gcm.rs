@@ -7,12 +7,9 @@
 
 use super::ctr::{Counter, Ctr, xor_into};
 use super::ghash::{Eight, Product, TURN, eight, powers_from, tail};
-use super::{Parallel, RoundKeys, unrolled};
+use super::{FEW, Parallel, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
-use crate::{Block, Piece, Powers, Schedule};
-
-/// Registers of a shorter turn: a fragment of a packet that is cut in five has so many.
-const FEW: usize = 5;
+use crate::{Block, Piece, Powers, Schedule, Tag};
 
 /// One turn of the bulk loop: hashes the eight registers at `hashed`, and returns the hash beside eight
 /// registers that lack only the last round to be keystream.
@@ -51,6 +48,8 @@ unsafe fn stitched<L: Lanes>(
 /// A part of a text, in pieces cut anywhere. One text for both directions, which differ in what is
 /// hashed beside a turn: its source, or what the turn before it wrote.
 ///
+/// With `tag`, the hash becomes the tag.
+///
 /// Nothing is gathered. A block that a cut goes through is enciphered with each of its pieces, and as
 /// GHASH is linear it is the sum of what its pieces, with zeros around them, add to the hash.
 ///
@@ -67,6 +66,7 @@ pub(crate) unsafe fn part<L: Lanes>(
     len: usize,
     multiply: bool,
     encrypt: bool,
+    tag: *const Tag<'_>,
 ) {
     // SAFETY: the caller's promise; the pieces together have `len` bytes.
     unsafe {
@@ -80,6 +80,7 @@ pub(crate) unsafe fn part<L: Lanes>(
         // Byte `place` of the block behind so many is the next. The counters of each piece are made from the
         // first: from those before they would come through memory, one piece after the other.
         let (mut blocks, mut place) = (0, 0);
+        let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::new(ctr));
         while left > 0 {
             let Piece { mut src, mut dst, len } = *text;
             text = text.add(1);
@@ -98,15 +99,23 @@ pub(crate) unsafe fn part<L: Lanes>(
                 place %= 16;
             }
             if n > 0 {
-                let keys = RoundKeys::new(schedule);
-                let mut mode = Ctr { keys, counter: Counter::<L>::new(ctr).behind(blocks) };
+                let mut mode = Ctr { keys, counter: start.behind(blocks) };
                 sum = piece(&mut mode, powers, sum, src, dst, (place, n), encrypt);
                 blocks += (place + n) / 16;
                 place = (place + n) % 16;
             }
         }
         Counter::<L>::advance(ctr, len.div_ceil(16));
-        sum.swap_bytes().store(y.cast());
+        let mut out = sum.swap_bytes();
+        if let Some(&Tag { j0, aad_len, text_len }) = tag.as_ref() {
+            let mut x = [Xmm::broadcast(j0)];
+            keys.all_but_last(&mut x);
+            let mut product = Product::<Xmm>::zero();
+            product.add(sum.xor(lengths(aad_len, text_len)), powers, 1);
+            out = product.reduce().swap_bytes();
+            out = x[0].last_round::<true>(keys.last::<Xmm>().xor(out));
+        }
+        out.store(y.cast());
     }
 }
 
@@ -132,28 +141,31 @@ unsafe fn piece<L: Lanes>(
         let (mut src, mut dst) = (src.wrapping_sub(place), dst.wrapping_sub(place));
         let mut hashed = src;
         let mut left = place + n;
-        let ahead = encrypt && left >= turn;
-        if ahead {
-            mode.step::<TURN>(src, dst);
-            hashed = dst;
-            src = src.add(turn);
-            dst = dst.add(turn);
-            left -= turn;
-        }
-        while left >= turn {
-            let x: [L; TURN];
-            (sum, x) = stitched(mode, powers, sum, hashed);
-            xor_into(mode.keys, &x, src, dst);
-            hashed = hashed.add(turn);
-            src = src.add(turn);
-            dst = dst.add(turn);
-            left -= turn;
-        }
-        if ahead && (left == 0 || !L::MASKS) {
-            sum = eight::<L>(powers, sum, hashed);
-        }
-        if left == 0 {
-            return sum;
+        let mut ahead = false;
+        if left >= turn {
+            ahead = encrypt;
+            if ahead {
+                mode.step::<TURN>(src, dst);
+                hashed = dst;
+                src = src.add(turn);
+                dst = dst.add(turn);
+                left -= turn;
+            }
+            while left >= turn {
+                let x: [L; TURN];
+                (sum, x) = stitched(mode, powers, sum, hashed);
+                xor_into(mode.keys, &x, src, dst);
+                hashed = hashed.add(turn);
+                src = src.add(turn);
+                dst = dst.add(turn);
+                left -= turn;
+            }
+            if ahead && (left == 0 || !L::MASKS) {
+                sum = eight::<L>(powers, sum, hashed);
+            }
+            if left == 0 {
+                return sum;
+            }
         }
         if !L::MASKS {
             // The last register is hashed as it is at hand: what is stored in parts is slow to be read.
@@ -187,22 +199,37 @@ unsafe fn piece<L: Lanes>(
             x = counters;
         }
         let last = mode.keys.last::<L>();
-        let first = powers_from(powers, left.div_ceil(16));
+        // Less than a turn: nothing overflows, as `div_ceil` would have to think.
+        let first = powers_from(powers, (left + 15) >> 4);
         // The beginning of the first block is in the sum already, multiplied.
         let y = L::place(sum, usize::from(place > 0));
         let mut product = Product::<L>::zero();
-        unrolled!(I in 0 1 2 3 4 5 6 7 {
-            let at = I * L::BYTES;
-            if at < left {
-                let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));
-                let (begin, end) = (if I == 0 { place } else { 0 }, (left - at).min(L::BYTES));
-                let text = L::zero().load_between(src, begin, end);
-                let out = x[I].last_round::<true>(last.xor(text)).store_between(dst, begin, end);
-                let hashed = if encrypt { out.pin() } else { text.pin() }.swap_bytes();
-                let hashed = if I == 0 { hashed.xor(y) } else { hashed };
-                product.add_at(hashed, first, I);
-            }
-        });
+        // A branch: a decryption does not wait for its output.
+        let hashing = |text: L, out: L| if encrypt { out.pin() } else { text.pin() };
+        let end = left.min(L::BYTES);
+        let text = L::zero().load_between(src, place, end);
+        let out = x[0].last_round::<true>(last.xor(text)).store_between(dst, place, end);
+        product.add_at(hashing(text, out).swap_bytes().xor(y), first, 0);
+        // Then whole registers, which need no masks, and what is left behind them.
+        let (x, whole) = 'whole: {
+            unrolled!(I in 1 2 3 4 5 6 {
+                if left < (I + 1) * L::BYTES {
+                    break 'whole (x[I], I);
+                }
+                let text = L::load(src.wrapping_add(I * L::BYTES));
+                let out = x[I].last_round::<true>(last.xor(text));
+                out.store(dst.wrapping_add(I * L::BYTES));
+                product.add_at(hashing(text, out).swap_bytes(), first, I);
+            });
+            (x[7], 7)
+        };
+        let at = whole * L::BYTES;
+        if left > at {
+            let (src, dst, end) = (src.wrapping_add(at), dst.wrapping_add(at), left - at);
+            let text = L::zero().load_between(src, 0, end);
+            let out = x.last_round::<true>(last.xor(text)).store_between(dst, 0, end);
+            product.add_at(hashing(text, out).swap_bytes(), first, whole);
+        }
         product.reduce()
     }
 }
@@ -391,28 +418,4 @@ impl End {
 unsafe fn lengths(aad_len: u64, text_len: u64) -> Xmm {
     // SAFETY: the caller's promise.
     unsafe { Xmm::from_u128(u128::from(aad_len << 3) << 64 | u128::from(text_len << 3)) }
-}
-
-/// # Safety
-/// The contract of the entry points.
-#[inline(always)]
-pub(crate) unsafe fn tag(
-    schedule: *const Schedule,
-    powers: *const Powers,
-    j0: *const Block,
-    y: *mut Block,
-    aad_len: u64,
-    text_len: u64,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let keys = RoundKeys::<true>::new(schedule);
-        let mut x = [Xmm::broadcast(j0)];
-        keys.all_but_last(&mut x);
-        let mut sum = Product::<Xmm>::zero();
-        let lengths = lengths(aad_len, text_len);
-        sum.add(Xmm::broadcast(y).swap_bytes().xor(lengths), powers, 1);
-        let mask = keys.last::<Xmm>().xor(sum.reduce().swap_bytes());
-        x[0].last_round::<true>(mask).store(y.cast());
-    }
 }

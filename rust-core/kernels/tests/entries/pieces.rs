@@ -2,6 +2,8 @@
 //! Texts that are cut anywhere, each piece with no byte beside it accessible; and parts of such texts
 //! that end anywhere, each in another table than the one before.
 
+use core::ptr::null;
+
 use kcfaes_kernels::{Block, Piece, Schedule};
 
 use crate::KEY_SIZES;
@@ -98,10 +100,28 @@ impl Subject {
             unsafe {
                 match what {
                     What::GcmEncrypt => {
-                        (table.gcm_encrypt)(s, &powers, &mut state, &mut y, text, n, multiply);
+                        (table.gcm_encrypt)(
+                            s,
+                            &powers,
+                            &mut state,
+                            &mut y,
+                            text,
+                            n,
+                            multiply,
+                            null(),
+                        );
                     }
                     What::GcmDecrypt => {
-                        (table.gcm_decrypt)(s, &powers, &mut state, &mut y, text, n, multiply);
+                        (table.gcm_decrypt)(
+                            s,
+                            &powers,
+                            &mut state,
+                            &mut y,
+                            text,
+                            n,
+                            multiply,
+                            null(),
+                        );
                     }
                     What::CbcDecrypt => (table.cbc_decrypt_pieces)(s, &mut state, text, n),
                 }

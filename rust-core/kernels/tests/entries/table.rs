@@ -2,11 +2,12 @@
 //! The tables of kernels as values: the entry points that serve each operation.
 
 use core::cell::Cell;
+use core::ptr::{null, null_mut};
 use std::io::Write as _;
 use std::sync::OnceLock;
 
 use kcfaes_kernels::{
-    Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Piece, Powers, Schedule, entry_aesni::*,
+    Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Piece, Powers, Schedule, Tag, entry_aesni::*,
     entry_vaes256, entry_vaes256::*, entry_vaes512, entry_vaes512::*,
 };
 
@@ -31,9 +32,8 @@ pub(crate) type Part = unsafe extern "C" fn(
     *const Piece,
     usize,
     bool,
+    *const Tag<'_>,
 );
-pub(crate) type Tag =
-    unsafe extern "C" fn(*const Schedule, *const Powers, *const Block, *mut Block, u64, u64);
 pub(crate) type Whole = unsafe extern "C" fn(
     *const Schedule,
     *const Powers,
@@ -67,7 +67,6 @@ pub(crate) struct Table {
     pub(crate) ghash: Hash,
     pub(crate) gcm_encrypt: Part,
     pub(crate) gcm_decrypt: Part,
-    pub(crate) gcm_tag: Tag,
     pub(crate) gcm_seal: Option<Whole>,
     pub(crate) gcm_open: Option<Whole>,
     pub(crate) wipe: Wipe,
@@ -90,7 +89,6 @@ const AESNI: Table = Table {
     ghash: kcfaes_ghash_aesni,
     gcm_encrypt: kcfaes_gcm_encrypt_aesni,
     gcm_decrypt: kcfaes_gcm_decrypt_aesni,
-    gcm_tag: kcfaes_gcm_tag_aesni,
     gcm_seal: None,
     gcm_open: None,
     wipe: kcfaes_wipe_aesni,
@@ -190,15 +188,27 @@ impl Table {
     pub(crate) fn part(
         &self,
         encrypt: bool,
+        keys: (&Schedule, &Powers),
+        state: (&mut Block, &mut Block),
+        text: (*const u8, *mut u8, usize),
+    ) {
+        self.last_part(encrypt, keys, state, text, null());
+    }
+
+    /// And what `tag` asks for.
+    fn last_part(
+        &self,
+        encrypt: bool,
         (schedule, powers): (&Schedule, &Powers),
         (ctr, y): (&mut Block, &mut Block),
         (src, dst, len): (*const u8, *mut u8, usize),
+        tag: *const Tag<'_>,
     ) {
         let kernel = if encrypt { self.gcm_encrypt } else { self.gcm_decrypt };
-        unsafe { kernel(schedule, powers, ctr, y, &Piece { src, dst, len }, len, false) }
+        unsafe { kernel(schedule, powers, ctr, y, &Piece { src, dst, len }, len, false, tag) }
     }
 
-    /// A whole message by the entry points for parts and for the tag.
+    /// A whole message by the entry points for parts: the tag with its text, or without any behind it.
     pub(crate) fn in_parts(
         &self,
         encrypt: bool,
@@ -209,8 +219,16 @@ impl Table {
         (src, dst, len): (*const u8, *mut u8, usize),
     ) {
         let mut ctr = advanced(j0, 1);
-        self.part(encrypt, (schedule, powers), (&mut ctr, y), (src, dst, len));
-        unsafe { (self.gcm_tag)(schedule, powers, j0, y, aad_len as u64, len as u64) };
+        let tag = Tag { j0, aad_len: aad_len as u64, text_len: len as u64 };
+        if (len + aad_len).is_multiple_of(2) {
+            let (text, state) = ((src, dst, len), (&mut ctr, &mut *y));
+            self.last_part(encrypt, (schedule, powers), state, text, &tag);
+        } else {
+            self.part(encrypt, (schedule, powers), (&mut ctr, y), (src, dst, len));
+            let mut unused = Block([0; 16]);
+            let none = (null(), null_mut(), 0);
+            self.last_part(encrypt, (schedule, powers), (&mut unused, y), none, &tag);
+        }
         assert_eq!(ctr, advanced(j0, 16 + len), "{}: the counter", self.name);
     }
 

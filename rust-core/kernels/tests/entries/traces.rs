@@ -5,7 +5,7 @@
 use core::arch::global_asm;
 use core::mem::offset_of;
 
-use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Piece, Powers, Schedule};
+use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Piece, Powers, Schedule, Tag};
 
 use crate::reference::Bytes;
 use crate::table::{Table, tables};
@@ -213,6 +213,8 @@ struct Material {
     out: Vec<u8>,
     /// The text in pieces.
     pieces: [Piece; 3],
+    /// For a tag behind it.
+    tag: Tag<'static>,
     chains: Chains,
     keys: Box<ChainKeys>,
 }
@@ -227,6 +229,9 @@ struct State {
 
 const LONGEST: usize = 3000;
 
+/// A counter is public, and may be spilled: of this one the words are short numbers.
+static J0: Block = Block(0xf6_u128.to_be_bytes());
+
 impl Material {
     fn new(table: &Table) -> Box<Self> {
         let mut bytes = Bytes(61);
@@ -235,13 +240,7 @@ impl Material {
         let powers = table.powers(&schedule);
         assert!(size_of::<Schedule>() <= 512 && size_of::<Powers>() <= 1280);
         let text = bytes.take(LONGEST);
-        let state = State {
-            schedule: [0; 64],
-            powers: [0; 160],
-            // A counter is public, and may be spilled: of this one the words are short numbers.
-            ctr: Block(0xf6_u128.to_be_bytes()),
-            y: bytes.block(),
-        };
+        let state = State { schedule: [0; 64], powers: [0; 160], ctr: J0, y: bytes.block() };
         let mut out = vec![0; LONGEST];
         let chains = Chains {
             iv: core::array::from_fn(|_| bytes.block()),
@@ -252,7 +251,8 @@ impl Material {
         let keys = core::array::from_fn(|_| core::array::from_fn(|_| bytes.block()));
         let keys: Box<[[Block; CHAINS]; MAX_ROUNDS + 1]> = Box::new(keys);
         let pieces = [Piece { src: text.as_ptr(), dst: out.as_mut_ptr(), len: 0 }; 3];
-        Box::new(Self { key, schedule, powers, state, text, out, pieces, chains, keys })
+        let tag = Tag { j0: &J0, aad_len: 20, text_len: 0 };
+        Box::new(Self { key, schedule, powers, state, text, out, pieces, tag, chains, keys })
     }
 
     /// Each entry point with arguments for a text of `len` bytes.
@@ -275,6 +275,8 @@ impl Material {
             };
         }
         let text = self.pieces.as_ptr() as u64;
+        self.tag.text_len = len as u64;
+        let tag = &raw const self.tag as u64;
         let (blocks, len) = ((len / 16) as u64, len as u64);
         let mut calls = vec![
             ("ecb_encrypt", table.ecb_encrypt as *const (), vec![s, src, dst, blocks]),
@@ -293,8 +295,16 @@ impl Material {
             ),
             ("ctr32", table.ctr32 as *const (), vec![s, ctr, src, dst, len]),
             ("ghash", table.ghash as *const (), vec![p, y, src, len]),
-            ("gcm_encrypt", table.gcm_encrypt as *const (), vec![s, p, ctr, y, text, len, len & 1]),
-            ("gcm_decrypt", table.gcm_decrypt as *const (), vec![s, p, ctr, y, text, len, len & 1]),
+            (
+                "gcm_encrypt",
+                table.gcm_encrypt as *const (),
+                vec![s, p, ctr, y, text, len, len & 1, 0],
+            ),
+            (
+                "gcm_decrypt",
+                table.gcm_decrypt as *const (),
+                vec![s, p, ctr, y, text, len, len & 1, 0],
+            ),
         ];
         for (name, whole) in [("gcm_seal", table.gcm_seal), ("gcm_open", table.gcm_open)] {
             if let Some(whole) = whole {
@@ -305,7 +315,12 @@ impl Material {
             let (key, key_len) = (self.key.as_ptr() as u64, 16 + len / 64 % 3 * 8);
             calls.push(("key_expand", table.key_expand as *const (), vec![made, key, key_len]));
             calls.push(("ghash_init", table.ghash_init as *const (), vec![s, powers]));
-            calls.push(("gcm_tag", table.gcm_tag as *const (), vec![s, p, ctr, y, 20, len]));
+            for (name, part) in
+                [("gcm_encrypt", table.gcm_encrypt), ("gcm_decrypt", table.gcm_decrypt)]
+            {
+                let with_tag = vec![s, p, ctr, y, text, len, 0, tag];
+                calls.push((name, part as *const (), with_tag));
+            }
         }
         calls
     }

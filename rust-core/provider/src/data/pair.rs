@@ -123,46 +123,46 @@ impl<'a> Pair<'a> {
         to: &'r mut [MaybeUninit<Run<'a>>],
         len: usize,
     ) -> (&'r [Run<'a>], usize) {
-        // In locals, so that they are walked in registers; where both are one list, the longer one for both.
-        let Self { mut src, mut dst, .. } = self.clone();
-        let (input, output) = (src.left(), dst.left());
-        let one_list = src.same_place(&dst);
-        if one_list && input < output {
-            src.clone_from(&dst);
-        }
+        let (input, output) = (self.src.left(), self.dst.left());
         let most = len.min(input).min(output);
+        let mut pair = self.clone();
         let (mut n, mut left) = (0, most);
-        for place in &mut *to {
-            if left == 0 {
-                break;
+        if self.src.same_place(&self.dst) {
+            // One list: the longer window is walked for both, in a local, which is in registers.
+            let mut list = if input < output { self.dst.clone() } else { self.src.clone() };
+            for place in &mut *to {
+                if left == 0 {
+                    break;
+                }
+                let (at, here) = list.contiguous();
+                let here = here.min(left);
+                // SAFETY: as in `run`.
+                place.write(unsafe { Run::new(at, at, here) });
+                list.advance_within(here);
+                n += 1;
+                left -= here;
             }
-            let (from, mut here) = src.contiguous();
-            let mut at = from;
-            if !one_list {
-                let (start, room) = dst.contiguous();
-                (at, here) = (start, here.min(room));
+            pair.src.clone_from(&list);
+            pair.dst = list;
+            pair.src.limit(input + left - most);
+            pair.dst.limit(output + left - most);
+        } else {
+            for place in &mut *to {
+                if left == 0 {
+                    break;
+                }
+                let run = pair.run(left);
+                left -= run.len();
+                place.write(run);
+                n += 1;
             }
-            here = here.min(left);
-            // SAFETY: as in `run`.
-            place.write(unsafe { Run::new(from, at, here) });
-            src.advance_within(here);
-            if !one_list {
-                dst.advance_within(here);
-            }
-            n += 1;
-            left -= here;
         }
         let mut bytes = most - left;
-        if one_list {
-            dst.clone_from(&src);
-            src.limit(input - bytes);
-            dst.limit(output - bytes);
-        }
         if left > 0 && bytes & 15 != 0 {
             bytes &= !15;
             self.skip(bytes);
         } else {
-            (self.src, self.dst) = (src, dst);
+            *self = pair;
         }
         // SAFETY: the first `n` are set.
         (unsafe { core::slice::from_raw_parts(to.as_ptr().cast(), n) }, bytes)

@@ -84,7 +84,7 @@ fn drive_pieces(
         let (runs, n) = pair.runs(&mut runs, len.min(fpu.most(pace)));
         let cost = n.max(runs.len() * LEAST);
         let Some(hold) = fpu.hold_all(pace, cost).filter(|_| n > 0) else { return };
-        step.run_pieces(hold, runs, n);
+        step.run_pieces(hold, runs, n, n == len);
         len -= n;
     }
 }

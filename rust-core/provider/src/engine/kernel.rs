@@ -3,7 +3,7 @@
 //! call is indirect. Arguments are as the entry points document them. What a wide register cannot
 //! make faster, because it is serial or small, all SIMD tables take from `aesni`.
 
-use kcfaes_kernels::{Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Powers, Schedule};
+use kcfaes_kernels::{Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Powers, Schedule, Tag};
 use kcfaes_kernels::{entry_aesni as aesni, entry_vaes256 as vaes256, entry_vaes512 as vaes512};
 
 use super::fpu::Hold;
@@ -233,7 +233,7 @@ impl Hold<'_> {
 
     /// GCTR and GHASH of the ciphertext, for the `len` bytes of `runs`, whole blocks but at the end of a text;
     /// `y` is multiplied by H before if `multiply`. In every table but `portable` they may be cut anywhere;
-    /// there each is whole blocks.
+    /// there each is whole blocks. With `tag`, `y` becomes the tag.
     #[expect(clippy::too_many_arguments, reason = "as the entry points")]
     pub fn gcm(
         &self,
@@ -244,12 +244,16 @@ impl Hold<'_> {
         runs: &[Run<'_>],
         len: usize,
         multiply: bool,
+        tag: Option<&Tag<'_>>,
     ) {
         use Direction::{Decrypt, Encrypt};
         let (Key { schedule: s, powers: p }, text) = (key, Run::pieces(runs));
         let table = self.hashing(p, len);
+        let end = tag.map_or(core::ptr::null(), core::ptr::from_ref);
         if multiply && table == TableId::Portable {
-            self.gcm_multiply(p, y);
+            let mut hash = core::mem::take(y);
+            portable::ghash(p, y, &hash.0);
+            wipe::wipe(&mut hash);
         }
         // SAFETY: see above; the runs have so many bytes.
         unsafe {
@@ -261,51 +265,28 @@ impl Hold<'_> {
                     runs.iter().for_each(|&run| portable::gcm_decrypt(s, p, ctr, y, run));
                 }
                 (TableId::Aesni, Encrypt) => {
-                    aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len, multiply);
+                    aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len, multiply, end);
                 }
                 (TableId::Aesni, Decrypt) => {
-                    aesni::kcfaes_gcm_decrypt_aesni(s, p, ctr, y, text, len, multiply);
+                    aesni::kcfaes_gcm_decrypt_aesni(s, p, ctr, y, text, len, multiply, end);
                 }
                 (TableId::Vaes256, Encrypt) => {
-                    vaes256::kcfaes_gcm_encrypt_vaes256(s, p, ctr, y, text, len, multiply);
+                    vaes256::kcfaes_gcm_encrypt_vaes256(s, p, ctr, y, text, len, multiply, end);
                 }
                 (TableId::Vaes256, Decrypt) => {
-                    vaes256::kcfaes_gcm_decrypt_vaes256(s, p, ctr, y, text, len, multiply);
+                    vaes256::kcfaes_gcm_decrypt_vaes256(s, p, ctr, y, text, len, multiply, end);
                 }
                 (TableId::Vaes512, Encrypt) => {
-                    vaes512::kcfaes_gcm_encrypt_vaes512(s, p, ctr, y, text, len, multiply);
+                    vaes512::kcfaes_gcm_encrypt_vaes512(s, p, ctr, y, text, len, multiply, end);
                 }
                 (TableId::Vaes512, Decrypt) => {
-                    vaes512::kcfaes_gcm_decrypt_vaes512(s, p, ctr, y, text, len, multiply);
+                    vaes512::kcfaes_gcm_decrypt_vaes512(s, p, ctr, y, text, len, multiply, end);
                 }
             }
         }
-    }
-
-    /// Turns `y` into the tag.
-    pub fn gcm_tag(
-        &self,
-        schedule: &Schedule,
-        powers: &Powers,
-        j0: &Block,
-        y: &mut Block,
-        aad_len: u64,
-        text_len: u64,
-    ) {
-        match self.table() {
-            TableId::Portable => portable::gcm_tag(schedule, powers, j0, y, aad_len, text_len),
-            // SAFETY: see above.
-            _ => unsafe {
-                aesni::kcfaes_gcm_tag_aesni(schedule, powers, j0, y, aad_len, text_len);
-            },
+        if let (TableId::Portable, Some(tag)) = (table, tag) {
+            portable::gcm_tag(s, p, tag.j0, y, tag.aad_len, tag.text_len);
         }
-    }
-
-    /// Multiplies a hash by H.
-    pub fn gcm_multiply(&self, powers: &Powers, y: &mut Block) {
-        let mut block = core::mem::take(y);
-        self.ghash(powers, y, &block.0);
-        wipe::wipe(&mut block);
     }
 
     /// A whole text: GCTR from inc32(`j0`) and GHASH of the ciphertext; `y`, the hash of the AAD but for its
@@ -326,8 +307,8 @@ impl Hold<'_> {
         unsafe {
             match (self.hashing(p, len), direction) {
                 (TableId::Portable | TableId::Aesni, _) => {
-                    self.gcm(direction, key, &mut inc32(j0), y, &[run], len, true);
-                    self.gcm_tag(s, p, j0, y, aad_len, len as u64);
+                    let tag = Tag { j0, aad_len, text_len: len as u64 };
+                    self.gcm(direction, key, &mut inc32(j0), y, &[run], len, true, Some(&tag));
                 }
                 (TableId::Vaes256, Encrypt) => {
                     vaes256::kcfaes_gcm_seal_vaes256(s, p, j0, y, aad_len, src, dst, len);

@@ -4,7 +4,7 @@
 
 use core::mem::take;
 
-use kcfaes_kernels::{Block, Powers, Schedule};
+use kcfaes_kernels::{Block, Powers, Schedule, Tag};
 
 use super::fpu::Hold;
 use crate::data::Run;
@@ -21,6 +21,8 @@ pub(crate) enum Step<'a> {
         y: &'a mut Block,
         /// Whether `y` is yet to be multiplied.
         multiply: &'a mut bool,
+        /// What makes `y` the tag behind the last run of a whole text; gone when it has.
+        tag: Option<Tag<'a>>,
     },
     /// The last `bits` bits of `ctr` count, and wrap within themselves.
     Ctr { schedule: &'a Schedule, ctr: &'a mut Block, bits: u32 },
@@ -49,12 +51,16 @@ impl Step<'_> {
     }
 
     /// The next `len` bytes of a text that has such kernels, whole blocks, of which the last of a text may
-    /// be ragged.
+    /// be ragged; `last` if nothing follows.
     #[inline(always)]
-    pub(super) fn run_pieces(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize) {
+    pub(super) fn run_pieces(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize, last: bool) {
         match self {
-            Self::Gcm { direction, key, ctr, y, multiply } => {
-                hold.gcm(*direction, key, ctr, y, runs, len, take(multiply));
+            Self::Gcm { direction, key, ctr, y, multiply, tag } => {
+                let end = tag.as_ref().filter(|_| last);
+                hold.gcm(*direction, key, ctr, y, runs, len, take(multiply), end);
+                if last {
+                    *tag = None;
+                }
             }
             Self::Cbc { schedule, iv, .. } => hold.cbc_decrypt(schedule, iv, runs, len),
             _ => {}
@@ -67,7 +73,7 @@ impl Step<'_> {
         use Direction::{Decrypt, Encrypt};
         match self {
             Self::Gcm { .. } | Self::Cbc { direction: Decrypt, .. } => {
-                self.run_pieces(hold, &[run], run.len());
+                self.run_pieces(hold, &[run], run.len(), false);
             }
             Self::Ctr { schedule, ctr, bits } => {
                 counted(ctr, *bits, run, |ctr, part| hold.ctr32(schedule, ctr, part));

@@ -6,10 +6,10 @@
 //! buffers and releases nothing before the tag is right; its first part decides which.
 
 use core::ffi::c_int;
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, take};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use kcfaes_kernels::Block;
+use kcfaes_kernels::{Block, Tag};
 use subtle::ConstantTimeEq;
 
 use super::{begin_blocks, take_back};
@@ -94,11 +94,18 @@ impl Ghash {
         inc32(&self.j0)
     }
 
-    /// Steps 5 and 6: the hash becomes the tag, in full.
-    #[inline]
-    pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu, text_len: u64) -> &Block {
+    /// Steps 5 and 6: the hash, yet to be multiplied if `multiply`, becomes the tag, in full.
+    pub(super) fn tag(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        text_len: u64,
+        multiply: bool,
+    ) -> &Block {
         let Self { j0, y, aad_len } = self;
-        fpu.held().gcm_tag(&key.schedule, &key.powers, j0, y, *aad_len, text_len);
+        let end = Some(&Tag { j0, aad_len: *aad_len, text_len });
+        let mut ctr = Block([0; 16]);
+        fpu.held().gcm(Direction::Encrypt, key, &mut ctr, y, &[], 0, multiply, end);
         y
     }
 }
@@ -140,11 +147,18 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Steps 3 and 5 for runs of text.
+    /// Steps 3 and 5 for runs of text; and step 6 behind the last, if they are a `whole` text of so many
+    /// bytes.
     #[inline(always)]
-    fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {
-        let Self { hash, ctr, multiply, .. } = self;
-        Step::Gcm { direction, key, ctr, y: &mut hash.y, multiply }
+    fn step<'a>(
+        &'a mut self,
+        direction: Direction,
+        key: &'a Key,
+        whole: Option<usize>,
+    ) -> Step<'a> {
+        let Self { hash: Ghash { j0, y, aad_len }, ctr, multiply, .. } = self;
+        let tag = whole.map(|len| Tag { j0, aad_len: *aad_len, text_len: len as u64 });
+        Step::Gcm { direction, key, ctr, y, multiply, tag }
     }
 
     #[inline(always)]
@@ -173,10 +187,7 @@ impl Text {
 
     /// Steps 5 and 6 behind a text of `len` bytes: the hash becomes the tag, in full.
     fn tag(&mut self, key: &Key, fpu: &mut Fpu, len: u64) -> &Block {
-        if core::mem::take(&mut self.multiply) {
-            fpu.held().gcm_multiply(&key.powers, &mut self.hash.y);
-        }
-        self.hash.tag(key, fpu, len)
+        self.hash.tag(key, fpu, len, take(&mut self.multiply))
     }
 
     /// [`step`](Self::step) over the next `len` bytes.
@@ -189,7 +200,7 @@ impl Text {
         len: usize,
     ) {
         self.settle();
-        drive(fpu, Pace::Parallel, pair, len, &mut self.step(direction, key));
+        drive(fpu, Pace::Parallel, pair, len, &mut self.step(direction, key, None));
     }
 
     /// Steps 3 to 6 for a whole text of `len` bytes: in one call of a kernel where it is in one
@@ -211,8 +222,27 @@ impl Text {
             hold.gcm_whole(direction, key, j0, y, *aad_len, pair.run(len));
             y
         } else {
-            self.drive(direction, key, fpu, pair, len);
-            self.tag(key, fpu, len as u64)
+            self.in_pieces(direction, key, fpu, pair, len);
+            &self.hash.y
+        }
+    }
+
+    /// Steps 3 to 6 for a whole text of `len` bytes, however it is cut.
+    #[inline(never)]
+    fn in_pieces(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) {
+        self.settle();
+        let mut step = self.step(direction, key, Some(len));
+        drive(fpu, Pace::Parallel, pair, len, &mut step);
+        // Where no kernel had the last run, or could have a tag with it.
+        if let Step::Gcm { tag: Some(_), .. } = step {
+            self.tag(key, fpu, len as u64);
         }
     }
 
@@ -252,7 +282,7 @@ impl Text {
         pair.gather(received.get_mut(..attached).unwrap_or_default());
         same_tag(tag, received, tag_len).map(|()| len).inspect_err(|_| {
             self.ctr = self.hash.first_counter();
-            take_back(message, len, &mut self.step(Direction::Encrypt, key), fpu);
+            take_back(message, len, &mut self.step(Direction::Encrypt, key, None), fpu);
         })
     }
 }
@@ -394,7 +424,7 @@ impl Gcm {
         pair: &mut Pair<'_>,
     ) {
         self.text.settle();
-        self.carry.pump(keep, fpu, Pace::Parallel, pair, &mut self.text.step(direction, key));
+        self.carry.pump(keep, fpu, Pace::Parallel, pair, &mut self.text.step(direction, key, None));
     }
 
     /// Transforms a part of a text without tag: every block that is complete.

@@ -66,7 +66,7 @@ impl Gmac {
     pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
         let (hold, _) = fpu.hold(Pace::Parallel, 16);
         hold.ghash(&key.powers, &mut self.hash.y, self.carry.bytes());
-        self.hash.tag(key, fpu, 0)
+        self.hash.tag(key, fpu, 0, false)
     }
 
     /// Verifies the last 16 bytes of the message as the tag of those before.
