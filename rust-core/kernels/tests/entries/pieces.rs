@@ -98,32 +98,12 @@ impl Subject {
             let text = rest.as_ptr();
             let (s, powers) = (&self.schedule, table.powers(&self.schedule));
             unsafe {
-                match what {
-                    What::GcmEncrypt => {
-                        (table.gcm_encrypt)(
-                            s,
-                            &powers,
-                            &mut state,
-                            &mut y,
-                            text,
-                            n,
-                            multiply,
-                            null(),
-                        );
-                    }
-                    What::GcmDecrypt => {
-                        (table.gcm_decrypt)(
-                            s,
-                            &powers,
-                            &mut state,
-                            &mut y,
-                            text,
-                            n,
-                            multiply,
-                            null(),
-                        );
-                    }
-                    What::CbcDecrypt => (table.cbc_decrypt_pieces)(s, &mut state, text, n),
+                let part =
+                    if what == What::GcmEncrypt { table.gcm_encrypt } else { table.gcm_decrypt };
+                if what == What::CbcDecrypt {
+                    (table.cbc_decrypt_pieces)(s, &mut state, text, n);
+                } else {
+                    part(s, &powers, &mut state, &mut y, text, n, multiply, null());
                 }
             }
             let mut done = n;

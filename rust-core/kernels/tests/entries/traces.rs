@@ -295,17 +295,14 @@ impl Material {
             ),
             ("ctr32", table.ctr32 as *const (), vec![s, ctr, src, dst, len]),
             ("ghash", table.ghash as *const (), vec![p, y, src, len]),
-            (
-                "gcm_encrypt",
-                table.gcm_encrypt as *const (),
-                vec![s, p, ctr, y, text, len, len & 1, 0],
-            ),
-            (
-                "gcm_decrypt",
-                table.gcm_decrypt as *const (),
-                vec![s, p, ctr, y, text, len, len & 1, 0],
-            ),
         ];
+        for (name, part) in [("gcm_encrypt", table.gcm_encrypt), ("gcm_decrypt", table.gcm_decrypt)]
+        {
+            calls.push((name, part as *const (), vec![s, p, ctr, y, text, len, len & 1, 0]));
+            if len % 64 == 0 {
+                calls.push((name, part as *const (), vec![s, p, ctr, y, text, len, 0, tag]));
+            }
+        }
         for (name, whole) in [("gcm_seal", table.gcm_seal), ("gcm_open", table.gcm_open)] {
             if let Some(whole) = whole {
                 calls.push((name, whole as *const (), vec![s, p, ctr, y, 20, src, dst, len]));
@@ -315,12 +312,6 @@ impl Material {
             let (key, key_len) = (self.key.as_ptr() as u64, 16 + len / 64 % 3 * 8);
             calls.push(("key_expand", table.key_expand as *const (), vec![made, key, key_len]));
             calls.push(("ghash_init", table.ghash_init as *const (), vec![s, powers]));
-            for (name, part) in
-                [("gcm_encrypt", table.gcm_encrypt), ("gcm_decrypt", table.gcm_decrypt)]
-            {
-                let with_tag = vec![s, p, ctr, y, text, len, 0, tag];
-                calls.push((name, part as *const (), with_tag));
-            }
         }
         calls
     }

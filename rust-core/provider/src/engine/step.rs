@@ -21,7 +21,7 @@ pub(crate) enum Step<'a> {
         y: &'a mut Block,
         /// Whether `y` is yet to be multiplied.
         multiply: &'a mut bool,
-        /// What makes `y` the tag behind the last run of a whole text; gone when it has.
+        /// What makes `y` the tag behind the last run of a text; gone when it has.
         tag: Option<Tag<'a>>,
     },
     /// The last `bits` bits of `ctr` count, and wrap within themselves.

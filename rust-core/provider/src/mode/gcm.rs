@@ -147,17 +147,12 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Steps 3 and 5 for runs of text; and step 6 behind the last, if they are a `whole` text of so many
-    /// bytes.
+    /// Steps 3 and 5 for runs of text; and step 6 behind the last, if they are the `end` of a text of so
+    /// many bytes.
     #[inline(always)]
-    fn step<'a>(
-        &'a mut self,
-        direction: Direction,
-        key: &'a Key,
-        whole: Option<usize>,
-    ) -> Step<'a> {
+    fn step<'a>(&'a mut self, direction: Direction, key: &'a Key, end: Option<u64>) -> Step<'a> {
         let Self { hash: Ghash { j0, y, aad_len }, ctr, multiply, .. } = self;
-        let tag = whole.map(|len| Tag { j0, aad_len: *aad_len, text_len: len as u64 });
+        let tag = end.map(|text_len| Tag { j0, aad_len: *aad_len, text_len });
         Step::Gcm { direction, key, ctr, y, multiply, tag }
     }
 
@@ -185,24 +180,6 @@ impl Text {
         }
     }
 
-    /// Steps 5 and 6 behind a text of `len` bytes: the hash becomes the tag, in full.
-    fn tag(&mut self, key: &Key, fpu: &mut Fpu, len: u64) -> &Block {
-        self.hash.tag(key, fpu, len, take(&mut self.multiply))
-    }
-
-    /// [`step`](Self::step) over the next `len` bytes.
-    fn drive(
-        &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
-        pair: &mut Pair<'_>,
-        len: usize,
-    ) {
-        self.settle();
-        drive(fpu, Pace::Parallel, pair, len, &mut self.step(direction, key, None));
-    }
-
     /// Steps 3 to 6 for a whole text of `len` bytes: in one call of a kernel where it is in one
     /// piece and fits into one hold. Returns the tag.
     #[inline(always)]
@@ -222,28 +199,30 @@ impl Text {
             hold.gcm_whole(direction, key, j0, y, *aad_len, pair.run(len));
             y
         } else {
-            self.in_pieces(direction, key, fpu, pair, len);
-            &self.hash.y
+            self.end(direction, key, fpu, pair, len, len as u64)
         }
     }
 
-    /// Steps 3 to 6 for a whole text of `len` bytes, however it is cut.
+    /// Steps 3 to 6 for the last `len` bytes, however they are cut, of a text of `text_len`. Returns the
+    /// tag.
     #[inline(never)]
-    fn in_pieces(
+    fn end(
         &mut self,
         direction: Direction,
         key: &Key,
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
         len: usize,
-    ) {
+        text_len: u64,
+    ) -> &Block {
         self.settle();
-        let mut step = self.step(direction, key, Some(len));
+        let mut step = self.step(direction, key, Some(text_len));
         drive(fpu, Pace::Parallel, pair, len, &mut step);
         // Where no kernel had the last run, or could have a tag with it.
         if let Step::Gcm { tag: Some(_), .. } = step {
-            self.tag(key, fpu, len as u64);
+            self.hash.tag(key, fpu, text_len, take(&mut self.multiply));
         }
+        &self.hash.y
     }
 
     /// Encrypts a whole message that has begun, with `attached` bytes of its tag behind it; returns
@@ -457,8 +436,7 @@ impl Gcm {
         let mut out = dst.output(produced)?;
         let mut tail = Pair::in_place(Segments::from_mut(self.carry.bytes()));
         let len = tail.src().left();
-        self.text.drive(Direction::Encrypt, key, fpu, &mut tail, len);
-        let tag = self.text.tag(key, fpu, self.text_len);
+        let tag = self.text.end(Direction::Encrypt, key, fpu, &mut tail, len, self.text_len);
         out.scatter(self.carry.bytes());
         out.scatter(tag.0.get(..self.attached).unwrap_or_default());
         Ok(produced)
@@ -547,9 +525,8 @@ impl Gcm {
             *to = *from;
         }
         let mut pair = Pair::in_place(Segments::from_mut(text));
-        self.text.drive(Direction::Decrypt, key, fpu, &mut pair, len);
         let text_len = self.text_len.saturating_sub(self.attached as u64);
-        let tag = self.text.tag(key, fpu, text_len);
+        let tag = self.text.end(Direction::Decrypt, key, fpu, &mut pair, len, text_len);
         same_tag(tag, &received, self.tag_len)?;
         let waiting = match self.release {
             Release::Streaming => self.carry.bytes(),
