@@ -3,7 +3,7 @@
 //! it is a thousandth of the whole.
 
 use kcfaes_kernels::{Block, Powers, Schedule};
-use kcfaes_provider::data::Run;
+use kcfaes_provider::data::{Run, Runs};
 use kcfaes_provider::portable;
 use kcfaes_shape::{Call, Prepared};
 
@@ -63,11 +63,11 @@ unsafe fn set_key(state: &mut State, job: &Job) {
 }
 
 /// The text, copied to where the output goes.
-unsafe fn run(job: &Job) -> Run<'_> {
+unsafe fn run(job: &Job) -> Runs<'_, '_> {
     // SAFETY: see above; the message's two buffers are apart.
     unsafe {
         job.dst.copy_from_nonoverlapping(job.src, job.len);
-        Run::in_place(core::slice::from_raw_parts_mut(job.dst, job.len))
+        Run::in_place(core::slice::from_raw_parts_mut(job.dst, job.len)).into()
     }
 }
 
@@ -108,7 +108,7 @@ unsafe extern "C" fn cbc_decrypt(job: &Job) -> u32 {
 
 unsafe fn gcm(
     job: &Job,
-    text: fn(&Schedule, &Powers, &mut Block, &mut Block, Run<'_>),
+    text: fn(&Schedule, &Powers, &mut Block, &mut Block, Runs<'_, '_>),
 ) -> [u8; BLOCK] {
     // SAFETY: see above.
     unsafe {

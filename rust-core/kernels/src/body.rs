@@ -26,9 +26,6 @@ use crate::{Block, Schedule};
 /// eight would do if each began the moment that it can, twelve are 4 % faster on Zen 5.
 const IN_FLIGHT: usize = 12;
 
-/// Registers in flight where there are few: a fragment of a packet that is cut in five has so many.
-const FEW: usize = 5;
-
 /// A body for each of the listed values: where it has a barrier in it, no optimiser unrolls it.
 macro_rules! unrolled {
     ($i:ident in $($n:literal)* $body:block) => {
@@ -117,10 +114,11 @@ impl<const ENCRYPT: bool> RoundKeys<ENCRYPT> {
         }
     }
 
-    /// What counts as one round: beside few registers the bytes of its key, which takes two instructions
-    /// less, a fifth of the round. Beside many those do not show, and the loop is placed less well.
+    /// What counts as one round: beside less than eight registers the bytes of its key, which takes two
+    /// instructions less, a fifth of the round. Beside more those do not show, and the loop is placed less
+    /// well.
     const fn one<const N: usize>() -> usize {
-        if N <= FEW { size_of::<Block>() } else { 1 }
+        if N < 8 { size_of::<Block>() } else { 1 }
     }
 
     /// All but the last round.

@@ -34,14 +34,14 @@ pub(crate) use entries;
 
 /// Defines or declares, as [`entries`], the entry points that call a kernel with a frame of its own and
 /// then a function that wipes that frame. `$pass` passes what the kernel has other arguments for: it
-/// pushes an even number of words, the last of which is the seventh argument, if there is one.
+/// pushes an even number of words, or none; the last is the seventh argument, if there is one.
 ///
 /// In assembler, because nothing else keeps the two in frames at the same place: rustc (1.95) drops
 /// `#[inline(never)]` from functions that enable target features.
 macro_rules! framed_entries {
     (
         $wipe:path,
-        $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $kernel:expr, $($pass:literal),+;)*
+        $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $kernel:expr $(, $pass:literal)*;)*
     ) => {
         $(
             $(#[$doc])*
@@ -55,7 +55,7 @@ macro_rules! framed_entries {
                 core::arch::naked_asm!(
                     "push rbp",
                     "mov rbp, rsp",
-                    $($pass,)+
+                    $($pass,)*
                     "call {kernel}",
                     "call {wipe}",
                     "leave",
@@ -83,9 +83,9 @@ pub(crate) use framed_entries;
 /// or small, its callers take from `aesni`.
 macro_rules! wide_entries {
     (
-        $features:literal, $lanes:ty, ($pieces:ty, $registers:literal), $powers:expr, $wipe_stack:path,
+        $features:literal, $lanes:ty, ($part:ty, $registers:literal, $chained:literal), $powers:expr, $wipe_stack:path,
         $ghash_init:ident, $ecb_encrypt:ident, $ecb_decrypt:ident, $cbc_encrypt_batch:ident,
-        $cbc_decrypt:ident, $cbc_decrypt_pieces:ident, $ctr32:ident,
+        $cbc_decrypt:ident, $ctr32:ident, $pieces:ident,
         $ghash:ident, $gcm_encrypt:ident, $gcm_decrypt:ident, $gcm_seal:ident, $gcm_open:ident,
         $wipe:ident,
     ) => {
@@ -149,8 +149,8 @@ macro_rules! wide_entries {
         $crate::entry::framed_entries! {
             $wipe_stack,
 
-            /// As `kcfaes_cbc_decrypt_pieces_aesni`.
-            fn $cbc_decrypt_pieces(schedule: *const Schedule, iv: *mut Block, text: *const Piece, len: usize) cbc_pieces, "push rbp", "push rbp";
+            /// As `kcfaes_pieces_aesni`; the modes that are serial may not be asked of it.
+            fn $pieces(mode: BlockMode, schedule: *const Schedule, state: *mut Block, mac: *mut Block, text: *const Piece, len: usize) pieces;
         }
         $crate::entry::framed_entries! {
             $wipe_stack,
@@ -175,17 +175,30 @@ macro_rules! wide_entries {
 
         #[cfg(not(target_os = "none"))]
         #[target_feature(enable = $features)]
-        unsafe extern "C" fn cbc_pieces(
+        unsafe extern "C" fn pieces(
+            mode: BlockMode,
             schedule: *const Schedule,
-            iv: *mut Block,
+            state: *mut Block,
+            mac: *mut Block,
             text: *const Piece,
             len: usize,
         ) {
             // SAFETY: the entry points' contract; the features are enabled here.
             unsafe {
-                cbc::decrypt_pieces::<$pieces, { $registers }>(schedule, iv, text, len, |Piece { src, dst, len }| {
-                    $cbc_decrypt(schedule, iv, src, dst, len / 16);
-                });
+                let run = |Piece { src, dst, len }| match mode {
+                    BlockMode::EcbEncrypt => $ecb_encrypt(schedule, src, dst, len / 16),
+                    BlockMode::EcbDecrypt => $ecb_decrypt(schedule, src, dst, len / 16),
+                    BlockMode::CbcDecrypt => $cbc_decrypt(schedule, state, src, dst, len / 16),
+                    _ => $ctr32(schedule, state, src, dst, len),
+                };
+                // CBC has a copy of its own where it takes more registers: packets in fragments are
+                // deciphered so, the other modes' texts seldom.
+                const CBC: BlockMode = BlockMode::CbcDecrypt;
+                if $chained != $registers && mode == CBC {
+                    pieces::transform::<$part, { $chained }, false>(CBC, schedule, state, mac, text, len, run);
+                } else {
+                    pieces::transform::<$part, { $registers }, false>(mode, schedule, state, mac, text, len, run);
+                }
             }
         }
 

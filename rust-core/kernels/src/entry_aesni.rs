@@ -2,13 +2,13 @@
 //! Table `aesni`: legacy-SSE encodings of AES-NI, SSSE3, SSE4.1 and PCLMULQDQ; xmm0–15 only.
 
 use crate::{
-    Block, ChainKeys, Chains, Piece, Powers, Schedule, Tag,
+    Block, BlockMode, ChainKeys, Chains, Piece, Powers, Schedule, Tag,
     entry::{entries, framed_entries},
 };
 #[cfg(not(target_os = "none"))]
 use crate::{
     COMMON_POWERS,
-    body::{cbc, cbc_batch, cbc_mac, ccm, ctr, ecb, gcm, ghash, key},
+    body::{cbc, cbc_batch, cbc_mac, ccm, ctr, ecb, gcm, ghash, key, pieces},
     lanes::Xmm,
     wipe,
 };
@@ -83,9 +83,9 @@ entries! {
 framed_entries! {
     wipe::wipe_stack_aesni,
 
-    /// CBC decryption of the first `len` bytes, whole blocks, of these pieces; otherwise as
-    /// `kcfaes_cbc_decrypt_aesni`.
-    fn kcfaes_cbc_decrypt_pieces_aesni(schedule: *const Schedule, iv: *mut Block, text: *const Piece, len: usize) cbc_pieces, "push rbp", "push rbp";
+    /// `mode` over the first `len` bytes of these pieces, whole blocks but in the modes with a counter at the
+    /// end of a text; otherwise as the entry point of that mode. `mac` is that of CCM and CBC-MAC.
+    fn kcfaes_pieces_aesni(mode: BlockMode, schedule: *const Schedule, state: *mut Block, mac: *mut Block, text: *const Piece, len: usize) pieces;
     /// GCTR encryption and GHASH of the ciphertext in one pass, of the first `len` bytes of these pieces;
     /// `ctr` as in CTR, a last partial block is zero-padded into `y`, which is multiplied by H before
     /// anything if `multiply`. Behind that, unless `tag` is NULL, `y` becomes the full 16-byte tag: of the
@@ -97,16 +97,36 @@ framed_entries! {
 
 #[cfg(not(target_os = "none"))]
 #[target_feature(enable = "aes,pclmulqdq,ssse3,sse4.1")]
-unsafe extern "C" fn cbc_pieces(
+unsafe extern "C" fn pieces(
+    mode: BlockMode,
     schedule: *const Schedule,
-    iv: *mut Block,
+    state: *mut Block,
+    mac: *mut Block,
     text: *const Piece,
     len: usize,
 ) {
     // SAFETY: the entry points' contract; the features are enabled here.
     unsafe {
-        cbc::decrypt_pieces::<Xmm, 2>(schedule, iv, text, len, |Piece { src, dst, len }| {
-            kcfaes_cbc_decrypt_aesni(schedule, iv, src, dst, len / 16);
+        pieces::transform::<Xmm, 2, true>(mode, schedule, state, mac, text, len, |run| {
+            let Piece { src, dst, len } = run;
+            match mode {
+                BlockMode::EcbEncrypt => kcfaes_ecb_encrypt_aesni(schedule, src, dst, len / 16),
+                BlockMode::EcbDecrypt => kcfaes_ecb_decrypt_aesni(schedule, src, dst, len / 16),
+                BlockMode::CbcEncrypt => {
+                    kcfaes_cbc_encrypt_aesni(schedule, state, src, dst, len / 16)
+                }
+                BlockMode::CbcDecrypt => {
+                    kcfaes_cbc_decrypt_aesni(schedule, state, src, dst, len / 16)
+                }
+                BlockMode::Ctr => kcfaes_ctr32_aesni(schedule, state, src, dst, len),
+                BlockMode::CcmEncrypt => {
+                    kcfaes_ccm_encrypt_aesni(schedule, state, mac, src, dst, len)
+                }
+                BlockMode::CcmDecrypt => {
+                    kcfaes_ccm_decrypt_aesni(schedule, state, mac, src, dst, len)
+                }
+                BlockMode::CbcMac => kcfaes_cbc_mac_aesni(schedule, mac, src, len),
+            }
         });
     }
 }

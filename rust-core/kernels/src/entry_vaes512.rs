@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Table `vaes512`: AVX-512F, BW and VL, VAES and VPCLMULQDQ; zmm0–31.
 
-use crate::{Block, ChainKeys, Chains, Piece, Powers, Schedule, Tag, entry::wide_entries};
+use crate::{
+    Block, BlockMode, ChainKeys, Chains, Piece, Powers, Schedule, Tag, entry::wide_entries,
+};
 #[cfg(not(target_os = "none"))]
 use crate::{
     CHAINS,
-    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash},
+    body::{cbc, cbc_batch, ctr, ecb, gcm, ghash, pieces},
     entry_aesni::{
         kcfaes_cbc_decrypt_aesni, kcfaes_ctr32_aesni, kcfaes_ecb_decrypt_aesni,
         kcfaes_ecb_encrypt_aesni,
@@ -18,14 +20,14 @@ use crate::{
 pub const POWERS: usize = 32;
 
 wide_entries! {
-    "aes,pclmulqdq,ssse3,sse4.1,avx2,bmi2,vaes,vpclmulqdq,avx512f,avx512bw,avx512vl", Zmm, (Zmm, 7), POWERS, wipe::wipe_stack_vaes512,
+    "aes,pclmulqdq,ssse3,sse4.1,avx2,bmi2,vaes,vpclmulqdq,avx512f,avx512bw,avx512vl", Zmm, (Zmm, 3, 7), POWERS, wipe::wipe_stack_vaes512,
     kcfaes_ghash_init_vaes512,
     kcfaes_ecb_encrypt_vaes512,
     kcfaes_ecb_decrypt_vaes512,
     kcfaes_cbc_encrypt_batch_vaes512,
     kcfaes_cbc_decrypt_vaes512,
-    kcfaes_cbc_decrypt_pieces_vaes512,
     kcfaes_ctr32_vaes512,
+    kcfaes_pieces_vaes512,
     kcfaes_ghash_vaes512,
     kcfaes_gcm_encrypt_vaes512,
     kcfaes_gcm_decrypt_vaes512,

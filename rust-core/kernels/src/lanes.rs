@@ -93,7 +93,7 @@ pub(crate) trait Lanes: Copy {
         // SAFETY: the caller's promise.
         Self::widen(unsafe { Self::store_inside(self.first(), dst, begin, end - begin) })
     }
-    /// The last block, repeated. This and the next one only where those are.
+    /// The last block, repeated. This and the next one as [`load_between`](Lanes::load_between).
     #[inline(always)]
     fn last(self) -> Self {
         self

@@ -87,6 +87,28 @@ pub struct Tag<'a> {
     pub text_len: u64,
 }
 
+/// Modes whose texts may be in pieces, but for GCM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum BlockMode {
+    /// Without a state.
+    EcbEncrypt,
+    /// Without a state.
+    EcbDecrypt,
+    /// The state is the previous ciphertext block.
+    CbcEncrypt,
+    /// The state is the previous ciphertext block.
+    CbcDecrypt,
+    /// The state is the next counter block, the last 32 bits of which count.
+    Ctr,
+    /// As [`Ctr`](Self::Ctr), with CBC-MAC of the input.
+    CcmEncrypt,
+    /// As [`Ctr`](Self::Ctr), with CBC-MAC of the output.
+    CcmDecrypt,
+    /// Reads only, without a state.
+    CbcMac,
+}
+
 /// A stretch of a text, contiguous on both sides.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]

@@ -523,6 +523,7 @@ impl Error {
     pub const INVALID_MAC: Self = Self::Kcf(CRYPTO_INVALID_MAC);
 
     /// The number that KCF expects.
+    #[inline(never)]
     pub fn code(self) -> c_int {
         match self {
             Self::Kcf(code) => code,

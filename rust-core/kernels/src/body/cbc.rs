@@ -5,12 +5,9 @@
 //! and the first round key is folded into the last round key, off the chain. Decryption is
 //! parallel; the previous ciphertext is folded into the last round key.
 
-use core::arch::asm;
-
-use super::pieces::Rest;
-use super::{Parallel, RoundKeys, unrolled};
+use super::{Parallel, RoundKeys};
 use crate::lanes::{Lanes, Xmm};
-use crate::{Block, Piece, Schedule};
+use crate::{Block, Schedule};
 
 /// # Safety
 /// The contract of the entry points.
@@ -49,10 +46,6 @@ pub(crate) unsafe fn encrypt(
         out.store(iv.cast());
     }
 }
-
-/// What a run must be longer than to be worth a call, for each whole register of a step of
-/// [`decrypt_pieces`].
-const LONG: usize = 144;
 
 struct Decrypt {
     keys: RoundKeys<false>,
@@ -126,87 +119,5 @@ pub(crate) unsafe fn decrypt<L: Lanes>(
         // Before the walk overwrites it.
         Xmm::load(src.add(16 * (blocks - 1))).store(iv.cast());
         Parallel::<L>::walk(&mut mode, src, dst, 16 * blocks);
-    }
-}
-
-/// A text in pieces, cut anywhere. A long run goes to `run`. The rest goes in steps of up to `N - 2` whole
-/// registers from one piece and the register behind them, through which cuts may go: all in flight together,
-/// no byte loaded twice.
-///
-/// # Safety
-/// The contract of the entry points.
-#[inline(always)]
-pub(crate) unsafe fn decrypt_pieces<L: Lanes, const N: usize>(
-    schedule: *const Schedule,
-    iv: *mut Block,
-    text: *const Piece,
-    len: usize,
-    run: impl Fn(Piece),
-) {
-    // SAFETY: the caller's promise; the bytes taken are among the `left` ones, whole blocks.
-    unsafe {
-        let keys = RoundKeys::<false>::new(schedule);
-        let mut rest = Rest::new(text);
-        let mut left = len;
-        while left > 0 {
-            rest.settle();
-            let here = rest.here(left) & !(L::BYTES - 1);
-            if here > LONG * (N - 2) {
-                // But for the registers that cost nothing beside the cut.
-                let len = here - N.saturating_sub(3) * L::BYTES;
-                run(rest.take(len));
-                left -= len;
-                continue;
-            }
-            let whole = here.min((N - 2) * L::BYTES);
-            let Piece { src, dst, .. } = rest.take(whole);
-            let (src, dst) = (src.wrapping_add(whole), dst.wrapping_add(whole));
-            let mut output = rest.output(dst);
-            left -= whole;
-            // The text ends at the end of a register, so that it always is the last block which the next
-            // step chains to.
-            let place = L::BYTES.saturating_sub(left);
-            left -= L::BYTES - place;
-
-            // The registers are flush right as well, and before them is what the first one chains to.
-            let mut x = [L::broadcast(iv); N];
-            unrolled!(I in 5 4 3 2 1 {
-                if I < N - 1 && whole >= I * L::BYTES {
-                    x[N - 1 - I] = L::load(src.wrapping_sub(I * L::BYTES));
-                }
-            });
-            let mut cut = x[N - 2].last();
-            rest.register::<L, false>(place, |src, begin, end| {
-                cut = cut.load_between(src, begin, end);
-            });
-            x[N - 1] = cut;
-            cut.last().first().store(iv.cast());
-
-            // Or the compiler would keep a flag of each comparison on the stack.
-            let mut registers = whole;
-            asm!("/* {} */", inout(reg) registers, options(nomem, nostack, preserves_flags));
-            let mut out = x;
-            keys.all_but_last(&mut out);
-            if N > 2 {
-                // The first one by itself: pieces of a packet are often too short for it.
-                let mut first = [x[1]];
-                if registers == (N - 2) * L::BYTES {
-                    keys.all_but_last(&mut first);
-                }
-                out[1] = first[0];
-            }
-            let last = keys.last::<L>();
-            for i in 1..N {
-                out[i] = out[i].last_round::<false>(last.xor(x[i].chained(x[i - 1])));
-            }
-            unrolled!(I in 5 4 3 2 1 {
-                if I < N - 1 && registers >= I * L::BYTES {
-                    out[N - 1 - I].store(dst.wrapping_sub(I * L::BYTES));
-                }
-            });
-            output.register::<L, true>(place, |dst, begin, end| {
-                out[N - 1].store_between(dst, begin, end);
-            });
-        }
     }
 }

@@ -7,9 +7,12 @@
 
 use super::ctr::{Counter, Ctr, xor_into};
 use super::ghash::{Eight, Product, TURN, eight, powers_from, tail};
-use super::{FEW, Parallel, RoundKeys, unrolled};
+use super::{Parallel, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, Piece, Powers, Schedule, Tag};
+
+/// Registers in flight where there are few: a fragment of a packet that is cut in five has so many.
+const FEW: usize = 5;
 
 /// One turn of the bulk loop: hashes the eight registers at `hashed`, and returns the hash beside eight
 /// registers that lack only the last round to be keystream.

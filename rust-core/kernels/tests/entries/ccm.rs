@@ -17,7 +17,7 @@ fn lengths() -> impl Iterator<Item = usize> {
 }
 
 /// CBC-MAC of `text`, zeros behind it, on top of `start`: the last ciphertext block.
-fn cbc_mac(key: &[u8], start: &Block, text: &[u8]) -> Block {
+pub(crate) fn cbc_mac(key: &[u8], start: &Block, text: &[u8]) -> Block {
     let mut padded = text.to_vec();
     padded.resize(text.len().next_multiple_of(16), 0);
     let sealed = cbc_encrypt(key, start, &padded);

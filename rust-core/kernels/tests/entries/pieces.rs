@@ -4,12 +4,13 @@
 
 use core::ptr::null;
 
-use kcfaes_kernels::{Block, Piece, Schedule};
+use kcfaes_kernels::{Block, BlockMode, Piece, Schedule};
 
 use crate::KEY_SIZES;
+use crate::ccm::cbc_mac;
 use crate::memory::{At, Guarded};
 use crate::reference::{self, Bytes, Cipher};
-use crate::table::{Table, advanced, tables, unmultiply};
+use crate::table::{Part, Pieces, Table, advanced, tables, unmultiply};
 
 /// Most pieces of a text.
 const PIECES: usize = 9;
@@ -31,16 +32,49 @@ struct Subject {
     plain: Vec<u8>,
     cipher: Vec<u8>,
     cbc: Vec<u8>,
+    ecb: Vec<u8>,
+    key: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     GcmEncrypt,
     GcmDecrypt,
-    CbcDecrypt,
+    In(BlockMode),
 }
 
-const ALL: [What; 3] = [What::GcmEncrypt, What::GcmDecrypt, What::CbcDecrypt];
+use BlockMode::{
+    CbcDecrypt, CbcEncrypt, CbcMac, CcmDecrypt, CcmEncrypt, Ctr, EcbDecrypt, EcbEncrypt,
+};
+use What::{GcmDecrypt, GcmEncrypt, In};
+
+const ALL: [What; 10] = [
+    GcmEncrypt,
+    GcmDecrypt,
+    In(EcbEncrypt),
+    In(EcbDecrypt),
+    In(CbcEncrypt),
+    In(CbcDecrypt),
+    In(Ctr),
+    In(CcmEncrypt),
+    In(CcmDecrypt),
+    In(CbcMac),
+];
+
+impl What {
+    /// Whether only whole blocks are a text.
+    fn whole_blocks(self) -> bool {
+        matches!(self, In(EcbEncrypt | EcbDecrypt | CbcEncrypt | CbcDecrypt))
+    }
+
+    /// The entry point of a mode: the serial ones of all tables are `aesni`'s.
+    fn entry(mode: BlockMode, table: &Table) -> Pieces {
+        match mode {
+            CbcEncrypt | CcmEncrypt | CcmDecrypt | CbcMac => tables()[0].pieces,
+            _ => table.pieces,
+        }
+    }
+}
 
 impl Subject {
     fn new(bytes: &mut Bytes, key_size: usize) -> Self {
@@ -52,12 +86,14 @@ impl Subject {
         }
         let cipher = reference::ctr32(&key, &start, &plain);
         let cbc = reference::cbc_encrypt(&key, &start, &plain);
-        let h = Cipher::new(&key).encrypt(&Block::default());
-        Self { schedule: tables()[0].schedule(&key), h, start, hash, plain, cipher, cbc }
+        let by_block = Cipher::new(&key);
+        let (h, ecb) = (by_block.encrypt(&Block::default()), by_block.ecb(&plain, true));
+        let schedule = tables()[0].schedule(&key);
+        Self { schedule, h, start, hash, plain, cipher, cbc, ecb, key }
     }
 
-    /// Transforms the first bytes in pieces of these lengths, which have whole blocks in CBC; in parts of so
-    /// many bytes, with a table for each.
+    /// Transforms the first bytes in pieces of these lengths, which have whole blocks where only those are a
+    /// text; in parts of so many bytes, with a table for each.
     fn check(
         &self,
         memory: &mut Memory,
@@ -70,10 +106,17 @@ impl Subject {
             let tables: Vec<_> = parts.iter().map(|(n, table)| (n, table.name)).collect();
             format!("{lengths:?}, {what:?}, in place: {in_place}, {tables:?}")
         };
+        let untouched = vec![0x11; LONGEST];
         let (from, to) = match what {
-            What::GcmEncrypt => (&self.plain, &self.cipher),
-            What::GcmDecrypt => (&self.cipher, &self.plain),
-            What::CbcDecrypt => (&self.cbc, &self.plain),
+            GcmEncrypt | In(Ctr | CcmEncrypt) => (&self.plain, &self.cipher),
+            GcmDecrypt | In(CcmDecrypt) => (&self.cipher, &self.plain),
+            In(CbcEncrypt) => (&self.plain, &self.cbc),
+            In(CbcDecrypt) => (&self.cbc, &self.plain),
+            In(EcbEncrypt) => (&self.plain, &self.ecb),
+            In(EcbDecrypt) => (&self.ecb, &self.plain),
+            // Nothing is written.
+            In(CbcMac) if in_place => (&self.plain, &self.plain),
+            In(CbcMac) => (&self.plain, &untouched),
         };
         // At one guard page or the other.
         let at = |i: usize| if (i + lengths[i]).is_multiple_of(2) { At::Start } else { At::End };
@@ -89,22 +132,23 @@ impl Subject {
         let (mut state, mut y) = (self.start, self.hash);
         let mut rest = pieces.as_mut_slice();
         for (i, &(n, table)) in parts.iter().enumerate() {
-            // The hash with or without its last multiplication.
-            let multiply = n > 0 && (n + i).is_multiple_of(3);
-            if multiply && what != What::CbcDecrypt {
-                unmultiply(&self.h, &mut y);
-            }
             // The last of them may go on behind the part.
             let text = rest.as_ptr();
             let (s, powers) = (&self.schedule, table.powers(&self.schedule));
-            unsafe {
-                let part =
-                    if what == What::GcmEncrypt { table.gcm_encrypt } else { table.gcm_decrypt };
-                if what == What::CbcDecrypt {
-                    (table.cbc_decrypt_pieces)(s, &mut state, text, n);
-                } else {
-                    part(s, &powers, &mut state, &mut y, text, n, multiply, null());
+            // The hash with or without its last multiplication.
+            let multiply = n > 0 && (n + i).is_multiple_of(3);
+            let mut gcm = |part: Part, y: &mut Block| {
+                if multiply {
+                    unmultiply(&self.h, y);
                 }
+                unsafe { part(s, &powers, &mut state, y, text, n, multiply, null()) };
+            };
+            match what {
+                GcmEncrypt => gcm(table.gcm_encrypt, &mut y),
+                GcmDecrypt => gcm(table.gcm_decrypt, &mut y),
+                In(mode) => unsafe {
+                    What::entry(mode, table)(mode, s, &mut state, &mut y, text, n);
+                },
             }
             let mut done = n;
             while done > 0 {
@@ -129,15 +173,19 @@ impl Subject {
             let out = if in_place { &mut memory.src[i] } else { &mut memory.dst[i] };
             assert!(out.text(at(i), n) == want, "piece {i} of {}", case());
         }
+        let (counter, text) = (advanced(&self.start, len), &self.plain[..len]);
         let end = match what {
-            What::CbcDecrypt if len == 0 => (self.start, self.hash),
-            What::CbcDecrypt => {
-                (Block(from[len - 16..len].try_into().expect("a block")), self.hash)
+            GcmEncrypt | GcmDecrypt => {
+                (counter, reference::ghash(&self.h, &self.hash, &self.cipher[..len]))
             }
-            _ => {
-                let hash = reference::ghash(&self.h, &self.hash, &self.cipher[..len]);
-                (advanced(&self.start, len), hash)
+            In(Ctr) => (counter, self.hash),
+            In(CcmEncrypt | CcmDecrypt) => (counter, cbc_mac(&self.key, &self.hash, text)),
+            In(CbcEncrypt | CbcDecrypt) => {
+                let last = self.cbc[..len].last_chunk();
+                (last.map_or(self.start, |&last| Block(last)), self.hash)
             }
+            In(CbcMac) => (self.start, cbc_mac(&self.key, &self.hash, text)),
+            In(EcbEncrypt | EcbDecrypt) => (self.start, self.hash),
         };
         assert_eq!((state, y), end, "{}", case());
     }
@@ -170,7 +218,7 @@ fn two_cuts_anywhere() {
             ]) {
                 let mut lengths = [first, second, (first * 7 + second * 13) % 150];
                 for what in ALL {
-                    if what == What::CbcDecrypt {
+                    if what.whole_blocks() {
                         whole_blocks(&mut lengths);
                     }
                     let in_place = (first + second) % 2 == 0;
@@ -187,7 +235,7 @@ fn two_cuts_anywhere() {
 fn many_cuts() {
     let mut memory = memory();
     let mut bytes = Bytes(82);
-    for round in 0..300 {
+    for round in 0..900 {
         let subject = Subject::new(&mut bytes, KEY_SIZES[round % 3]);
         let mut below = |n: usize| (bytes.next() >> 33) as usize % n;
         let count = 1 + below(PIECES);
@@ -197,8 +245,8 @@ fn many_cuts() {
                 below(most)
             })
             .collect();
-        let (what, in_place) = (ALL[below(3)], below(2) == 0);
-        if what == What::CbcDecrypt {
+        let (what, in_place) = (ALL[below(ALL.len())], below(2) == 0);
+        if what.whole_blocks() {
             whole_blocks(&mut lengths);
         }
         let len = lengths.iter().sum();

@@ -7,8 +7,8 @@ use std::io::Write as _;
 use std::sync::OnceLock;
 
 use kcfaes_kernels::{
-    Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Piece, Powers, Schedule, Tag, entry_aesni::*,
-    entry_vaes256, entry_vaes256::*, entry_vaes512, entry_vaes512::*,
+    Block, BlockMode, CHAINS, COMMON_POWERS, ChainKeys, Chains, Piece, Powers, Schedule, Tag,
+    entry_aesni::*, entry_vaes256, entry_vaes256::*, entry_vaes512, entry_vaes512::*,
 };
 
 use crate::reference;
@@ -20,9 +20,9 @@ pub(crate) type Batch = unsafe extern "C" fn(*const Schedule, *const ChainKeys, 
 /// CBC, CTR: a block of state that moves on; blocks or bytes.
 pub(crate) type Chained =
     unsafe extern "C" fn(*const Schedule, *mut Block, *const u8, *mut u8, usize);
-/// As these, in pieces.
-pub(crate) type ChainedPieces =
-    unsafe extern "C" fn(*const Schedule, *mut Block, *const Piece, usize);
+/// Any of these, in pieces.
+pub(crate) type Pieces =
+    unsafe extern "C" fn(BlockMode, *const Schedule, *mut Block, *mut Block, *const Piece, usize);
 pub(crate) type Hash = unsafe extern "C" fn(*const Powers, *mut Block, *const u8, usize);
 pub(crate) type Part = unsafe extern "C" fn(
     *const Schedule,
@@ -62,8 +62,8 @@ pub(crate) struct Table {
     /// Of these.
     pub(crate) chains: usize,
     pub(crate) cbc_decrypt: Chained,
-    pub(crate) cbc_decrypt_pieces: ChainedPieces,
     pub(crate) ctr32: Chained,
+    pub(crate) pieces: Pieces,
     pub(crate) ghash: Hash,
     pub(crate) gcm_encrypt: Part,
     pub(crate) gcm_decrypt: Part,
@@ -84,8 +84,8 @@ const AESNI: Table = Table {
     cbc_encrypt_batch: kcfaes_cbc_encrypt_batch_aesni,
     chains: 8,
     cbc_decrypt: kcfaes_cbc_decrypt_aesni,
-    cbc_decrypt_pieces: kcfaes_cbc_decrypt_pieces_aesni,
     ctr32: kcfaes_ctr32_aesni,
+    pieces: kcfaes_pieces_aesni,
     ghash: kcfaes_ghash_aesni,
     gcm_encrypt: kcfaes_gcm_encrypt_aesni,
     gcm_decrypt: kcfaes_gcm_decrypt_aesni,
@@ -104,8 +104,8 @@ const VAES256: Table = Table {
     cbc_encrypt_batch: kcfaes_cbc_encrypt_batch_vaes256,
     chains: CHAINS,
     cbc_decrypt: kcfaes_cbc_decrypt_vaes256,
-    cbc_decrypt_pieces: kcfaes_cbc_decrypt_pieces_vaes256,
     ctr32: kcfaes_ctr32_vaes256,
+    pieces: kcfaes_pieces_vaes256,
     ghash: kcfaes_ghash_vaes256,
     gcm_encrypt: kcfaes_gcm_encrypt_vaes256,
     gcm_decrypt: kcfaes_gcm_decrypt_vaes256,
@@ -125,8 +125,8 @@ const VAES512: Table = Table {
     cbc_encrypt_batch: kcfaes_cbc_encrypt_batch_vaes512,
     chains: CHAINS,
     cbc_decrypt: kcfaes_cbc_decrypt_vaes512,
-    cbc_decrypt_pieces: kcfaes_cbc_decrypt_pieces_vaes512,
     ctr32: kcfaes_ctr32_vaes512,
+    pieces: kcfaes_pieces_vaes512,
     ghash: kcfaes_ghash_vaes512,
     gcm_encrypt: kcfaes_gcm_encrypt_vaes512,
     gcm_decrypt: kcfaes_gcm_decrypt_vaes512,

@@ -5,6 +5,9 @@
 use core::arch::global_asm;
 use core::mem::offset_of;
 
+use kcfaes_kernels::BlockMode::{
+    self, CbcDecrypt, CbcEncrypt, CbcMac, CcmDecrypt, CcmEncrypt, Ctr, EcbDecrypt, EcbEncrypt,
+};
 use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Piece, Powers, Schedule, Tag};
 
 use crate::reference::Bytes;
@@ -288,14 +291,18 @@ impl Material {
                 vec![s, if blocks % 2 == 0 { 0 } else { keys }, chains, blocks],
             ),
             ("cbc_decrypt", table.cbc_decrypt as *const (), vec![s, ctr, src, dst, blocks]),
-            (
-                "cbc_decrypt_pieces",
-                table.cbc_decrypt_pieces as *const (),
-                vec![s, ctr, text, len & !15],
-            ),
             ("ctr32", table.ctr32 as *const (), vec![s, ctr, src, dst, len]),
             ("ghash", table.ghash as *const (), vec![p, y, src, len]),
         ];
+        for mode in BLOCK_MODES {
+            let serial = matches!(mode, CbcEncrypt | CcmEncrypt | CcmDecrypt | CbcMac);
+            if !serial || table.lanes == 1 {
+                let ragged = matches!(mode, Ctr | CcmEncrypt | CcmDecrypt | CbcMac);
+                let len = if ragged { len } else { len & !15 };
+                let arguments = vec![mode as u64, s, ctr, y, text, len];
+                calls.push(("pieces", table.pieces as *const (), arguments));
+            }
+        }
         for (name, part) in [("gcm_encrypt", table.gcm_encrypt), ("gcm_decrypt", table.gcm_decrypt)]
         {
             calls.push((name, part as *const (), vec![s, p, ctr, y, text, len, len & 1, 0]));
@@ -316,6 +323,9 @@ impl Material {
         calls
     }
 }
+
+const BLOCK_MODES: [BlockMode; 8] =
+    [EcbEncrypt, EcbDecrypt, CbcEncrypt, CbcDecrypt, Ctr, CcmEncrypt, CcmDecrypt, CbcMac];
 
 fn each_call(mut f: impl FnMut(&Table, &str, &Call)) {
     let mut call = Call::new();

@@ -248,7 +248,7 @@ impl<'a> Io<'a> {
     ///
     /// # Errors
     /// As [`pair`](Self::pair), but `shared` where they overlap anywhere, or in place.
-    #[inline]
+    #[inline(never)]
     pub fn pair_apart<'p>(
         &self,
         needed: usize,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! KCF data as runs: the only place that follows its raw pointers.
 //!
-//! `crypto_data_t` (raw, uio or mblk) → [`Segments`] → [`Pair`] → [`Run`]. Nothing is copied on the
-//! way but a block that straddles pieces, where a mode needs it whole.
+//! `crypto_data_t` (raw, uio or mblk) → [`Segments`] → [`Pair`] → [`Run`]. Nothing is copied on the way.
 
 mod io;
 mod pair;
@@ -11,5 +10,5 @@ mod segments;
 
 pub use io::{Data, Flat, Halves, Io};
 pub use pair::Pair;
-pub use run::Run;
+pub use run::{Run, Runs};
 pub use segments::{MAX_EMPTY_PIECES, Overlap, Segments};

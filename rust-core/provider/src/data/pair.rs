@@ -110,62 +110,102 @@ impl<'a> Pair<'a> {
     }
 
     /// Goes `len` bytes on.
+    #[inline(never)]
     pub fn skip(&mut self, len: usize) {
         self.src.advance(len);
         self.dst.advance(len);
     }
 
-    /// The next `len` bytes of a pair that writes, or of those in as many pieces as `to` has room for the
-    /// whole blocks: the runs, and their bytes; advances past them.
+    /// The next `len` bytes, or of those in as many pieces as `to` has room for the whole blocks: the runs,
+    /// and their bytes; advances past them.
     #[inline(always)]
     pub fn runs<'r>(
         &mut self,
         to: &'r mut [MaybeUninit<Run<'a>>],
         len: usize,
     ) -> (&'r [Run<'a>], usize) {
-        let (input, output) = (self.src.left(), self.dst.left());
+        let (input, writes) = (self.src.left(), self.sink != Sink::None);
+        let output = if writes { self.dst.left() } else { input };
         let most = len.min(input).min(output);
-        let mut pair = self.clone();
-        let (mut n, mut left) = (0, most);
-        if self.src.same_place(&self.dst) {
-            // One list: the longer window is walked for both, in a local, which is in registers.
-            let mut list = if input < output { self.dst.clone() } else { self.src.clone() };
-            for place in &mut *to {
-                if left == 0 {
-                    break;
-                }
-                let (at, here) = list.contiguous();
-                let here = here.min(left);
-                // SAFETY: as in `run`.
-                place.write(unsafe { Run::new(at, at, here) });
-                list.advance_within(here);
-                n += 1;
-                left -= here;
-            }
-            pair.src.clone_from(&list);
-            pair.dst = list;
-            pair.src.limit(input + left - most);
-            pair.dst.limit(output + left - most);
-        } else {
-            for place in &mut *to {
-                if left == 0 {
-                    break;
-                }
-                let run = pair.run(left);
-                left -= run.len();
-                place.write(run);
-                n += 1;
-            }
+        if self.contiguous() >= most {
+            let Some(first) = to.first_mut() else { return (&[], 0) };
+            return (core::slice::from_ref(first.write(self.run(most))), most);
         }
-        let mut bytes = most - left;
-        if left > 0 && bytes & 15 != 0 {
-            bytes &= !15;
-            self.skip(bytes);
+        let (n, bytes) = if writes && !self.src.same_place(&self.dst) {
+            self.runs_of_two_lists(to, most)
         } else {
-            *self = pair;
-        }
+            self.runs_of_one_list(to, most, input, output)
+        };
         // SAFETY: the first `n` are set.
         (unsafe { core::slice::from_raw_parts(to.as_ptr().cast(), n) }, bytes)
+    }
+
+    /// [`runs`](Self::runs) of a list that is only read, or of one that is both sides' from here on, which
+    /// have so many bytes left: the longer window is walked for both, in a local, which is in registers.
+    #[inline(always)]
+    fn runs_of_one_list(
+        &mut self,
+        to: &mut [MaybeUninit<Run<'a>>],
+        most: usize,
+        input: usize,
+        output: usize,
+    ) -> (usize, usize) {
+        let mut list = if input < output { self.dst.clone() } else { self.src.clone() };
+        let (mut n, mut left) = (0, most);
+        for place in to {
+            if left == 0 {
+                break;
+            }
+            let (at, here) = list.contiguous();
+            let here = here.min(left);
+            // SAFETY: as in `run`.
+            place.write(unsafe { Run::new(at, at, here) });
+            list.advance_within(here);
+            n += 1;
+            left -= here;
+        }
+        let bytes = taken(most, left);
+        if bytes < most - left {
+            self.skip(bytes);
+            return (n, bytes);
+        }
+        if self.sink != Sink::None {
+            self.dst.clone_from(&list);
+            self.dst.limit(output - bytes);
+        }
+        self.src = list;
+        self.src.limit(input - bytes);
+        (n, bytes)
+    }
+
+    /// [`runs`](Self::runs) of two lists.
+    #[inline(never)]
+    fn runs_of_two_lists(
+        &mut self,
+        to: &mut [MaybeUninit<Run<'a>>],
+        most: usize,
+    ) -> (usize, usize) {
+        let before = self.clone();
+        let (mut n, mut left) = (0, most);
+        for place in to {
+            if left == 0 {
+                break;
+            }
+            let ((src, input), (dst, output)) = (self.src.contiguous(), self.dst.contiguous());
+            let here = input.min(output).min(left);
+            // SAFETY: as in `run`.
+            place.write(unsafe { Run::new(src, dst, here) });
+            self.src.advance_within(here);
+            self.dst.advance_within(here);
+            n += 1;
+            left -= here;
+        }
+        let bytes = taken(most, left);
+        if bytes < most - left {
+            *self = before;
+            self.skip(bytes);
+        }
+        (n, bytes)
     }
 
     /// Copies bytes out of the source; see [`Segments::gather`].
@@ -187,5 +227,52 @@ impl<'a> Pair<'a> {
             }
             run.zero_destination();
         }
+    }
+}
+
+/// Of `most` bytes, of which so many did not fit, those that go on: whole blocks, unless they are all.
+fn taken(most: usize, left: usize) -> usize {
+    if left > 0 { (most - left) & !15 } else { most }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Halves, Io};
+
+    /// A tag is in one window of a list and not in the other: the input's of a decryption, the output's of an
+    /// encryption.
+    #[test]
+    fn both_windows_of_one_list_end_where_they_did() {
+        for encryption in [false, true] {
+            let mut text = [0; 64];
+            let mut halves = Halves::new(&mut text, 20);
+            let io = Io { src: halves.data(), dst: None };
+            let mut room = MaybeUninit::uninit();
+            let pair = io.pair(40, &mut room).unwrap();
+            if encryption {
+                core::mem::swap(&mut pair.src, &mut pair.dst);
+            }
+            let mut runs = [const { MaybeUninit::uninit() }; 4];
+            let (runs, n) = pair.runs(&mut runs, 32);
+            let lengths: Vec<_> = runs.iter().map(Run::len).collect();
+            assert_eq!((lengths.as_slice(), n), ([20, 12].as_slice(), 32));
+            let left = (pair.src.left(), pair.dst.left());
+            assert_eq!(left, if encryption { (8, 32) } else { (32, 8) });
+        }
+    }
+
+    /// More pieces than there is room for: whole blocks of them go, the rest is still there.
+    #[test]
+    fn what_does_not_fit_stays() {
+        let mut text = [0; 64];
+        let mut halves = Halves::new(&mut text, 20);
+        let io = Io { src: halves.data(), dst: None };
+        let mut room = MaybeUninit::uninit();
+        let pair = io.pair(64, &mut room).unwrap();
+        let mut one = [MaybeUninit::uninit()];
+        let (runs, n) = pair.runs(&mut one, 64);
+        assert_eq!((runs.len(), n), (1, 16));
+        assert_eq!((pair.src.left(), pair.contiguous()), (48, 4));
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A run: one stretch of bytes that is contiguous on both sides.
+//! A run: one stretch of bytes that is contiguous on both sides; and several of them.
 
 use core::marker::PhantomData;
+use core::slice::Iter;
 
 use kcfaes_kernels::Piece;
 
@@ -71,24 +72,6 @@ impl<'a> Run<'a> {
         head
     }
 
-    /// Reads the next `N` bytes or, at the end, those that are left with zeros behind them; returns
-    /// how many were read. Pairs with [`Run::put`], which advances.
-    pub fn peek<const N: usize>(&self, bytes: &mut [u8; N]) -> usize {
-        let n = self.piece.len.min(N);
-        *bytes = [0; N];
-        // SAFETY: `n` is at most the run's length and at most `N`.
-        unsafe { core::ptr::copy_nonoverlapping(self.piece.src, bytes.as_mut_ptr(), n) };
-        n
-    }
-
-    /// Writes the first `N` bytes (at the end as many as are left) and advances past them.
-    pub fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
-        let n = self.piece.len.min(N);
-        // SAFETY: `n` is at most the run's length and at most `N`.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.piece.dst, n) };
-        self.split_off(n);
-    }
-
     /// The bytes to read, for hashing.
     pub fn source(&self) -> &[u8] {
         if self.piece.len == 0 {
@@ -112,5 +95,94 @@ impl<'a> Run<'a> {
             // SAFETY: the destination is writable for the run's length.
             unsafe { self.piece.dst.write_bytes(0, self.piece.len) };
         }
+    }
+}
+
+/// The next bytes of a text that lie in some runs, read and written in order as if they were one run.
+///
+/// Invariant: `first` is empty only where nothing is left.
+#[derive(Clone)]
+pub struct Runs<'r, 'a> {
+    first: Run<'a>,
+    behind: Iter<'r, Run<'a>>,
+    left: usize,
+}
+
+impl<'r, 'a> Runs<'r, 'a> {
+    /// The first `len` bytes of `runs`, which have so many.
+    #[inline(never)]
+    pub fn new(runs: &'r [Run<'a>], len: usize) -> Self {
+        let mut all = Self { first: Run::in_place(&mut []), behind: runs.iter(), left: len };
+        all.settle();
+        all
+    }
+
+    /// Goes to the run of the next byte.
+    fn settle(&mut self) {
+        while self.first.is_empty() {
+            let Some(&next) = self.behind.next() else {
+                self.left = 0;
+                return;
+            };
+            self.first = next;
+        }
+    }
+
+    /// Bytes that are left.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Bytes that are left of the run in which the next one is.
+    pub fn contiguous(&self) -> usize {
+        self.first.len().min(self.left)
+    }
+
+    /// Takes the next `len` bytes, or as many as are contiguous.
+    pub fn take(&mut self, len: usize) -> Run<'a> {
+        let run = self.first.split_off(len.min(self.left));
+        self.left -= run.len();
+        self.settle();
+        run
+    }
+
+    /// Goes `len` bytes on, or to the end.
+    pub fn skip(&mut self, mut len: usize) {
+        while self.left > 0 && len > 0 {
+            len -= self.take(len).len();
+        }
+    }
+
+    /// Reads the next `N` bytes or, at the end, those that are left with zeros behind them; returns
+    /// how many were read. Pairs with [`put`](Self::put), which goes on behind them.
+    #[inline(never)]
+    pub fn peek<const N: usize>(&self, bytes: &mut [u8; N]) -> usize {
+        *bytes = [0; N];
+        let (mut ahead, mut rest) = (self.clone(), bytes.as_mut_slice());
+        while ahead.left > 0 && !rest.is_empty() {
+            let run = ahead.take(rest.len());
+            // SAFETY: the run is no longer than `rest`, which is a buffer of our own.
+            unsafe { core::ptr::copy_nonoverlapping(run.src(), rest.as_mut_ptr(), run.len()) };
+            rest = rest.get_mut(run.len()..).unwrap_or_default();
+        }
+        self.left.min(N)
+    }
+
+    /// Writes the first `N` bytes (at the end as many as are left) and goes on behind them.
+    #[inline(never)]
+    pub fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
+        let mut rest = bytes.as_slice();
+        while self.left > 0 && !rest.is_empty() {
+            let run = self.take(rest.len());
+            // SAFETY: the run is no longer than `rest`, which is a buffer of our own.
+            unsafe { core::ptr::copy_nonoverlapping(rest.as_ptr(), run.dst(), run.len()) };
+            rest = rest.get(run.len()..).unwrap_or_default();
+        }
+    }
+}
+
+impl<'a> From<Run<'a>> for Runs<'_, 'a> {
+    fn from(run: Run<'a>) -> Self {
+        Self { left: run.len(), first: run, behind: [].iter() }
     }
 }

@@ -3,88 +3,32 @@
 
 use core::mem::MaybeUninit;
 
-use kcfaes_kernels::Block;
-
-use super::fpu::{Fpu, Pace};
-use super::select::TableId;
+use super::fpu::{Fpu, LEAST_HOLD_BYTES, Pace};
 use super::step::Step;
 use super::wipe;
-use crate::data::{Pair, Run, Segments};
+use crate::data::{Pair, Segments};
 
 /// Runs that go to a kernel in one call.
 const RUNS: usize = 16;
 
-/// Bytes of a hold's budget that a run counts as at least: the rounds and the product of a piece of one
-/// byte take about as long.
-const LEAST: usize = 64;
-
-/// Feeds the next `len` bytes of `pair` to `step`, in order: as they are cut, where its kernels take
-/// that. Else runs of whole blocks, as long as the pieces and the budget of a hold allow, and at the
-/// very end, where `len` is no multiple of 16, a ragged one; a block that straddles pieces is gathered,
-/// stepped in place and scattered.
+/// Feeds the next `len` bytes of `pair` to `step`, in order and as they are cut, as many at a time as the
+/// budget of a hold and the kernels allow.
 #[inline(never)]
 pub(crate) fn drive(
     fpu: &mut Fpu,
     pace: Pace,
     pair: &mut Pair<'_>,
-    len: usize,
-    step: &mut Step<'_>,
-) {
-    if fpu.table() > TableId::Portable && step.takes_pieces() {
-        drive_pieces(fpu, pace, pair, len, step);
-    } else {
-        drive_blocks(fpu, pace, pair, len, step);
-    }
-}
-
-/// [`drive`], where a kernel wants whole blocks.
-#[inline(never)]
-fn drive_blocks(
-    fpu: &mut Fpu,
-    pace: Pace,
-    pair: &mut Pair<'_>,
     mut len: usize,
     step: &mut Step<'_>,
 ) {
-    let mut block = Block([0; 16]);
-    while len > 0 {
-        let here = pair.contiguous().min(len);
-        let whole = if here == len { here } else { here & !15 };
-        // Where no whole block is contiguous the next one is gathered.
-        let want = if whole > 0 { whole } else { len.min(16) };
-        let (hold, granted) = fpu.hold(pace, want);
-        let gathered = block.0.get_mut(..granted).filter(|_| whole == 0);
-        let run = match gathered {
-            Some(bytes) => {
-                pair.gather(bytes);
-                Run::in_place(bytes)
-            }
-            None => pair.run(granted),
-        };
-        step.run(hold, run);
-        if whole == 0 {
-            pair.scatter(block.0.get(..granted).unwrap_or_default());
-            wipe(&mut block);
-        }
-        len -= granted;
-    }
-}
-
-/// [`drive`], whatever the cuts are.
-#[inline(never)]
-fn drive_pieces(
-    fpu: &mut Fpu,
-    pace: Pace,
-    pair: &mut Pair<'_>,
-    mut len: usize,
-    step: &mut Step<'_>,
-) {
+    // Or no hold would do for as many runs of a byte each.
+    const { assert!(RUNS * Pace::Parallel.least() <= LEAST_HOLD_BYTES) };
     while len > 0 {
         let mut runs = [const { MaybeUninit::uninit() }; RUNS];
-        let (runs, n) = pair.runs(&mut runs, len.min(fpu.most(pace)));
-        let cost = n.max(runs.len() * LEAST);
+        let (runs, n) = pair.runs(&mut runs, len.min(fpu.most(pace)).min(step.most()));
+        let cost = n.max(runs.len() * pace.least());
         let Some(hold) = fpu.hold_all(pace, cost).filter(|_| n > 0) else { return };
-        step.run_pieces(hold, runs, n, n == len);
+        step.run(hold, runs, n, n == len);
         len -= n;
     }
 }

@@ -25,10 +25,13 @@ const SERIAL_SHIFT: u32 = 2;
 
 static HOLD_LIMIT: AtomicUsize = AtomicUsize::new(HOLD_BYTES);
 
+/// The least that [`set_hold_bytes`] takes.
+pub(super) const LEAST_HOLD_BYTES: usize = 1024;
+
 /// Sets the bytes of a hold for calls that begin later, clamped to 1 KiB ..= 1 MiB and rounded down
 /// to whole blocks; returns the value taken.
 pub fn set_hold_bytes(bytes: usize) -> usize {
-    let bytes = bytes.clamp(1024, 1024 * 1024) & !((16 << SERIAL_SHIFT) - 1);
+    let bytes = bytes.clamp(LEAST_HOLD_BYTES, 1024 * 1024) & !((16 << SERIAL_SHIFT) - 1);
     HOLD_LIMIT.store(bytes, Ordering::Relaxed);
     bytes
 }
@@ -49,6 +52,12 @@ impl Pace {
             Self::Parallel => 0,
             Self::Serial => SERIAL_SHIFT,
         }
+    }
+
+    /// Bytes that a run counts as at least: the rounds and the product of a piece of one byte take about
+    /// as long as those of four blocks that are in flight together.
+    pub(super) const fn least(self) -> usize {
+        64 >> self.shift()
     }
 }
 
@@ -158,9 +167,11 @@ impl Fpu {
         Hold { table: self.table.id(), low: &self.low }
     }
 
-    /// Most bytes that one hold may process.
+    /// Most bytes to ask of [`hold_all`](Self::hold_all), whole blocks: in a serial mode what the hold that
+    /// there is has left, if it has; a parallel one is better off with a new hold than with one more cut.
     pub fn most(&self, pace: Pace) -> usize {
-        self.budget >> pace.shift()
+        let left = self.left >> SERIAL_SHIFT & !15;
+        if pace == Pace::Serial && left > 0 { left } else { self.budget >> pace.shift() & !15 }
     }
 
     /// A hold for all of `want` bytes at once; `None` if they are more than the budget.

@@ -3,13 +3,15 @@
 //! call is indirect. Arguments are as the entry points document them. What a wide register cannot
 //! make faster, because it is serial or small, all SIMD tables take from `aesni`.
 
-use kcfaes_kernels::{Block, CHAINS, COMMON_POWERS, ChainKeys, Chains, Powers, Schedule, Tag};
+use kcfaes_kernels::{
+    Block, BlockMode, CHAINS, COMMON_POWERS, ChainKeys, Chains, Powers, Schedule, Tag,
+};
 use kcfaes_kernels::{entry_aesni as aesni, entry_vaes256 as vaes256, entry_vaes512 as vaes512};
 
 use super::fpu::Hold;
 use super::select::TableId;
 use super::wipe;
-use crate::data::Run;
+use crate::data::{Run, Runs};
 use crate::key::Key;
 use crate::portable;
 use crate::request::Direction;
@@ -61,51 +63,71 @@ impl Hold<'_> {
         }
     }
 
-    /// ECB over whole blocks.
-    pub fn ecb_encrypt(&self, schedule: &Schedule, run: Run<'_>) {
-        match self.table() {
-            TableId::Portable => portable::ecb_encrypt(schedule, run),
-            // SAFETY: see above.
-            TableId::Aesni => unsafe {
-                aesni::kcfaes_ecb_encrypt_aesni(schedule, run.src(), run.dst(), run.len() / 16);
-            },
-            // SAFETY: see above.
-            TableId::Vaes256 => unsafe {
-                vaes256::kcfaes_ecb_encrypt_vaes256(schedule, run.src(), run.dst(), run.len() / 16);
-            },
-            // SAFETY: see above.
-            TableId::Vaes512 => unsafe {
-                vaes512::kcfaes_ecb_encrypt_vaes512(schedule, run.src(), run.dst(), run.len() / 16);
-            },
+    /// `mode` over the first `len` bytes of `runs`, which have so many and may be cut anywhere; whole blocks, but
+    /// in the modes with a counter at the end of a text. `state` moves on, and the `mac` of CCM and CBC-MAC.
+    #[inline(always)]
+    pub(super) fn transform(
+        &self,
+        mode: BlockMode,
+        schedule: &Schedule,
+        state: &mut Block,
+        mac: &mut Block,
+        runs: &[Run<'_>],
+        len: usize,
+    ) {
+        use BlockMode::{
+            CbcDecrypt, CbcEncrypt, CbcMac, CcmDecrypt, CcmEncrypt, Ctr, EcbDecrypt, EcbEncrypt,
+        };
+        use TableId::{Aesni, Portable, Vaes256, Vaes512};
+        let (table, s, text) = (self.table(), schedule, Run::pieces(runs));
+        if table == Portable {
+            return portable::transform(mode, s, state, mac, Runs::new(runs, len));
+        }
+        let serial = matches!(mode, CbcEncrypt | CcmEncrypt | CcmDecrypt | CbcMac);
+        let table = if serial { Aesni } else { table };
+        // SAFETY: see above; the runs have so many bytes.
+        unsafe {
+            let [run] = runs else {
+                return match table {
+                    Vaes512 => vaes512::kcfaes_pieces_vaes512(mode, s, state, mac, text, len),
+                    Vaes256 => vaes256::kcfaes_pieces_vaes256(mode, s, state, mac, text, len),
+                    _ => aesni::kcfaes_pieces_aesni(mode, s, state, mac, text, len),
+                };
+            };
+            let (src, dst, blocks) = (run.src(), run.dst(), len / 16);
+            match (mode, table) {
+                (EcbEncrypt, Vaes512) => vaes512::kcfaes_ecb_encrypt_vaes512(s, src, dst, blocks),
+                (EcbEncrypt, Vaes256) => vaes256::kcfaes_ecb_encrypt_vaes256(s, src, dst, blocks),
+                (EcbEncrypt, _) => aesni::kcfaes_ecb_encrypt_aesni(s, src, dst, blocks),
+                (EcbDecrypt, Vaes512) => vaes512::kcfaes_ecb_decrypt_vaes512(s, src, dst, blocks),
+                (EcbDecrypt, Vaes256) => vaes256::kcfaes_ecb_decrypt_vaes256(s, src, dst, blocks),
+                (EcbDecrypt, _) => aesni::kcfaes_ecb_decrypt_aesni(s, src, dst, blocks),
+                (CbcEncrypt, _) => aesni::kcfaes_cbc_encrypt_aesni(s, state, src, dst, blocks),
+                (CbcDecrypt, Vaes512) => {
+                    vaes512::kcfaes_cbc_decrypt_vaes512(s, state, src, dst, blocks);
+                }
+                (CbcDecrypt, Vaes256) => {
+                    vaes256::kcfaes_cbc_decrypt_vaes256(s, state, src, dst, blocks);
+                }
+                (CbcDecrypt, _) => aesni::kcfaes_cbc_decrypt_aesni(s, state, src, dst, blocks),
+                (Ctr, Vaes512) => vaes512::kcfaes_ctr32_vaes512(s, state, src, dst, len),
+                (Ctr, Vaes256) => vaes256::kcfaes_ctr32_vaes256(s, state, src, dst, len),
+                (Ctr, _) => aesni::kcfaes_ctr32_aesni(s, state, src, dst, len),
+                (CcmEncrypt, _) => aesni::kcfaes_ccm_encrypt_aesni(s, state, mac, src, dst, len),
+                (CcmDecrypt, _) => aesni::kcfaes_ccm_decrypt_aesni(s, state, mac, src, dst, len),
+                (CbcMac, _) => aesni::kcfaes_cbc_mac_aesni(s, mac, src, len),
+            }
         }
     }
 
-    /// ECB over whole blocks.
-    pub fn ecb_decrypt(&self, schedule: &Schedule, run: Run<'_>) {
+    /// Adds E(K, `input`) to a block.
+    pub fn add_encrypted(&self, schedule: &Schedule, input: Block, block: &mut Block) {
+        let (mut ctr, run) = (input, Run::in_place(&mut block.0));
         match self.table() {
-            TableId::Portable => portable::ecb_decrypt(schedule, run),
-            // SAFETY: see above.
-            TableId::Aesni => unsafe {
-                aesni::kcfaes_ecb_decrypt_aesni(schedule, run.src(), run.dst(), run.len() / 16);
-            },
-            // SAFETY: see above.
-            TableId::Vaes256 => unsafe {
-                vaes256::kcfaes_ecb_decrypt_vaes256(schedule, run.src(), run.dst(), run.len() / 16);
-            },
-            // SAFETY: see above.
-            TableId::Vaes512 => unsafe {
-                vaes512::kcfaes_ecb_decrypt_vaes512(schedule, run.src(), run.dst(), run.len() / 16);
-            },
-        }
-    }
-
-    /// CBC over whole blocks; `iv` moves on.
-    pub fn cbc_encrypt(&self, schedule: &Schedule, iv: &mut Block, run: Run<'_>) {
-        match self.table() {
-            TableId::Portable => portable::cbc_encrypt(schedule, iv, run),
+            TableId::Portable => portable::ctr32(schedule, &mut ctr, run.into()),
             // SAFETY: see above.
             _ => unsafe {
-                aesni::kcfaes_cbc_encrypt_aesni(schedule, iv, run.src(), run.dst(), run.len() / 16);
+                aesni::kcfaes_ctr32_aesni(schedule, &mut ctr, run.src(), run.dst(), run.len());
             },
         }
     }
@@ -135,7 +157,7 @@ impl Hold<'_> {
                 let part = chain.run.split_off(16 * blocks);
                 (*iv, *src, *dst) = (chain.iv, part.src(), part.dst());
                 if table == TableId::Portable {
-                    portable::cbc_encrypt(chain.schedule, &mut chain.iv, part);
+                    portable::cbc_encrypt(chain.schedule, &mut chain.iv, part.into());
                 }
             }
         }
@@ -160,58 +182,6 @@ impl Hold<'_> {
         }
     }
 
-    /// CBC over the `len` bytes of `runs`, whole blocks; `iv` moves on. In every table but `portable` they
-    /// may be cut anywhere; there each is whole blocks.
-    pub fn cbc_decrypt(&self, schedule: &Schedule, iv: &mut Block, runs: &[Run<'_>], len: usize) {
-        let (text, one) = (Run::pieces(runs), runs.len() == 1);
-        let Some((src, dst)) = runs.first().map(|run| (run.src(), run.dst())) else { return };
-        // SAFETY: see above; the runs have so many bytes.
-        unsafe {
-            match (self.table(), one) {
-                (TableId::Portable, _) => {
-                    runs.iter().for_each(|&run| portable::cbc_decrypt(schedule, iv, run));
-                }
-                (TableId::Aesni, true) => {
-                    aesni::kcfaes_cbc_decrypt_aesni(schedule, iv, src, dst, len / 16);
-                }
-                (TableId::Vaes256, true) => {
-                    vaes256::kcfaes_cbc_decrypt_vaes256(schedule, iv, src, dst, len / 16);
-                }
-                (TableId::Vaes512, true) => {
-                    vaes512::kcfaes_cbc_decrypt_vaes512(schedule, iv, src, dst, len / 16);
-                }
-                (TableId::Aesni, false) => {
-                    aesni::kcfaes_cbc_decrypt_pieces_aesni(schedule, iv, text, len);
-                }
-                (TableId::Vaes256, false) => {
-                    vaes256::kcfaes_cbc_decrypt_pieces_vaes256(schedule, iv, text, len);
-                }
-                (TableId::Vaes512, false) => {
-                    vaes512::kcfaes_cbc_decrypt_pieces_vaes512(schedule, iv, text, len);
-                }
-            }
-        }
-    }
-
-    /// CTR with a counter of 32 bits; `ctr` moves on.
-    pub fn ctr32(&self, schedule: &Schedule, ctr: &mut Block, run: Run<'_>) {
-        match self.table() {
-            TableId::Portable => portable::ctr32(schedule, ctr, run),
-            // SAFETY: see above.
-            TableId::Aesni => unsafe {
-                aesni::kcfaes_ctr32_aesni(schedule, ctr, run.src(), run.dst(), run.len());
-            },
-            // SAFETY: see above.
-            TableId::Vaes256 => unsafe {
-                vaes256::kcfaes_ctr32_vaes256(schedule, ctr, run.src(), run.dst(), run.len());
-            },
-            // SAFETY: see above.
-            TableId::Vaes512 => unsafe {
-                vaes512::kcfaes_ctr32_vaes512(schedule, ctr, run.src(), run.dst(), run.len());
-            },
-        }
-    }
-
     /// Absorbs bytes into `y`, zero-padding the last block.
     pub fn ghash(&self, powers: &Powers, y: &mut Block, bytes: &[u8]) {
         match self.hashing(powers, bytes.len()) {
@@ -231,9 +201,8 @@ impl Hold<'_> {
         }
     }
 
-    /// GCTR and GHASH of the ciphertext, for the `len` bytes of `runs`, whole blocks but at the end of a text;
-    /// `y` is multiplied by H before if `multiply`. In every table but `portable` they may be cut anywhere;
-    /// there each is whole blocks. With `tag`, `y` becomes the tag.
+    /// GCTR and GHASH of the ciphertext, for the first `len` bytes of `runs`, which have so many; whole blocks
+    /// but at the end of a text. `y` is multiplied by H before if `multiply`. With `tag`, `y` becomes the tag.
     #[expect(clippy::too_many_arguments, reason = "as the entry points")]
     pub fn gcm(
         &self,
@@ -259,10 +228,10 @@ impl Hold<'_> {
         unsafe {
             match (table, direction) {
                 (TableId::Portable, Encrypt) => {
-                    runs.iter().for_each(|&run| portable::gcm_encrypt(s, p, ctr, y, run));
+                    portable::gcm_encrypt(s, p, ctr, y, Runs::new(runs, len));
                 }
                 (TableId::Portable, Decrypt) => {
-                    runs.iter().for_each(|&run| portable::gcm_decrypt(s, p, ctr, y, run));
+                    portable::gcm_decrypt(s, p, ctr, y, Runs::new(runs, len));
                 }
                 (TableId::Aesni, Encrypt) => {
                     aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len, multiply, end);
@@ -333,30 +302,6 @@ impl Hold<'_> {
             // SAFETY: see above.
             _ => unsafe {
                 aesni::kcfaes_cbc_mac_aesni(schedule, mac, bytes.as_ptr(), bytes.len());
-            },
-        }
-    }
-
-    /// CTR with a counter of 32 bits, and CBC-MAC of its input.
-    pub fn ccm_encrypt(&self, schedule: &Schedule, ctr: &mut Block, mac: &mut Block, run: Run<'_>) {
-        match self.table() {
-            TableId::Portable => portable::ccm_encrypt(schedule, ctr, mac, run),
-            // SAFETY: see above.
-            _ => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                aesni::kcfaes_ccm_encrypt_aesni(schedule, ctr, mac, src, dst, run.len());
-            },
-        }
-    }
-
-    /// CTR with a counter of 32 bits, and CBC-MAC of its output.
-    pub fn ccm_decrypt(&self, schedule: &Schedule, ctr: &mut Block, mac: &mut Block, run: Run<'_>) {
-        match self.table() {
-            TableId::Portable => portable::ccm_decrypt(schedule, ctr, mac, run),
-            // SAFETY: see above.
-            _ => unsafe {
-                let (src, dst) = (run.src(), run.dst());
-                aesni::kcfaes_ccm_decrypt_aesni(schedule, ctr, mac, src, dst, run.len());
             },
         }
     }

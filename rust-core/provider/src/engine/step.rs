@@ -4,10 +4,10 @@
 
 use core::mem::take;
 
-use kcfaes_kernels::{Block, Powers, Schedule, Tag};
+use kcfaes_kernels::{Block, BlockMode, Powers, Schedule, Tag};
 
 use super::fpu::Hold;
-use crate::data::Run;
+use crate::data::{Run, Runs};
 use crate::key::Key;
 use crate::request::Direction;
 
@@ -24,36 +24,34 @@ pub(crate) enum Step<'a> {
         /// What makes `y` the tag behind the last run of a text; gone when it has.
         tag: Option<Tag<'a>>,
     },
-    /// The last `bits` bits of `ctr` count, and wrap within themselves.
-    Ctr { schedule: &'a Schedule, ctr: &'a mut Block, bits: u32 },
-    /// CTR, and CBC-MAC of the plaintext.
-    Ccm {
-        direction: Direction,
+    /// Any mode but GCM.
+    Blocks {
+        mode: BlockMode,
         schedule: &'a Schedule,
-        ctr: &'a mut Block,
+        /// The chain or the counter block; any other one in a mode without.
+        state: &'a mut Block,
+        /// The low bits of `state` that count, and wrap within themselves; 0 where nothing counts.
         bits: u32,
+        /// That of CCM and CBC-MAC; any other block in a mode without.
         mac: &'a mut Block,
     },
-    /// Whole blocks only.
-    Cbc { direction: Direction, schedule: &'a Schedule, iv: &'a mut Block },
-    /// Whole blocks only.
-    Ecb { direction: Direction, schedule: &'a Schedule },
     /// Reads only.
     Ghash { powers: &'a Powers, y: &'a mut Block },
-    /// Reads only.
-    CbcMac { schedule: &'a Schedule, mac: &'a mut Block },
 }
 
 impl Step<'_> {
-    /// Whether there are kernels for a text that is cut anywhere.
-    pub(super) fn takes_pieces(&self) -> bool {
-        matches!(self, Self::Gcm { .. } | Self::Cbc { direction: Direction::Decrypt, .. })
+    /// Bytes that may go in one call of a kernel, whole blocks: kernels count in 32 bits.
+    pub(super) fn most(&self) -> usize {
+        match self {
+            Self::Blocks { state, bits: bits @ 1.., .. } => to_wrap(state, *bits),
+            _ => usize::MAX,
+        }
     }
 
-    /// The next `len` bytes of a text that has such kernels, whole blocks, of which the last of a text may
-    /// be ragged; `last` if nothing follows.
-    #[inline(always)]
-    pub(super) fn run_pieces(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize, last: bool) {
+    /// The next `len` bytes of a text, at most [`most`](Self::most), in runs that are cut anywhere: whole
+    /// blocks, of which the last of a text may be ragged; `last` if nothing follows.
+    #[inline(never)]
+    pub(super) fn run(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize, last: bool) {
         match self {
             Self::Gcm { direction, key, ctr, y, multiply, tag } => {
                 let end = tag.as_ref().filter(|_| last);
@@ -62,59 +60,53 @@ impl Step<'_> {
                     *tag = None;
                 }
             }
-            Self::Cbc { schedule, iv, .. } => hold.cbc_decrypt(schedule, iv, runs, len),
-            _ => {}
-        }
-    }
-
-    /// Whole blocks, of which the last of a text may be ragged.
-    #[inline(always)]
-    pub(super) fn run(&mut self, hold: Hold<'_>, run: Run<'_>) {
-        use Direction::{Decrypt, Encrypt};
-        match self {
-            Self::Gcm { .. } | Self::Cbc { direction: Decrypt, .. } => {
-                self.run_pieces(hold, &[run], run.len(), false);
+            Self::Blocks { mode, schedule, state, bits, mac } => {
+                let first = **state;
+                hold.transform(*mode, schedule, state, mac, runs, len);
+                if *bits > 0 {
+                    carry(first, state, *bits);
+                }
             }
-            Self::Ctr { schedule, ctr, bits } => {
-                counted(ctr, *bits, run, |ctr, part| hold.ctr32(schedule, ctr, part));
-            }
-            Self::Ccm { direction, schedule, ctr, bits, mac } => {
-                counted(ctr, *bits, run, |ctr, part| match direction {
-                    Encrypt => hold.ccm_encrypt(schedule, ctr, mac, part),
-                    Decrypt => hold.ccm_decrypt(schedule, ctr, mac, part),
-                });
-            }
-            Self::Cbc { schedule, iv, .. } => hold.cbc_encrypt(schedule, iv, run),
-            Self::Ecb { direction, schedule } => match direction {
-                Encrypt => hold.ecb_encrypt(schedule, run),
-                Decrypt => hold.ecb_decrypt(schedule, run),
-            },
-            Self::Ghash { powers, y } => hold.ghash(powers, y, run.source()),
-            Self::CbcMac { schedule, mac } => hold.cbc_mac(schedule, mac, run.source()),
+            Self::Ghash { powers, y } => ghash(hold, powers, y, Runs::new(runs, len)),
         }
     }
 }
 
-/// Feeds `run` to a kernel that counts in 32 bits, cut where those wrap or the low `bits` bits of the
-/// counter do; whole blocks, of which the last may be ragged.
-#[inline(always)]
-fn counted(
-    counter: &mut Block,
-    bits: u32,
-    mut run: Run<'_>,
-    mut kernel: impl FnMut(&mut Block, Run<'_>),
-) {
-    let mask = u128::MAX >> (128 - bits.clamp(1, 128));
-    while !run.is_empty() {
-        let first = u128::from_be_bytes(counter.0);
-        let to_wrap = ((mask as u32) - (first as u32 & mask as u32)) as usize + 1;
-        let part = run.split_off(to_wrap.saturating_mul(16));
-        kernel(counter, part);
-        let next = u128::from_be_bytes(counter.0);
-        let carry = u128::from(next as u32 == 0) << 32;
-        let next = first & !mask | next.wrapping_add(carry) & mask;
-        *counter = Block(next.to_be_bytes());
+/// Hashes a text where it lies but for the blocks that a cut goes through, four of which are hashed together.
+/// They are data that is authenticated alone, which may be on the stack.
+#[inline(never)]
+fn ghash(hold: Hold<'_>, powers: &Powers, y: &mut Block, mut text: Runs<'_, '_>) {
+    while text.left() > 0 {
+        let here = text.contiguous();
+        let whole = if here == text.left() { here } else { here & !15 };
+        if whole > 0 {
+            hold.ghash(powers, y, text.take(whole).source());
+        } else {
+            let mut gathered = [0; 64];
+            let n = text.peek(&mut gathered);
+            hold.ghash(powers, y, gathered.get(..n).unwrap_or_default());
+            text.skip(n);
+        }
     }
+}
+
+/// Bytes, whole blocks, until a counter of 32 bits wraps or that in the low `bits` bits does.
+fn to_wrap(counter: &Block, bits: u32) -> usize {
+    let mask = mask(bits) as u32;
+    (((mask - (u128::from_be_bytes(counter.0) as u32 & mask)) as usize) + 1).saturating_mul(16)
+}
+
+/// What a counter that a kernel has advanced from `first`, in 32 bits, is in the low `bits` bits.
+fn carry(first: Block, counter: &mut Block, bits: u32) {
+    let (first, next) = (u128::from_be_bytes(first.0), u128::from_be_bytes(counter.0));
+    let carry = u128::from(next as u32 == 0) << 32;
+    let next = first & !mask(bits) | next.wrapping_add(carry) & mask(bits);
+    *counter = Block(next.to_be_bytes());
+}
+
+/// Of so many low bits, 1 to 128.
+fn mask(bits: u32) -> u128 {
+    u128::MAX >> (128 - bits.clamp(1, 128))
 }
 
 #[cfg(test)]
@@ -124,7 +116,7 @@ mod tests {
     /// A counter of a CCM with a short nonce has more than 32 bits, which no test has the bytes to
     /// count out: so here from just before they are full.
     #[test]
-    fn a_run_is_cut_where_32_bits_wrap_and_where_the_counter_does() {
+    fn a_text_is_cut_where_32_bits_wrap_and_where_the_counter_does() {
         for (bits, first, next, parts) in [
             (64, 0x0000_0007_ffff_fffe, 0x0000_0008_0000_0003, [32, 48].as_slice()),
             (40, 0x0055_00ff_ffff_fffe, 0x0055_0000_0000_0003, &[32, 48]),
@@ -134,15 +126,16 @@ mod tests {
         ] {
             let high = 0x0123_4567_89ab_cdef_u128 << 64;
             let mut counter = Block((high | first).to_be_bytes());
-            let mut bytes = [0; 80];
-            let mut seen = Vec::new();
-            counted(&mut counter, bits, Run::in_place(&mut bytes), |at, part| {
+            let (mut left, mut seen) = (80, Vec::new());
+            while left > 0 {
+                let (before, len) = (counter, to_wrap(&counter, bits).min(left));
                 // What a kernel does, whatever the width.
-                let low = at.0.last_chunk_mut::<4>().unwrap();
-                let count = u32::from_be_bytes(*low).wrapping_add(part.len() as u32 / 16);
-                *low = count.to_be_bytes();
-                seen.push(part.len());
-            });
+                let low = counter.0.last_chunk_mut::<4>().unwrap();
+                *low = (u32::from_be_bytes(*low).wrapping_add(len as u32 / 16)).to_be_bytes();
+                carry(before, &mut counter, bits);
+                seen.push(len);
+                left -= len;
+            }
             assert_eq!((seen.as_slice(), counter.0), (parts, (high | next).to_be_bytes()));
         }
     }

@@ -3,7 +3,7 @@
 
 use core::mem::MaybeUninit;
 
-use kcfaes_kernels::Block;
+use kcfaes_kernels::{Block, BlockMode};
 
 use super::begin_blocks;
 use crate::data::Io;
@@ -40,11 +40,12 @@ impl Cbc {
         if let Some(iv) = io.src.miscdata() {
             self.iv = Block(iv);
         }
-        let pace = match direction {
-            Direction::Encrypt => Pace::Serial,
-            Direction::Decrypt => Pace::Parallel,
+        let (mode, pace) = match direction {
+            Direction::Encrypt => (BlockMode::CbcEncrypt, Pace::Serial),
+            Direction::Decrypt => (BlockMode::CbcDecrypt, Pace::Parallel),
         };
-        let mut step = Step::Cbc { direction, schedule: &key.schedule, iv: &mut self.iv };
+        let (schedule, state, mac) = (&key.schedule, &mut self.iv, &mut Block([0; 16]));
+        let mut step = Step::Blocks { mode, schedule, state, bits: 0, mac };
         self.carry.pump(0, fpu, pace, pair, &mut step);
         Ok(produced)
     }

@@ -8,11 +8,11 @@
 
 use core::mem::MaybeUninit;
 
-use kcfaes_kernels::Block;
+use kcfaes_kernels::{Block, BlockMode};
 
 use super::gcm::same_tag;
 use super::{begin_blocks, take_back};
-use crate::data::{Data, Io, Pair, Run, Segments};
+use crate::data::{Data, Io, Pair, Segments};
 use crate::engine::drive::{Carry, drive};
 use crate::engine::{Buffer, Fpu, Pace, Step};
 use crate::kcf::{Error, Result};
@@ -40,8 +40,12 @@ struct Text {
 impl Text {
     /// Runs of text (section 6.1 steps 4 and 8, section 6.2 steps 5 and 10).
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {
-        let Self { mac, ctr, bits } = self;
-        Step::Ccm { direction, schedule: &key.schedule, ctr, bits: *bits, mac }
+        let mode = match direction {
+            Direction::Encrypt => BlockMode::CcmEncrypt,
+            Direction::Decrypt => BlockMode::CcmDecrypt,
+        };
+        let Self { mac, ctr: state, bits } = self;
+        Step::Blocks { mode, schedule: &key.schedule, state, bits: *bits, mac }
     }
 
     /// [`step`](Self::step) over the next `len` bytes.
@@ -176,8 +180,7 @@ impl Ccm {
     #[inline(never)]
     fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
         let (hold, _) = fpu.hold(Pace::Serial, 16);
-        let mut a0 = self.a0;
-        hold.ctr32(&key.schedule, &mut a0, Run::in_place(&mut self.text.mac.0));
+        hold.add_encrypted(&key.schedule, self.a0, &mut self.text.mac);
         &self.text.mac
     }
 
@@ -209,14 +212,15 @@ impl Ccm {
         let pair = io.pair(len, &mut room)?;
         self.come = self.total();
         let message = pair.clone();
-        let (bits, mut ctr) = (self.text.bits, self.text.ctr);
+        let first = self.text.ctr;
         self.text.drive(Direction::Decrypt, key, fpu, pair, len);
         let mut received = self.received.0;
         pair.gather(received.get_mut(..self.attached).unwrap_or_default());
         let tag_len = self.tag_len;
         same_tag(self.tag(key, fpu), &received, tag_len).map(|()| len).inspect_err(|_| {
-            let schedule = &key.schedule;
-            take_back(message, len, &mut Step::Ctr { schedule, ctr: &mut ctr, bits }, fpu);
+            self.text.ctr = first;
+            let step = &mut self.text.step(Direction::Encrypt, key);
+            take_back(message, len, step, Pace::Serial, fpu);
         })
     }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! CMAC, SP 800-38B, with a MAC of 16 bytes.
 
-use kcfaes_kernels::Block;
+use kcfaes_kernels::{Block, BlockMode};
 
-use crate::data::{Pair, Run, Segments};
+use crate::data::{Pair, Segments};
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace, Step, wipe};
 use crate::key::Key;
@@ -23,7 +23,9 @@ impl Cmac {
 
     /// Absorbs the message, or a part.
     pub(super) fn update(&mut self, key: &Key, fpu: &mut Fpu, src: Segments<'_>) {
-        let mut step = Step::CbcMac { schedule: &key.schedule, mac: &mut self.mac };
+        let (schedule, mac, mut none) = (&key.schedule, &mut self.mac, Block([0; 16]));
+        let mut step =
+            Step::Blocks { mode: BlockMode::CbcMac, schedule, state: &mut none, bits: 0, mac };
         let mut pair = Pair::read_only(src);
         self.carry.pump(1, fpu, Pace::Serial, &mut pair, &mut step);
     }
@@ -32,7 +34,7 @@ impl Cmac {
     pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
         let (hold, _) = fpu.hold(Pace::Serial, 32);
         let mut subkey = Block([0; 16]);
-        hold.ecb_encrypt(&key.schedule, Run::in_place(&mut subkey.0));
+        hold.add_encrypted(&key.schedule, Block([0; 16]), &mut subkey);
         double(&mut subkey);
         if self.carry.len() < 16 {
             double(&mut subkey);

@@ -5,7 +5,7 @@
 
 use core::mem::MaybeUninit;
 
-use kcfaes_kernels::Block;
+use kcfaes_kernels::{Block, BlockMode};
 
 use crate::data::{Io, Pair, Segments};
 use crate::engine::drive::drive;
@@ -56,8 +56,9 @@ impl Ctr {
     ) {
         let left = len - self.use_keystream(pair, len);
         let bulk = if whole { left } else { left & !15 };
-        let schedule = &key.schedule;
-        let mut step = Step::Ctr { schedule, ctr: &mut self.counter, bits: self.bits };
+        let (schedule, state, bits) = (&key.schedule, &mut self.counter, self.bits);
+        let mac = &mut Block([0; 16]);
+        let mut step = Step::Blocks { mode: BlockMode::Ctr, schedule, state, bits, mac };
         drive(fpu, Pace::Parallel, pair, bulk, &mut step);
         if bulk < left {
             self.keystream = Block([0; 16]);

@@ -3,6 +3,8 @@
 
 use core::mem::MaybeUninit;
 
+use kcfaes_kernels::{Block, BlockMode};
+
 use super::begin_blocks;
 use crate::data::Io;
 use crate::engine::drive::Carry;
@@ -32,7 +34,13 @@ impl Ecb {
     ) -> Result<usize> {
         let mut room = MaybeUninit::uninit();
         let (produced, pair) = begin_blocks(&self.carry, io, &mut room)?;
-        let mut step = Step::Ecb { direction, schedule: &key.schedule };
+        let mode = match direction {
+            Direction::Encrypt => BlockMode::EcbEncrypt,
+            Direction::Decrypt => BlockMode::EcbDecrypt,
+        };
+        let [mut state, mut mac] = [Block([0; 16]); 2];
+        let (schedule, state, mac) = (&key.schedule, &mut state, &mut mac);
+        let mut step = Step::Blocks { mode, schedule, state, bits: 0, mac };
         self.carry.pump(0, fpu, Pace::Parallel, pair, &mut step);
         Ok(produced)
     }

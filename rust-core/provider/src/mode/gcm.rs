@@ -261,7 +261,8 @@ impl Text {
         pair.gather(received.get_mut(..attached).unwrap_or_default());
         same_tag(tag, received, tag_len).map(|()| len).inspect_err(|_| {
             self.ctr = self.hash.first_counter();
-            take_back(message, len, &mut self.step(Direction::Encrypt, key, None), fpu);
+            let step = &mut self.step(Direction::Encrypt, key, None);
+            take_back(message, len, step, Pace::Parallel, fpu);
         })
     }
 }

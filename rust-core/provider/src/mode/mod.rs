@@ -423,13 +423,13 @@ fn ragged(direction: Direction) -> Error {
 }
 
 /// A forged message's plaintext goes: where output is input `step`, from its beginning, makes it ciphertext
-/// again, the rest of the output becomes zero. The text is the first `len` bytes. What deciphered it in
-/// pieces must be taken back in pieces: a list may name a byte twice, and in one block.
+/// again, the rest of the output becomes zero. The text is the first `len` bytes. The kernels that
+/// deciphered it must take it back, as many blocks at a time: a list may name a byte twice.
 #[inline(never)]
-fn take_back(mut message: Pair<'_>, len: usize, step: &mut Step<'_>, fpu: &mut Fpu) {
+fn take_back(mut message: Pair<'_>, len: usize, step: &mut Step<'_>, pace: Pace, fpu: &mut Fpu) {
     message.limit(len);
     if message.aliased() {
-        drive(fpu, Pace::Parallel, &mut message.clone(), len, step);
+        drive(fpu, pace, &mut message.clone(), len, step);
     }
     message.zero_destination();
 }

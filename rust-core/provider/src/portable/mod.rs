@@ -4,7 +4,7 @@
 //!
 //! Functions mean the same as the entry points of the other tables
 //! ([`kcfaes_kernels::entry_aesni`]), over the same key material and state, so that one message may
-//! alternate between tables. Constant time; no allocation, no panic. Text comes as a [`Run`]: a
+//! alternate between tables. Constant time; no allocation, no panic. Text comes as [`Runs`], cut anywhere: a
 //! batch is read before it is written, so source and destination may be the same bytes.
 
 mod aes;
@@ -13,10 +13,10 @@ mod sbox;
 #[cfg(test)]
 mod tests;
 
-use crate::data::Run;
+use crate::data::Runs;
 use aes::BATCH;
 use ghash::Power;
-use kcfaes_kernels::{Block, Powers, Schedule};
+use kcfaes_kernels::{Block, BlockMode, Powers, Schedule};
 
 /// Expands a key of 16, 24 or 32 bytes into `schedule` (both directions).
 #[inline(never)]
@@ -32,45 +32,66 @@ pub fn ghash_init(schedule: &Schedule, powers: &mut Powers) {
     ghash::init(powers, h);
 }
 
+/// `mode` over `runs`, as the functions below say; `mac` is that of CCM and CBC-MAC.
+#[inline(always)]
+pub fn transform(
+    mode: BlockMode,
+    schedule: &Schedule,
+    state: &mut Block,
+    mac: &mut Block,
+    runs: Runs<'_, '_>,
+) {
+    match mode {
+        BlockMode::EcbEncrypt => ecb_encrypt(schedule, runs),
+        BlockMode::EcbDecrypt => ecb_decrypt(schedule, runs),
+        BlockMode::CbcEncrypt => cbc_encrypt(schedule, state, runs),
+        BlockMode::CbcDecrypt => cbc_decrypt(schedule, state, runs),
+        BlockMode::Ctr => ctr32(schedule, state, runs),
+        BlockMode::CcmEncrypt => ccm_encrypt(schedule, state, mac, runs),
+        BlockMode::CcmDecrypt => ccm_decrypt(schedule, state, mac, runs),
+        BlockMode::CbcMac => cbc_mac_of(schedule, mac, runs),
+    }
+}
+
 /// ECB encryption of whole blocks.
 #[inline(never)]
-pub fn ecb_encrypt(schedule: &Schedule, mut run: Run<'_>) {
+pub fn ecb_encrypt(schedule: &Schedule, mut runs: Runs<'_, '_>) {
     let mut text = [0; BATCH];
-    while run.peek(&mut text) != 0 {
+    while runs.peek(&mut text) != 0 {
         aes::encrypt(schedule, &mut text);
-        run.put(&text);
+        runs.put(&text);
     }
 }
 
 /// ECB decryption of whole blocks.
 #[inline(never)]
-pub fn ecb_decrypt(schedule: &Schedule, mut run: Run<'_>) {
+pub fn ecb_decrypt(schedule: &Schedule, mut runs: Runs<'_, '_>) {
     let mut text = [0; BATCH];
-    while run.peek(&mut text) != 0 {
+    while runs.peek(&mut text) != 0 {
         aes::decrypt(schedule, &mut text);
-        run.put(&text);
+        runs.put(&text);
     }
 }
 
 /// CBC encryption of whole blocks; `iv` is the previous ciphertext block and becomes the last one
 /// written.
 #[inline(never)]
-pub fn cbc_encrypt(schedule: &Schedule, iv: &mut Block, mut run: Run<'_>) {
+pub fn cbc_encrypt(schedule: &Schedule, iv: &mut Block, mut runs: Runs<'_, '_>) {
     let mut text = [0; 16];
-    while run.peek(&mut text) != 0 {
+    while runs.peek(&mut text) != 0 {
         add(&mut iv.0, &text);
         aes::encrypt_block(schedule, &mut iv.0);
-        run.put(&iv.0);
+        runs.put(&iv.0);
     }
 }
 
 /// CBC decryption of whole blocks; `iv` is the previous ciphertext block and becomes the last one
 /// read.
 #[inline(never)]
-pub fn cbc_decrypt(schedule: &Schedule, iv: &mut Block, mut run: Run<'_>) {
+pub fn cbc_decrypt(schedule: &Schedule, iv: &mut Block, mut runs: Runs<'_, '_>) {
     let mut cipher = [0; BATCH];
     loop {
-        let len = run.peek(&mut cipher);
+        let len = runs.peek(&mut cipher);
         if len == 0 {
             break;
         }
@@ -80,7 +101,7 @@ pub fn cbc_decrypt(schedule: &Schedule, iv: &mut Block, mut run: Run<'_>) {
             add(text, &iv.0);
             iv.0 = *cipher;
         }
-        run.put(&text);
+        runs.put(&text);
     }
 }
 
@@ -88,15 +109,15 @@ pub fn cbc_decrypt(schedule: &Schedule, iv: &mut Block, mut run: Run<'_>) {
 /// 2^32, the upper 96 stay. `ctr` advances by the blocks begun; a last partial block uses the
 /// leading bytes of its keystream block.
 #[inline(never)]
-pub fn ctr32(schedule: &Schedule, ctr: &mut Block, mut run: Run<'_>) {
+pub fn ctr32(schedule: &Schedule, ctr: &mut Block, mut runs: Runs<'_, '_>) {
     let mut text = [0; BATCH];
     loop {
-        let len = run.peek(&mut text);
+        let len = runs.peek(&mut text);
         if len == 0 {
             break;
         }
         gctr(schedule, ctr, &mut text, len);
-        run.put(&text);
+        runs.put(&text);
     }
 }
 
@@ -118,17 +139,17 @@ pub fn gcm_encrypt(
     powers: &Powers,
     ctr: &mut Block,
     y: &mut Block,
-    mut run: Run<'_>,
+    mut runs: Runs<'_, '_>,
 ) {
     let h = Power::h(powers);
     let mut text = [0; BATCH];
     loop {
-        let len = run.peek(&mut text);
+        let len = runs.peek(&mut text);
         if len == 0 {
             break;
         }
         gctr(schedule, ctr, &mut text, len);
-        run.put(&text);
+        runs.put(&text);
         text.iter_mut().skip(len).for_each(|keystream| *keystream = 0);
         absorb(&h, y, blocks(&text).take(len.div_ceil(16)));
     }
@@ -141,18 +162,18 @@ pub fn gcm_decrypt(
     powers: &Powers,
     ctr: &mut Block,
     y: &mut Block,
-    mut run: Run<'_>,
+    mut runs: Runs<'_, '_>,
 ) {
     let h = Power::h(powers);
     let mut text = [0; BATCH];
     loop {
-        let len = run.peek(&mut text);
+        let len = runs.peek(&mut text);
         if len == 0 {
             break;
         }
         absorb(&h, y, blocks(&text).take(len.div_ceil(16)));
         gctr(schedule, ctr, &mut text, len);
-        run.put(&text);
+        runs.put(&text);
     }
 }
 
@@ -184,33 +205,43 @@ pub fn cbc_mac(schedule: &Schedule, mac: &mut Block, bytes: &[u8]) {
     }
 }
 
+/// As [`cbc_mac`], of what the runs read.
+#[inline(never)]
+fn cbc_mac_of(schedule: &Schedule, mac: &mut Block, mut runs: Runs<'_, '_>) {
+    let mut text = [0; 16];
+    while runs.peek(&mut text) != 0 {
+        cbc_mac(schedule, mac, &text);
+        runs.skip(text.len());
+    }
+}
+
 /// CTR and CBC-MAC of the plaintext in one pass; `ctr` as in [`ctr32`], a last partial block is
 /// zero-padded into `mac`.
 #[inline(never)]
-pub fn ccm_encrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut run: Run<'_>) {
+pub fn ccm_encrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut runs: Runs<'_, '_>) {
     let mut text = [0; 16];
-    while run.peek(&mut text) != 0 {
+    while runs.peek(&mut text) != 0 {
         add(&mut mac.0, &text);
         let keystream = mac_and_keystream(schedule, ctr, mac);
         add(&mut text, &keystream);
-        run.put(&text);
+        runs.put(&text);
         next_counter(ctr);
     }
 }
 
 /// CTR decryption and CBC-MAC of the plaintext in one pass, otherwise as [`ccm_encrypt`].
 #[inline(never)]
-pub fn ccm_decrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut run: Run<'_>) {
+pub fn ccm_decrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut runs: Runs<'_, '_>) {
     let mut keystream = ctr.0;
     aes::encrypt_block(schedule, &mut keystream);
     let mut text = [0; 16];
     loop {
-        let len = run.peek(&mut text);
+        let len = runs.peek(&mut text);
         if len == 0 {
             break;
         }
         add(&mut text, &keystream);
-        run.put(&text);
+        runs.put(&text);
         text.iter_mut().skip(len).for_each(|keystream| *keystream = 0);
         add(&mut mac.0, &text);
         next_counter(ctr);
@@ -239,7 +270,7 @@ fn next_counter(ctr: &mut Block) {
 }
 
 /// Bytes of stack below its caller's that a function of this table may have used. Their deepest
-/// chain, CCM down to the transposition of a round key, takes 1,272 in the kernel object; they are
+/// chain, CCM down to the transposition of a round key, takes 1,192 in the kernel object; they are
 /// never inlined, so that none of it can move into the caller's own frame.
 pub const WIPED_STACK: usize = 2048;
 
