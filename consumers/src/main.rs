@@ -8,6 +8,7 @@
 mod cores;
 mod cryptmod;
 mod direct;
+mod fragments;
 mod ipsec;
 mod kerberos;
 mod kssl;
@@ -68,7 +69,7 @@ struct Consumer {
     shapes: fn() -> Vec<Shape>,
 }
 
-const CONSUMERS: [Consumer; 8] = [
+const CONSUMERS: [Consumer; 9] = [
     Consumer { name: "zfs", shapes: || zfs::shapes(&[Mode::Gcm, Mode::Ccm]) },
     Consumer { name: "ipsec", shapes: || ipsec::shapes(&[Mode::Gcm, Mode::Ccm, Mode::Cbc]) },
     Consumer { name: "smb", shapes: || smb::shapes(&[Mode::Gcm, Mode::Ccm]) },
@@ -77,6 +78,7 @@ const CONSUMERS: [Consumer; 8] = [
     Consumer { name: "kerberos", shapes: kerberos::shapes },
     Consumer { name: "net80211", shapes: net80211::shapes },
     Consumer { name: "cryptmod", shapes: cryptmod::shapes },
+    Consumer { name: "fragments", shapes: fragments::shapes },
 ];
 
 /// Writes a line; a reader that has gone away is no reason to fail.
