@@ -51,19 +51,30 @@ impl Rest {
         }
     }
 
-    /// The next piece that is not empty; at the end of the list an empty one. `None` where a piece cannot
-    /// be, or too many are empty.
+    /// The next piece that is not empty; at the end of the list an empty one. `None` where a
+    /// piece cannot be, or too many are empty.
     ///
     /// # Safety
     /// The list is readable.
     #[inline(always)]
     unsafe fn bytes(&mut self) -> Option<(*mut u8, usize)> {
+        // SAFETY: the caller's contract.
+        let (base, n) = unsafe { self.next_bytes() }?;
+        let sound = n <= isize::MAX as usize && exists(base, n);
+        sound.then_some((base, n))
+    }
+
+    /// The same of a list of which all pieces are known to be sound.
+    ///
+    /// # Safety
+    /// The list is readable.
+    #[inline(always)]
+    unsafe fn next_bytes(&mut self) -> Option<(*mut u8, usize)> {
         let mut empty = 0;
         // SAFETY: the caller's contract.
         while let Some((base, n)) = unsafe { self.piece() } {
             if n > 0 {
-                let sound = n <= isize::MAX as usize && exists(base, n);
-                return sound.then_some((base, n));
+                return Some((base, n));
             }
             empty += 1;
             if empty > MAX_EMPTY_PIECES {
@@ -297,7 +308,7 @@ impl<'a> Segments<'a> {
     #[inline(always)]
     fn load(&mut self) {
         // SAFETY: the list is readable for `'a`, by the contract of the constructors.
-        let (base, len) = unsafe { self.rest.bytes() }.unwrap_or((core::ptr::null_mut(), 0));
+        let (base, len) = unsafe { self.rest.next_bytes() }.unwrap_or((core::ptr::null_mut(), 0));
         self.current = base;
         self.here = len.min(self.behind);
         self.behind -= self.here;
