@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is done with the runs of a text: a kernel, the key, and the state that it advances. A value
-//! and not a closure, so that the loops that feed it are one piece of code for all modes.
+//! and not a closure, so that the loop that feeds it is one piece of code for all modes.
 
 use core::mem::take;
 
@@ -24,7 +24,7 @@ pub(crate) enum Step<'a> {
         /// What makes `y` the tag behind the last run of a text; gone when it has.
         tag: Option<Tag<'a>>,
     },
-    /// Any mode but GCM.
+    /// Any mode but GCM and GMAC.
     Blocks {
         mode: BlockMode,
         schedule: &'a Schedule,
@@ -35,7 +35,7 @@ pub(crate) enum Step<'a> {
         /// That of CCM and CBC-MAC; any other block in a mode without.
         mac: &'a mut Block,
     },
-    /// Reads only.
+    /// GMAC; reads only.
     Ghash { powers: &'a Powers, y: &'a mut Block },
 }
 
@@ -72,8 +72,8 @@ impl Step<'_> {
     }
 }
 
-/// Hashes a text where it lies but for the blocks that a cut goes through, four of which are hashed together.
-/// They are data that is authenticated alone, which may be on the stack.
+/// Hashes a text where it lies but for the blocks that a cut goes through, which are copied together, four at
+/// a time. That is on the stack: what GMAC authenticates is no secret.
 #[inline(never)]
 fn ghash(hold: Hold<'_>, powers: &Powers, y: &mut Block, mut text: Runs<'_, '_>) {
     while text.left() > 0 {
