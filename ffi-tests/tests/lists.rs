@@ -811,8 +811,8 @@ fn looped_chain_with_data_ends() {
     ledger.settle();
 }
 
-/// A list that names a byte twice, not within 384 bytes, transformed in place: twice, as by two calls, and no
-/// other byte.
+/// A list that names a byte twice, not within 384 bytes (in CBC encryption and CCM, which go block by block,
+/// not within one block), transformed in place: twice, as by two calls, and no other byte.
 #[test]
 fn looped_chain_in_place_is_transformed_twice() {
     let ledger = Ledger::begin();
@@ -823,7 +823,10 @@ fn looped_chain_in_place_is_transformed_twice() {
         kernel::tables().iter().flat_map(|t| ways.clone().map(move |w| (t, w)))
     {
         kernel::use_table(table);
-        for lengths in [[192, 192], [384, 0], [13, 371], [250, 134], [400, 80]] {
+        let serial = mode == Mode::Ccm || (mode, way) == (Mode::Cbc, Way::Encrypt);
+        let short = [[16, 16], [13, 19], [40, 8]].into_iter().filter(|_| serial);
+        let long = [[192, 192], [384, 0], [13, 371], [250, 134], [400, 80]];
+        for lengths in short.chain(long) {
             let len = lengths.iter().sum::<usize>();
             let sample = Sample::new(mode, way, 2 * len);
             for out in [|| Out::Null, || Out::Same] {

@@ -51,8 +51,8 @@ impl Rest {
         }
     }
 
-    /// The next piece that is not empty; at the end of the list an empty one. `None` where a
-    /// piece cannot be, or too many are empty.
+    /// The next piece that is not empty; at the end of the list an empty one. `None` where a piece cannot
+    /// be, or too many are empty.
     ///
     /// # Safety
     /// The list is readable.

@@ -218,7 +218,7 @@ impl Text {
         self.settle();
         let mut step = self.step(direction, key, Some(text_len));
         drive(fpu, Pace::Parallel, pair, len, &mut step);
-        // Where no kernel had the last run, or could have a tag with it.
+        // No kernel had a last run: the text has ended before.
         if let Step::Gcm { tag: Some(_), .. } = step {
             self.hash.tag(key, fpu, text_len, take(&mut self.multiply));
         }
