@@ -127,7 +127,7 @@ kcfaes_env_destroy(void)
 struct kcfaes_stats *
 kcfaes_env_stats(void)
 {
-	uint_t cpu = (uint_t)CPU_SEQID;
+	uint_t cpu = (uint_t)CPU->cpu_seqid;
 
 	return (cpu < kcfaes_nstats ? &kcfaes_cpu_stats[cpu] : NULL);
 }

@@ -28,6 +28,9 @@ static struct {
 } modules[MODULES];
 static int install_error, remove_error;
 
+/* Modules that are compiled against these headers refer to it: no kernel does. */
+const char kcfaes_built_without_gate = 1;
+
 /* A module may size its tables by these: known before its _init goes on. */
 int ncpus, max_ncpus;
 

@@ -44,6 +44,7 @@ curcpup(void)
 
 	if (!fk_bench || !t->ft_has_cpu) {
 		t->ft_cpu.cpu_id = (processorid_t)fk_port_cpu();
+		t->ft_cpu.cpu_seqid = t->ft_cpu.cpu_id;
 		t->ft_has_cpu = 1;
 	}
 	return (&t->ft_cpu);

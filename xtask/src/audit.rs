@@ -111,7 +111,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
         violations += report(path, rules)?;
     }
     check_exports(&rooms)?;
-    violations += crate::kmod::audit(tree, &rooms)?;
+    violations += crate::kmod::audit_userland(tree, &rooms)?;
     match violations {
         0 => Ok(()),
         n => Err(format!("audit: {n} violations").into()),

@@ -35,7 +35,7 @@ const STEPS: [Step; 12] = [
     ("headers", headers::check),
     ("clippy", clippy),
     ("rooms and their audit", audit::command),
-    ("modules, run in userland", kmod::command),
+    ("modules, run in userland", |tree| kmod::command(tree, &[])),
     ("library and examples", library::run_examples),
     ("plain C API", library::test_api),
     ("userland KCF", |tree| {

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use object::elf::{
-    RelocationType, SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHN_COMMON, SHT_FINI_ARRAY,
-    SHT_GROUP, SHT_INIT_ARRAY, SHT_NOBITS, SHT_PREINIT_ARRAY, SectionFlags,
+    DT_NEEDED, DT_NULL, RelocationType, SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHN_COMMON,
+    SHT_FINI_ARRAY, SHT_GROUP, SHT_INIT_ARRAY, SHT_NOBITS, SHT_PREINIT_ARRAY, SectionFlags,
 };
-use object::read::elf::{ElfFile64, SectionHeader};
+use object::read::elf::{Dyn as _, ElfFile64, SectionHeader};
 use object::{
     LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, RelocationFlags,
     RelocationTarget, SymbolKind, SymbolSection,
@@ -208,6 +208,27 @@ pub(crate) fn dynamic_exports(path: &Path) -> Result<BTreeSet<String>> {
         .filter(|symbol| symbol.is_definition() || symbol.section() == SymbolSection::Absolute)
     {
         names.insert(symbol.name()?.to_string());
+    }
+    Ok(names)
+}
+
+/// The modules that a kernel module depends on, read as krtld reads them: the DT_NEEDED entries of the
+/// one SHT_DYNAMIC section, by the string table that it links to.
+pub(crate) fn dependencies(path: &Path) -> Result<Vec<String>> {
+    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let elf = ElfFile64::<LittleEndian>::parse(&*bytes)?;
+    let table = elf.elf_section_table();
+    let mut names = Vec::new();
+    for header in table.iter() {
+        let Some((entries, link)) = header.dynamic(LittleEndian, &*bytes)? else { continue };
+        let strings = table.strings(LittleEndian, &*bytes, link)?;
+        for entry in entries.iter().take_while(|entry| entry.tag(LittleEndian) != DT_NULL) {
+            if entry.tag(LittleEndian) == DT_NEEDED {
+                let name = strings.get(u32::try_from(entry.d_val.get(LittleEndian))?);
+                let name = name.map_err(|()| "DT_NEEDED names no string")?;
+                names.push(String::from_utf8(name.to_vec())?);
+            }
+        }
     }
     Ok(names)
 }

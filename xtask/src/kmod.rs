@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Builds the kernel modules: target/kmod/kcfaes, the provider, and target/kmod/kcfaes_test, its
-//! vector test; audits them, and runs both in the userland KCF.
+//! Builds and audits the kernel modules: kcfaes, the provider, and kcfaes_test, its vector test.
 //!
-//! The rooms are what an illumos machine would load. The C around them is compiled against the
-//! fake kernel's headers here, which stand in for illumos': where illumos has an inline function
-//! ([`STAND_INS`]), these objects have a call.
+//! The Rust rooms are always the same object. The C around them is compiled against one of two sets
+//! of headers ([`Headers`]):
+//!
+//! * Those of a checkout of illumos-gate. target/illumos has the modules that illumos can load.
+//! * The fake kernel's, which stand in for illumos'. target/kmod has modules for the userland KCF,
+//!   which run there with every table. Their structs have the stand-ins' layouts, so illumos must not load
+//!   them: they are named `.not-for-illumos.o` and refer to [`WITHOUT_GATE`], which no kernel has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,9 +19,10 @@ use object::read::elf::ElfFile64;
 use object::{LittleEndian, Object as _, ObjectSection as _, ObjectSymbol, SymbolKind};
 
 use crate::audit::{MAX_TEXT, Rules, report};
+use crate::gate::Gate;
 use crate::process::{cargo, compiler, joined, output, run};
 use crate::rooms::{self, Rooms, link_relocatable};
-use crate::{Result, Tree, check};
+use crate::{Result, Tree, check, elf};
 
 /// Constant data of the test module's vector table.
 const TABLE_BYTES: &str = "262144";
@@ -97,8 +101,32 @@ const IMPORTS: [&str; 29] = [
 const COMMON_IMPORTS: [&str; 6] =
     ["memcpy", "memset", "mod_info", "mod_install", "mod_remove", "kpreempt"];
 
-/// Functions here, inline on illumos: the current CPU and thread, loads from the %gs segment.
+/// Functions of the stand-in headers. In illumos' they are inline: loads from the %gs segment.
 const STAND_INS: [&str; 2] = ["curcpup", "threadp"];
+
+/// A symbol that only the userland KCF and the kernel of `ring0` define: krtld refuses a module that was
+/// compiled against the stand-in headers.
+const WITHOUT_GATE: &str = "kcfaes_built_without_gate";
+
+/// The reference to it. The section is one that the linker script keeps.
+const WITHOUT_GATE_SOURCE: &str = "\
+    .section .rodata.kept,\"a\",@progbits
+    .balign 8
+    .quad kcfaes_built_without_gate
+    .section .note.GNU-stack,\"\",@progbits
+";
+
+/// What `ld -N misc/kcf` of illumos adds to a module: krtld loads what DT_NEEDED names before it. The
+/// numbers are SHT_STRTAB and SHT_DYNAMIC, then DT_NEEDED with an offset in .dynstr, then DT_NULL.
+const NEEDS_KCF_SOURCE: &str = "\
+    .section .dynstr,\"\",@3
+    .string \"\"
+    .string \"misc/kcf\"
+    .section .dynamic,\"\",@6
+    .quad 1, 1
+    .quad 0, 0
+    .section .note.GNU-stack,\"\",@progbits
+";
 
 /// What the test module takes, of KCF only what every consumer does.
 const TEST_IMPORTS: [&str; 23] = [
@@ -128,56 +156,155 @@ const TEST_IMPORTS: [&str; 23] = [
 ];
 const TEST_ONLY_IMPORTS: [&str; 2] = ["memcmp", "mod_miscops"];
 
+/// Whose headers the C of the modules is compiled against.
+#[derive(Clone, Copy)]
+pub(crate) enum Headers<'a> {
+    /// The fake kernel's.
+    StandIns,
+    Gate(&'a Gate),
+}
+
+impl Headers<'_> {
+    /// The folder of the modules.
+    fn folder(self, tree: &Tree) -> PathBuf {
+        tree.target.join(match self {
+            Self::StandIns => "kmod",
+            Self::Gate(_) => "illumos",
+        })
+    }
+
+    /// A module's file name.
+    fn module(self, name: &str) -> String {
+        match self {
+            Self::StandIns => format!("{name}.not-for-illumos.o"),
+            Self::Gate(_) => name.to_string(),
+        }
+    }
+
+    /// Assembler text that each module is linked with.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::StandIns => WITHOUT_GATE_SOURCE,
+            Self::Gate(_) => NEEDS_KCF_SOURCE,
+        }
+    }
+
+    fn add_to(self, tree: &Tree, cc: &mut Command) -> Result<()> {
+        match self {
+            Self::StandIns => {
+                let freestanding = output(compiler("CC", "cc").arg("-print-file-name=include"))?;
+                cc.args(["-isystem", freestanding.trim()]);
+                cc.arg(joined("-I", &tree.root.join("ffi-tests/fakekernel/include")));
+                cc.arg(joined("-I", &tree.root.join("ffi-tests/fakekernel")));
+            }
+            Self::Gate(gate) => _ = cc.args(gate.arguments()),
+        }
+        Ok(())
+    }
+}
+
 /// The built modules.
 pub(crate) struct Modules {
     pub(crate) kcfaes: PathBuf,
     pub(crate) test: PathBuf,
 }
 
-/// Builds, audits and runs.
-pub(crate) fn command(tree: &Tree) -> Result<()> {
-    let rooms = rooms::build(tree)?;
-    let violations = audit(tree, &rooms)?;
-    if violations != 0 {
-        return Err(format!("kmod: {violations} violations of the kernel's rules").into());
+/// Builds, audits and runs the modules for the userland KCF. `GATE=DIR`: builds and audits those for
+/// illumos.
+pub(crate) fn command(tree: &Tree, arguments: &[&str]) -> Result<()> {
+    match arguments {
+        [] => userland(tree),
+        [gate] if gate.starts_with("GATE=") => illumos(tree, &gate["GATE=".len()..]).map(drop),
+        other => Err(format!("kmod: not understood: {}", other.join(" ")).into()),
     }
-    let program = link_userland(tree, &modules(tree, &rooms)?)?;
+}
+
+fn userland(tree: &Tree) -> Result<()> {
+    let rooms = rooms::build(tree)?;
+    let modules = audited(tree, &rooms, Headers::StandIns)?;
+    let program = link_userland(tree, &modules)?;
     run(&mut Command::new(&program))?;
     plant_faults(&program, &rooms)?;
     run(check::program(tree, "module_tests").env("KCFAES_OBJECTS", tree.target.join("kmod")))
 }
 
+/// The folder of the modules for illumos, against the headers of the checkout at `gate`.
+pub(crate) fn illumos(tree: &Tree, gate: &str) -> Result<PathBuf> {
+    let gate = Gate::open(tree, Path::new(gate))?;
+    let headers = Headers::Gate(&gate);
+    let modules = audited(tree, &rooms::build(tree)?, headers)?;
+    for module in [&modules.kcfaes, &modules.test] {
+        let needed = elf::dependencies(module)?;
+        if needed != ["misc/kcf"] {
+            return Err(format!("{}: depends on {needed:?}", module.display()).into());
+        }
+    }
+    // The drop-in is the same file under the name that KCF's list has.
+    let folder = headers.folder(tree);
+    fs::copy(&modules.kcfaes, folder.join("aes"))?;
+    for name in ["kcfaes", "aes", "kcfaes_test"] {
+        let module = folder.join(name);
+        println!("{}: {} bytes", module.display(), fs::metadata(&module)?.len());
+    }
+    println!("for illumos, each depends on misc/kcf; kmod/INSTALL.md says where they go");
+    Ok(folder)
+}
+
+fn audited(tree: &Tree, rooms: &Rooms, headers: Headers<'_>) -> Result<Modules> {
+    let modules = modules(tree, rooms, headers)?;
+    match audit(tree, rooms, headers, &modules)? {
+        0 => Ok(modules),
+        n => Err(format!("kmod: {n} violations of the kernel's rules").into()),
+    }
+}
+
 /// Builds both modules.
-pub(crate) fn modules(tree: &Tree, rooms: &Rooms) -> Result<Modules> {
-    let dir = tree.target.join("kmod");
+pub(crate) fn modules(tree: &Tree, rooms: &Rooms, headers: Headers<'_>) -> Result<Modules> {
+    let dir = headers.folder(tree);
     let objects = dir.join("objects");
     fs::create_dir_all(&objects)?;
     write_vector_table(tree, &objects)?;
+    let mark = assemble(headers.mark(), &objects)?;
 
-    let mut inputs = vec![rooms.joined.clone()];
+    let mut inputs = vec![rooms.joined.clone(), mark.clone()];
     for source in sources(tree)? {
-        inputs.push(compile(tree, &source, &objects)?);
+        inputs.push(compile(tree, &source, &objects, headers)?);
     }
-    let kcfaes = dir.join("kcfaes");
+    let kcfaes = dir.join(headers.module("kcfaes"));
     link_module(&inputs, &TUNABLES, &kcfaes)?;
-    let test = dir.join("kcfaes_test");
+    let test = dir.join(headers.module("kcfaes_test"));
     let source = tree.root.join("kmod/kcfaes_test.c");
-    link_module(&[compile(tree, &source, &objects)?], &TEST_TUNABLES, &test)?;
+    let inputs = [compile(tree, &source, &objects, headers)?, mark];
+    link_module(&inputs, &TEST_TUNABLES, &test)?;
     Ok(Modules { kcfaes, test })
 }
 
 /// Builds both for programs that run them in userland; returns the folder of their copies.
 pub(crate) fn userland_objects(tree: &Tree) -> Result<PathBuf> {
-    let modules = modules(tree, &rooms::build(tree)?)?;
+    let modules = modules(tree, &rooms::build(tree)?, Headers::StandIns)?;
     for module in [&modules.kcfaes, &modules.test] {
         renamed(module)?;
     }
     Ok(tree.target.join("kmod"))
 }
 
-/// Builds both and proves the kernel's rules on them; returns the number of violations.
-pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
-    let modules = modules(tree, rooms)?;
+/// Builds those for the userland KCF and proves the kernel's rules on them; returns the number of
+/// violations.
+pub(crate) fn audit_userland(tree: &Tree, rooms: &Rooms) -> Result<usize> {
+    let headers = Headers::StandIns;
+    audit(tree, rooms, headers, &modules(tree, rooms, headers)?)
+}
+
+fn audit(tree: &Tree, rooms: &Rooms, headers: Headers<'_>, modules: &Modules) -> Result<usize> {
+    let stand_ins: &[&str] = match headers {
+        Headers::StandIns => &[&STAND_INS[..], &[WITHOUT_GATE]].concat(),
+        Headers::Gate(_) => &[],
+    };
+    for module in [&modules.kcfaes, &modules.test] {
+        if !stand_ins.is_empty() && !elf::Object::read(module)?.undefined.contains(WITHOUT_GATE) {
+            return Err(format!("{}: krtld would load it", module.display()).into());
+        }
+    }
     let has = |lists: &[&[&str]], name: &str| lists.concat().contains(&name);
     let (operations, none) = (rooms::operations(tree)?, BTreeSet::new());
     let kcfaes = Rules {
@@ -186,7 +313,7 @@ pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
         readable: true,
         text: MAX_TEXT,
         operations: &operations,
-        may_import: &|name| has(&[&IMPORTS, &COMMON_IMPORTS, &STAND_INS], name),
+        may_import: &|name| has(&[&IMPORTS, &COMMON_IMPORTS, stand_ins], name),
     };
     let test = Rules {
         vector_registers: &|_| false,
@@ -194,10 +321,14 @@ pub(crate) fn audit(tree: &Tree, rooms: &Rooms) -> Result<usize> {
         readable: true,
         text: MAX_TEXT,
         operations: &none,
-        may_import: &|name| has(&[&TEST_IMPORTS, &COMMON_IMPORTS, &TEST_ONLY_IMPORTS], name),
+        may_import: &|name| {
+            has(&[&TEST_IMPORTS, &COMMON_IMPORTS, &TEST_ONLY_IMPORTS, stand_ins], name)
+        },
     };
     let violations = report(&modules.kcfaes, &kcfaes)? + report(&modules.test, &test)?;
-    println!("  of these imports, inline on illumos: {}", STAND_INS.join(" "));
+    if !stand_ins.is_empty() {
+        println!("  of these imports, not illumos': {}", stand_ins.join(" "));
+    }
     Ok(violations)
 }
 
@@ -225,19 +356,24 @@ fn write_vector_table(tree: &Tree, dir: &Path) -> Result<()> {
     Ok(fs::write(dir.join("vectors_table.h"), output(cargo(tree).args(emit).arg(TABLE_BYTES))?)?)
 }
 
-fn compile(tree: &Tree, source: &Path, dir: &Path) -> Result<PathBuf> {
+fn compile(tree: &Tree, source: &Path, dir: &Path, headers: Headers<'_>) -> Result<PathBuf> {
     let object = dir.join(source.file_name().unwrap_or_default()).with_extension("o");
-    let freestanding = output(compiler("CC", "cc").arg("-print-file-name=include"))?;
-    run(compiler("CC", "cc")
-        .args(FLAGS)
-        .args(["-isystem", freestanding.trim()])
-        .arg(joined("-I", &tree.root.join("ffi-tests/fakekernel/include")))
-        .arg(joined("-I", &tree.root.join("ffi-tests/fakekernel")))
+    let mut cc = compiler("CC", "cc");
+    cc.args(FLAGS);
+    headers.add_to(tree, &mut cc)?;
+    run(cc
         .arg(joined("-I", &tree.root.join("include")))
         .arg(joined("-I", dir))
         .args(["-c", "-o"])
         .arg(&object)
         .arg(source))?;
+    Ok(object)
+}
+
+fn assemble(text: &str, dir: &Path) -> Result<PathBuf> {
+    let (source, object) = (dir.join("mark.s"), dir.join("mark.o"));
+    fs::write(&source, text)?;
+    run(compiler("CC", "cc").args(["-m64", "-c", "-o"]).arg(&object).arg(source))?;
     Ok(object)
 }
 
@@ -251,8 +387,10 @@ fn link_module(inputs: &[PathBuf], tunables: &[&str], output: &Path) -> Result<(
 /// and so on; every other byte is the module's. An equal copy is left as it is, so that nobody
 /// builds anew for its date.
 fn renamed(module: &Path) -> Result<PathBuf> {
-    let (copy, new) = (module.with_extension("userland.o"), module.with_extension("new.o"));
     let name = module.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.split('.').next().unwrap_or_default();
+    let (copy, new) = (format!("{name}.userland.o"), format!("{name}.new.o"));
+    let (copy, new) = (module.with_file_name(copy), module.with_file_name(new));
     run(Command::new("objcopy")
         .args(ENTRIES.map(|entry| format!("--redefine-sym={entry}={name}_module{entry}")))
         .arg(module)
@@ -274,9 +412,9 @@ fn link_userland(tree: &Tree, modules: &Modules) -> Result<PathBuf> {
     let list = fs::read_to_string(fake.join("sources.txt"))?;
     let mut objects = vec![renamed(&modules.kcfaes)?, renamed(&modules.test)?];
     for source in list.split_whitespace() {
-        objects.push(compile(tree, &fake.join(source), &dir)?);
+        objects.push(compile(tree, &fake.join(source), &dir, Headers::StandIns)?);
     }
-    objects.push(compile(tree, &fake.join("test/object_main.c"), &dir)?);
+    objects.push(compile(tree, &fake.join("test/object_main.c"), &dir, Headers::StandIns)?);
     run(compiler("CC", "cc")
         .args(["-no-pie", "-Wall", "-Wextra", "-Werror", "-O2", "-z", "noexecstack", "-o"])
         .arg(&program)
@@ -432,7 +570,7 @@ mod tests {
     fn a_wrong_layout_does_not_compile() {
         let dir = scratch("abi");
         let source = tree().root.join("kmod/kcfaes_abi.c");
-        compile(&tree(), &source, &dir).expect("it compiles as it is");
+        compile(&tree(), &source, &dir, Headers::StandIns).expect("it compiles as it is");
         let copy = dir.join("kcfaes_abi.c");
         fs::copy(source, &copy).expect("a copy");
         let header = text("include/kcfaes_abi.h");
@@ -445,7 +583,7 @@ mod tests {
             assert!(header.contains(from), "{from}");
             // Found before the right one: beside the source.
             fs::write(dir.join("kcfaes_abi.h"), header.replacen(from, to, 1)).expect("a file");
-            assert!(compile(&tree(), &copy, &dir).is_err(), "{to}");
+            assert!(compile(&tree(), &copy, &dir, Headers::StandIns).is_err(), "{to}");
         }
     }
 
@@ -456,7 +594,7 @@ mod tests {
         let source = format!("{options}\n{}", text("kmod/kcfaes_env.c"));
         fs::write(&copy, source).expect("a file");
         fs::write(dir.join("kcfaes_impl.h"), text("kmod/kcfaes_impl.h")).expect("a file");
-        let object = compile(&tree(), &copy, &dir).expect("it compiles");
+        let object = compile(&tree(), &copy, &dir, Headers::StandIns).expect("it compiles");
         let symbols = output(Command::new("nm").arg("-u").arg(object)).expect("nm");
         symbols.split_whitespace().filter(|word| *word != "U").map(str::to_string).collect()
     }
@@ -471,6 +609,29 @@ mod tests {
         assert_eq!(with, ["__dtrace_probe_kcfaes__hold", "__dtrace_probe_kcfaes__release"]);
     }
 
+    /// Each kind of module has the mark of its kind, and no other.
+    #[test]
+    fn the_marks_of_modules_survive_their_linking() {
+        let dir = scratch("marks");
+        let function = assemble(".globl _init\n.type _init,@function\n_init: ret\n", &dir);
+        let function = function.expect("as");
+        let copy = dir.join("function.o");
+        fs::rename(function, &copy).expect("a file");
+        let entries = BTreeSet::from(["_init".to_string()]);
+        let linked = |mark: &str| {
+            let inputs = [copy.clone(), assemble(mark, &dir).expect("as")];
+            let output = dir.join("linked");
+            link_relocatable(&inputs, &entries, &output).expect("ld");
+            let needed = elf::dependencies(&output).expect("an object");
+            (needed, elf::Object::read(&output).expect("an object").undefined)
+        };
+        let kcf = (vec!["misc/kcf".to_string()], BTreeSet::new());
+        assert_eq!(linked(NEEDS_KCF_SOURCE), kcf);
+        let refused = (Vec::new(), BTreeSet::from([WITHOUT_GATE.to_string()]));
+        assert_eq!(linked(WITHOUT_GATE_SOURCE), refused);
+        assert_eq!(linked(""), (Vec::new(), BTreeSet::new()));
+    }
+
     fn make(arguments: &[&str], dir: &Path) -> Result<String> {
         output(Command::new("make").arg("-n").args(arguments).current_dir(dir))
     }
@@ -482,10 +643,18 @@ mod tests {
         let rooms = format!("ROOMS={}", rooms.display());
         let kmod = tree().root.join("kmod");
         let plain = make(&["GATE=/gate", &rooms, "install"], &kmod).expect("make -n");
-        let linked = "/usr/bin/ld -ztype=kmod -dy -Nmisc/kcf -o kcfaes kcfaes.o";
-        for part in [linked, "-o kcfaes_test kcfaes_test.o", "-mcmodel=kernel", "-mno-red-zone"] {
+        let linked = "/usr/bin/ld -ztype=kmod -Nmisc/kcf -o kcfaes kcfaes.o";
+        let flags = ["-D_ASM_INLINES", "-fno-pic", "-fno-pie", "-fno-omit-frame-pointer"];
+        let own = ["-msave-args", "-fno-clone-functions"];
+        for part in [linked, "-o kcfaes_test kcfaes_test.o"].iter().chain(&flags).chain(&own) {
             assert!(plain.contains(part), "{part}: {plain}");
         }
+        let man = "-f /usr/share/man/man4 -m 0444 -g bin kcfaes.4";
+        assert!(plain.contains(man), "{plain}");
+        let older =
+            make(&["GATE=/gate", &rooms, "LINK=r", "ILLUMOS_GCC="], &kmod).expect("make -n");
+        assert!(older.contains("/usr/bin/ld -r -dy -Nmisc/kcf -o kcfaes kcfaes.o"), "{older}");
+        assert!(!older.contains("type=kmod") && own.iter().all(|flag| !older.contains(flag)));
         for source in sources(&tree()).expect("sources") {
             let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
             assert!(plain.contains(&format!(" {name}\n")), "{name} is not compiled: {plain}");
@@ -535,7 +704,10 @@ mod tests {
                 fs::write(sources.join(format!("{object}.c")), "").expect("a file");
             }
             let plan = make(&["install"], &here).expect("make -n");
-            assert!(plan.contains("ld -Nmisc/kcf -o obj64/kcfaes"), "{plan}");
+            let old = make(&["install", "LINK=r"], &here).expect("make -n");
+            // The gate's own line begins with -ztype=kmod or -r.
+            assert!(plan.contains("ld  -Nmisc/kcf -o obj64/kcfaes"), "{plan}");
+            assert!(old.contains("ld -dy -Nmisc/kcf -o obj64/kcfaes"), "{old}");
             assert!(plan.contains(&format!("amd64/{module}\n")), "{plan}");
             assert_eq!(plan.contains("cp kcfaes_rooms.o obj64/kcfaes_rooms.o"), module == "kcfaes");
         }
@@ -559,30 +731,7 @@ mod tests {
         let plan =
             make(&["GATE=/gate", "ROOMS=/dev/null", "install-aes"], &tree().root.join("kmod"));
         let plan = plan.expect("make -n");
-        assert!(plan.contains("cp kcfaes /platform/i86pc/kernel/crypto/amd64/aes"), "{plan}");
-    }
-
-    /// What pkgsend wants of each file and folder; each file is one that the repository has or builds.
-    #[test]
-    fn the_manifests_are_complete() {
-        let mut files = Vec::new();
-        for name in ["kmod/kcfaes.p5m", "kmod/kcfaes-aes.p5m"] {
-            for line in text(name).replace("\\\n", " ").lines() {
-                let mut words = line.split_whitespace();
-                let kind = words.next();
-                if !matches!(kind, Some("file" | "dir")) {
-                    continue;
-                }
-                for attribute in ["path=", "owner=root", "group=", "mode=0"] {
-                    let count =
-                        line.split_whitespace().filter(|w| w.starts_with(attribute)).count();
-                    assert_eq!(count, 1, "{attribute}: {line}");
-                }
-                if kind == Some("file") {
-                    files.push(words.next().expect("a file").to_owned());
-                }
-            }
-        }
-        assert_eq!(files, ["kcfaes", "kcfaes_test", "kcfaes.4", "kcfaes"]);
+        let place = "-f /platform/i86pc/kernel/crypto/amd64 -m 0755 -g sys aes";
+        assert!(plan.contains("cp kcfaes aes\n") && plan.contains(place), "{plan}");
     }
 }

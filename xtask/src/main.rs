@@ -12,11 +12,13 @@ mod cpus;
 mod cstyle;
 mod elf;
 mod flow;
+mod gate;
 mod headers;
 mod install;
 mod kmod;
 mod layout;
 mod library;
+mod package;
 mod process;
 mod ring0;
 mod rooms;
@@ -33,7 +35,7 @@ const USAGE: &str = "\
 usage: cargo xtask VERB
 
   demo           runs every test vector through the registered ops vector of a userland KCF,
-                 into which the kernel object target/kmod/kcfaes is loaded
+                 into which the kernel object is loaded
   check          all checks and tests (check --full: the exhaustive variants too)
   consumers      replays illumos' consumers of AES through the userland KCF, checks what comes out,
                  and times each beside contiguous data (consumers --check: results only)
@@ -41,7 +43,11 @@ usage: cargo xtask VERB
                  interleaved run (bench --quick: less, with those that are built)
   rooms          builds the two rooms of the kernel object: target/rooms/{kernels,provider,kcfaes_rooms}.o
   audit          builds the rooms and proves their contracts on the objects
-  kmod           builds and audits target/kmod/{kcfaes,kcfaes_test} and runs both in the userland KCF
+  kmod           builds and audits the kernel modules and runs them in the userland KCF;
+                 with GATE=DIR, a checkout of illumos-gate: builds and audits those that illumos can
+                 load, target/illumos/{kcfaes,aes,kcfaes_test}
+  illumos        GATE=DIR: the same, packed with their places, modes and owners:
+                 target/illumos/{kcfaes,kcfaes-aes}-VERSION.tar
   cpus           proves which table runs on which model of processor, emulated by QEMU
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
@@ -92,7 +98,7 @@ fn run(args: &[&str]) -> Result<()> {
     let tree = Tree::find()?;
     let needs = match args {
         ["demo" | "consumers" | "bench", ..] => setup::DEMO,
-        ["rooms" | "audit" | "kmod", ..] => setup::ROOMS,
+        ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
         ["cpus", ..] => setup::CPUS,
         ["ring0", ..] => setup::RING0,
         ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
@@ -106,7 +112,8 @@ fn run(args: &[&str]) -> Result<()> {
         ["setup"] => Ok(()),
         ["rooms"] => rooms::build(&tree).map(drop),
         ["audit"] => audit::command(&tree),
-        ["kmod"] => kmod::command(&tree),
+        ["kmod", rest @ ..] => kmod::command(&tree, rest),
+        ["illumos", rest @ ..] => package::command(&tree, rest),
         ["cpus"] => cpus::command(&tree),
         ["ring0"] => ring0::command(&tree),
         ["headers"] => headers::write(&tree),

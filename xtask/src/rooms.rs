@@ -34,9 +34,11 @@ const FLAGS: [&str; 6] = [
 const SECTIONS: &str = "\
 SECTIONS {
   .text 0 : { *(.text .text.*) }
-  .rodata 0 : { *(.rodata .rodata.*) }
+  .rodata 0 : { KEEP(*(.rodata.kept)) *(.rodata .rodata.*) }
   .data 0 : { *(.data .data.*) }
   .bss 0 : { *(.bss .bss.* COMMON) }
+  .dynstr 0 : { KEEP(*(.dynstr)) }
+  .dynamic 0 : { KEEP(*(.dynamic)) }
   /DISCARD/ : {
     *(.eh_frame .gcc_except_table* .note.gnu.* .comment .debug_* .llvmbc .llvmcmd .stack_sizes)
   }

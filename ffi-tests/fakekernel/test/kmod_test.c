@@ -483,7 +483,7 @@ test_kstat(void)
 	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "gmac_slow_ops"), 0);
 
 	/* Every CPU's counters are added, of the hold the most is taken. */
-	all = mine - CPU_SEQID;
+	all = mine - CPU->cpu_seqid;
 	for (i = 0; i < max_ncpus; i++) {
 		all[i].operations[6][0] = 5;
 		all[i].bytes[5][1] = 1000;

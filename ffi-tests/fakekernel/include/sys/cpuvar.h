@@ -11,12 +11,12 @@
 
 typedef struct cpu {
 	processorid_t	cpu_id;
+	processorid_t	cpu_seqid;	/* 0 .. ncpus - 1 */
 	volatile char	cpu_kprunrun;	/* a kernel preemption is pending */
 } cpu_t;
 
 extern cpu_t *curcpup(void);
 #define	CPU	(curcpup())
-#define	CPU_SEQID	(CPU->cpu_id)
 
 extern int ncpus;
 extern int max_ncpus;
