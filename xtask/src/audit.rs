@@ -34,12 +34,25 @@ const MAX_KERNELS_TEXT: u64 = 96 * 1024;
 /// tests of the kernels look at what is left there.
 const PUBLIC_SPILLS: [(&str, &str); 1] = [("kcfaes_ctr32_vaes256", "the next counter blocks")];
 
+/// Functions without a frame, where fbt has no probe, and why. gcc gives a leaf that uses no stack none,
+/// whatever its options say.
+const FRAMELESS: [(&str, &str); 8] = [
+    ("kcfaes_kernels_wipe_wipe_stack_aesni", "zeros the frame that was at its place"),
+    ("kcfaes_kernels_wipe_wipe_stack_vaes256", "likewise"),
+    ("kcfaes_kernels_wipe_wipe_stack_vaes512", "likewise"),
+    ("kcfaes_xmm_save", "a leaf of gcc's"),
+    ("kcfaes_xmm_restore", "likewise"),
+    ("kcfaes_xmm_zero", "likewise"),
+    ("kcfaes_env_features", "likewise"),
+    ("kcfaes_env_stats", "likewise"),
+];
+
 /// What an object may contain.
 pub(crate) struct Rules<'a> {
     /// Whether a function of this name may use vector registers.
     pub(crate) vector_registers: &'a dyn Fn(&str) -> bool,
     pub(crate) writable_data: bool,
-    /// Whether DTrace and mdb will have to do with its names.
+    /// Whether DTrace and mdb will have to do with its names and frames.
     pub(crate) readable: bool,
     /// Bytes of text at most.
     pub(crate) text: u64,
@@ -266,6 +279,10 @@ impl Audit {
                     let offset = instruction.ip() - function.start;
                     self.violation(format!("{name}+{offset:#x}: {what}"));
                 }
+            }
+            let frameless = FRAMELESS.iter().any(|(function, _)| *function == name);
+            if rules.readable && !frameless && !has_frame(&code) {
+                self.violation(format!("{name}: no frame: fbt and mdb do not find it"));
             }
             self.check_spills(&name, function.start, &code);
             let walk = flow::walk(section, function, &code);
@@ -515,6 +532,23 @@ fn decode(section: &Section, start: u64, end: u64) -> BTreeMap<u64, Instruction>
         .collect()
 }
 
+/// Whether a function sets up a frame before its first branch or call. At that `push rbp` fbt has its
+/// entry probe, and by the frame mdb finds the caller. Compilers put other instructions between, which
+/// may not be EVEX: DTrace's own decoder stops at those.
+fn has_frame(code: &BTreeMap<u64, Instruction>) -> bool {
+    let straight = |code: &&Instruction| {
+        code.flow_control() == FlowControl::Next && code.encoding() != EncodingKind::EVEX
+    };
+    let mut entry = code.values().take_while(straight);
+    let mut finds = |mnemonic, operands: [Register; 2]| {
+        entry.any(|code| {
+            code.mnemonic() == mnemonic && [code.op0_register(), code.op1_register()] == operands
+        })
+    };
+    finds(Mnemonic::Push, [Register::RBP, Register::None])
+        && finds(Mnemonic::Mov, [Register::RBP, Register::RSP])
+}
+
 /// What about `instruction` may not be.
 fn forbidden(
     instruction: &Instruction,
@@ -633,7 +667,7 @@ mod tests {
     const STRICT: Rules<'_> = Rules {
         vector_registers: &|_| false,
         writable_data: false,
-        readable: true,
+        readable: false,
         text: MAX_TEXT,
         operations: &BTreeSet::new(),
         may_import: &|name| name == "allowed",
@@ -783,7 +817,9 @@ mod tests {
     fn a_mangled_name() {
         for name in ["_ZN4some4path8function17h0123456789abcdefE", "_RNvNtCs1_4some4path8function"]
         {
-            one(&audit_of("mangled", "s", &function(name, "ret"), &[]).violations, "mangled name");
+            let text = function(name, "push %rbp; mov %rsp, %rbp; pop %rbp; ret");
+            let rules = Rules { readable: true, ..STRICT };
+            one(&audit_under(&rules, "mangled", "s", &text, &[]).violations, "mangled name");
         }
     }
 
@@ -979,5 +1015,23 @@ mod tests {
             audit.violations.iter().any(|v| v.contains("a spill that stays"))
         };
         assert!(found("kcfaes_x_vaes512") && !found("kcfaes_ctr32_vaes256"));
+    }
+
+    #[test]
+    fn a_function_without_a_frame() {
+        let rules = Rules { readable: true, ..STRICT };
+        let found = |name: &str, body: &str| {
+            let text = format!(".intel_syntax noprefix\n{}", function("f", body));
+            audit_under(&rules, name, "s", &text, &[]).violations
+        };
+        let frame = "push rbp; mov rbp, rsp; pop rbp; ret";
+        assert_eq!(found("frame", frame), Vec::<String>::new());
+        let apart = "push rbp; xor eax, eax; mov rbp, rsp; pop rbp; ret";
+        assert_eq!(found("apart", apart), Vec::<String>::new());
+        one(&found("none", "xor eax, eax; ret"), "f: no frame");
+        let wrapped = "test edi, edi; je 1f; push rbp; mov rbp, rsp; pop rbp; 1: ret";
+        one(&found("wrapped", wrapped), "f: no frame");
+        let evex = "vpxorq zmm0, zmm0, zmm0; push rbp; mov rbp, rsp; pop rbp; ret";
+        assert!(found("evex", evex).iter().any(|violation| violation.contains("f: no frame")));
     }
 }

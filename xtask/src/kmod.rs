@@ -28,7 +28,7 @@ use crate::{Result, Tree, check, elf};
 const TABLE_BYTES: &str = "262144";
 
 /// How the module's C is compiled: the kernel's code model, no red zone, no vector or x87 register.
-pub(crate) const FLAGS: [&str; 26] = [
+pub(crate) const FLAGS: [&str; 28] = [
     "-std=gnu99",
     "-O2",
     "-Wall",
@@ -49,6 +49,8 @@ pub(crate) const FLAGS: [&str; 26] = [
     "-fno-stack-protector",
     "-fcf-protection=none",
     "-fno-omit-frame-pointer",
+    "-mno-omit-leaf-frame-pointer",
+    "-fno-shrink-wrap",
     "-fno-asynchronous-unwind-tables",
     "-fno-common",
     "-fno-jump-tables",

@@ -20,11 +20,12 @@ use crate::rust_source::Source;
 use crate::{Result, Tree};
 
 /// Code generation of both rooms.
-const FLAGS: [&str; 6] = [
+const FLAGS: [&str; 7] = [
     "-Crelocation-model=static",
     "-Ccode-model=kernel",
     "-Crelro-level=off",
     "-Cforce-frame-pointers=yes",
+    "-Cllvm-args=-enable-shrink-wrap=false",
     "-Cpanic=abort",
     "-Cjump-tables=no",
 ];
