@@ -10,6 +10,7 @@
 #define	_FK_KCF_H
 
 #include <sys/crypto/impl.h>
+#include <sys/crypto/sched_impl.h>
 
 #include "fk_impl.h"
 

@@ -318,7 +318,7 @@ crypto_kmflag(crypto_req_handle_t req)
  * loaded by the test.
  */
 crypto_mech_type_t
-crypto_mech2id(char *name)
+crypto_mech2id(const char *name)
 {
 	crypto_mech_type_t type;
 

@@ -223,7 +223,7 @@ panic(const char *fmt, ...)
 	fk_port_abort();
 }
 
-int
+void
 assfail(const char *ex, const char *file, int line)
 {
 	panic("assertion failed: %s, file: %s, line: %d", ex, file, line);

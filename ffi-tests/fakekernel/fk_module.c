@@ -157,7 +157,8 @@ mod_info(struct modlinkage *linkage, struct modinfo *info)
 	info->mi_rev = linkage->ml_rev;
 	(void) snprintf(info->mi_name, sizeof (info->mi_name), "%s",
 	    name == NULL ? "" : name);
-	(void) snprintf(info->mi_linkinfo, sizeof (info->mi_linkinfo), "%s",
+	(void) snprintf(info->mi_msinfo[0].msi_linkinfo,
+	    sizeof (info->mi_msinfo[0].msi_linkinfo), "%s",
 	    l->crypto_linkinfo);
 	return (1);
 }

@@ -5,7 +5,7 @@
  * counts what the module under test allocates.
  */
 
-#include <sys/stream.h>
+#include <sys/strsun.h>
 
 #include "fk_impl.h"
 
@@ -55,7 +55,7 @@ linkb(mblk_t *mp, mblk_t *tail)
 }
 
 size_t
-msgsize(const mblk_t *mp)
+msgsize(mblk_t *mp)
 {
 	size_t size = 0;
 
@@ -66,7 +66,7 @@ msgsize(const mblk_t *mp)
 
 /* Every block here is M_DATA (db_type 0). */
 size_t
-msgdsize(const mblk_t *mp)
+msgdsize(struct msgb *mp)
 {
 	return (msgsize(mp));
 }

@@ -10,6 +10,7 @@
 #include <sys/kmem.h>
 #include <sys/modctl.h>
 #include <sys/crypto/impl.h>
+#include <sys/crypto/sched_impl.h>
 
 #define	SIZE(t, n)		_Static_assert(sizeof (t) == (n), #t);
 #define	ALIGN(t, n)		_Static_assert(_Alignof(t) == (n), #t);

@@ -4,9 +4,11 @@
  * Pins KCF's rules of registration and dispatch, with the XOR provider.
  */
 
+#include <sys/cpuvar.h>
 #include <sys/disp.h>
 #include <sys/kmem.h>
 #include <sys/systm.h>
+#include <sys/crypto/sched_impl.h>
 
 #include "check.h"
 #include "xor_provider.h"

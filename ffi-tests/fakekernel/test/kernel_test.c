@@ -7,6 +7,7 @@
 
 #include <sys/cmn_err.h>
 #include <sys/controlregs.h>
+#include <sys/ddi.h>
 #include <sys/archsystm.h>
 #include <sys/cpuvar.h>
 #include <sys/disp.h>
@@ -15,7 +16,7 @@
 #include <sys/kmem.h>
 #include <sys/ksynch.h>
 #include <sys/modctl.h>
-#include <sys/stream.h>
+#include <sys/strsun.h>
 #include <sys/systm.h>
 #include <sys/time.h>
 #include <sys/x86_archext.h>
@@ -482,7 +483,7 @@ test_modules(void)
 	CHECK_EQ(mod_install(&linkage), EBUSY);
 	CHECK(mod_info(&linkage, &info) != 0);
 	CHECK(strcmp(info.mi_name, "m") == 0);
-	CHECK(strcmp(info.mi_linkinfo, "test") == 0);
+	CHECK(strcmp(info.mi_msinfo[0].msi_linkinfo, "test") == 0);
 	fk_mod_remove_error(EBUSY);
 	CHECK_EQ(fk_module_unload("m", fini_well), EBUSY);
 	CHECK_EQ(fk_module_unload("m", fini_well), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
+#include <sys/cpuvar.h>
 #include <sys/disp.h>
 #include <sys/kmem.h>
 #include <sys/systm.h>

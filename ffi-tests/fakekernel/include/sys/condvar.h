@@ -9,7 +9,7 @@
 
 #include <sys/mutex.h>
 
-typedef struct kcondvar {
+typedef struct {
 	uint64_t	_opaque[8];
 } kcondvar_t;
 

@@ -8,14 +8,17 @@
 #define	_SYS_CPUVAR_H
 
 #include <sys/types.h>
+#include <sys/debug.h>
+
+typedef int processorid_t;	/* of <sys/processor.h> */
 
 typedef struct cpu {
 	processorid_t	cpu_id;
 	processorid_t	cpu_seqid;	/* 0 .. ncpus - 1 */
-	volatile char	cpu_kprunrun;	/* a kernel preemption is pending */
+	char		cpu_kprunrun;	/* a kernel preemption is pending */
 } cpu_t;
 
-extern cpu_t *curcpup(void);
+extern struct cpu *curcpup(void);
 #define	CPU	(curcpup())
 
 extern int ncpus;

@@ -8,7 +8,8 @@
 #define	_SYS_DDI_H
 
 #include <sys/types.h>
-#include <sys/systm.h>
-#include <sys/sysmacros.h>
+
+extern void delay(clock_t);
+extern clock_t drv_usectohz(clock_t);
 
 #endif	/* _SYS_DDI_H */

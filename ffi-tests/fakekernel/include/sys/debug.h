@@ -9,10 +9,10 @@
 
 #include <sys/types.h>
 
-extern int assfail(const char *, const char *, int);
+extern void assfail(const char *, const char *, int);
 
 #define	VERIFY(ex)	\
-	((void)((ex) || assfail(#ex, __FILE__, __LINE__)))
+	((void)((ex) || (assfail(#ex, __FILE__, __LINE__), 0)))
 #define	VERIFY0(x)	VERIFY((x) == 0)
 
 #ifdef	DEBUG

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * Preemption control: macros into kthread_t, as in illumos.
+ * Preemption control: macros into kthread_t, as in illumos.  Who uses them
+ * includes <sys/cpuvar.h> as well.
  */
 
 #ifndef	_SYS_DISP_H
 #define	_SYS_DISP_H
 
 #include <sys/thread.h>
-#include <sys/cpuvar.h>
-#include <sys/debug.h>
 
 #define	KPREEMPT_SYNC	(-1)
 

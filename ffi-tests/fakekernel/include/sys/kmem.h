@@ -15,6 +15,7 @@
 struct kmem_cache;
 typedef struct kmem_cache kmem_cache_t;
 struct vmem;
+typedef struct vmem vmem_t;
 
 extern void *kmem_alloc(size_t, int);
 extern void *kmem_zalloc(size_t, int);
@@ -22,7 +23,7 @@ extern void kmem_free(void *, size_t);
 
 extern kmem_cache_t *kmem_cache_create(char *, size_t, size_t,
     int (*)(void *, void *, int), void (*)(void *, void *),
-    void (*)(void *), void *, struct vmem *, int);
+    void (*)(void *), void *, vmem_t *, int);
 extern void kmem_cache_destroy(kmem_cache_t *);
 extern void *kmem_cache_alloc(kmem_cache_t *, int);
 extern void kmem_cache_free(kmem_cache_t *, void *);

@@ -8,6 +8,7 @@
 #define	_SYS_KSTAT_H
 
 #include <sys/types.h>
+#include <sys/time.h>
 
 #define	KSTAT_STRLEN		31
 #define	KSTAT_TYPE_NAMED	1

@@ -34,11 +34,15 @@ struct modlmisc {
 };
 
 /* Only the members that fakekernel fills; illumos has more. */
+struct modspecific_info {
+	char	msi_linkinfo[MODMAXLINKINFOLEN];
+	int	msi_p0;
+};
 struct modinfo {
 	int	mi_rev;
 	int	mi_loadcnt;
 	char	mi_name[MODMAXNAMELEN];
-	char	mi_linkinfo[MODMAXLINKINFOLEN];
+	struct modspecific_info mi_msinfo[MODMAXLINK];
 };
 
 extern int _init(void);

@@ -9,11 +9,11 @@
 
 #include <sys/types.h>
 
-typedef struct kmutex {
+typedef struct {
 	uint64_t	_opaque[8];
 } kmutex_t;
 
-typedef enum { MUTEX_ADAPTIVE = 0, MUTEX_DEFAULT = 0, MUTEX_DRIVER = 4 }
+typedef enum { MUTEX_ADAPTIVE = 0, MUTEX_DRIVER = 4, MUTEX_DEFAULT = 6 }
     kmutex_type_t;
 
 extern void mutex_init(kmutex_t *, char *, kmutex_type_t, void *);

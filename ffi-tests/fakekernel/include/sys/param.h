@@ -8,7 +8,6 @@
 #define	_SYS_PARAM_H
 
 #include <sys/types.h>
-#include <sys/sysmacros.h>
 
 #define	MAXPATHLEN	1024
 #define	PAGESIZE	4096

@@ -11,9 +11,14 @@
 #include <sys/types.h>
 
 typedef struct free_rtn {
-	void	(*free_func)(void *);
+	void	(*free_func)();
 	caddr_t	free_arg;
 } frtn_t;
+
+struct cred;
+typedef struct cred cred_t;
+struct queue;
+typedef struct queue queue_t;
 
 typedef struct msgb {
 	struct msgb	*b_next;
@@ -27,8 +32,6 @@ typedef struct msgb {
 	unsigned short	b_flag;
 	queue_t		*b_queue;
 } mblk_t;
-
-struct fthdr;
 
 typedef struct datab {
 	frtn_t		*db_frtnp;
@@ -66,17 +69,10 @@ typedef struct datab {
 #define	BPRI_MED	2
 #define	BPRI_HI		3
 
-#define	MBLKL(mp)	((mp)->b_wptr - (mp)->b_rptr)
-#define	MBLKSIZE(mp)	((mp)->b_datap->db_lim - (mp)->b_datap->db_base)
-#define	DB_BASE(mp)	((mp)->b_datap->db_base)
-#define	DB_LIM(mp)	((mp)->b_datap->db_lim)
-#define	DB_REF(mp)	((mp)->b_datap->db_ref)
-
 extern mblk_t *allocb(size_t, uint_t);
-extern void freeb(mblk_t *);
+extern void freeb(struct msgb *);
 extern void freemsg(mblk_t *);
 extern void linkb(mblk_t *, mblk_t *);
-extern size_t msgdsize(const mblk_t *);
-extern size_t msgsize(const mblk_t *);
+extern size_t msgdsize(struct msgb *);
 
 #endif	/* _SYS_STREAM_H */

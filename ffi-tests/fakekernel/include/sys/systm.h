@@ -9,12 +9,10 @@
 
 #include <sys/types.h>
 
-extern int servicing_interrupt(void);
-
 extern void bcopy(const void *, void *, size_t);
 extern void bzero(void *, size_t);
 extern int bcmp(const void *, const void *, size_t);
-extern void *memcpy(void *restrict, const void *restrict, size_t);
+extern void *memcpy(void *, const void *, size_t);
 extern void *memmove(void *, const void *, size_t);
 extern void *memset(void *, int, size_t);
 extern int memcmp(const void *, const void *, size_t);
@@ -23,6 +21,5 @@ extern int strcmp(const char *, const char *);
 extern int strncmp(const char *, const char *, size_t);
 
 extern void delay(clock_t);
-extern clock_t drv_usectohz(clock_t);
 
 #endif	/* _SYS_SYSTM_H */

@@ -11,12 +11,16 @@
 
 #include <sys/types.h>
 
+struct _klwp;
+typedef struct _klwp klwp_t;
+struct proc;
+
 typedef struct _kthread {
-	volatile signed char	t_preempt;	/* > 0: preemption is off */
-	ushort_t		t_flag;
+	volatile char		t_preempt;	/* > 0: preemption is off */
+	uint_t			t_flag;
 	struct _kthread		*t_intr;
-	void			*t_lwp;
-	void			*t_procp;
+	klwp_t			*t_lwp;
+	struct proc		*t_procp;
 } kthread_t;
 
 /* The thread is inside its own kernel_fpu_begin/end section. */

@@ -9,6 +9,8 @@
 
 #include <sys/types.h>
 
+typedef longlong_t hrtime_t;
+
 #define	NANOSEC	1000000000LL
 #define	MICROSEC 1000000
 

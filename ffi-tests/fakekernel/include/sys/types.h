@@ -27,26 +27,17 @@ typedef long long	offset_t;
 typedef int		pid_t;
 typedef int		id_t;
 typedef unsigned int	uid_t;
-typedef int		processorid_t;
 typedef short		pri_t;
 typedef long		clock_t;
-typedef long long	hrtime_t;
 
 typedef enum { B_FALSE, B_TRUE } boolean_t;
 
-typedef union lloff {
+typedef union {
 	offset_t _f;
 	struct {
 		int32_t _l;
 		int32_t _u;
 	} _p;
 } lloff_t;
-
-struct cred;
-typedef struct cred cred_t;
-struct dev_info;
-typedef struct dev_info dev_info_t;
-struct queue;
-typedef struct queue queue_t;
 
 #endif	/* _SYS_TYPES_H */

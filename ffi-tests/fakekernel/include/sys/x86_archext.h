@@ -31,7 +31,7 @@
 #define	X86FSET_VPCLMULQDQ	18
 #define	NUM_X86_FEATURES	19
 
-extern uchar_t x86_featureset[(NUM_X86_FEATURES + 7) / 8];
+extern uchar_t x86_featureset[];
 
 extern boolean_t is_x86_feature(void *, uint_t);
 

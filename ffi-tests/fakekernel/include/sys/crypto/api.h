@@ -29,7 +29,7 @@ typedef struct {
 
 #define	CRYPTO_MECH_INVALID	((crypto_mech_type_t)-1)
 
-extern crypto_mech_type_t crypto_mech2id(char *);
+extern crypto_mech_type_t crypto_mech2id(const char *);
 
 extern int crypto_create_ctx_template(crypto_mechanism_t *, crypto_key_t *,
     crypto_ctx_template_t *, int);

@@ -216,7 +216,7 @@ typedef enum {
 	CRYPTO_LOGICAL_PROVIDER
 } crypto_provider_type_t;
 
-struct modlinkage;
+typedef struct dev_info dev_info_t;
 
 typedef union crypto_provider_dev {
 	struct modlinkage	*pd_sw;
