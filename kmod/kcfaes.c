@@ -142,6 +142,8 @@ static boolean_t kcfaes_registered = B_FALSE;
 
 uint64_t kcfaes_selftest_ns;
 
+const char *kcfaes_table_names[KCFAES_TABLES];
+
 /*
  * A wrong tunable does not keep AES from a system: it is clamped, loudly.
  */
@@ -185,6 +187,7 @@ kcfaes_selftest(void)
 	int right;
 
 	for (table = 0; table < KCFAES_TABLES; table++) {
+		kcfaes_table_names[table] = kcfaes_module_table_name(table);
 		right = kcfaes_module_selftest(table, &fault);
 		if (right == 0 && table == 1) {
 			cmn_err(CE_NOTE, "kcfaes: this CPU lacks AES-NI or "
@@ -200,7 +203,7 @@ kcfaes_selftest(void)
 		}
 		cmn_err(CE_NOTE, "kcfaes: self-test: table %s gave a wrong "
 		    "answer in %s with a key of %u bits: it is not used",
-		    kcfaes_module_table_name(table), fault.mode,
+		    kcfaes_table_names[table], fault.mode,
 		    fault.key_bits);
 	}
 	kcfaes_selftest_ns = (uint64_t)(gethrtime() - start);

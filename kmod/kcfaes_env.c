@@ -41,9 +41,12 @@ static uint32_t kcfaes_features;
 static kmem_cache_t *kcfaes_operation_cache;
 static size_t kcfaes_operation_bytes;	/* 0 while there is no cache */
 
-/* One for each CPU, by its sequence number, on a cache line of its own. */
-static struct kcfaes_stats *kcfaes_cpu_stats;
-static uint_t kcfaes_nstats;
+/*
+ * One for each CPU, by its sequence number, on a cache line of its own.  The
+ * vector test module and mdb find them by name.
+ */
+struct kcfaes_stats *kcfaes_cpu_stats;
+uint_t kcfaes_nstats;
 static void *kcfaes_stats_block;
 
 #define	STATS_BLOCK_BYTES	\

@@ -26,6 +26,13 @@ extern void kcfaes_env_init(void);
 extern void kcfaes_env_create(size_t operation_bytes);
 extern void kcfaes_env_destroy(void);
 
+/* What each CPU has counted, by its sequence number; NULL and 0 at first. */
+extern struct kcfaes_stats *kcfaes_cpu_stats;
+extern uint_t kcfaes_nstats;
+
+/* The names of the tables, by number. */
+extern const char *kcfaes_table_names[KCFAES_TABLES];
+
 /* The sum over all CPUs, of longest_hold the maximum. */
 extern void kcfaes_env_total(struct kcfaes_stats *);
 

@@ -61,7 +61,7 @@ kcfaes_kstat_name(kstat_named_t *knp, uint_t i, uint_t table,
 	char name[KSTAT_STRLEN];
 
 	(void) snprintf(name, sizeof (name), "%s_%s_%s",
-	    kcfaes_counted[i].name, kcfaes_module_table_name(table), what);
+	    kcfaes_counted[i].name, kcfaes_table_names[table], what);
 	kstat_named_init(knp, name, KSTAT_DATA_UINT64);
 }
 

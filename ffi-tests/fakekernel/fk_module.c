@@ -75,6 +75,36 @@ mod_getctl(struct modlinkage *linkage)
 	return (i < 0 ? NULL : &modules[i].ctl);
 }
 
+/*
+ * Of what is linked with these tests: the symbols that the modules look up.
+ * They are found while the module is loaded that has them.
+ */
+extern struct kcfaes_stats *kcfaes_cpu_stats __attribute__((weak));
+extern uint_t kcfaes_nstats __attribute__((weak));
+extern const char *kcfaes_table_names[] __attribute__((weak));
+
+uintptr_t
+modgetsymvalue(char *name, int kernelonly)
+{
+	const struct {
+		const char *name;
+		void *at;
+	} symbols[] = {
+		{ "kcfaes_cpu_stats", &kcfaes_cpu_stats },
+		{ "kcfaes_nstats", &kcfaes_nstats },
+		{ "kcfaes_table_names", kcfaes_table_names },
+	};
+	size_t i;
+
+	if (kernelonly || (!installed("kcfaes") && !installed("aes")))
+		return (0);
+	for (i = 0; i < sizeof (symbols) / sizeof (symbols[0]); i++) {
+		if (strcmp(symbols[i].name, name) == 0)
+			return ((uintptr_t)symbols[i].at);
+	}
+	return (0);
+}
+
 int
 fk_module_loadflags(const char *name)
 {

@@ -8,17 +8,20 @@ use std::collections::BTreeMap;
 use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Request, Way};
 use kcfaes_ffi_tests::kernel::{
-    self, fk_kmem_live_bytes, fk_log_clear, fk_module_load, kcfaes_gcm_stream, kcfaes_hold_bytes,
-    kcfaes_table_max, statistic, table_in_use,
+    self, fk_kmem_live_bytes, fk_log_clear, fk_module_load, fk_module_unload, kcfaes_gcm_stream,
+    kcfaes_hold_bytes, kcfaes_table_max, statistic, table_in_use,
 };
 use kcfaes_provider::engine::TableId;
 use kcfaes_vectors::Mode;
 
 unsafe extern "C" {
     fn kcfaes_test_module_init() -> c_int;
+    fn kcfaes_test_module_fini() -> c_int;
+    static mut kcfaes_test_stay: c_uint;
 }
 
 const ECANCELED: c_int = 47;
+const EIO: c_int = 5;
 
 /// What the tunable is by default: the choice is the module's.
 const AUTOMATIC: c_uint = TableId::ALL.len() as c_uint;
@@ -169,9 +172,29 @@ fn the_vector_test_module_passes() {
     // SAFETY: the name is a C string and `_init` is the module's.
     let error = unsafe { fk_module_load(c"kcfaes_test".as_ptr(), kcfaes_test_module_init) };
     assert_eq!(error, ECANCELED, "{:?}", kernel::log());
-    assert!(kernel::log()[0].contains(", 0 skipped: 0 failures"), "{:?}", kernel::log());
+    let line = format!(", 0 skipped: 0 failures; table {}", table_in_use());
+    assert!(kernel::log()[0].ends_with(&line), "{:?}", kernel::log());
     assert_eq!(statistic("longest_hold_bytes"), 32 * 1024);
     unload();
+
+    // On request it stays, and says which table has worked.
+    load(TableId::Portable as c_uint, 32 * 1024, 1);
+    // SAFETY: a tunable; the name is a C string, `_init` and `_fini` are the module's.
+    let errors = unsafe {
+        kcfaes_test_stay = 1;
+        let init = fk_module_load(c"kcfaes_test".as_ptr(), kcfaes_test_module_init);
+        kcfaes_test_stay = 0;
+        (init, fk_module_unload(c"kcfaes_test".as_ptr(), kcfaes_test_module_fini))
+    };
+    assert_eq!(errors, (0, 0), "{:?}", kernel::log());
+    assert!(kernel::log()[0].ends_with("0 failures; table portable"), "{:?}", kernel::log());
+    unload();
+
+    // Without a provider there is no pass.
+    // SAFETY: as above.
+    let error = unsafe { fk_module_load(c"kcfaes_test".as_ptr(), kcfaes_test_module_init) };
+    assert_eq!(error, EIO);
+    assert!(kernel::log().iter().any(|line| line.ends_with(" failures; not by kcfaes")));
 }
 
 fn tunables_are_obeyed() {

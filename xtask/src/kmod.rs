@@ -62,9 +62,17 @@ pub(crate) const FLAGS: [&str; 28] = [
 /// What every module exports.
 const ENTRIES: [&str; 3] = ["_init", "_fini", "_info"];
 
-/// Set from /etc/system, so they stay in the symbol table as well.
-const TUNABLES: [&str; 3] = ["kcfaes_table_max", "kcfaes_hold_bytes", "kcfaes_gcm_stream"];
-const TEST_TUNABLES: [&str; 1] = ["kcfaes_test_speed_ms"];
+/// What others find by name: tunables, which are set from /etc/system, and what the test module and mdb
+/// read.
+const VARIABLES: [&str; 6] = [
+    "kcfaes_table_max",
+    "kcfaes_hold_bytes",
+    "kcfaes_gcm_stream",
+    "kcfaes_cpu_stats",
+    "kcfaes_nstats",
+    "kcfaes_table_names",
+];
+const TEST_VARIABLES: [&str; 2] = ["kcfaes_test_speed_ms", "kcfaes_test_stay"];
 
 /// What the provider's module takes from the kernel and from misc/kcf.
 const IMPORTS: [&str; 29] = [
@@ -156,7 +164,7 @@ const TEST_IMPORTS: [&str; 23] = [
     "kmem_free",
     "kmem_zalloc",
 ];
-const TEST_ONLY_IMPORTS: [&str; 2] = ["memcmp", "mod_miscops"];
+const TEST_ONLY_IMPORTS: [&str; 4] = ["memcmp", "mod_miscops", "modgetsymvalue", "snprintf"];
 
 /// Whose headers the C of the modules is compiled against.
 #[derive(Clone, Copy)]
@@ -273,11 +281,11 @@ pub(crate) fn modules(tree: &Tree, rooms: &Rooms, headers: Headers<'_>) -> Resul
         inputs.push(compile(tree, &source, &objects, headers)?);
     }
     let kcfaes = dir.join(headers.module("kcfaes"));
-    link_module(&inputs, &TUNABLES, &kcfaes)?;
+    link_module(&inputs, &VARIABLES, &kcfaes)?;
     let test = dir.join(headers.module("kcfaes_test"));
     let source = tree.root.join("kmod/kcfaes_test.c");
     let inputs = [compile(tree, &source, &objects, headers)?, mark];
-    link_module(&inputs, &TEST_TUNABLES, &test)?;
+    link_module(&inputs, &TEST_VARIABLES, &test)?;
     Ok(Modules { kcfaes, test })
 }
 
@@ -379,9 +387,9 @@ fn assemble(text: &str, dir: &Path) -> Result<PathBuf> {
     Ok(object)
 }
 
-fn link_module(inputs: &[PathBuf], tunables: &[&str], output: &Path) -> Result<()> {
+fn link_module(inputs: &[PathBuf], variables: &[&str], output: &Path) -> Result<()> {
     let globals: BTreeSet<String> =
-        ENTRIES.iter().chain(tunables).map(ToString::to_string).collect();
+        ENTRIES.iter().chain(variables).map(ToString::to_string).collect();
     link_relocatable(inputs, &globals, output)
 }
 

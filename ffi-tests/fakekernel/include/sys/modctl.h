@@ -61,6 +61,9 @@ typedef struct modctl {
 
 #define	MOD_NOAUTOUNLOAD	0x1
 
+/* The address of a global symbol of the kernel or a loaded module; or 0. */
+extern uintptr_t modgetsymvalue(char *, int);
+
 /* Of a module that is loaded, by its linkage; NULL if there is none. */
 extern modctl_t *mod_getctl(struct modlinkage *);
 
