@@ -7,11 +7,13 @@
  * An FPU hold in process context is kernel_fpu_begin() with preemption off.
  * That call saves user state only, so in an interrupt, which may have pinned
  * a thread inside its own FPU section, and in a thread already inside one, it
- * would destroy live registers or panic.  There the hold borrows: with CR0.TS
- * clear somebody's registers are live, xmm0-15 are saved and put back; with
- * TS set they belong to nobody here, TS is cleared for the run, the registers
- * are zeroed and TS is set again.  A borrower may run legacy-SSE code alone,
- * which leaves the upper halves as they are.
+ * would destroy live registers or panic.  There the hold borrows: it clears
+ * CR0.TS if that is set, saves xmm0-15, and puts both back.
+ *
+ * With TS set, too, the registers may be somebody's: bhyve loads a guest's
+ * state, its XCR0 included, sets TS, and only then enters the guest.  So a
+ * borrower runs legacy-SSE code alone: no VEX, which XCR0 may forbid and which
+ * would clear upper halves, and no XSAVE.
  *
  * Holds never nest, and nothing is allocated inside one.
  */
@@ -32,8 +34,8 @@
 
 /* Values of kcfaes_hold.mode. */
 #define	HOLD_KERNEL_FPU	0
-#define	HOLD_BORROWED	1	/* TS was clear: xmm0-15 are saved */
-#define	HOLD_TS_CLEARED	2	/* TS was set: nothing to save */
+#define	HOLD_BORROWED	1	/* xmm0-15 are saved, TS was clear */
+#define	HOLD_TS_CLEARED	2	/* xmm0-15 are saved, TS was set */
 
 static uint32_t kcfaes_features;
 
@@ -255,29 +257,6 @@ kcfaes_xmm_restore(uint8_t (*xmm)[16])
 	    : : "r" (xmm) : "memory");
 }
 
-static void KCFAES_NOINLINE
-kcfaes_xmm_zero(void)
-{
-	__asm__ volatile(
-	    "pxor %%xmm0, %%xmm0\n\t"
-	    "pxor %%xmm1, %%xmm1\n\t"
-	    "pxor %%xmm2, %%xmm2\n\t"
-	    "pxor %%xmm3, %%xmm3\n\t"
-	    "pxor %%xmm4, %%xmm4\n\t"
-	    "pxor %%xmm5, %%xmm5\n\t"
-	    "pxor %%xmm6, %%xmm6\n\t"
-	    "pxor %%xmm7, %%xmm7\n\t"
-	    "pxor %%xmm8, %%xmm8\n\t"
-	    "pxor %%xmm9, %%xmm9\n\t"
-	    "pxor %%xmm10, %%xmm10\n\t"
-	    "pxor %%xmm11, %%xmm11\n\t"
-	    "pxor %%xmm12, %%xmm12\n\t"
-	    "pxor %%xmm13, %%xmm13\n\t"
-	    "pxor %%xmm14, %%xmm14\n\t"
-	    "pxor %%xmm15, %%xmm15"
-	    : : : "memory");
-}
-
 /*
  * Clears the save area with integer stores: the registers are the interrupted
  * thread's again, and a library's bzero might use them.
@@ -304,14 +283,13 @@ kcfaes_env_hold(struct kcfaes_hold *h)
 		KCFAES_PROBE1(kcfaes__hold, uint64_t, h->mode);
 		return;
 	}
+	h->mode = HOLD_BORROWED;
 	cr0 = getcr0();
 	if (cr0 & CR0_TS) {
 		h->mode = HOLD_TS_CLEARED;
 		setcr0(cr0 & ~(ulong_t)CR0_TS);
-	} else {
-		h->mode = HOLD_BORROWED;
-		kcfaes_xmm_save(h->xmm);
 	}
+	kcfaes_xmm_save(h->xmm);
 	KCFAES_PROBE1(kcfaes__hold, uint64_t, h->mode);
 }
 
@@ -323,18 +301,13 @@ void
 kcfaes_env_release(struct kcfaes_hold *h)
 {
 	KCFAES_PROBE1(kcfaes__release, uint64_t, h->mode);
-	switch (h->mode) {
-	case HOLD_KERNEL_FPU:
+	if (h->mode == HOLD_KERNEL_FPU) {
 		kernel_fpu_end(NULL, KFPU_NO_STATE);
-		break;
-	case HOLD_BORROWED:
+	} else {
 		kcfaes_xmm_restore(h->xmm);
 		kcfaes_xmm_forget(h->xmm);
-		break;
-	default:
-		kcfaes_xmm_zero();
-		setcr0(getcr0() | CR0_TS);
-		break;
+		if (h->mode == HOLD_TS_CLEARED)
+			setcr0(getcr0() | CR0_TS);
 	}
 	kpreempt_enable();
 }

@@ -24,6 +24,9 @@
 /* x87, SSE, AVX, and the three of AVX-512. */
 #define	XCR0_WANTED	0xe7
 
+/* x87 and SSE: a VEX instruction is undefined then. */
+#define	XCR0_GUEST	0x3
+
 /* The part of an image that says which components were saved. */
 #define	XSAVE_HEADER	512
 #define	XSAVE_HEADER_BYTES 64
@@ -120,6 +123,15 @@ fpu_init(void)
 	fpu_set_ts(0);
 	__asm__ volatile("fninit");
 	fpu_set_ts(1);
+}
+
+void
+fpu_guest_xcr0(int on)
+{
+	if (xcr0 != 0) {
+		__asm__ volatile("xsetbv" : : "a" (on ? XCR0_GUEST : xcr0),
+		    "d" (0), "c" (0));
+	}
 }
 
 void

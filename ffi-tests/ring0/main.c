@@ -23,7 +23,7 @@
 
 #define	SHOWN		10	/* failures */
 #define	THREADS_VALUE	0x1122334455667788ull
-#define	NOBODYS_VALUE	0x99aabbccddeeff00ull
+#define	GUESTS_VALUE	0x99aabbccddeeff00ull
 
 /* Of the ticks inside and outside holds, one in so many calls the provider. */
 #define	EVERY_INSIDE	16
@@ -45,6 +45,13 @@ static int loaded;
 /* By TS: 0 clear, the interrupted code holds the FPU; 1 set. */
 static uint64_t seen[2], called[2];
 static uint64_t nested;
+
+/*
+ * A guest's registers are loaded, TS is set and XCR0 is the guest's: what a
+ * hypervisor's thread looks like just before it enters the guest.
+ */
+static int guest_is_live;
+static uint64_t guests, registers_lost;
 
 void
 check(int ok, const char *fmt, ...)
@@ -70,20 +77,23 @@ failed(void)
 	return (failures);
 }
 
-static int
-all_zero(const uint8_t *at, size_t len)
+/* Which of xmm0-15 differ between two images. */
+static uint_t
+registers_changed(const image_t *a, const image_t *b)
 {
-	while (len > 0 && *at == 0) {
-		at++;
-		len--;
+	uint_t changed = 0, i;
+
+	for (i = 0; i < IMAGE_XMM_BYTES; i += 16) {
+		changed += bcmp(a->bytes + IMAGE_XMM + i,
+		    b->bytes + IMAGE_XMM + i, 16) != 0;
 	}
-	return (len == 0);
+	return (changed);
 }
 
 /*
  * Calls func in an interrupt, as at entry with interrupts off; the first level
- * turns them on.  With TS clear the registers are somebody's: every bit must
- * come back.  With TS set they are nobody's, and xmm0-15 may be zero instead.
+ * turns them on.  The registers are somebody's, with TS clear and with TS set:
+ * every bit must come back.
  */
 static void
 guarded(void (*func)(void *), void *arg)
@@ -92,8 +102,8 @@ guarded(void (*func)(void *), void *arg)
 	image_t *b = &before[level], *a = &after[level];
 	int ts = fpu_ts();
 
-	if (ts)
-		fpu_fill(NOBODYS_VALUE);
+	if (ts && !guest_is_live)
+		fpu_fill(GUESTS_VALUE);
 	fpu_image(b);
 	fk_set_interrupt(1);
 	if (level == 1) {
@@ -105,8 +115,6 @@ guarded(void (*func)(void *), void *arg)
 	check(fpu_ts() == ts, "an interrupt found TS %d and left it %d", ts,
 	    !ts);
 	fpu_image(a);
-	if (ts && all_zero(a->bytes + IMAGE_XMM, IMAGE_XMM_BYTES))
-		bzero(b->bytes + IMAGE_XMM, IMAGE_XMM_BYTES);
 	check(bcmp(b, a, sizeof (*b)) == 0,
 	    "an interrupt with TS %d changed vector registers", ts);
 	called[ts]++;
@@ -221,6 +229,30 @@ in_hold(void (*func)(void *), void *arg)
 }
 
 /*
+ * Calls func in an interrupt that falls between a hypervisor's load of its
+ * guest's registers and its entry into the guest.
+ */
+static void
+in_guest(void (*func)(void *), void *arg)
+{
+	static image_t before, after;
+
+	fpu_fill(GUESTS_VALUE);
+	fpu_image(&before);
+	guest_is_live = 1;
+	fpu_guest_xcr0(1);
+	in_interrupt(func, arg);
+	fpu_guest_xcr0(0);
+	guest_is_live = 0;
+	check(fpu_ts(), "%s: TS was clear when a guest was entered", name);
+	fpu_image(&after);
+	registers_lost += registers_changed(&before, &after);
+	check(bcmp(&before, &after, sizeof (before)) == 0,
+	    "%s: a guest lost vector registers", name);
+	guests++;
+}
+
+/*
  * An interrupt of this interrupt: outside a hold, and inside one that this
  * interrupt has borrowed from the provider's environment.
  */
@@ -294,6 +326,8 @@ contexts(void)
 	right_again("in an interrupt outside a hold");
 	in_hold(seal_again, m);
 	right_again("in an interrupt inside a hold");
+	in_guest(seal_again, m);
+	right_again("in an interrupt with a guest's registers live");
 	in_own_section(seal_again, m);
 	right_again("in a thread inside its own FPU section");
 	in_interrupt(nest, m);
@@ -475,6 +509,8 @@ ring0_main(void)
 	fk_printf("%lu interrupts: %lu inside a hold, %lu of them called the "
 	    "provider; %lu outside, %lu called; %lu nested calls\n", ticks,
 	    seen[0], called[0], seen[1], called[1], nested);
+	fk_printf("%lu guests, %lu of their registers lost\n", guests,
+	    registers_lost);
 	fk_printf("0 #NM, %lu violations, %lu bytes live\n",
 	    fk_violations(FK_V_KINDS), fk_kmem_live_bytes());
 	fk_printf("ring 0: %lu passed, %lu failed\n", passes, failures);

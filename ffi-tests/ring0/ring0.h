@@ -54,6 +54,8 @@ extern void fpu_report(void);
 extern void fpu_image(image_t *);
 /* Fills every vector register, even with TS set, which stays. */
 extern void fpu_fill(uint64_t);
+/* XCR0 as a guest has it that knows x87 and SSE alone, and back. */
+extern void fpu_guest_xcr0(int on);
 extern int fpu_ts(void);
 extern void fpu_set_ts(int);
 

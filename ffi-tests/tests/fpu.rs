@@ -346,7 +346,8 @@ fn an_interrupted_thread_keeps_its_registers() {
     let _alone = alone();
     let marks: Vec<[u8; 16]> = (1..=16).map(|n| [n; 16]).collect();
     assert_eq!(registers_after_a_borrowed_hold(false).as_slice(), marks, "TS clear");
-    assert_eq!(registers_after_a_borrowed_hold(true), [[0; 16]; 16], "TS set");
+    // A guest's, loaded by a hypervisor before it set TS.
+    assert_eq!(registers_after_a_borrowed_hold(true).as_slice(), marks, "TS set");
 }
 
 /// Watches the registers while `f` runs: they are filled when a hold begins, and must be zero or as

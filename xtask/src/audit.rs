@@ -36,13 +36,12 @@ const PUBLIC_SPILLS: [(&str, &str); 1] = [("kcfaes_ctr32_vaes256", "the next cou
 
 /// Functions without a frame, where fbt has no probe, and why. gcc gives a leaf that uses no stack none,
 /// whatever its options say.
-const FRAMELESS: [(&str, &str); 8] = [
+const FRAMELESS: [(&str, &str); 7] = [
     ("kcfaes_kernels_wipe_wipe_stack_aesni", "zeros the frame that was at its place"),
     ("kcfaes_kernels_wipe_wipe_stack_vaes256", "likewise"),
     ("kcfaes_kernels_wipe_wipe_stack_vaes512", "likewise"),
     ("kcfaes_xmm_save", "a leaf of gcc's"),
     ("kcfaes_xmm_restore", "likewise"),
-    ("kcfaes_xmm_zero", "likewise"),
     ("kcfaes_env_features", "likewise"),
     ("kcfaes_env_stats", "likewise"),
 ];

@@ -639,7 +639,7 @@ test_holds(void)
 	CHECK(!fk_cr0_ts());
 	CHECK_EQ(fk_preempt_depth(), 0);
 
-	/* Interrupt, TS set: cleared for the run, nothing left, set again. */
+	/* Interrupt, TS set: a guest's come back as well, and TS. */
 	fk_set_cr0_ts(1);
 	kcfaes_env_hold(&h);
 	CHECK(!fk_cr0_ts());
@@ -647,8 +647,10 @@ test_holds(void)
 	fk_xmm_fill(0xdeadbeefdeadbeefull);
 	kcfaes_env_release(&h);
 	CHECK(fk_cr0_ts());
+	(void) memset(&h, 0, sizeof (h));
 	spoil(&h, before, after);
-	CHECK_EQ(memcmp(after, zero, sizeof (zero)), 0);
+	CHECK_EQ(memcmp(before, after, sizeof (before)), 0);
+	CHECK_EQ(memcmp(h.xmm, zero, sizeof (zero)), 0);
 	CHECK(fk_cr0_ts());
 	fk_set_cr0_ts(0);
 	fk_set_interrupt(0);
