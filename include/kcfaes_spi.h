@@ -149,7 +149,7 @@ int kcfaes_mac_atomic(crypto_provider_handle_t provider,
 
 /*
  * Verifies the MAC of a message in one call, in constant time. A MAC of another length than the
- * mechanism's is CRYPTO_INVALID_MAC.
+ * mechanism's is CRYPTO_INVALID_MAC, whatever else is wrong.
  */
 int kcfaes_mac_verify_atomic(crypto_provider_handle_t provider,
                              crypto_session_id_t session,

@@ -433,7 +433,7 @@ impl Memory {
         request: &mut Request,
         template: Option<&Template>,
     ) -> Result<(), String> {
-        let &Journey { way, shape, verdict, input, want, .. } = journey;
+        let &Journey { mode, way, shape, verdict, input, want, .. } = journey;
         let status = match verdict {
             Verdict::Good => CRYPTO_SUCCESS,
             Verdict::Forged(status) => status,
@@ -455,7 +455,11 @@ impl Memory {
             context.map_err(|rv| format!("init: {rv:#x}"))?.single(&mut src, out)
         };
         expect!(rv, status, "status");
-        expect!(src.cd_length, input.len(), "input cd_length");
+        // A verification by GMAC on a context says 0, in place too.
+        let verified = matches!(shape.calls, Calls::Single)
+            && (mode, way, verdict) == (Mode::Gmac, Way::Decrypt, Verdict::Good);
+        let stays = if verified && shape.place == Place::Null { 0 } else { input.len() };
+        expect!(src.cd_length, stays, "input cd_length");
         expect!(dst.cd_length, want.len(), "output cd_length");
         expect!((src.cd_offset, dst.cd_offset), (src_offset, dst_offset), "cd_offset");
         Ok(())

@@ -23,9 +23,9 @@ use core::ptr::NonNull;
 use kcfaes_provider::data::{Data, Flat, Io};
 use kcfaes_provider::engine::{Fpu, env, wipe};
 use kcfaes_provider::kcf::{
-    CRYPTO_INVALID_MAC, CRYPTO_PROVIDER_READY, CRYPTO_SUCCESS, Error, Result, crypto_ctx_t,
-    crypto_data_t, crypto_key_t, crypto_mechanism_t, crypto_provider_handle_t, crypto_req_handle_t,
-    crypto_session_id_t, crypto_spi_ctx_template_t,
+    CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW, CRYPTO_PROVIDER_READY, CRYPTO_SUCCESS, Error, Result,
+    crypto_ctx_t, crypto_data_t, crypto_key_t, crypto_mechanism_t, crypto_provider_handle_t,
+    crypto_req_handle_t, crypto_session_id_t, crypto_spi_ctx_template_t,
 };
 use kcfaes_provider::mode::{Operation, Produced};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter, check_format, key_bytes};
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn kcfaes_mac_atomic(
 }
 
 /// Verifies the MAC of a message in one call, in constant time. A MAC of another length than the
-/// mechanism's is `CRYPTO_INVALID_MAC`.
+/// mechanism's is `CRYPTO_INVALID_MAC`, whatever else is wrong.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_mac_verify_atomic(
     _provider: crypto_provider_handle_t,
@@ -455,14 +455,18 @@ unsafe fn single(
     count(mechanism, &fpu, io.src.len(), &result);
     drop(fpu);
     let ended = matches!(result, Ok(_) | Err(Error::INVALID_MAC));
-    // In the reference a MAC on a context leaves `cd_length` as it was.
-    let result = result.map(|produced| if mac { Produced::Unsaid } else { produced });
+    // In the reference computing a MAC on a context leaves `cd_length`. Verifying one makes it 0, as final
+    // does, in place too.
+    let verifies = mac && direction == Direction::Decrypt;
+    let result = result.map(|n| if mac && !verifies { Produced::Unsaid } else { n });
+    let said = if output.is_null() { input } else { output };
+    let input = if verifies { core::ptr::null_mut() } else { input };
     // SAFETY: the common contract.
     unsafe {
         if ended {
             free(ctx);
         }
-        report(input, output, result)
+        report(input, said, result)
     }
 }
 
@@ -493,8 +497,13 @@ unsafe fn finish(
     // SAFETY: the common contract.
     let ctx = unsafe { deref(ctx)? };
     // SAFETY: the common contract.
-    let (context, dst) =
-        unsafe { (context(direction, ctx)?, output.as_ref().map(|output| Data::new(output))) };
+    let (context, dst) = unsafe { (context(direction, ctx)?, output.as_ref()) };
+    // First of all, as in the reference, and where nothing is to be written too.
+    if dst.is_some_and(|dst| !(CRYPTO_DATA_RAW..=CRYPTO_DATA_MBLK).contains(&dst.cd_format)) {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    // SAFETY: the common contract.
+    let dst = dst.map(|dst| unsafe { Data::new(dst) });
     let (operation, key) = context.parts();
     let mut fpu = Fpu::new();
     let result = operation.finish(key, &mut fpu, dst.as_ref());
@@ -567,18 +576,21 @@ unsafe fn verify(
 ) -> Result<()> {
     // SAFETY: the common contract.
     let (src, mac) = unsafe { (&*deref(data)?, &*deref(mac)?) };
+    // First of all, as in the reference.
+    if mac.cd_length != 16 {
+        return Err(Error::INVALID_MAC);
+    }
     let mut computed = [0; 16];
     let mut out = Flat::new(&mut computed);
     // SAFETY: the common contract.
     unsafe { whole(request, Group::Mac, &Io { src: Data::new(src), dst: Some(out.data()) })? };
     let mut received = [0; 16];
-    if mac.cd_length == 16 {
-        // SAFETY: the common contract.
-        unsafe { Data::new(mac) }.input()?.gather(&mut received);
-    }
-    let same = bool::from(computed.ct_eq(&received)) & (mac.cd_length == 16);
+    // SAFETY: the common contract.
+    let found = unsafe { Data::new(mac) }.input().map(|mut mac| mac.gather(&mut received));
+    let same = bool::from(computed.ct_eq(&received));
     wipe(&mut computed);
-    if same { Ok(()) } else { Err(Error::Kcf(CRYPTO_INVALID_MAC)) }
+    found?;
+    if same { Ok(()) } else { Err(Error::INVALID_MAC) }
 }
 
 unsafe fn create_template(
