@@ -10,8 +10,9 @@ use kcfaes_ffi_tests::kernel::Ledger;
 use kcfaes_ffi_tests::sample::{AAD, KEY, Sample};
 use kcfaes_ffi_tests::spi::Spi;
 use kcfaes_provider::kcf::{
-    CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_INVALID_MAC, CRYPTO_KEY_SIZE_RANGE,
-    CRYPTO_MECHANISM_PARAM_INVALID, CRYPTO_SUCCESS, UIO_SYSSPACE, crypto_data_t,
+    CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE, CRYPTO_INVALID_MAC,
+    CRYPTO_KEY_SIZE_RANGE, CRYPTO_MECHANISM_PARAM_INVALID, CRYPTO_SUCCESS, UIO_SYSSPACE,
+    crypto_data_t,
 };
 use kcfaes_vectors::Mode;
 
@@ -348,6 +349,38 @@ fn final_looks_at_the_format_first() {
             } else {
                 let mut rest = Buffer::room(Format::Raw, 80, &[]);
                 assert_eq!(spi.finish(way, Some(&mut rest.data(0, 80))), CRYPTO_SUCCESS, "{name}");
+            }
+        }
+    }
+    ledger.settle();
+}
+
+/// A chain of no block at all ends early, as in stock: DATA_LEN_RANGE. As an output it is one without
+/// room.
+#[test]
+fn null_chain_is_a_short_list() {
+    let ledger = Ledger::begin();
+    for len in [0, 16] {
+        for sample in Sample::all(len).into_iter().filter(|sample| !sample.verifies()) {
+            let name = format!("{} of {len}", sample.name());
+            let room = sample.output.len();
+            let mut list = Buffer::new(Format::Mblk, &sample.input, &[len]);
+            let mut output = Buffer::room(Format::Raw, room, &[]);
+            let (mut src, mut dst) = (list.data(0, len), output.data(0, room));
+            src.cdu.cdu_mp = core::ptr::null_mut();
+            let rv = atomic(&sample, &mut src, Some(&mut dst));
+            assert_eq!((rv, dst.cd_length), (CRYPTO_DATA_LEN_RANGE, room), "{name}");
+            assert_eq!(output.bytes(), vec![FILL; room], "{name}");
+            let mut message = begin(&sample);
+            let rv = message.update(&mut src, Some(&mut dst));
+            assert_eq!(rv, CRYPTO_DATA_LEN_RANGE, "{name}");
+            message.cancel();
+            if room > 0 {
+                let mut input = Buffer::new(Format::Raw, &sample.input, &[]);
+                let (mut src, mut dst) = (input.data(0, len), list.data(0, room));
+                dst.cdu.cdu_mp = core::ptr::null_mut();
+                let rv = atomic(&sample, &mut src, Some(&mut dst));
+                assert_eq!((rv, dst.cd_length), (CRYPTO_BUFFER_TOO_SMALL, room), "{name}");
             }
         }
     }

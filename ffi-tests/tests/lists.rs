@@ -222,11 +222,18 @@ const DAMAGES: &[Damage] = &[
         output: bad,
     },
     Damage {
-        name: "no list",
-        formats: LISTS,
+        name: "no uio",
+        formats: &[Format::Uio],
         damage: |_, data| data.cdu.cdu_uio = core::ptr::null_mut(),
         input: bad,
         output: bad,
+    },
+    Damage {
+        name: "no chain",
+        formats: &[Format::Mblk],
+        damage: |_, data| data.cdu.cdu_mp = core::ptr::null_mut(),
+        input: ends_early,
+        output: too_small,
     },
     Damage {
         name: "chain cut short",

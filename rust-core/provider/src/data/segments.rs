@@ -187,7 +187,7 @@ impl<'a> Segments<'a> {
 
     /// [`open`](Self::open) of a uio or mblk, whose offset is not negative: walks the list until
     /// `len` bytes behind the offset are seen. With `len` 0 the offset itself must still be inside
-    /// an mblk, as it must in the reference.
+    /// an mblk, as it must in the reference, and a chain without a block ends early.
     ///
     /// # Safety
     /// As there.
@@ -218,11 +218,7 @@ impl<'a> Segments<'a> {
             }
             CRYPTO_DATA_MBLK => {
                 // SAFETY: the format says which member is set.
-                let next = unsafe { data.cdu.cdu_mp };
-                if next.is_null() {
-                    return Err(Error::ARGUMENTS_BAD);
-                }
-                Rest { next: next.cast(), count: CHAIN }
+                Rest { next: unsafe { data.cdu.cdu_mp }.cast(), count: CHAIN }
             }
             _ => return Err(Error::ARGUMENTS_BAD),
         };
