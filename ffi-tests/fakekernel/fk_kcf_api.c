@@ -62,12 +62,25 @@ typedef struct request {
 static uint_t live_contexts;
 static uint_t queued;
 
-/* A context is kept only by these; by update it is always kept. */
+/*
+ * Whether a request that came back with rv ends its context.  An update never
+ * does.  A direct single or final may be tried again after some codes; one
+ * from the queue may not, for its caller has gone on.  A failed init is
+ * released by whoever made the context, which from the queue is the request.
+ */
 static int
-keeps_context(int rv)
+ends_context(stage_t stage, int from_queue, int rv)
 {
-	return (rv == CRYPTO_QUEUED || rv == CRYPTO_BUSY ||
-	    rv == CRYPTO_BUFFER_TOO_SMALL);
+	switch (stage) {
+	case INIT:
+		return (from_queue && rv != CRYPTO_SUCCESS);
+	case SINGLE:
+	case FINAL:
+		return (from_queue || (rv != CRYPTO_QUEUED &&
+		    rv != CRYPTO_BUSY && rv != CRYPTO_BUFFER_TOO_SMALL));
+	default:
+		return (0);
+	}
 }
 
 static void
@@ -206,8 +219,8 @@ dispatch(request_t *r, crypto_req_handle_t rh)
 
 /*
  * Runs a request to its end, applies the rule that decides whether its
- * context lives on, and drops the request's references.  A failed init is
- * released by whoever made the context.
+ * context lives on, and drops the request's references.  A request from the
+ * queue is its own handle.
  */
 static int
 run(request_t *r, crypto_req_handle_t rh)
@@ -216,7 +229,6 @@ run(request_t *r, crypto_req_handle_t rh)
 	signed char preempt = t->ft_kthread.t_preempt;
 	ushort_t flag = t->ft_kthread.t_flag;
 	int ts = t->ft_ts;
-	stage_t stage = ops[r->r_op].stage;
 	int rv = dispatch(r, rh);
 
 	if (t->ft_kthread.t_preempt != preempt) {
@@ -228,7 +240,7 @@ run(request_t *r, crypto_req_handle_t rh)
 		fk_violation(FK_V_FPU_END, "op %d came back with T_KFPU or "
 		    "CR0.TS changed", r->r_op);
 	}
-	if ((stage == FINAL || stage == SINGLE) && !keeps_context(rv))
+	if (ends_context(ops[r->r_op].stage, rh == r, rv))
 		ctx_release(r->r_ctx);
 	request_release(r->r_prov);
 	return (rv);
@@ -240,6 +252,7 @@ run_queued(void *arg)
 	request_t *r = arg;
 	crypto_call_req_t crq = r->r_crq;
 	fk_ctx_t *c = r->r_ctx;
+	stage_t stage = ops[r->r_op].stage;
 	int rv;
 
 	/* The request's own reference keeps the context during the call. */
@@ -247,7 +260,10 @@ run_queued(void *arg)
 	if (c != NULL)
 		ctx_release(c);
 	fk_port_free(r);
-	if (crq.cr_callback_func != NULL)
+	/* A step that went well and is not the last is told on demand only. */
+	if (crq.cr_callback_func != NULL && (rv != CRYPTO_SUCCESS ||
+	    (stage != INIT && stage != UPDATE) ||
+	    (crq.cr_flag & CRYPTO_NOTIFY_OPDONE)))
 		crq.cr_callback_func(crq.cr_callback_arg, rv);
 	fk_port_lock(&fk_kcf_lock);
 	queued--;

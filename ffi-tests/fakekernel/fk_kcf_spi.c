@@ -42,6 +42,7 @@ static const struct {
 	{ FK_CIPHER, SUN_CKM_AES_CBC },
 	{ FK_CIPHER, SUN_CKM_AES_ECB },
 	{ FK_MAC, SUN_CKM_AES_GMAC },
+	{ FK_MAC, SUN_CKM_AES_CMAC },
 };
 
 static void
@@ -117,14 +118,14 @@ class_of(crypto_func_group_t fg)
 	return (FK_MISC);
 }
 
+/* A place in a class's table is an entry, even while it has no name. */
 fk_mech_entry_t *
 fk_mech_by_type(crypto_mech_type_t type)
 {
 	ulong_t class = type >> 32, i = type & 0xffffffffu;
 
 	seed();
-	if (class < FK_DIGEST || class > FK_MISC || i >= class_size[class] ||
-	    mechs[class][i].m_name[0] == '\0')
+	if (class < FK_DIGEST || class > FK_MISC || i >= class_size[class])
 		return (NULL);
 	return (&mechs[class][i]);
 }

@@ -201,6 +201,19 @@ fn gmac_decryption_verifies_what_mac_computes() {
     ledger.settle();
 }
 
+/// CMAC has no group of decryption, so that KCF never asks for one.
+#[test]
+fn kcf_refuses_a_cmac_decryption() {
+    const CRYPTO_MECH_NOT_SUPPORTED: c_int = 73;
+    let ledger = Ledger::begin();
+    let mut request = Sample::new(Mode::Cmac, Way::Encrypt, 32).request();
+    assert_eq!(request.init(Way::Decrypt, None).err(), Some(CRYPTO_MECH_NOT_SUPPORTED));
+    let mut data = Buffer::room(Format::Raw, 32, &[]);
+    let rv = request.atomic(Way::Decrypt, None, &mut data.data(0, 32), None);
+    assert_eq!((rv, data.bytes()), (CRYPTO_MECH_NOT_SUPPORTED, vec![FILL; 32]));
+    ledger.settle();
+}
+
 /// A CCM MAC of fewer than 16 bytes across two output pieces. Stock writes 16 less the MAC's length
 /// past its end.
 #[test]

@@ -68,6 +68,7 @@ right_output(void)
 static void
 test_registration(void)
 {
+	crypto_ctx_template_t tmpl;
 	crypto_mechanism_t m;
 	fk_mech_t k;
 	char *long_name = "0123456789012345678901234567890123456789"
@@ -91,6 +92,7 @@ test_registration(void)
 	CHECK_EQ(crypto_mech2id("CKM_XOR") >> 32, 2);
 	CHECK_EQ(crypto_mech2id("CKM_XOR_MAC") >> 32, 3);
 	CHECK_EQ(crypto_mech2id(SUN_CKM_AES_GMAC) >> 32, 3);
+	CHECK_EQ(crypto_mech2id(SUN_CKM_AES_CMAC) >> 32, 3);
 	CHECK_EQ(crypto_mech2id(SUN_CKM_AES_CBC) >> 32, 2);
 
 	/* A known name without a provider has a number, and no service. */
@@ -99,6 +101,18 @@ test_registration(void)
 	    CRYPTO_MECH_NOT_SUPPORTED);
 	m.cm_type = 12345;
 	CHECK_EQ(crypto_encrypt(&m, &in, &key, NULL, &out, NULL),
+	    CRYPTO_MECHANISM_INVALID);
+
+	/* So has any place in a class's table, if nobody has it yet. */
+	m.cm_type = (crypto_mech_type_t)2 << 32 | 63;
+	CHECK_EQ(crypto_encrypt(&m, &in, &key, NULL, &out, NULL),
+	    CRYPTO_MECH_NOT_SUPPORTED);
+	CHECK_EQ(crypto_create_ctx_template(&m, &key, &tmpl, KM_SLEEP),
+	    CRYPTO_MECH_NOT_SUPPORTED);
+	m.cm_type++;
+	CHECK_EQ(crypto_encrypt(&m, &in, &key, NULL, &out, NULL),
+	    CRYPTO_MECHANISM_INVALID);
+	CHECK_EQ(crypto_create_ctx_template(&m, &key, &tmpl, KM_SLEEP),
 	    CRYPTO_MECHANISM_INVALID);
 
 	/* All was copied: what registration was given may change or go. */
@@ -648,24 +662,59 @@ test_queued(void)
 	CHECK_EQ(xor_seen.kmflag, KM_SLEEP);
 	CHECK(right_output());
 
-	/* The same life of a context, through the queue. */
+	/*
+	 * A step that went well and is not the last calls back only where
+	 * the caller wants that.
+	 */
 	xor_inside = NULL;
 	CHECK_EQ(xor_module_register(&one, "one"), CRYPTO_SUCCESS);
+	for (i = 0; i < 2; i++) {
+		called_back = 0;
+		crq.cr_flag ^= i == 0 ? 0 : CRYPTO_NOTIFY_OPDONE;
+		CHECK_EQ(crypto_encrypt_init(&m, &key, NULL, &ctx, &crq),
+		    CRYPTO_QUEUED);
+		fk_kcf_drain();
+		CHECK_EQ(crypto_encrypt_update(ctx, &in, &out, &crq),
+		    CRYPTO_QUEUED);
+		fk_kcf_drain();
+		CHECK_EQ(called_back, i == 0 ? 0 : 2);
+		CHECK_EQ(crypto_encrypt_final(ctx, &out, &crq),
+		    CRYPTO_QUEUED);
+		fk_kcf_drain();
+		CHECK_EQ(called_back, i == 0 ? 1 : 3);
+		CHECK_EQ(fk_kcf_contexts(), 0);
+	}
+	crq.cr_flag ^= CRYPTO_NOTIFY_OPDONE;
+
+	/* A step that did not calls back, and an update keeps the context. */
+	called_back = 0;
 	CHECK_EQ(crypto_encrypt_init(&m, &key, NULL, &ctx, &crq),
 	    CRYPTO_QUEUED);
 	fk_kcf_drain();
+	xor_return = CRYPTO_DATA_LEN_RANGE;
+	CHECK_EQ(crypto_encrypt_update(ctx, &in, &out, &crq), CRYPTO_QUEUED);
+	fk_kcf_drain();
+	CHECK_EQ(called_back, 1);
+	CHECK_EQ(back_status, CRYPTO_DATA_LEN_RANGE);
+	CHECK_EQ(fk_kcf_contexts(), 1);
+
+	/* Single and final end theirs, whatever they say: no second try. */
 	xor_return = CRYPTO_BUFFER_TOO_SMALL;
 	CHECK_EQ(crypto_encrypt_final(ctx, &out, &crq), CRYPTO_QUEUED);
 	fk_kcf_drain();
+	CHECK_EQ(called_back, 2);
 	CHECK_EQ(back_status, CRYPTO_BUFFER_TOO_SMALL);
-	CHECK_EQ(fk_kcf_contexts(), 1);
-	xor_return = CRYPTO_FAILED;
-	CHECK_EQ(crypto_encrypt_final(ctx, &out, &crq), CRYPTO_QUEUED);
+	CHECK_EQ(fk_kcf_contexts(), 0);
+
+	/* An init that fails ends the context that it has handed out. */
+	xor_return = CRYPTO_MECHANISM_PARAM_INVALID;
+	CHECK_EQ(crypto_encrypt_init(&m, &key, NULL, &ctx, &crq),
+	    CRYPTO_QUEUED);
 	fk_kcf_drain();
-	CHECK_EQ(back_status, CRYPTO_FAILED);
+	CHECK_EQ(called_back, 3);
+	CHECK_EQ(back_status, CRYPTO_MECHANISM_PARAM_INVALID);
 	CHECK_EQ(fk_kcf_contexts(), 0);
 	CHECK_EQ(fk_kmem_live_blocks(), 0);
-	CHECK_EQ(called_back, 4);
 	CHECK_EQ(xor_module_unregister(&one), CRYPTO_SUCCESS);
 	CHECK_CLEAN();
 }
