@@ -7,7 +7,8 @@
 //!   `CRYPTO_ARGUMENTS_BAD`.
 //! * On success `cd_length` of an output that is not in place is the number of bytes written. On
 //!   `CRYPTO_BUFFER_TOO_SMALL` it is the number needed, nothing was consumed and the call may be
-//!   repeated. On any other failure it stays, and `cd_offset` always does.
+//!   repeated. On any other failure it stays, and `cd_offset` always does. In one call on a context,
+//!   computing a MAC leaves `cd_length`, and verifying a GMAC makes it 0, in place too.
 //! * Nothing else of the caller's structs, lists and input bytes is written.
 //! * Any thread may call, an interrupt too; one context serves one call at a time, a template any
 //!   number.
