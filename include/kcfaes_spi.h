@@ -103,7 +103,10 @@ int kcfaes_decrypt_update(crypto_ctx_t *ctx,
                           crypto_data_t *plaintext,
                           crypto_req_handle_t req);
 
-/* Ends a decryption in parts; writes only if the tag is right. Success ends the context. */
+/*
+ * Ends a decryption in parts; writes only if the tag is right. Success and CRYPTO_INVALID_MAC end
+ * the context.
+ */
 int kcfaes_decrypt_final(crypto_ctx_t *ctx, crypto_data_t *plaintext, crypto_req_handle_t req);
 
 /*

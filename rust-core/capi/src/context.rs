@@ -13,6 +13,7 @@ use kcfaes_provider::engine::{Fpu, Wipe, env, wipe_raw};
 use kcfaes_provider::kcf::{Error, Result, crypto_spi_ctx_template_t};
 use kcfaes_provider::key::Key;
 use kcfaes_provider::mode::Operation;
+use kcfaes_provider::request::Direction;
 
 /// A block of the environment's heap, wiped before it goes back.
 struct Block {
@@ -155,8 +156,26 @@ fn magic(at: NonNull<u8>) -> u64 {
     MAGIC ^ at.addr().get() as u64
 }
 
+/// The functions that take a context: those of the group whose init began it (`CRYPTO_FG_*`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    Encrypt,
+    Decrypt,
+    Mac,
+}
+
+impl Group {
+    /// The direction of its messages.
+    #[inline(always)]
+    pub(crate) fn direction(self) -> Direction {
+        if self == Self::Decrypt { Direction::Decrypt } else { Direction::Encrypt }
+    }
+}
+
 /// What `cc_provider_private` points to: a message in work, with a key of its own or a template's.
 pub(crate) struct Context {
+    /// Who may go on with it.
+    pub(crate) group: Group,
     /// The message.
     pub(crate) operation: Operation,
     key: *const Key,
@@ -165,7 +184,11 @@ pub(crate) struct Context {
 
 impl Context {
     /// Room for a context, with a key of its own unless a template's is given.
-    pub(crate) fn new<'a>(template: Option<&Key>, kmflag: c_int) -> Result<&'a mut Self> {
+    pub(crate) fn new<'a>(
+        group: Group,
+        template: Option<&Key>,
+        kmflag: c_int,
+    ) -> Result<&'a mut Self> {
         let own = if template.is_some() { 0 } else { size_of::<Key>() };
         let place = size_of::<Self>().next_multiple_of(64);
         let block = Block::new(place + own, kmflag)?;
@@ -176,7 +199,7 @@ impl Context {
         let at = at.cast::<Self>();
         // SAFETY: aligned, large enough and ours. The context ends with `free` only.
         unsafe {
-            at.write(Self { operation: Operation::idle(), key, block });
+            at.write(Self { group, operation: Operation::idle(), key, block });
             Ok(&mut *at.as_ptr())
         }
     }

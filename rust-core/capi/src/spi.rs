@@ -29,11 +29,11 @@ use kcfaes_provider::kcf::{
     crypto_req_handle_t, crypto_session_id_t, crypto_spi_ctx_template_t,
 };
 use kcfaes_provider::mode::{Operation, Produced};
-use kcfaes_provider::request::{Direction, Mechanism, Parameter, check_format, key_bytes};
+use kcfaes_provider::request::{Mechanism, Parameter, check_format, key_bytes};
 use kcfaes_provider::stats;
 use subtle::ConstantTimeEq;
 
-use crate::context::{Context, HeapKey, Template};
+use crate::context::{Context, Group, HeapKey, Template};
 
 /// Stores `CRYPTO_PROVIDER_READY`.
 #[unsafe(no_mangle)]
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn kcfaes_encrypt_init(
     req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { init(Direction::Encrypt, Group::Cipher, ctx, mechanism, key, template, req) })
+    code(unsafe { init(Group::Encrypt, ctx, mechanism, key, template, req) })
 }
 
 /// Encrypts a whole message on a context, which success ends.
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn kcfaes_encrypt(
     _req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { single(Direction::Encrypt, ctx, plaintext, ciphertext) })
+    code(unsafe { single(Group::Encrypt, ctx, plaintext, ciphertext) })
 }
 
 /// Encrypts a part.
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn kcfaes_encrypt_update(
     req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { update(Direction::Encrypt, ctx, plaintext, ciphertext, req) })
+    code(unsafe { update(Group::Encrypt, ctx, plaintext, ciphertext, req) })
 }
 
 /// Ends an encryption in parts: the rest of the text, the tag. Success ends the context.
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn kcfaes_encrypt_final(
     _req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { finish(Direction::Encrypt, ctx, ciphertext) })
+    code(unsafe { finish(Group::Encrypt, ctx, ciphertext) })
 }
 
 /// Encrypts a message in one call. With a template the key is not looked at.
@@ -108,9 +108,9 @@ pub unsafe extern "C" fn kcfaes_encrypt_atomic(
     template: crypto_spi_ctx_template_t,
     req: crypto_req_handle_t,
 ) -> c_int {
-    let request = Request { direction: Direction::Encrypt, mechanism, key, template, req };
+    let request = Request { group: Group::Encrypt, mechanism, key, template, req };
     // SAFETY: the common contract.
-    code(unsafe { atomic(&request, Group::Cipher, plaintext, ciphertext) })
+    code(unsafe { atomic(&request, plaintext, ciphertext) })
 }
 
 /// Begins a decryption in parts; otherwise as `kcfaes_encrypt_init`.
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn kcfaes_decrypt_init(
     req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { init(Direction::Decrypt, Group::Cipher, ctx, mechanism, key, template, req) })
+    code(unsafe { init(Group::Decrypt, ctx, mechanism, key, template, req) })
 }
 
 /// Decrypts a whole message on a context. Success and `CRYPTO_INVALID_MAC` end it.
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn kcfaes_decrypt(
     _req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { single(Direction::Decrypt, ctx, ciphertext, plaintext) })
+    code(unsafe { single(Group::Decrypt, ctx, ciphertext, plaintext) })
 }
 
 /// Decrypts a part. GCM streams where the first part's output is apart from its input and has room
@@ -148,10 +148,11 @@ pub unsafe extern "C" fn kcfaes_decrypt_update(
     req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { update(Direction::Decrypt, ctx, ciphertext, plaintext, req) })
+    code(unsafe { update(Group::Decrypt, ctx, ciphertext, plaintext, req) })
 }
 
-/// Ends a decryption in parts; writes only if the tag is right. Success ends the context.
+/// Ends a decryption in parts; writes only if the tag is right. Success and `CRYPTO_INVALID_MAC` end
+/// the context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_decrypt_final(
     ctx: *mut crypto_ctx_t,
@@ -159,7 +160,7 @@ pub unsafe extern "C" fn kcfaes_decrypt_final(
     _req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { finish(Direction::Decrypt, ctx, plaintext) })
+    code(unsafe { finish(Group::Decrypt, ctx, plaintext) })
 }
 
 /// Decrypts a message in one call. A forged one is `CRYPTO_INVALID_MAC`, and no plaintext is left:
@@ -175,9 +176,9 @@ pub unsafe extern "C" fn kcfaes_decrypt_atomic(
     template: crypto_spi_ctx_template_t,
     req: crypto_req_handle_t,
 ) -> c_int {
-    let request = Request { direction: Direction::Decrypt, mechanism, key, template, req };
+    let request = Request { group: Group::Decrypt, mechanism, key, template, req };
     // SAFETY: the common contract.
-    code(unsafe { atomic(&request, Group::Cipher, ciphertext, plaintext) })
+    code(unsafe { atomic(&request, ciphertext, plaintext) })
 }
 
 /// Begins a MAC in parts; otherwise as `kcfaes_encrypt_init`.
@@ -190,7 +191,7 @@ pub unsafe extern "C" fn kcfaes_mac_init(
     req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { init(Direction::Encrypt, Group::Mac, ctx, mechanism, key, template, req) })
+    code(unsafe { init(Group::Mac, ctx, mechanism, key, template, req) })
 }
 
 /// MAC of a whole message on a context, which success ends.
@@ -202,7 +203,7 @@ pub unsafe extern "C" fn kcfaes_mac(
     _req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { single(Direction::Encrypt, ctx, data, mac) })
+    code(unsafe { single(Group::Mac, ctx, data, mac) })
 }
 
 /// Absorbs a part.
@@ -213,7 +214,7 @@ pub unsafe extern "C" fn kcfaes_mac_update(
     req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { update(Direction::Encrypt, ctx, data, core::ptr::null_mut(), req) })
+    code(unsafe { update(Group::Mac, ctx, data, core::ptr::null_mut(), req) })
 }
 
 /// Ends a MAC in parts. Success ends the context.
@@ -224,7 +225,7 @@ pub unsafe extern "C" fn kcfaes_mac_final(
     _req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { finish(Direction::Encrypt, ctx, mac) })
+    code(unsafe { finish(Group::Mac, ctx, mac) })
 }
 
 /// MAC of a message in one call.
@@ -239,9 +240,9 @@ pub unsafe extern "C" fn kcfaes_mac_atomic(
     template: crypto_spi_ctx_template_t,
     req: crypto_req_handle_t,
 ) -> c_int {
-    let request = Request { direction: Direction::Encrypt, mechanism, key, template, req };
+    let request = Request { group: Group::Mac, mechanism, key, template, req };
     // SAFETY: the common contract.
-    code(unsafe { atomic(&request, Group::Mac, data, mac) })
+    code(unsafe { atomic(&request, data, mac) })
 }
 
 /// Verifies the MAC of a message in one call, in constant time. A MAC of another length than the
@@ -257,7 +258,7 @@ pub unsafe extern "C" fn kcfaes_mac_verify_atomic(
     template: crypto_spi_ctx_template_t,
     req: crypto_req_handle_t,
 ) -> c_int {
-    let request = Request { direction: Direction::Encrypt, mechanism, key, template, req };
+    let request = Request { group: Group::Mac, mechanism, key, template, req };
     // SAFETY: the common contract.
     code(unsafe { verify(&request, data, mac) })
 }
@@ -281,24 +282,16 @@ pub unsafe extern "C" fn kcfaes_create_ctx_template(
 /// alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_free_context(ctx: *mut crypto_ctx_t) -> c_int {
-    // SAFETY: the common contract.
-    if let Some(ctx) = unsafe { ctx.as_mut() } {
+    if !ctx.is_null() {
         // SAFETY: the common contract.
         unsafe { free(ctx) };
     }
     CRYPTO_SUCCESS
 }
 
-/// Which group of functions a request comes through.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Group {
-    Cipher,
-    Mac,
-}
-
 /// The arguments that every operation in one call has.
 struct Request {
-    direction: Direction,
+    group: Group,
     mechanism: *mut crypto_mechanism_t,
     key: *mut crypto_key_t,
     template: crypto_spi_ctx_template_t,
@@ -322,29 +315,27 @@ fn count(mechanism: Option<Mechanism>, fpu: &Fpu, bytes: usize, result: &Result<
     }
 }
 
+/// What `at` points to, shared: concurrent calls may read the same key and mechanism. A member that a
+/// call writes (`cd_length`, `cc_provider_private`) is written through the raw pointer.
+///
 /// # Safety
 /// The module's common contract, here and below.
-unsafe fn deref<'a, T>(at: *mut T) -> Result<&'a mut T> {
+unsafe fn deref<'a, T>(at: *const T) -> Result<&'a T> {
     // SAFETY: the common contract.
-    unsafe { at.as_mut() }.ok_or(Error::ARGUMENTS_BAD)
+    unsafe { at.as_ref() }.ok_or(Error::ARGUMENTS_BAD)
 }
 
-/// The mechanism, if the group has it in this direction (a CMAC is not decrypted, only verified) and
-/// a whole message may have `len` bytes.
+/// The mechanism, if the group has it (a CMAC is not decrypted, only verified) and a whole message may
+/// have `len` bytes.
 #[inline(always)]
-fn mechanism_in(
-    group: Group,
-    direction: Direction,
-    mechanism: &crypto_mechanism_t,
-    len: usize,
-) -> Result<Mechanism> {
+fn mechanism_in(group: Group, mechanism: &crypto_mechanism_t, len: usize) -> Result<Mechanism> {
     let which = Mechanism::numbered(mechanism)?;
-    which.check_len(direction, len)?;
+    which.check_len(group.direction(), len)?;
     which.check_parameter(mechanism)?;
     let has = match which {
         Mechanism::Gmac => true,
-        Mechanism::Cmac => direction == Direction::Encrypt,
-        _ => group == Group::Cipher,
+        Mechanism::Cmac => group != Group::Decrypt,
+        _ => group != Group::Mac,
     };
     if has { Ok(which) } else { Err(Error::MECHANISM_INVALID) }
 }
@@ -365,18 +356,19 @@ unsafe fn report(
     result: Result<Produced>,
 ) -> Result<()> {
     let in_place = output.is_null() || output == input;
+    let said = if output.is_null() { input } else { output };
+    let len = match result {
+        Ok(Produced::Bytes(n)) if !in_place => n,
+        Err(Error::Room(needed)) => needed,
+        // Any other result leaves `cd_length` as it was.
+        _ => return result.map(drop),
+    };
     // SAFETY: the common contract; the input was looked at before.
-    let said = unsafe { &mut *if output.is_null() { input } else { output } };
-    match result {
-        Ok(Produced::Bytes(n)) if !in_place => said.cd_length = n,
-        Err(Error::Room(needed)) => said.cd_length = needed,
-        _ => {}
-    }
-    result.map(|_| ())
+    unsafe { (*said).cd_length = len };
+    result.map(drop)
 }
 
 unsafe fn init(
-    direction: Direction,
     group: Group,
     ctx: *mut crypto_ctx_t,
     mechanism: *mut crypto_mechanism_t,
@@ -385,9 +377,10 @@ unsafe fn init(
     req: crypto_req_handle_t,
 ) -> Result<()> {
     // SAFETY: the common contract.
-    let (ctx, mechanism, key) = unsafe { (deref(ctx)?, deref(mechanism)?, deref(key)?) };
+    let (_, mechanism, key) = unsafe { (deref(ctx)?, deref(mechanism)?, deref(key)?) };
     check_format(key)?;
-    let which = mechanism_in(group, direction, mechanism, 0)?;
+    let direction = group.direction();
+    let which = mechanism_in(group, mechanism, 0)?;
     // SAFETY: the common contract.
     let (shared, bytes) = unsafe {
         if template.is_null() {
@@ -400,7 +393,7 @@ unsafe fn init(
     // SAFETY: the common contract; the mechanism was checked.
     unsafe { which.parameter(direction, mechanism, &mut parameter)? };
     let kmflag = env::kmflag(req);
-    let context = Context::new(shared, kmflag)?;
+    let context = Context::new(group, shared, kmflag)?;
     if let Err(error) = context.operation.reserve(direction, &parameter, kmflag) {
         // SAFETY: made just now, and not used again.
         unsafe { Context::free(NonNull::from(context)) };
@@ -417,71 +410,76 @@ unsafe fn init(
     }
     let (operation, key) = context.parts();
     operation.begin(which, direction, &parameter, key, &mut fpu);
-    ctx.cc_provider_private = core::ptr::from_mut(context).cast::<c_void>();
+    // SAFETY: the common contract; it is not NULL.
+    unsafe { (*ctx).cc_provider_private = core::ptr::from_mut(context).cast::<c_void>() };
     Ok(())
 }
 
-/// The context behind a framework's context, if it goes in this direction.
-unsafe fn context<'a>(direction: Direction, ctx: &crypto_ctx_t) -> Result<&'a mut Context> {
-    // SAFETY: the common contract: what is not NULL is a context of ours.
-    let context = unsafe { ctx.cc_provider_private.cast::<Context>().as_mut() };
-    let context = context.ok_or(Error::OPERATION_NOT_INITIALIZED)?;
-    if context.operation.direction() != direction {
-        return Err(Error::OPERATION_NOT_INITIALIZED);
-    }
-    Ok(context)
+/// The context behind a framework's context, if an init of this group began it.
+unsafe fn context<'a>(group: Group, ctx: *mut crypto_ctx_t) -> Result<&'a mut Context> {
+    // SAFETY: the common contract: what is not NULL is a context of ours, which serves one call at a time.
+    let context = unsafe { deref(ctx)?.cc_provider_private.cast::<Context>().as_mut() };
+    context.filter(|context| context.group == group).ok_or(Error::OPERATION_NOT_INITIALIZED)
 }
 
-unsafe fn free(ctx: &mut crypto_ctx_t) {
-    if let Some(context) = NonNull::new(ctx.cc_provider_private.cast::<Context>()) {
-        ctx.cc_provider_private = core::ptr::null_mut();
-        // SAFETY: a context of ours, which nobody can reach any more.
-        unsafe { Context::free(context) };
+/// Frees the context, if there still is one: an end frees it, and KCF may ask for it again.
+unsafe fn free(ctx: *mut crypto_ctx_t) {
+    // SAFETY: the common contract; a context of ours, which nobody can reach any more.
+    unsafe {
+        if let Some(context) = NonNull::new((*ctx).cc_provider_private.cast::<Context>()) {
+            (*ctx).cc_provider_private = core::ptr::null_mut();
+            Context::free(context);
+        }
+    }
+}
+
+/// Ends a message that was right or forged. After a forgery nothing more may come out of it. Any other
+/// error leaves the context as it was: the caller tries again, or KCF frees it.
+unsafe fn settle(ctx: *mut crypto_ctx_t, result: &Result<Produced>) {
+    if matches!(result, Ok(_) | Err(Error::INVALID_MAC)) {
+        // SAFETY: the common contract.
+        unsafe { free(ctx) };
     }
 }
 
 unsafe fn single(
-    direction: Direction,
+    group: Group,
     ctx: *mut crypto_ctx_t,
     input: *mut crypto_data_t,
     output: *mut crypto_data_t,
 ) -> Result<()> {
     // SAFETY: the common contract.
-    let (ctx, src) = unsafe { (deref(ctx)?, &*deref(input)?) };
+    let src = unsafe { deref(input)? };
     // SAFETY: the common contract.
-    let (context, io) = unsafe { (context(direction, ctx)?, io(src, output)) };
+    let (context, io) = unsafe { (context(group, ctx)?, io(src, output)) };
     let (operation, key) = context.parts();
     let (mac, mechanism, mut fpu) = (operation.is_mac(), operation.mechanism(), Fpu::new());
     let result = operation.whole(key, &mut fpu, &io);
     count(mechanism, &fpu, io.src.len(), &result);
     drop(fpu);
-    let ended = matches!(result, Ok(_) | Err(Error::INVALID_MAC));
+    // SAFETY: the common contract.
+    unsafe { settle(ctx, &result) };
     // In the reference computing a MAC on a context leaves `cd_length`. Verifying one makes it 0, as final
     // does, in place too.
-    let verifies = mac && direction == Direction::Decrypt;
+    let verifies = mac && group == Group::Decrypt;
     let result = result.map(|n| if mac && !verifies { Produced::Unsaid } else { n });
     let said = if output.is_null() { input } else { output };
     let input = if verifies { core::ptr::null_mut() } else { input };
     // SAFETY: the common contract.
-    unsafe {
-        if ended {
-            free(ctx);
-        }
-        report(input, said, result)
-    }
+    unsafe { report(input, said, result) }
 }
 
 unsafe fn update(
-    direction: Direction,
+    group: Group,
     ctx: *mut crypto_ctx_t,
     input: *mut crypto_data_t,
     output: *mut crypto_data_t,
     req: crypto_req_handle_t,
 ) -> Result<()> {
     // SAFETY: the common contract.
-    let (ctx, src) = unsafe { (deref(ctx)?, &*deref(input)?) };
+    let src = unsafe { deref(input)? };
     // SAFETY: the common contract.
-    let (context, io) = unsafe { (context(direction, ctx)?, io(src, output)) };
+    let (context, io) = unsafe { (context(group, ctx)?, io(src, output)) };
     let (operation, key) = context.parts();
     let mut fpu = Fpu::new();
     let result = operation.update(key, &mut fpu, &io, env::kmflag(req));
@@ -490,15 +488,9 @@ unsafe fn update(
     unsafe { report(input, output, result) }
 }
 
-unsafe fn finish(
-    direction: Direction,
-    ctx: *mut crypto_ctx_t,
-    output: *mut crypto_data_t,
-) -> Result<()> {
+unsafe fn finish(group: Group, ctx: *mut crypto_ctx_t, output: *mut crypto_data_t) -> Result<()> {
     // SAFETY: the common contract.
-    let ctx = unsafe { deref(ctx)? };
-    // SAFETY: the common contract.
-    let (context, dst) = unsafe { (context(direction, ctx)?, output.as_ref()) };
+    let (context, dst) = unsafe { (context(group, ctx)?, output.as_ref()) };
     // First of all, as in the reference, and where nothing is to be written too.
     if dst.is_some_and(|dst| !(CRYPTO_DATA_RAW..=CRYPTO_DATA_MBLK).contains(&dst.cd_format)) {
         return Err(Error::ARGUMENTS_BAD);
@@ -512,9 +504,7 @@ unsafe fn finish(
     drop(fpu);
     // SAFETY: the common contract.
     unsafe {
-        if result.is_ok() {
-            free(ctx);
-        }
+        settle(ctx, &result);
         if output.is_null() {
             return result.map(|_| ());
         }
@@ -525,24 +515,24 @@ unsafe fn finish(
 #[inline(always)]
 unsafe fn atomic(
     request: &Request,
-    group: Group,
     input: *mut crypto_data_t,
     output: *mut crypto_data_t,
 ) -> Result<()> {
     // SAFETY: the common contract.
-    let src = unsafe { &*deref(input)? };
+    let src = unsafe { deref(input)? };
     // SAFETY: the common contract.
     unsafe {
         let io = io(src, output);
-        report(input, output, whole(request, group, &io))
+        report(input, output, whole(request, &io))
     }
 }
 
 /// One message in one call.
-unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced> {
+unsafe fn whole(request: &Request, io: &Io<'_>) -> Result<Produced> {
     // SAFETY: the common contract.
-    let mechanism = unsafe { &*deref(request.mechanism)? };
-    let which = mechanism_in(group, request.direction, mechanism, io.src.len())?;
+    let mechanism = unsafe { deref(request.mechanism)? };
+    let which = mechanism_in(request.group, mechanism, io.src.len())?;
+    let direction = request.group.direction();
     let mut own;
     let mut fpu = Fpu::new();
     // SAFETY: the common contract; the mechanism was checked.
@@ -553,7 +543,7 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
             (Some(Template::key(request.template)?), [].as_slice())
         };
         let mut parameter = Parameter::Ecb;
-        which.parameter(request.direction, mechanism, &mut parameter)?;
+        which.parameter(direction, mechanism, &mut parameter)?;
         let key = match shared {
             Some(key) => key,
             None => {
@@ -563,8 +553,7 @@ unsafe fn whole(request: &Request, group: Group, io: &Io<'_>) -> Result<Produced
                 key
             }
         };
-        let result =
-            Operation::at_once(which, request.direction, &parameter, None, key, &mut fpu, io);
+        let result = Operation::at_once(which, direction, &parameter, None, key, &mut fpu, io);
         count(Some(which), &fpu, io.src.len(), &result);
         result
     }
@@ -576,7 +565,7 @@ unsafe fn verify(
     mac: *mut crypto_data_t,
 ) -> Result<()> {
     // SAFETY: the common contract.
-    let (src, mac) = unsafe { (&*deref(data)?, &*deref(mac)?) };
+    let (src, mac) = unsafe { (deref(data)?, deref(mac)?) };
     // First of all, as in the reference.
     if mac.cd_length != 16 {
         return Err(Error::INVALID_MAC);
@@ -584,7 +573,7 @@ unsafe fn verify(
     let mut computed = [0; 16];
     let mut out = Flat::new(&mut computed);
     // SAFETY: the common contract.
-    unsafe { whole(request, Group::Mac, &Io { src: Data::new(src), dst: Some(out.data()) })? };
+    unsafe { whole(request, &Io { src: Data::new(src), dst: Some(out.data()) })? };
     let mut received = [0; 16];
     // SAFETY: the common contract.
     let found = unsafe { Data::new(mac) }.input().map(|mut mac| mac.gather(&mut received));
@@ -604,7 +593,9 @@ unsafe fn create_template(
     // SAFETY: the common contract.
     unsafe {
         let (mechanism, key) = (deref(mechanism)?, deref(key)?);
-        let (template, size) = (deref(template)?, deref(size)?);
+        if template.is_null() || size.is_null() {
+            return Err(Error::ARGUMENTS_BAD);
+        }
         Mechanism::numbered(mechanism)?;
         let bytes = key_bytes(key)?;
         (*template, *size) = Template::create(mechanism.cm_type as u32, bytes, env::kmflag(req))?;
