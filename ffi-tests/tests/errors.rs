@@ -997,6 +997,31 @@ fn context_of_another_group() {
     ledger.settle();
 }
 
+/// A verification by GMAC with fewer bytes than its tag has absorbed none of them: with all bytes the
+/// same context answers as if it had not been asked before.
+#[test]
+fn gmac_too_short_absorbs_nothing() {
+    let ledger = Ledger::begin();
+    let sample = Sample::new(Mode::Gmac, Way::Decrypt, 45);
+    let mut input = Buffer::new(Format::Raw, &sample.input, &[]);
+    for before in [0, 1, 7, 15] {
+        for len in 0..16 - before {
+            let mut spi = Spi::begun(Way::Decrypt, &mut sample.request());
+            let rv = spi.update(Way::Decrypt, Some(&mut input.data(0, before)), Out::Null);
+            assert_eq!(rv, CRYPTO_SUCCESS);
+            for _ in 0..2 {
+                let rv = spi.single(Way::Decrypt, Some(&mut input.data(before, len)), Out::Null);
+                assert_eq!(rv, CRYPTO_ENCRYPTED_DATA_LEN_RANGE, "{before} and {len}");
+                assert!(spi.live());
+            }
+            let rest = sample.input.len() - before;
+            let rv = spi.single(Way::Decrypt, Some(&mut input.data(before, rest)), Out::Null);
+            assert_eq!(rv, CRYPTO_SUCCESS, "{before} and {len}, then all");
+        }
+    }
+    ledger.settle();
+}
+
 /// A whole message that is forged ends its context, as one that is right does.
 #[test]
 fn forged_single_frees_its_context() {

@@ -69,11 +69,18 @@ impl Gmac {
         self.hash.tag(key, fpu, 0, false)
     }
 
+    /// Whether the message has a tag once `more` bytes have come.
+    ///
+    /// # Errors
+    /// `ENCRYPTED_DATA_LEN_RANGE`
+    pub(super) fn check_tagged(&self, more: usize) -> Result<()> {
+        let len = self.message_len.saturating_add(more as u64);
+        if len >= 16 { Ok(()) } else { Err(Error::ENCRYPTED_DATA_LEN_RANGE) }
+    }
+
     /// Verifies the last 16 bytes of the message as the tag of those before.
     pub(super) fn verify(&mut self, key: &Key, fpu: &mut Fpu) -> Result<()> {
-        if self.message_len < 16 {
-            return Err(Error::ENCRYPTED_DATA_LEN_RANGE);
-        }
+        self.check_tagged(0)?;
         let received = self.carry.pop(16).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         self.hash.aad_len = self.hash.aad_len.saturating_sub(16);
         let tag = self.tag(key, fpu);

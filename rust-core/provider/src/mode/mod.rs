@@ -105,11 +105,6 @@ impl Operation {
         matches!(self.mode, Mode::Ended)
     }
 
-    /// What it does.
-    pub fn direction(&self) -> Direction {
-        self.direction
-    }
-
     /// The mechanism of the message in work.
     pub fn mechanism(&self) -> Option<Mechanism> {
         match self.mode {
@@ -299,7 +294,10 @@ impl Operation {
                 Direction::Decrypt => ccm.decrypt(key, fpu, io)?,
             },
             Mode::Gmac(gmac) if direction == Direction::Decrypt => {
-                gmac.update(key, fpu, io.src.input()?)?;
+                let src = io.src.input()?;
+                // Before a byte is absorbed: the caller may come again with all of them.
+                gmac.check_tagged(src.left())?;
+                gmac.update(key, fpu, src)?;
                 gmac.verify(key, fpu)?;
                 0
             }
