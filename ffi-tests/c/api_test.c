@@ -6,9 +6,12 @@
  * table of kernels that the CPU has.
  */
 
+#define	_DEFAULT_SOURCE		/* mmap */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <kcfaes.h>
 #include "api_kat.h"
 
@@ -937,6 +940,83 @@ test_own_memory(void)
 	kcfaes_key_free(heap);
 }
 
+/*
+ * A context passed as a key and a key passed as a context, each with its last
+ * byte at the end of a page that no page follows: refused by their first bytes,
+ * and nothing past them is read.
+ */
+static void
+test_mistaken(void)
+{
+	uint8_t bytes[32] = { 0 }, iv[16] = { 0 }, tag[16];
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), written;
+	uint8_t *pages = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	kcfaes_key *key;
+	kcfaes_ctx *ctx;
+
+	CHECK(pages != MAP_FAILED);
+	CHECK(mprotect(pages, page, PROT_NONE) == 0);
+	CHECK(mprotect(pages + 2 * page, page, PROT_NONE) == 0);
+	for (size_t shift = 0; shift < 128; shift++) {
+		uint8_t *end = pages + 2 * page - shift;
+		const kcfaes_key *no_key;
+		kcfaes_ctx *no_ctx;
+
+		OK(kcfaes_ctx_init(end - kcfaes_ctx_size(), kcfaes_ctx_size(), &ctx));
+		no_key = (const kcfaes_key *)(const void *)ctx;
+		IS(kcfaes_ecb_encrypt(no_key, text, 16, out), KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_gcm_open(no_key, iv, 12, NULL, 0, text, 16, out, tag, 16),
+		    KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_cmac_init(ctx, no_key), KCFAES_ARGUMENTS_BAD);
+		kcfaes_key_wipe((kcfaes_key *)(void *)ctx);
+		kcfaes_key_free((kcfaes_key *)(void *)ctx);
+		IS(kcfaes_final(ctx), KCFAES_OPERATION_NOT_INITIALIZED);
+
+		OK(kcfaes_key_init(end - kcfaes_key_size(), kcfaes_key_size(), bytes, 16, &key));
+		no_ctx = (kcfaes_ctx *)(void *)key;
+		IS(kcfaes_ecb_encrypt_init(no_ctx, key), KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_update(no_ctx, text, 16, out, 16, &written), KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_final(no_ctx), KCFAES_ARGUMENTS_BAD);
+		kcfaes_ctx_wipe(no_ctx);
+		kcfaes_ctx_free(no_ctx);
+		OK(kcfaes_ecb_encrypt(key, text, 16, out));
+	}
+	CHECK(munmap(pages, 3 * page) == 0);
+}
+
+/* A list of pieces where no piece can be: refused, on either side. */
+static void
+test_misaligned_pieces(void)
+{
+	static uint64_t room[2 * sizeof (kcfaes_iovec) / sizeof (uint64_t)];
+	uint8_t iv[16] = { 0 }, tag[16];
+	kcfaes_key *key = new_key(16);
+	kcfaes_ctx *ctx = new_ctx();
+	kcfaes_iovec piece = { text, 16 }, to = { out, 16 };
+	size_t written;
+
+	OK(kcfaes_ecb_encrypt_init(ctx, key));
+	memset(out, 0xee, 16);
+	for (size_t shift = 1; shift < sizeof (void *); shift++) {
+		const kcfaes_iovec *odd = (const void *)((uint8_t *)room + shift);
+
+		memcpy((uint8_t *)room + shift, &piece, sizeof (piece));
+		IS(kcfaes_ecb_encrypt_iov(key, odd, 1, &to, 1), KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_ccm_seal_iov(key, iv, 12, NULL, 0, odd, 1, &to, 1, tag, 16),
+		    KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_gmac_iov(key, iv, 12, odd, 1, tag, 16), KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_update_iov(ctx, odd, 1, &to, 1, &written), KCFAES_ARGUMENTS_BAD);
+		memcpy((uint8_t *)room + shift, &to, sizeof (to));
+		IS(kcfaes_ecb_encrypt_iov(key, &piece, 1, odd, 1), KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_update_iov(ctx, &piece, 1, odd, 1, &written), KCFAES_ARGUMENTS_BAD);
+		CHECK(out[0] == 0xee && out[15] == 0xee);
+		OK(kcfaes_ecb_encrypt_iov(key, odd, 0, odd, 0));
+	}
+	kcfaes_ctx_free(ctx);
+	kcfaes_key_free(key);
+}
+
 #define	JOBS	41
 
 /*
@@ -986,6 +1066,7 @@ test_batch_refusals(void)
 {
 	kcfaes_key *key = new_key(16);
 	kcfaes_cbc_job jobs[3], good = { key, text, out, 64, { 7 } };
+	uint8_t iv[16] = { 0 };
 
 	OK(kcfaes_cbc_encrypt_batch(NULL, 0));
 	IS(kcfaes_cbc_encrypt_batch(NULL, 1), KCFAES_ARGUMENTS_BAD);
@@ -1018,6 +1099,25 @@ test_batch_refusals(void)
 		IS(kcfaes_cbc_encrypt_batch(jobs, 3), rc);
 		CHECK(jobs[0].iv[0] == 7 && out[0] == 0xee && out[255] == 0xee);
 	}
+	/* Lengths that no text can have: the answer is the single call's. */
+	for (size_t less = 1; less <= 64; less++) {
+		kcfaes_rc rc = kcfaes_cbc_encrypt(key, iv, text, (size_t)0 - less, out);
+
+		for (int in_place = 0; in_place < 2; in_place++) {
+			jobs[0] = jobs[1] = jobs[2] = good;
+			jobs[2].len = (size_t)0 - less;
+			if (in_place)
+				jobs[2].src = out;
+			IS(kcfaes_cbc_encrypt_batch(jobs, 3), rc);
+			CHECK(jobs[0].iv[0] == 7 && out[0] == 0xee && out[255] == 0xee);
+		}
+		CHECK(rc == (less % 16 == 0 ? KCFAES_ARGUMENTS_BAD : KCFAES_DATA_LEN_RANGE));
+	}
+	/* Of one job both calls find the same fault first. */
+	jobs[0] = good;
+	jobs[0].src = NULL;
+	jobs[0].len = 63;
+	IS(kcfaes_cbc_encrypt_batch(jobs, 1), kcfaes_cbc_encrypt(key, iv, NULL, 63, out));
 	kcfaes_key_free(key);
 }
 
@@ -1075,6 +1175,8 @@ main(void)
 		test_known_answers_of_cbc_mac();
 		test_arguments();
 		test_own_memory();
+		test_mistaken();
+		test_misaligned_pieces();
 		test_batch_refusals();
 		for (int way = 0; way < 4; way++) {
 			for (size_t count = 1; count <= JOBS; count++)

@@ -21,7 +21,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::NonNull;
 
 use kcfaes_kernels::{Block, ChainKeys};
-use kcfaes_provider::data::{Data, Flat, Io, Run};
+use kcfaes_provider::data::{Data, Flat, Io, Run, exists};
 use kcfaes_provider::engine::{Chain, Fpu, TableId, env, force, select, wipe, wipe_raw};
 use kcfaes_provider::kcf::{
     self, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, KM_SLEEP, Result, UIO_SYSSPACE,
@@ -120,6 +120,7 @@ pub struct kcfaes_fault {
 
 /// A key, for every mode. It does not change once made, so that any number of threads may use it at
 /// the same time. It must not be copied or moved.
+#[cfg_attr(not(kcfaes_artifact = "header"), repr(C))]
 pub struct kcfaes_key {
     head: Head,
     material: Key,
@@ -127,6 +128,7 @@ pub struct kcfaes_key {
 
 /// A message in parts, in any mode. One thread at a time. The key must stay until the message ends.
 /// It must not be copied or moved.
+#[cfg_attr(not(kcfaes_artifact = "header"), repr(C))]
 pub struct kcfaes_ctx {
     head: Head,
     key: *const kcfaes_key,
@@ -1197,13 +1199,13 @@ unsafe fn cbc_batch(jobs: *mut kcfaes_cbc_job, count: usize) -> Result<()> {
         let (job, first) = unsafe { (&*jobs.add(i), &*jobs) };
         // SAFETY: the common contract.
         unsafe { live(job.key)? };
-        let apart = job.src.addr().abs_diff(job.dst.addr());
-        let overlap = apart != 0 && apart < job.len;
-        if job.len > 0 && (job.src.is_null() || job.dst.is_null() || overlap) {
-            return Err(Error::ARGUMENTS_BAD);
-        }
         if job.len & 15 != 0 {
             return Err(Error::DATA_LEN_RANGE);
+        }
+        let apart = job.src.addr().abs_diff(job.dst.addr());
+        let overlap = apart != 0 && apart < job.len;
+        if !exists(job.src, job.len) || !exists(job.dst, job.len) || overlap {
+            return Err(Error::ARGUMENTS_BAD);
         }
         same &= job.key == first.key;
     }
@@ -1213,10 +1215,11 @@ unsafe fn cbc_batch(jobs: *mut kcfaes_cbc_job, count: usize) -> Result<()> {
         let mut numbers = 0..count;
         let next = || {
             numbers.find_map(|i| {
-                // SAFETY: the common contract, of which the part that can be seen was checked above.
+                // SAFETY: the common contract, of which the part that can be seen was checked above: the
+                // key is one.
                 unsafe {
                     let job = &*jobs.add(i);
-                    let schedule = &live(job.key).ok()?.material.schedule;
+                    let schedule = &(*job.key).material.schedule;
                     let run = Run::new(job.src, job.dst, job.len);
                     let chain = Chain { schedule, iv: Block(job.iv), run };
                     (schedule.rounds == rounds).then_some((i, chain))
@@ -1292,7 +1295,9 @@ unsafe fn same_string(at: *const c_char, name: &CStr) -> bool {
     (0..).zip(bytes).all(|(i, &byte)| unsafe { at.add(i).cast::<u8>().read() } == byte)
 }
 
-/// First bytes of a key or context, by which it is known for what it is.
+/// First bytes of a key or context, by which it is known for what it is: nothing else of it is read
+/// before.
+#[repr(C)]
 struct Head {
     /// The type's number xor the address: a copy elsewhere is not one.
     seal: usize,
@@ -1300,34 +1305,28 @@ struct Head {
     heap: *mut u8,
 }
 
-/// A key or a context.
+/// A key or a context: begins with its [`Head`].
 trait Object: Sized {
     /// The number of the type.
     const SEAL: usize;
-
-    /// Where its head is.
-    ///
-    /// # Safety
-    /// `at` is within memory for a `Self`.
-    unsafe fn head(at: *mut Self) -> *mut Head;
 }
 
 impl Object for kcfaes_key {
     const SEAL: usize = 0x6b63_6661_6573_6b65;
-
-    unsafe fn head(at: *mut Self) -> *mut Head {
-        // SAFETY: the caller's contract; nothing is read.
-        unsafe { &raw mut (*at).head }
-    }
 }
 
 impl Object for kcfaes_ctx {
     const SEAL: usize = 0x6b63_6661_6573_6374;
+}
 
-    unsafe fn head(at: *mut Self) -> *mut Head {
-        // SAFETY: the caller's contract; nothing is read.
-        unsafe { &raw mut (*at).head }
-    }
+const _: () = {
+    assert!(core::mem::offset_of!(kcfaes_key, head) == 0);
+    assert!(core::mem::offset_of!(kcfaes_ctx, head) == 0);
+};
+
+/// The head of the object at `at`.
+fn head<T: Object>(at: *const T) -> *mut Head {
+    at.cast_mut().cast()
 }
 
 /// The seal of an object at `at`; once erased, its complement.
@@ -1349,8 +1348,8 @@ unsafe fn live<'a, T: Object>(at: *const T) -> Result<&'a T> {
         return Err(Error::ARGUMENTS_BAD);
     }
     // SAFETY: the common contract; a head is all integers, so that any bytes may be read as one.
-    let head = unsafe { T::head(at.cast_mut()).read() };
-    if head.seal != seal_at(at) {
+    let seal = unsafe { (*head(at)).seal };
+    if seal != seal_at(at) {
         return Err(Error::ARGUMENTS_BAD);
     }
     // SAFETY: sealed, so made here and neither erased nor moved.
@@ -1376,8 +1375,7 @@ unsafe fn in_memory<T: Object>(
         let at = memory.add(memory.addr().get().wrapping_neg() & (align_of::<T>() - 1)).cast::<T>();
         at.write_bytes(0, 1);
         make(at)?;
-        T::head(at.as_ptr())
-            .write(Head { seal: seal_at(at.as_ptr()), heap: core::ptr::null_mut() });
+        head(at.as_ptr()).write(Head { seal: seal_at(at.as_ptr()), heap: core::ptr::null_mut() });
         object.write(at.as_ptr());
     }
     Ok(())
@@ -1394,7 +1392,7 @@ unsafe fn on_heap<T: Object>(
     unsafe {
         let made = in_memory(memory.as_ptr().cast(), room::<T>(), object.as_ptr(), make);
         match made {
-            Ok(()) => (*T::head(object.read())).heap = memory.as_ptr(),
+            Ok(()) => (*head(object.read())).heap = memory.as_ptr(),
             Err(_) => env::free(memory, room::<T>()),
         }
         made
@@ -1406,10 +1404,10 @@ unsafe fn erase<T: Object>(at: *mut T) {
     // SAFETY: the common contract; after `live` it is an object, which nobody else uses.
     unsafe {
         if live(at).is_ok() {
-            let heap = (*T::head(at)).heap;
+            let heap = (*head(at)).heap;
             core::ptr::drop_in_place(at);
             wipe_raw(at.cast(), size_of::<T>());
-            T::head(at).write(Head { seal: !seal_at(at), heap });
+            head(at).write(Head { seal: !seal_at(at), heap });
         }
     }
 }
@@ -1419,11 +1417,11 @@ unsafe fn free<T: Object>(at: *mut T) {
     // SAFETY: the common contract; after `erase` there is a head, if there ever was an object.
     unsafe {
         erase(at);
-        if at.is_null() || !at.is_aligned() || (*T::head(at)).seal != !seal_at(at) {
+        if at.is_null() || !at.is_aligned() || (*head(at)).seal != !seal_at(at) {
             return;
         }
-        if let Some(memory) = NonNull::new((*T::head(at)).heap) {
-            T::head(at).write(Head { seal: 0, heap: core::ptr::null_mut() });
+        if let Some(memory) = NonNull::new((*head(at)).heap) {
+            head(at).write(Head { seal: 0, heap: core::ptr::null_mut() });
             env::free(memory, room::<T>());
         }
     }
@@ -1484,9 +1482,9 @@ impl Bytes {
         match self {
             Self::Buffer(_, len) => Ok(len),
             Self::Pieces(_, 0) => Ok(0),
-            Self::Pieces(at, _) if at.is_null() => Err(Error::ARGUMENTS_BAD),
             Self::Pieces(at, count) => {
-                // SAFETY: the common contract; not NULL.
+                self.list()?;
+                // SAFETY: the common contract; a list, so neither NULL nor misaligned.
                 let pieces = unsafe { core::slice::from_raw_parts(at, count) };
                 pieces
                     .iter()
@@ -1503,10 +1501,16 @@ impl Bytes {
     }
 
     /// A list of the pieces; of none for a buffer.
+    ///
+    /// # Errors
+    /// `ARGUMENTS_BAD` for pieces where none can be, or more than a uio counts.
     fn list(self) -> Result<uio_t> {
         let Self::Pieces(at, count) = self else {
             return Ok(NO_PIECES);
         };
+        if count > 0 && (at.is_null() || !at.is_aligned()) {
+            return Err(Error::ARGUMENTS_BAD);
+        }
         let uio_iov = at.cast::<iovec_t>().cast_mut();
         let uio_iovcnt = c_int::try_from(count).map_err(|_| Error::ARGUMENTS_BAD)?;
         Ok(uio_t { uio_iov, uio_iovcnt, ..NO_PIECES })

@@ -11,4 +11,4 @@ mod segments;
 pub use io::{Data, Flat, Halves, Io};
 pub use pair::Pair;
 pub use run::{Run, Runs};
-pub use segments::{MAX_EMPTY_PIECES, Overlap, Segments};
+pub use segments::{MAX_EMPTY_PIECES, Overlap, Segments, exists};

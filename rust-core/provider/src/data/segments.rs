@@ -87,7 +87,7 @@ impl Rest {
 
 /// Whether there can be `len` bytes at `base`: not at NULL, nor past the end of the address space.
 #[inline(always)]
-pub(super) fn exists(base: *mut u8, len: usize) -> bool {
+pub fn exists(base: *const u8, len: usize) -> bool {
     len == 0 || !base.is_null() && (base as usize).checked_add(len).is_some()
 }
 
