@@ -248,6 +248,13 @@ fk_violation(int kind, const char *fmt, ...)
 		fk_printf("violation: %s\n", text);
 }
 
+void
+fk_wild(const char *function, const void *at)
+{
+	fk_violation(FK_V_ADDRESS, "%s: argument %p below kernelbase",
+	    function, at);
+}
+
 uint64_t
 fk_violations(int kind)
 {
@@ -256,7 +263,7 @@ fk_violations(int kind)
 
 	fk_port_lock(&lock);
 	for (i = 0; i < FK_V_KINDS; i++) {
-		if (kind == FK_V_KINDS || kind == i)
+		if (kind < 0 || kind >= FK_V_KINDS || kind == i)
 			n += kinds[i];
 	}
 	fk_port_unlock(&lock);

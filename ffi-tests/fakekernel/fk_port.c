@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,4 +150,42 @@ fk_port_ncpus(void)
 	long n = sysconf(_SC_NPROCESSORS_CONF);
 
 	return (n < 1 ? 1 : (unsigned)n);
+}
+
+void *
+fk_memcpy(void *to, const void *from, size_t n)
+{
+	if (fk_address("memcpy", to) && fk_address("memcpy", from))
+		(void) memcpy(to, from, n);
+	return (to);
+}
+
+void *
+fk_memmove(void *to, const void *from, size_t n)
+{
+	if (fk_address("memmove", to) && fk_address("memmove", from))
+		(void) memmove(to, from, n);
+	return (to);
+}
+
+void *
+fk_memset(void *to, int byte, size_t n)
+{
+	if (fk_address("memset", to))
+		(void) memset(to, byte, n);
+	return (to);
+}
+
+void
+fk_bcopy(const void *from, void *to, size_t n)
+{
+	if (fk_address("bcopy", from) && fk_address("bcopy", to))
+		bcopy(from, to, n);
+}
+
+void
+fk_bzero(void *to, size_t n)
+{
+	if (fk_address("bzero", to))
+		bzero(to, n);
 }

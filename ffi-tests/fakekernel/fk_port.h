@@ -7,6 +7,11 @@
  *
  * The port also supplies memcpy, memmove, memset, memcmp, bcopy, bzero, bcmp,
  * strlen, strcmp and strncmp.  In userland they are the C library's.
+ *
+ * What a module calls of these is as in a DEBUG kernel, which looks at an
+ * address before it looks at the count: a call of no bytes at an address that
+ * is not the kernel's panics there, and is a violation here.  In ring 0 the
+ * functions themselves look; a userland copy of a module calls the fk_ ones.
  */
 
 #ifndef	_FK_PORT_H
@@ -41,6 +46,27 @@ extern void fk_port_wake_all(fk_port_cond_t *);
 
 /* Starts a detached thread; nonzero: there are no threads here. */
 extern int fk_port_spawn(void (*)(void *), void *);
+
+/* The linker's: no address below it is the kernel's. */
+extern char __executable_start[];
+
+/* Records the violation. */
+extern void fk_wild(const char *function, const void *at);
+
+static inline int
+fk_address(const char *function, const void *at)
+{
+	if ((uintptr_t)at >= (uintptr_t)__executable_start)
+		return (1);
+	fk_wild(function, at);
+	return (0);
+}
+
+extern void *fk_memcpy(void *, const void *, size_t);
+extern void *fk_memmove(void *, const void *, size_t);
+extern void *fk_memset(void *, int, size_t);
+extern void fk_bcopy(const void *, void *, size_t);
+extern void fk_bzero(void *, size_t);
 
 extern uint64_t fk_port_now_ns(void);
 extern void fk_port_sleep_ns(uint64_t);

@@ -26,6 +26,7 @@ enum fk_violation_kind {
 	FK_V_FREE_BAD,		/* not a live block (wild or double free) */
 	FK_V_OVERRUN,		/* bytes before or behind a block changed */
 	FK_V_USE_AFTER_FREE,	/* a freed block was written to */
+	FK_V_ADDRESS,		/* memory call below kernelbase, of 0 bytes too */
 	FK_V_SLEEP,		/* KM_SLEEP where blocking is illegal */
 	FK_V_ALLOC_IN_HOLD,	/* kmem call inside an FPU hold */
 	FK_V_CACHE,		/* kmem_cache misuse */
@@ -40,7 +41,7 @@ enum fk_violation_kind {
 	FK_V_KINDS
 };
 
-/* Process-wide count of one kind, or of all with FK_V_KINDS. */
+/* Process-wide count of one kind, or of all for a number that is none's. */
 extern uint64_t fk_violations(int kind);
 /* Text of the i-th recorded violation (at most 32 are kept), or NULL. */
 extern const char *fk_violation_text(unsigned i);

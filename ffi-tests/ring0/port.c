@@ -169,6 +169,8 @@ memcpy(void *restrict to, const void *restrict from, size_t n)
 {
 	void *at = to;
 
+	if (!fk_address("memcpy", to) || !fk_address("memcpy", from))
+		return (to);
 	__asm__ volatile("rep movsb" : "+D" (at), "+S" (from), "+c" (n) : :
 	    "memory");
 	return (to);
@@ -180,6 +182,8 @@ memmove(void *to, const void *from, size_t n)
 	uint8_t *d = to;
 	const uint8_t *s = from;
 
+	if (!fk_address("memmove", to) || !fk_address("memmove", from))
+		return (to);
 	if (d <= s || d >= s + n)
 		return (memcpy(to, from, n));
 	while (n-- > 0)
@@ -192,6 +196,8 @@ memset(void *to, int byte, size_t n)
 {
 	void *at = to;
 
+	if (!fk_address("memset", to))
+		return (to);
 	__asm__ volatile("rep stosb" : "+D" (at), "+c" (n) : "a" (byte) :
 	    "memory");
 	return (to);

@@ -299,8 +299,8 @@ unsafe extern "C" {
     pub fn kcfaes_module_fini() -> c_int;
 }
 
-/// Number of violation kinds, which [`fk_violations`] takes for "all".
-const ALL_KINDS: c_int = 15;
+/// No kind of violation, which [`fk_violations`] takes for "all".
+const ALL_KINDS: c_int = -1;
 
 /// Loads the module as `kcfaes`, once per process.
 ///

@@ -6,11 +6,12 @@ use core::ffi::{c_int, c_uint};
 use std::collections::BTreeMap;
 
 use kcfaes_ffi_tests::buffer::{Buffer, Format};
-use kcfaes_ffi_tests::consumer::{Request, Way};
+use kcfaes_ffi_tests::consumer::{Out, Request, Way};
 use kcfaes_ffi_tests::kernel::{
     self, fk_kmem_live_bytes, fk_log_clear, fk_module_load, fk_module_unload, kcfaes_gcm_stream,
     kcfaes_hold_bytes, kcfaes_table_max, statistic, table_in_use,
 };
+use kcfaes_ffi_tests::sample::{Sample, tasks};
 use kcfaes_provider::engine::TableId;
 use kcfaes_vectors::Mode;
 
@@ -89,6 +90,7 @@ fn the_module_and_the_provider() {
     #[cfg(not(kcfaes_object))]
     a_table_change_is_for_later_calls();
     a_slow_cpu_is_told();
+    no_memory_call_is_below_the_kernel();
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
 
@@ -337,6 +339,52 @@ fn a_slow_cpu_is_told() {
     }
     // SAFETY: as above.
     unsafe { kernel::fk_set_features(u64::MAX) };
+}
+
+/// Empty parts, empty texts, buffers that grow from nothing: where a length is 0 there may be no
+/// address, and a DEBUG kernel's memory functions look at that first. The userland KCF's do, for the
+/// built object.
+fn no_memory_call_is_below_the_kernel() {
+    for (gcm_stream, table) in [(0, 0), (1, 0), (0, AUTOMATIC), (1, AUTOMATIC)] {
+        load(table, 32 * 1024, gcm_stream);
+        for (mode, way) in tasks() {
+            for len in [0, 16, 48, 5008] {
+                for (format, apart) in Format::ALL.into_iter().zip([true, false, true]) {
+                    in_parts(&Sample::new(mode, way, len), format, apart);
+                    in_parts(&Sample::new(mode, way, len), format, !apart);
+                }
+            }
+        }
+        unload();
+        assert_eq!(kernel::violations(), Vec::<String>::new());
+    }
+}
+
+/// A message in parts, the first and the third of which are empty, to an output apart or none.
+fn in_parts(sample: &Sample, format: Format, apart: bool) {
+    let (len, room) = (sample.input.len(), sample.output.len());
+    // A byte behind each, without which an mblk has no place for a part of 0 bytes.
+    let message = [sample.input.as_slice(), &[0]].concat();
+    let mut input = Buffer::new(format, &message, &[0, len, 0, 1]);
+    let mut output = Buffer::room(format, room + 1, &[0, room, 0, 1]);
+    let mut message = sample.request().init(sample.way, None).expect("init");
+    let (first, mut done) = (len.min(16), 0);
+    for (at, n) in [(0, 0), (0, first), (first, 0), (first, len - first)] {
+        let mut dst = output.data(done, room - done);
+        let out = if apart { Out::Other(&mut dst) } else { Out::Null };
+        assert_eq!(
+            message.update(&mut input.data(at, n), out),
+            0,
+            "{} of {len}: {n}",
+            sample.name()
+        );
+        done += if apart && sample.way != Way::Mac { dst.cd_length } else { 0 };
+    }
+    let rv = message.finish(Some(&mut output.data(done, room - done)));
+    assert_eq!(rv, 0, "{} of {len}", sample.name());
+    if apart {
+        assert_eq!(output.bytes()[..room], sample.output, "{} of {len}", sample.name());
+    }
 }
 
 kcfaes_ffi_tests::tests! {

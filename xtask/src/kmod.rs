@@ -213,6 +213,10 @@ impl Headers<'_> {
     }
 }
 
+/// Functions that in a userland copy of a module are the userland KCF's (`fk_memcpy`): it looks at
+/// addresses as a DEBUG kernel does, which the C library does not.
+const CHECKED: [&str; 5] = ["bcopy", "bzero", "memcpy", "memmove", "memset"];
+
 /// The built modules.
 pub(crate) struct Modules {
     pub(crate) kcfaes: PathBuf,
@@ -394,7 +398,7 @@ fn link_module(inputs: &[PathBuf], variables: &[&str], output: &Path) -> Result<
 }
 
 /// A copy of a module for a program that has its own `_init`: `_init` becomes `NAME_module_init`,
-/// and so on; every other byte is the module's. An equal copy is left as it is, so that nobody
+/// and so on, and calls of [`CHECKED`] go to the userland KCF; every other byte is the module's. An equal copy is left as it is, so that nobody
 /// builds anew for its date.
 fn renamed(module: &Path) -> Result<PathBuf> {
     let name = module.file_name().unwrap_or_default().to_string_lossy();
@@ -403,6 +407,7 @@ fn renamed(module: &Path) -> Result<PathBuf> {
     let (copy, new) = (module.with_file_name(copy), module.with_file_name(new));
     run(Command::new("objcopy")
         .args(ENTRIES.map(|entry| format!("--redefine-sym={entry}={name}_module{entry}")))
+        .args(CHECKED.map(|function| format!("--redefine-sym={function}=fk_{function}")))
         .arg(module)
         .arg(&new))?;
     if fs::read(&copy).is_ok_and(|old| fs::read(&new).is_ok_and(|new| old == new)) {

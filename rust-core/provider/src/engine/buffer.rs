@@ -67,9 +67,13 @@ impl Buffer {
 
     /// Appends `len` bytes, zeros yet, for which there must be room.
     pub(crate) fn extend(&mut self, len: usize) -> Option<&mut [u8]> {
+        // Without memory there is no address either: a DEBUG kernel looks at it before the count.
+        if len == 0 {
+            return Some(&mut []);
+        }
         let end = self.len.checked_add(len).filter(|&end| end <= self.capacity)?;
         // SAFETY: `capacity` bytes are ours at `at`, of which those behind `len` are free; they are
-        // set before they become a slice. Where no byte is, the pointer need not be valid.
+        // set before they become a slice.
         let tail = unsafe {
             let tail = self.at.add(self.len);
             tail.write_bytes(0, len);
@@ -82,8 +86,10 @@ impl Buffer {
     fn grow(&mut self, len: usize, kmflag: c_int) -> Result<()> {
         let capacity = len.max(self.capacity.saturating_mul(2)).max(FIRST_CAPACITY);
         let at = env::alloc(capacity, kmflag).ok_or(Error::HOST_MEMORY)?;
-        // SAFETY: the new memory has room for `len` bytes, which the old one holds.
-        unsafe { self.at.copy_to_nonoverlapping(at, self.len) };
+        if self.len > 0 {
+            // SAFETY: the new memory has room for `len` bytes, which the old one holds.
+            unsafe { self.at.copy_to_nonoverlapping(at, self.len) };
+        }
         let grown = Self { at, len: self.len, capacity };
         *self = grown;
         Ok(())
