@@ -28,6 +28,7 @@ typedef struct fk_thread {
 	int		ft_ts;
 	int		ft_fail_all;
 	int		ft_has_cpu;
+	int		ft_mutexes;	/* held now */
 	uint64_t	ft_fail_nth;
 	fk_stats_t	ft_stats;
 	const char	*ft_module;	/* being loaded by fk_module_load */
@@ -47,6 +48,17 @@ extern fk_stats_t fk_totals;
 		(void) __atomic_add_fetch(&fk_totals.field, (n),	\
 		    __ATOMIC_RELAXED);					\
 	} while (0)
+
+/* What a thread must have again when a function of a module has returned. */
+typedef struct fk_state {
+	int	s_preempt;
+	int	s_flag;
+	int	s_ts;
+	int	s_mutexes;
+} fk_state_t;
+
+extern fk_state_t fk_state(void);
+extern void fk_state_check(fk_state_t before, const char *what);
 
 extern void fk_violation(int, const char *, ...)
     __attribute__((format(printf, 2, 3)));

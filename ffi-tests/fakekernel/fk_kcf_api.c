@@ -104,6 +104,7 @@ ctx_release(fk_ctx_t *c)
 {
 	fk_prov_t *p = c->c_prov;
 	int counted = c->c_counted;
+	fk_state_t before;
 	uint_t refs;
 
 	if (counted)
@@ -115,8 +116,11 @@ ctx_release(fk_ctx_t *c)
 		return;
 
 	if (c->c_ctx.cc_provider_private != NULL &&
-	    p->p_ctx.free_context != NULL)
+	    p->p_ctx.free_context != NULL) {
+		before = fk_state();
 		(void) p->p_ctx.free_context(&c->c_ctx);
+		fk_state_check(before, "free_context");
+	}
 	(void) memset(c, 0xdb, sizeof (*c));
 	fk_port_free(c);
 	if (!counted)
@@ -225,21 +229,10 @@ dispatch(request_t *r, crypto_req_handle_t rh)
 static int
 run(request_t *r, crypto_req_handle_t rh)
 {
-	fk_thread_t *t = fk_self();
-	signed char preempt = t->ft_kthread.t_preempt;
-	ushort_t flag = t->ft_kthread.t_flag;
-	int ts = t->ft_ts;
+	fk_state_t before = fk_state();
 	int rv = dispatch(r, rh);
 
-	if (t->ft_kthread.t_preempt != preempt) {
-		fk_violation(FK_V_PREEMPT, "op %d came back with preemption "
-		    "depth %d, not %d", r->r_op, t->ft_kthread.t_preempt,
-		    preempt);
-	}
-	if (t->ft_kthread.t_flag != flag || t->ft_ts != ts) {
-		fk_violation(FK_V_FPU_END, "op %d came back with T_KFPU or "
-		    "CR0.TS changed", r->r_op);
-	}
+	fk_state_check(before, "an entry point");
 	if (ends_context(ops[r->r_op].stage, rh == r, rv))
 		ctx_release(r->r_ctx);
 	request_release(r->r_prov);
@@ -540,6 +533,7 @@ crypto_create_ctx_template(crypto_mechanism_t *mech, crypto_key_t *key,
 {
 	request_t r = { .r_op = OPS };
 	kcf_ctx_template_t *t;
+	fk_state_t before;
 	int rv;
 
 	if (ptmpl == NULL)
@@ -558,9 +552,11 @@ crypto_create_ctx_template(crypto_mechanism_t *mech, crypto_key_t *key,
 	t->ct_prov_handle = r.r_prov->p_id;
 	t->ct_generation = r.r_generation;
 
+	before = fk_state();
 	rv = CALL(r.r_prov->p_ctx.create_ctx_template, r.r_prov->p_handle,
 	    &r.r_mech, key, &t->ct_prov_tmpl, &t->ct_size,
 	    kmflag == KM_SLEEP ? NULL : (void *)&fk_kcf_nosleep);
+	fk_state_check(before, "create_ctx_template");
 	if (rv == CRYPTO_SUCCESS)
 		*ptmpl = t;
 	else

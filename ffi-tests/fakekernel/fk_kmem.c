@@ -2,7 +2,9 @@
 
 /*
  * kmem_alloc(9F) and kmem_cache over a ledger: every live block is on a list,
- * carries canaries on both sides and its size, and is checked when freed.
+ * carries canaries on both sides and its size, and is checked when freed:
+ * what kmem_flags=0xf does, and never less.  New memory is 0xbaddcafe, freed
+ * memory 0xdeadbeef, which is looked at again before it is used again.
  * Blocks are aligned as kmem_alloc promises and no better (8 mod 16), so that
  * code which presumes more fails here first.
  */
@@ -15,9 +17,9 @@
 #define	LIVE	0x6c69766562656566ull
 #define	DEAD	0x6465616462656566ull
 #define	FAST	0x6661737462656566ull	/* of bench mode, on no list */
-#define	EDGE	0xa5
-#define	FRESH	0xba	/* bytes of a new block */
-#define	POISON	0xdb	/* bytes of a freed block */
+#define	FRESH	0xbaddcafeu	/* words of a new block */
+#define	POISON	0xdeadbeefu	/* words of a freed block */
+#define	EDGE	0xfeedfaceu	/* words around a block */
 #define	TAIL	32
 #define	KEPT	64
 
@@ -43,13 +45,11 @@ struct kmem_cache {
 	uint64_t c_live;
 };
 
-#define	EDGE8	0xa5a5a5a5a5a5a5a5ull
-
 static fk_port_mutex_t lock;
 static block_t *live;
 static uint64_t live_blocks, live_bytes;
 static block_t *kept[KEPT];
-static unsigned kept_next, kept_max;
+static unsigned kept_next, kept_max = KEPT;
 static fk_on_free_t on_free;
 static void *on_free_arg;
 
@@ -61,19 +61,37 @@ payload(block_t *b)
 	return ((uint8_t *)(b + 1));
 }
 
+static void
+fill(void *at, uint32_t word, size_t size)
+{
+	uint8_t *to = at;
+	size_t i;
+
+	for (i = 0; i + sizeof (word) <= size; i += sizeof (word))
+		__builtin_memcpy(to + i, &word, sizeof (word));
+	if (i < size)
+		(void) memcpy(to + i, &word, size - i);
+}
+
+/* Is this what fill() has left? */
+static int
+filled(const void *at, uint32_t word, size_t size)
+{
+	const uint8_t *from = at;
+	size_t i;
+
+	for (i = 0; i + sizeof (word) <= size; i += sizeof (word)) {
+		if (__builtin_memcmp(from + i, &word, sizeof (word)) != 0)
+			return (0);
+	}
+	return (i == size || memcmp(from + i, &word, size - i) == 0);
+}
+
 static int
 edges_intact(block_t *b)
 {
-	const uint8_t *tail = payload(b) + b->b_size;
-	int i;
-
-	if (b->b_edge != EDGE8)
-		return (0);
-	for (i = 0; i < TAIL; i++) {
-		if (tail[i] != EDGE)
-			return (0);
-	}
-	return (1);
+	return (filled(&b->b_edge, EDGE, sizeof (b->b_edge)) &&
+	    filled(payload(b) + b->b_size, EDGE, TAIL));
 }
 
 static void *
@@ -149,9 +167,9 @@ block_alloc(size_t size, size_t align, int kmflag, kmem_cache_t *cache)
 	b->b_size = size;
 	b->b_cache = cache;
 	b->b_base = base;
-	b->b_edge = EDGE8;
-	(void) memset(payload(b), FRESH, size);
-	(void) memset(payload(b) + size, EDGE, TAIL);
+	fill(&b->b_edge, EDGE, sizeof (b->b_edge));
+	fill(payload(b), FRESH, size);
+	fill(payload(b) + size, EDGE, TAIL);
 
 	fk_port_lock(&lock);
 	b->b_prev = NULL;
@@ -174,16 +192,9 @@ block_alloc(size_t size, size_t align, int kmflag, kmem_cache_t *cache)
 static void
 evict(block_t *b)
 {
-	const uint8_t *p = payload(b);
-	size_t i;
-
-	for (i = 0; i < b->b_size; i++) {
-		if (p[i] != POISON) {
-			fk_violation(FK_V_USE_AFTER_FREE,
-			    "write at %lu of a freed block of %lu bytes",
-			    (ulong_t)i, (ulong_t)b->b_size);
-			break;
-		}
+	if (!filled(payload(b), POISON, b->b_size)) {
+		fk_violation(FK_V_USE_AFTER_FREE,
+		    "write to a freed block of %lu bytes", (ulong_t)b->b_size);
 	}
 	fk_port_free(b->b_base);
 }
@@ -192,7 +203,8 @@ static void
 block_free(void *ptr, size_t size, kmem_cache_t *cache)
 {
 	fk_thread_t *t = fk_self();
-	block_t *b = (block_t *)ptr - 1, *old = NULL, *scan;
+	block_t *b = (block_t *)((uintptr_t)ptr - sizeof (*b)), *old = NULL;
+	block_t *scan;
 
 	if (fk_bench && b->b_magic == FAST && b->b_size == size &&
 	    b->b_cache == cache) {
@@ -244,7 +256,7 @@ block_free(void *ptr, size_t size, kmem_cache_t *cache)
 	if (on_free != NULL)
 		on_free(on_free_arg, ptr, b->b_size);
 	b->b_magic = DEAD;
-	(void) memset(ptr, POISON, b->b_size);
+	fill(ptr, POISON, b->b_size);
 
 	if (kept_max != 0) {
 		fk_port_lock(&lock);
@@ -263,8 +275,10 @@ block_free(void *ptr, size_t size, kmem_cache_t *cache)
 void *
 kmem_alloc(size_t size, int kmflag)
 {
-	if (size == 0)
+	if (size == 0) {
+		fk_violation(FK_V_ZERO, "kmem_alloc of 0 bytes");
 		return (NULL);
+	}
 	return (block_alloc(size, 8, kmflag, NULL));
 }
 
@@ -281,8 +295,10 @@ kmem_zalloc(size_t size, int kmflag)
 void
 kmem_free(void *ptr, size_t size)
 {
-	if (ptr == NULL && size == 0)
+	if (size == 0) {
+		fk_violation(FK_V_ZERO, "kmem_free of %p, 0 bytes", ptr);
 		return;
+	}
 	block_free(ptr, size, NULL);
 }
 

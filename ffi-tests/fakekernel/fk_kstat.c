@@ -122,6 +122,7 @@ fk_kstat_read(const char *module, const char *name, fk_kstat_func_t func,
 {
 	kstat_named_t *knp;
 	kstat_t *ksp;
+	fk_state_t before;
 	entry_t *e;
 	int error;
 	uint_t i;
@@ -132,7 +133,9 @@ fk_kstat_read(const char *module, const char *name, fk_kstat_func_t func,
 	if (e == NULL)
 		return (ENOENT);
 	ksp = &e->e_kstat;
+	before = fk_state();
 	error = ksp->ks_update == NULL ? 0 : ksp->ks_update(ksp, KSTAT_READ);
+	fk_state_check(before, "ks_update");
 	if (error != 0)
 		return (error);
 	for (i = 0, knp = ksp->ks_data; i < ksp->ks_ndata; i++, knp++) {

@@ -16,7 +16,8 @@
 
 #include "fk_port.h"
 
-_Static_assert(sizeof (pthread_mutex_t) <= sizeof (fk_port_mutex_t), "mutex");
+_Static_assert(sizeof (pthread_mutex_t) <=
+    offsetof(fk_port_mutex_t, opaque[7]), "mutex");
 _Static_assert(sizeof (pthread_cond_t) <= sizeof (fk_port_cond_t), "cond");
 
 static __thread _Alignas(16) unsigned char self[FK_PORT_SELF_BYTES];

@@ -32,6 +32,7 @@ extern void fk_port_abort(void) __attribute__((noreturn));
 extern void *fk_port_self(void);
 
 /* Locks and condition variables: all-zero is the initial state. */
+/* The last word is the caller's. */
 typedef struct fk_port_mutex {
 	uint64_t opaque[8];
 } fk_port_mutex_t;

@@ -23,6 +23,7 @@ extern "C" {
 
 enum fk_violation_kind {
 	FK_V_FREE_SIZE,		/* kmem_free with another size */
+	FK_V_ZERO,		/* kmem_alloc or kmem_free of 0 bytes */
 	FK_V_FREE_BAD,		/* not a live block (wild or double free) */
 	FK_V_OVERRUN,		/* bytes before or behind a block changed */
 	FK_V_USE_AFTER_FREE,	/* a freed block was written to */
@@ -37,6 +38,7 @@ enum fk_violation_kind {
 	FK_V_FPU_END,		/* kernel_fpu_end without begin */
 	FK_V_FPU_RESIDUE,	/* data left in vector registers at end */
 	FK_V_PREEMPT,		/* unbalanced kpreempt_enable */
+	FK_V_MUTEX,		/* entered twice, left by another, kept */
 	FK_V_MODULE,		/* mod_install/mod_remove misuse */
 	FK_V_KINDS
 };
@@ -91,7 +93,7 @@ extern void fk_kmem_fail_all(int on);
 typedef void (*fk_on_free_t)(void *arg, const void *block, size_t size);
 extern void fk_kmem_on_free(fk_on_free_t func, void *arg);
 
-/* Freed blocks kept and watched for writes (default 0, at most 64). */
+/* Freed blocks kept and watched for writes (default and at most 64). */
 extern void fk_kmem_quarantine(unsigned blocks);
 
 /* ---- Thread context. ---- */

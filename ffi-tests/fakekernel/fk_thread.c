@@ -204,6 +204,64 @@ fk_stats_global(fk_stats_t *s)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
+fk_state_t
+fk_state(void)
+{
+	fk_thread_t *t = fk_self();
+	fk_state_t s = { t->ft_kthread.t_preempt, t->ft_kthread.t_flag,
+	    t->ft_ts, t->ft_mutexes };
+
+	return (s);
+}
+
+void
+fk_state_check(fk_state_t before, const char *what)
+{
+	fk_state_t now = fk_state();
+
+	if (now.s_preempt != before.s_preempt) {
+		fk_violation(FK_V_PREEMPT, "%s came back with preemption "
+		    "depth %d, not %d", what, now.s_preempt, before.s_preempt);
+	}
+	if (now.s_flag != before.s_flag || now.s_ts != before.s_ts) {
+		fk_violation(FK_V_FPU_END, "%s came back with T_KFPU or "
+		    "CR0.TS changed", what);
+	}
+	if (now.s_mutexes != before.s_mutexes) {
+		fk_violation(FK_V_MUTEX, "%s came back with %d mutexes held, "
+		    "not %d", what, now.s_mutexes, before.s_mutexes);
+	}
+}
+
+/*
+ * The owner is in the last word of the port's lock, which no port uses.  What
+ * a DEBUG kernel would panic at is recorded and not done.
+ */
+static fk_thread_t **
+owner(kmutex_t *m)
+{
+	return ((fk_thread_t **)&((fk_port_mutex_t *)m)->opaque[7]);
+}
+
+static int
+held(kmutex_t *m, const char *function)
+{
+	if (__atomic_load_n(owner(m), __ATOMIC_RELAXED) == fk_self())
+		return (1);
+	fk_violation(FK_V_MUTEX, "%s by a thread that does not hold it",
+	    function);
+	return (0);
+}
+
+static void
+own(kmutex_t *m, int n)
+{
+	fk_thread_t *t = fk_self();
+
+	t->ft_mutexes += n;
+	__atomic_store_n(owner(m), n > 0 ? t : NULL, __ATOMIC_RELAXED);
+}
+
 void
 mutex_init(kmutex_t *m, char *name, kmutex_type_t type, void *arg)
 {
@@ -216,18 +274,33 @@ mutex_init(kmutex_t *m, char *name, kmutex_type_t type, void *arg)
 void
 mutex_destroy(kmutex_t *m)
 {
+	fk_thread_t *t = __atomic_load_n(owner(m), __ATOMIC_RELAXED);
+
+	if (t != NULL) {
+		fk_violation(FK_V_MUTEX, "mutex_destroy of a held mutex");
+		t->ft_mutexes--;
+	}
 	(void) memset(m, 0xdb, sizeof (*m));
 }
 
 void
 mutex_enter(kmutex_t *m)
 {
+	if (__atomic_load_n(owner(m), __ATOMIC_RELAXED) == fk_self()) {
+		fk_violation(FK_V_MUTEX, "mutex_enter by the thread that "
+		    "holds it");
+		return;
+	}
 	fk_port_lock((fk_port_mutex_t *)m);
+	own(m, 1);
 }
 
 void
 mutex_exit(kmutex_t *m)
 {
+	if (!held(m, "mutex_exit"))
+		return;
+	own(m, -1);
 	fk_port_unlock((fk_port_mutex_t *)m);
 }
 
@@ -249,7 +322,11 @@ cv_destroy(kcondvar_t *c)
 void
 cv_wait(kcondvar_t *c, kmutex_t *m)
 {
+	if (!held(m, "cv_wait"))
+		return;
+	own(m, -1);
 	fk_port_wait((fk_port_cond_t *)c, (fk_port_mutex_t *)m);
+	own(m, 1);
 }
 
 void

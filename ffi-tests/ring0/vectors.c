@@ -272,7 +272,8 @@ open(request_t *r)
 	size_t produced;
 
 	if (bad) {
-		bcopy(v->ct, r->room->sealed, v->ct == NULL ? 0 : v->len);
+		if (v->ct != NULL)
+			bcopy(v->ct, r->room->sealed, v->len);
 		bcopy(v->tag, r->room->sealed + v->len, v->taglen);
 	}
 	r->in = r->room->sealed;

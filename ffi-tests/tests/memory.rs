@@ -459,8 +459,8 @@ fn nothing_sleeps_in_an_interrupt() {
     }
 }
 
-/// What fills a new block of the fake kernel's heap.
-const FRESH: u8 = 0xba;
+/// What fills a new block of the fake kernel's heap, word by word from its beginning.
+const FRESH: [u8; 4] = 0xbadd_cafe_u32.to_ne_bytes();
 
 thread_local! {
     /// Where set, what must not be in a block that this thread frees: (what, bytes).
@@ -486,7 +486,8 @@ unsafe extern "C" fn look(_: *mut c_void, block: *const c_void, size: usize) {
             // What the provider gives back is zero altogether, but for the end of a room that it has
             // reserved and never written; the framework's own blocks are not.
             let ours = size > 256;
-            let untouched = bytes.iter().rev().take_while(|&&b| b == FRESH).count();
+            let fresh = |&(i, &b): &(usize, &u8)| b == FRESH[i % FRESH.len()];
+            let untouched = bytes.iter().enumerate().rev().take_while(fresh).count();
             if ours && bytes[..size - untouched].iter().any(|&b| b != 0) {
                 found.push(format!("a block of {size} bytes is not zero"));
             }

@@ -22,6 +22,7 @@
 #include <sys/x86_archext.h>
 
 #include "check.h"
+#include "fk_port.h"
 
 static struct {
 	size_t size;
@@ -49,7 +50,9 @@ test_ledger(void)
 	q = kmem_zalloc(33, KM_NOSLEEP);
 	CHECK_EQ((uintptr_t)p % 16, 8);
 	CHECK_EQ((uintptr_t)q % 16, 8);
-	CHECK_EQ(p[0], 0xba);
+	CHECK(memcmp(p, "\xfe\xca\xdd\xba\xfe\xca\xdd\xba", 8) == 0);
+	CHECK(memcmp(p + 96, "\xfe\xca\xdd\xba", 4) == 0);
+	CHECK(memcmp(p + 100, "\xce\xfa\xed\xfe", 4) == 0);
 	CHECK_EQ(q[0] | q[32], 0);
 	CHECK_EQ(fk_kmem_live_blocks(), 2);
 	CHECK_EQ(fk_kmem_live_bytes(), 133);
@@ -64,8 +67,6 @@ test_ledger(void)
 	CHECK_EQ(freed.first, 0x77);
 	fk_kmem_on_free(NULL, NULL);
 	kmem_free(q, 33);
-	CHECK(kmem_alloc(0, KM_SLEEP) == NULL);
-	kmem_free(NULL, 0);
 	fk_stats_thread(&s);
 	CHECK_EQ(s.allocs, 2);
 	CHECK_EQ(s.frees, 2);
@@ -82,6 +83,7 @@ static void
 test_kmem_faults(void)
 {
 	uint8_t *p, on_stack[8] = { 0 };
+	int i;
 
 	p = kmem_alloc(24, KM_SLEEP);
 	kmem_free(p, 25);
@@ -107,17 +109,39 @@ test_kmem_faults(void)
 	kmem_free(p, 8);
 	CHECK_CLEAN();
 
-	/* Quarantine: double free and writes after free are seen. */
+	/* Double free and writes after free are seen: by the next frees. */
+	p = kmem_alloc(27, KM_SLEEP);
+	kmem_free(p, 27);
+	CHECK(memcmp(p, "\xef\xbe\xad\xde\xef\xbe\xad\xde", 8) == 0);
+	CHECK(memcmp(p + 24, "\xef\xbe\xad", 3) == 0);
+	kmem_free(p, 27);
+	CHECK_VIOLATIONS(FK_V_FREE_BAD, 1);
+	p[26] = 1;
+	for (i = 0; i < 63; i++)
+		kmem_free(kmem_alloc(8, KM_SLEEP), 8);
+	CHECK_CLEAN();
+	kmem_free(kmem_alloc(8, KM_SLEEP), 8);
+	CHECK_VIOLATIONS(FK_V_USE_AFTER_FREE, 1);
 	fk_kmem_quarantine(4);
 	p = kmem_alloc(24, KM_SLEEP);
 	kmem_free(p, 24);
-	CHECK_EQ(p[0], 0xdb);
-	CHECK_EQ(p[23], 0xdb);
-	kmem_free(p, 24);
-	CHECK_VIOLATIONS(FK_V_FREE_BAD, 1);
 	p[3] = 1;
-	fk_kmem_quarantine(0);
+	fk_kmem_quarantine(64);
 	CHECK_VIOLATIONS(FK_V_USE_AFTER_FREE, 1);
+
+	/* Nothing may be asked for or given back in no bytes. */
+	CHECK(kmem_alloc(0, KM_SLEEP) == NULL);
+	CHECK_VIOLATIONS(FK_V_ZERO, 1);
+	CHECK(kmem_zalloc(0, KM_NOSLEEP) == NULL);
+	CHECK_VIOLATIONS(FK_V_ZERO, 1);
+	kmem_free(NULL, 0);
+	CHECK_VIOLATIONS(FK_V_ZERO, 1);
+	kmem_free(NULL, 8);
+	CHECK_VIOLATIONS(FK_V_FREE_BAD, 1);
+	p = kmem_alloc(8, KM_SLEEP);
+	kmem_free(p, 0);
+	CHECK_VIOLATIONS(FK_V_ZERO, 1);
+	kmem_free(p, 8);
 
 	fk_set_interrupt(1);
 	CHECK(servicing_interrupt());
@@ -168,6 +192,55 @@ test_kmem_failures(void)
 	CHECK_EQ(s.failed_allocs, 4);
 	CHECK_EQ(s.nosleep_allocs, 6);
 	CHECK_EQ(fk_kmem_live_blocks(), 0);
+	CHECK_CLEAN();
+}
+
+/*
+ * The memory functions as a module calls them: an address that is not the
+ * kernel's is a violation at any length, on either side, and nothing is done.
+ */
+static void
+test_addresses(void)
+{
+	static const uintptr_t low[] = { 0, 1, 8, 64, 4096 };
+	static uint8_t a[8] = "abcdefg", b[8] = "1234567";
+	uint8_t stack[8];
+	unsigned i, n;
+
+	for (i = 0; i < sizeof (low) / sizeof (low[0]); i++) {
+		void *at = (void *)low[i];
+
+		for (n = 0; n < 9; n += 8) {
+			(void) fk_memcpy(at, a, n);
+			CHECK_VIOLATIONS(FK_V_ADDRESS, 1);
+			(void) fk_memcpy(a, at, n);
+			CHECK_VIOLATIONS(FK_V_ADDRESS, 1);
+			(void) fk_memmove(at, a, n);
+			CHECK_VIOLATIONS(FK_V_ADDRESS, 1);
+			(void) fk_memmove(a, at, n);
+			CHECK_VIOLATIONS(FK_V_ADDRESS, 1);
+			(void) fk_memset(at, 0, n);
+			CHECK_VIOLATIONS(FK_V_ADDRESS, 1);
+			fk_bcopy(at, a, n);
+			CHECK_VIOLATIONS(FK_V_ADDRESS, 1);
+			fk_bcopy(a, at, n);
+			CHECK_VIOLATIONS(FK_V_ADDRESS, 1);
+			fk_bzero(at, n);
+			CHECK_VIOLATIONS(FK_V_ADDRESS, 1);
+		}
+	}
+	CHECK(strcmp((char *)a, "abcdefg") == 0);
+	for (n = 0; n < 9; n += 8) {
+		CHECK(fk_memcpy(a, b, n) == a);
+		CHECK_EQ(memcmp(a, b, 8) == 0, n != 0);
+		CHECK(fk_memset(a, 'x', n) == a);
+		CHECK_EQ(a[7], n == 0 ? 0 : 'x');
+		CHECK(fk_memmove(stack, b, n) == stack);
+		fk_bzero(a, n);
+		CHECK_EQ(a[0], n == 0 ? 'a' : 0);
+		fk_bcopy(b, a, n);
+		CHECK_EQ(a[6], n == 0 ? 'g' : '7');
+	}
 	CHECK_CLEAN();
 }
 
@@ -520,9 +593,86 @@ test_streams(void)
 	CHECK_EQ(fk_kmem_live_blocks(), 0);
 }
 
+static int
+init_unbalanced(void)
+{
+	kpreempt_disable();
+	return (mod_install(&linkage));
+}
+
+static int
+fini_unbalanced(void)
+{
+	kpreempt_enable();
+	return (mod_remove(&linkage));
+}
+
 static kmutex_t lock;
 static kcondvar_t cond;
 static int turn;
+
+static int
+fini_holding(void)
+{
+	mutex_enter(&lock);
+	return (mod_remove(&linkage));
+}
+
+/* What a module's own functions must not come back with. */
+static void
+test_balance(void)
+{
+	CHECK_EQ(fk_module_load("m", init_unbalanced), 0);
+	CHECK_VIOLATIONS(FK_V_PREEMPT, 1);
+	CHECK_EQ(fk_module_unload("m", fini_unbalanced), 0);
+	CHECK_VIOLATIONS(FK_V_PREEMPT, 1);
+	CHECK_EQ(fk_preempt_depth(), 0);
+	mutex_init(&lock, NULL, MUTEX_DEFAULT, NULL);
+	CHECK_EQ(fk_module_load("m", init_well), 0);
+	CHECK_CLEAN();
+	CHECK_EQ(fk_module_unload("m", fini_holding), 0);
+	CHECK_VIOLATIONS(FK_V_MUTEX, 1);
+	mutex_exit(&lock);
+	mutex_destroy(&lock);
+	CHECK_CLEAN();
+}
+
+static void
+leave(void *arg)
+{
+	mutex_exit(arg);
+}
+
+static void
+test_mutexes(void)
+{
+	mutex_init(&lock, NULL, MUTEX_DEFAULT, NULL);
+	cv_init(&cond, NULL, CV_DEFAULT, NULL);
+	mutex_exit(&lock);
+	CHECK_VIOLATIONS(FK_V_MUTEX, 1);
+	cv_wait(&cond, &lock);
+	CHECK_VIOLATIONS(FK_V_MUTEX, 1);
+	mutex_enter(&lock);
+	CHECK_CLEAN();
+	mutex_enter(&lock);
+	CHECK_VIOLATIONS(FK_V_MUTEX, 1);
+	/* By another thread. */
+	fk_task_join(fk_task_start(leave, &lock));
+	CHECK_VIOLATIONS(FK_V_MUTEX, 1);
+	mutex_exit(&lock);
+	CHECK_CLEAN();
+	mutex_exit(&lock);
+	CHECK_VIOLATIONS(FK_V_MUTEX, 1);
+	mutex_enter(&lock);
+	mutex_exit(&lock);
+	CHECK_CLEAN();
+	mutex_enter(&lock);
+	mutex_destroy(&lock);
+	CHECK_VIOLATIONS(FK_V_MUTEX, 1);
+	mutex_init(&lock, NULL, MUTEX_DEFAULT, NULL);
+	cv_destroy(&cond);
+	CHECK_CLEAN();
+}
 
 static void
 take_turn(void *arg)
@@ -565,6 +715,7 @@ kernel_test(void)
 {
 	test_ledger();
 	test_kmem_faults();
+	test_addresses();
 	test_kmem_failures();
 	test_caches();
 	test_fpu();
@@ -574,6 +725,8 @@ kernel_test(void)
 	test_features();
 	test_log();
 	test_modules();
+	test_balance();
+	test_mutexes();
 	test_streams();
 	test_threads();
 	CHECK_CLEAN();
