@@ -51,9 +51,9 @@ typedef enum kcfaes_rc {
     /* The self-test found a wrong answer (CRYPTO_FAILED). */
     KCFAES_FAILED = 4,
     /*
-     * A pointer is NULL; input and output overlap at different places; a key or context was
-     * erased, moved or never made; the function is not one for this context
-     * (CRYPTO_ARGUMENTS_BAD).
+     * A pointer is NULL; a list of pieces or jobs is misaligned; input and output overlap at
+     * different places; a key or context was erased, moved or never made; the function is not one
+     * for this context (CRYPTO_ARGUMENTS_BAD).
      */
     KCFAES_ARGUMENTS_BAD = 5,
     /*

@@ -45,9 +45,9 @@ pub enum kcfaes_rc {
     KCFAES_HOST_MEMORY = 2,
     /// The self-test found a wrong answer (CRYPTO_FAILED).
     KCFAES_FAILED = 4,
-    /// A pointer is NULL; input and output overlap at different places; a key or context was
-    /// erased, moved or never made; the function is not one for this context
-    /// (CRYPTO_ARGUMENTS_BAD).
+    /// A pointer is NULL; a list of pieces or jobs is misaligned; input and output overlap at
+    /// different places; a key or context was erased, moved or never made; the function is not one
+    /// for this context (CRYPTO_ARGUMENTS_BAD).
     KCFAES_ARGUMENTS_BAD = 5,
     /// The text is too long, or not as long as was said when an AES-CCM message began; or ECB or CBC
     /// was given a part of a block (CRYPTO_DATA_LEN_RANGE).
@@ -1629,7 +1629,7 @@ impl Tag {
 
     /// Does it, in constant time.
     unsafe fn settle(self, len: usize, computed: &[u8; 16]) -> Result<()> {
-        let computed = computed.get(..len).unwrap_or_default();
+        let computed = computed.get(..len).ok_or(Error::MECHANISM_PARAM_INVALID)?;
         match self {
             Self::Write(at) => {
                 // SAFETY: the common contract; checked, and `computed` is memory of our own.
@@ -1834,6 +1834,7 @@ unsafe fn part(ctx: *mut kcfaes_ctx, release: Release, src: Bytes, dst: Bytes) -
         with_io(src, dst, |io| {
             let Produced::Bytes(n) = ctx.operation.update(key, &mut Fpu::new(), io, KM_SLEEP)?
             else {
+                // Only an end leaves it unsaid.
                 return Ok(0);
             };
             ctx.waiting = ctx.waiting.wrapping_add(io.src.len()).wrapping_sub(n);
@@ -1880,6 +1881,7 @@ unsafe fn rest(ctx: &mut kcfaes_ctx, key: &Key, dst: *mut u8, room: usize) -> Re
     // SAFETY: the common contract.
     let dst = unsafe { Data::new(&dst) };
     let produced = ctx.operation.finish(key, &mut Fpu::new(), Some(&dst))?;
+    // Only CTR, which has no tag, leaves unsaid what its end writes: nothing.
     Ok(if let Produced::Bytes(n) = produced { n } else { 0 })
 }
 
@@ -1915,7 +1917,8 @@ unsafe fn seal_final(
         let tag = Tag::Write(tag);
         tag.check(mechanism, tag_len)?;
         let written = rest(ctx, key, dst, room)?;
-        let computed = ctx.operation.computed_tag().copied().unwrap_or_default();
+        let computed = ctx.operation.computed_tag().copied();
+        let computed = computed.ok_or(Error::OPERATION_NOT_INITIALIZED)?;
         ctx.operation.end();
         tag.settle(tag_len, &computed).map(|()| written)
     }

@@ -41,7 +41,7 @@ pub unsafe extern "C" fn kcfaes_provider_status(
     _provider: crypto_provider_handle_t,
     status: *mut c_uint,
 ) {
-    // SAFETY: the common contract.
+    // SAFETY: the common contract; there is no answer but the status.
     if let Some(status) = unsafe { status.as_mut() } {
         *status = CRYPTO_PROVIDER_READY;
     }

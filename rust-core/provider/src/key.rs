@@ -35,6 +35,7 @@ impl Key {
     /// Expands `key` (16, 24 or 32 bytes), with the powers of H that are worth while where `hashed`
     /// bytes will be hashed; none if that is 0. A `self` that was never set must be all zero.
     pub fn set(&mut self, fpu: &mut Fpu, key: &[u8], hashed: usize) {
+        // Whatever is granted: what it counts as is no length of a text.
         let (hold, _) = fpu.hold(Pace::Parallel, SETUP_BYTES);
         hold.key_expand(&mut self.schedule, key);
         if hashed > 0 {

@@ -45,7 +45,7 @@ impl Buffer {
         if len > self.capacity {
             self.grow(len, kmflag)?;
         }
-        from.gather(self.extend(more).unwrap_or_default());
+        from.gather(self.extend(more).ok_or(Error::HOST_MEMORY)?);
         Ok(())
     }
 

@@ -37,6 +37,7 @@ impl Cbc {
     ) -> Result<usize> {
         let mut room = MaybeUninit::uninit();
         let (produced, pair) = begin_blocks(&self.carry, io, &mut room)?;
+        // Without one the chain goes on.
         if let Some(iv) = io.src.miscdata() {
             self.iv = Block(iv);
         }

@@ -287,7 +287,7 @@ impl Ccm {
         }
         let come = self.grown(io.src.len(), self.total(), Error::ENCRYPTED_DATA_LEN_RANGE)?;
         let src = io.src.input()?;
-        let ready = self.carry.ready(src.left(), self.tag_len).unwrap_or_default();
+        let ready = self.carry.ready(src.left(), self.tag_len).ok_or(Error::DATA_LEN_RANGE)?;
         let room = buffer.extend(ready).ok_or(Error::HOST_MEMORY)?;
         let mut pair = Pair::apart(src, Segments::from_mut(room));
         self.pump(Direction::Decrypt, self.tag_len, key, fpu, &mut pair);
@@ -309,6 +309,7 @@ impl Ccm {
         let len = buffer.bytes().len() + tail;
         let mut out = dst.output(len)?;
         let mut received = self.received.0;
+        // `tail` is within; if it were not, a text without bytes would have the wrong MAC.
         let (text, tag_at) = self.carry.bytes().split_at_mut_checked(tail).unwrap_or_default();
         for (to, from) in received.iter_mut().zip(tag_at) {
             *to = *from;

@@ -32,6 +32,7 @@ impl Cmac {
 
     /// The MAC (section 6.2 steps 3 to 6).
     pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
+        // Any hold has room for two blocks.
         let (hold, _) = fpu.hold(Pace::Serial, 32);
         let mut subkey = Block([0; 16]);
         hold.add_encrypted(&key.schedule, Block([0; 16]), &mut subkey);

@@ -312,6 +312,7 @@ pub(super) fn at_once(
 /// State between the parts of a message.
 pub(super) struct Gcm {
     text: Text,
+    /// At most 16, by [`Parameter`](crate::request::Parameter): no tag is shorter than what is cut from it.
     tag_len: usize,
     /// Bytes of the tag that follow the ciphertext: `tag_len`, or 0 where it is passed apart.
     attached: usize,
@@ -482,6 +483,7 @@ impl Gcm {
     fn decide(&self, io: &Io<'_>, src: &Segments<'_>) -> Release {
         let all = io.src.len();
         let plain = all.saturating_sub(self.tag_len);
+        // An output that cannot be gets nothing yet: the end finds out.
         let apart = |dst: Data<'_>| {
             let room = dst.output(all.min(dst.len()).max(plain)).or_else(|_| dst.output(plain));
             room.is_ok_and(|room| src.overlap(&room) == Overlap::None)
@@ -520,6 +522,7 @@ impl Gcm {
         let len =
             waiting.len().checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         let mut out = dst.output(len)?;
+        // `len` is within; if it were not, a text without bytes would have the wrong tag.
         let (text, tag_at) = waiting.split_at_mut_checked(len).unwrap_or_default();
         let mut received = self.received.0;
         for (to, from) in received.iter_mut().zip(tag_at) {

@@ -64,6 +64,7 @@ impl Gmac {
 
     /// The tag.
     pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
+        // Any hold has room for the block or less that waits.
         let (hold, _) = fpu.hold(Pace::Parallel, 16);
         hold.ghash(&key.powers, &mut self.hash.y, self.carry.bytes());
         self.hash.tag(key, fpu, 0, false)

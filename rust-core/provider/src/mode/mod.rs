@@ -69,18 +69,19 @@ impl Mode {
         match self {
             Self::Gmac(gmac) => gmac.update(key, fpu, src)?,
             Self::Cmac(cmac) => cmac.update(key, fpu, src),
-            _ => {}
+            _ => return Err(Error::OPERATION_NOT_INITIALIZED),
         }
         Ok(())
     }
 
     /// Ends the message of a MAC and writes its 16 bytes.
-    fn give_mac(&mut self, key: &Key, fpu: &mut Fpu, out: &mut Segments<'_>) {
+    fn give_mac(&mut self, key: &Key, fpu: &mut Fpu, out: &mut Segments<'_>) -> Result<()> {
         match self {
             Self::Gmac(gmac) => out.scatter(&gmac.tag(key, fpu).0),
             Self::Cmac(cmac) => out.scatter(&cmac.tag(key, fpu).0),
-            _ => {}
+            _ => return Err(Error::OPERATION_NOT_INITIALIZED),
         }
+        Ok(())
     }
 }
 
@@ -156,6 +157,8 @@ impl Operation {
         fpu: &mut Fpu,
     ) {
         self.direction = direction;
+        // A mode that has something to begin with is set first: then no state is moved. So each `if let`
+        // finds what the line before it has set.
         match *parameter {
             Parameter::Ecb => self.mode = Mode::Ecb(Ecb::new()),
             Parameter::Cbc { iv } => self.mode = Mode::Cbc(Cbc::new(iv)),
@@ -190,6 +193,7 @@ impl Operation {
         match &mut self.mode {
             Mode::Gcm(gcm) => gcm.detach_tag(),
             Mode::Ccm(ccm) => ccm.detach_tag(),
+            // The others have no tag in their text.
             _ => {}
         }
     }
@@ -200,6 +204,7 @@ impl Operation {
         match &mut self.mode {
             Mode::Gcm(gcm) => gcm.expect_tag(tag),
             Mode::Ccm(ccm) => ccm.expect_tag(tag),
+            // The others verify none.
             _ => {}
         }
     }
@@ -261,6 +266,7 @@ impl Operation {
                 operation.detach_tag();
                 operation.expect_tag(apart);
                 let produced = operation.whole(key, fpu, io)?;
+                // ECB and the MACs, whose output is all that they give, leave nothing.
                 if let Some(left) = operation.computed_tag().copied().or(operation.next_iv()) {
                     *apart = left;
                 }
@@ -309,7 +315,7 @@ impl Operation {
                 let src = io.src.input()?;
                 let mut out = dst.output(16)?;
                 mac.absorb(key, fpu, src)?;
-                mac.give_mac(key, fpu, &mut out);
+                mac.give_mac(key, fpu, &mut out)?;
                 16
             }
         };
@@ -392,7 +398,7 @@ impl Operation {
                     return Err(Error::DATA_LEN_RANGE);
                 }
                 let mut out = dst.output(16)?;
-                mac.give_mac(key, fpu, &mut out);
+                mac.give_mac(key, fpu, &mut out)?;
                 16
             }
         };
