@@ -359,7 +359,7 @@ unsafe fn report(
     let said = if output.is_null() { input } else { output };
     let len = match result {
         Ok(Produced::Bytes(n)) if !in_place => n,
-        Err(Error::Room(needed)) => needed,
+        Err(Error::Room(needed)) if !said.is_null() => needed,
         // Any other result leaves `cd_length` as it was.
         _ => return result.map(drop),
     };
@@ -435,6 +435,7 @@ unsafe fn free(ctx: *mut crypto_ctx_t) {
 
 /// Ends a message that was right or forged. After a forgery nothing more may come out of it. Any other
 /// error leaves the context as it was: the caller tries again, or KCF frees it.
+#[inline(never)]
 unsafe fn settle(ctx: *mut crypto_ctx_t, result: &Result<Produced>) {
     if matches!(result, Ok(_) | Err(Error::INVALID_MAC)) {
         // SAFETY: the common contract.
@@ -505,9 +506,6 @@ unsafe fn finish(group: Group, ctx: *mut crypto_ctx_t, output: *mut crypto_data_
     // SAFETY: the common contract.
     unsafe {
         settle(ctx, &result);
-        if output.is_null() {
-            return result.map(|_| ());
-        }
         report(core::ptr::null_mut(), output, result)
     }
 }

@@ -66,6 +66,7 @@ impl Buffer {
     }
 
     /// Appends `len` bytes, zeros yet, for which there must be room.
+    #[inline(never)]
     pub(crate) fn extend(&mut self, len: usize) -> Option<&mut [u8]> {
         // Without memory there is no address either: a DEBUG kernel looks at it before the count.
         if len == 0 {
