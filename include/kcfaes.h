@@ -7,7 +7,9 @@
  * KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no byte with it. A
  * function that fails has consumed and written nothing, unless it says otherwise. Keys may be used
  * by any number of threads at the same time, a context by one. No function blocks, prints or
- * changes errno, and only kcfaes_key_new and kcfaes_ctx_new allocate.
+ * changes errno. Only these allocate: kcfaes_key_new, kcfaes_ctx_new, and a function whose input
+ * and output have more than 64 pieces together, whose addresses do not ascend: for the length of
+ * the call 16 bytes for each piece. If there is no memory it is KCFAES_HOST_MEMORY.
  *
  * Generated from rust-core/capi/src/api.rs by cargo xtask headers: do not edit.
  */

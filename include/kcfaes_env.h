@@ -90,7 +90,10 @@ typedef struct KCFAES_ALIGNED(64) kcfaes_stats {
     uint64_t bytes[KCFAES_MECHANISMS][KCFAES_TABLES];
     /* Calls of any kind that failed, by result. */
     uint64_t failures[KCFAES_RESULTS];
-    /* Most bytes that one FPU hold has processed. */
+    /*
+     * Ticks of the time stamp counter that the longest FPU hold took, of those that ended because
+     * their budget was spent.
+     */
     uint64_t longest_hold;
 } kcfaes_stats;
 

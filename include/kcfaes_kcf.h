@@ -48,6 +48,9 @@
 /* No memory. */
 #define CRYPTO_HOST_MEMORY 2
 
+/* What should be impossible has happened. */
+#define CRYPTO_GENERAL_ERROR 3
+
 /* An argument is wrong. */
 #define CRYPTO_ARGUMENTS_BAD 5
 

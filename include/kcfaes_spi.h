@@ -130,10 +130,7 @@ int kcfaes_mac_init(crypto_ctx_t *ctx,
                     crypto_req_handle_t req);
 
 /* MAC of a whole message on a context, which success ends. */
-int kcfaes_mac(crypto_ctx_t *ctx,
-               crypto_data_t *data,
-               crypto_data_t *mac,
-               crypto_req_handle_t req);
+int kcfaes_mac(crypto_ctx_t *ctx, crypto_data_t *data, crypto_data_t *mac, crypto_req_handle_t req);
 
 /* Absorbs a part. */
 int kcfaes_mac_update(crypto_ctx_t *ctx, crypto_data_t *data, crypto_req_handle_t req);

@@ -3,8 +3,8 @@
 /*
  * The kstat kcfaes:0:stats: for each mechanism and table the calls on data
  * that succeeded and the bytes of their input, for each result the calls that
- * failed, the table in use, the time of the self-tests, and the most bytes
- * that one FPU hold has processed.
+ * failed, the table in use, the time of the self-tests, and the ticks of the
+ * longest FPU hold of those that ended because their budget was spent.
  *
  * Reading it adds up what each CPU has counted; nothing else ever does.
  */
@@ -72,7 +72,7 @@ kcfaes_kstat_names(kstat_named_t *knp)
 
 	kstat_named_init(knp++, "table", KSTAT_DATA_CHAR);
 	kstat_named_init(knp++, "selftest_ns", KSTAT_DATA_UINT64);
-	kstat_named_init(knp++, "longest_hold_bytes", KSTAT_DATA_UINT64);
+	kstat_named_init(knp++, "longest_hold_ticks", KSTAT_DATA_UINT64);
 	for (i = 0; i < NCOUNTED; i++) {
 		for (table = 0; table < KCFAES_TABLES; table++) {
 			kcfaes_kstat_name(knp++, i, table, "ops");

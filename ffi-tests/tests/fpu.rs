@@ -5,9 +5,10 @@
 mod oracle;
 
 use core::ffi::c_int;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kcfaes_ffi_tests::buffer::{Buffer, Cut, Format};
+use kcfaes_ffi_tests::buffer::{Buffer, Cut, FILL, Format, below};
 use kcfaes_ffi_tests::consumer::{Out, Request, Way};
 use kcfaes_ffi_tests::kernel::{
     self, fk_cr0_ts, fk_fpu_canary, fk_preempt_depth, fk_set_cr0_ts, fk_set_interrupt, fk_set_kfpu,
@@ -16,10 +17,10 @@ use kcfaes_ffi_tests::kernel::{
 use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_kernels::{Block, Schedule, entry_aesni};
 use kcfaes_provider::engine::env::kcfaes_hold;
-use kcfaes_provider::engine::{HOLD_BYTES, TableId, set_hold_bytes};
+use kcfaes_provider::engine::{HOLD_BYTES, TableId};
 use kcfaes_provider::kcf::{
     CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_INVALID_MAC, CRYPTO_KEY_SIZE_RANGE,
-    CRYPTO_SUCCESS,
+    CRYPTO_SUCCESS, crypto_data_t,
 };
 use kcfaes_vectors::{Mode, Stream};
 use oracle::Message;
@@ -32,6 +33,30 @@ fn alone() -> MutexGuard<'static, ()> {
     kernel::use_table(TableId::Aesni);
     set_hold_bytes(HOLD_BYTES);
     guard
+}
+
+/// Cost units of a hold.
+static BUDGET: AtomicUsize = AtomicUsize::new(HOLD_BYTES);
+
+fn set_hold_bytes(bytes: usize) -> usize {
+    let taken = kcfaes_provider::engine::set_hold_bytes(bytes);
+    BUDGET.store(taken, Ordering::Relaxed);
+    taken
+}
+
+/// What this thread did inside holds since this was called last: no list was opened or compared, and
+/// neither the cost nor the pieces passed are more than the budget. Builds without debug assertions
+/// cannot tell.
+fn check_holds() {
+    #[cfg(debug_assertions)]
+    {
+        let (seen, budget) = (kcfaes_provider::watch::take(), BUDGET.load(Ordering::Relaxed));
+        assert_eq!(seen.walks, 0, "{seen:?}: lists were walked in a hold");
+        assert!(seen.cost <= budget, "{seen:?}: more than {budget} units in a hold");
+        // A run costs 64 units at least, and ends a piece of either list; what did not fit goes twice, and
+        // a piece may follow up to eight empty ones, one of eight being so in crumbs.
+        assert!(seen.pieces <= 5 * (budget / 64), "{seen:?}: more than {budget} units in a hold");
+    }
 }
 
 /// Runs `f` with each table that takes the FPU.
@@ -47,6 +72,7 @@ fn holds<T>(f: impl FnOnce() -> T) -> (T, u64) {
     kernel::clear_stats();
     let result = f();
     let stats = kernel::stats();
+    check_holds();
     assert_eq!(stats.violations, 0, "{:?}", kernel::violations());
     // SAFETY: no precondition.
     assert_eq!(unsafe { fk_preempt_depth() }, 0, "preemption is still off");
@@ -66,6 +92,63 @@ fn send(message: &Message, way: Way, template: bool, cut: Cut) -> (c_int, u64) {
     let (rv, n) = holds(|| request.atomic(way, template.as_ref(), &mut from, Out::Other(&mut to)));
     assert_eq!(dst.bytes(), want);
     (rv, n)
+}
+
+/// Two lists over one stretch of memory, each in pieces that are anywhere in it: their addresses alternate,
+/// and neither's ascend.
+struct Shuffled {
+    memory: Box<[u8]>,
+    src: Buffer,
+    dst: Buffer,
+    /// Where the pieces of the output are.
+    places: Vec<usize>,
+    room: usize,
+}
+
+/// Bytes of each piece: so few, and odd, that blocks are cut at every place.
+const PIECE: usize = 3;
+
+impl Shuffled {
+    fn new(input: &[u8], room: usize) -> Self {
+        let mut random = Stream::new(5);
+        let lengths = |len: usize| -> Vec<usize> {
+            (0..len).step_by(PIECE).map(|at| PIECE.min(len - at)).collect()
+        };
+        let (from, to) = (lengths(input.len()), lengths(room));
+        let mut places: Vec<usize> = (0..from.len() + to.len()).collect();
+        for i in (1..places.len()).rev() {
+            places.swap(i, below(&mut random, i + 1));
+        }
+        let mut memory = vec![FILL; places.len() * PIECE].into_boxed_slice();
+        let base = memory.as_mut_ptr();
+        let name = |mut list: Buffer, places: &[usize]| {
+            for (i, place) in places.iter().enumerate() {
+                let at = base.wrapping_add(place * PIECE);
+                list.iov()[i].iov_base = at.cast();
+                let block = &mut list.mblk()[i];
+                let len = block.b_wptr.addr() - block.b_rptr.addr();
+                (block.b_rptr, block.b_wptr) = (at, at.wrapping_add(len));
+            }
+            list
+        };
+        let src = name(Buffer::new(Format::Uio, input, &from), &places[..from.len()]);
+        let dst = name(Buffer::room(Format::Mblk, room, &to), &places[from.len()..]);
+        for (bytes, place) in input.chunks(PIECE).zip(&places) {
+            memory[place * PIECE..][..bytes.len()].copy_from_slice(bytes);
+        }
+        Self { memory, src, dst, places: places.split_off(from.len()), room }
+    }
+
+    fn data(&mut self, from: (usize, usize), to: (usize, usize)) -> (crypto_data_t, crypto_data_t) {
+        (self.src.data(from.0, from.1), self.dst.data(to.0, to.1))
+    }
+
+    fn output(&self) -> Vec<u8> {
+        // The lists write behind the borrow checker's back.
+        let memory = core::hint::black_box(&self.memory);
+        let pieces = self.places.iter().flat_map(|place| &memory[place * PIECE..][..PIECE]);
+        pieces.copied().take(self.room).collect()
+    }
 }
 
 fn sealed(mode: Mode, len: usize) -> Message {
@@ -113,6 +196,114 @@ fn holds_are_as_many() {
     for (mode, way) in tasks() {
         let (rv, n) = send(&sealed(mode, 1024), way, true, Cut::Crumbs);
         assert_eq!((rv, n), (CRYPTO_SUCCESS, 1), "{mode:?} {way:?} in crumbs");
+    }
+}
+
+/// Text of the lists of 8,000 pieces each.
+const LONG: usize = 8000 * PIECE / 16 * 16;
+
+/// Lists of 8,000 pieces each, shuffled, in every mode: in one call with a key that is yet to be set, with
+/// a template, on a context, and in parts. [`holds`] looks at what is done in a hold.
+#[test]
+fn long_lists_are_opened_before_the_fpu_is_held() {
+    let _alone = alone();
+    for hold_bytes in [1024, HOLD_BYTES] {
+        set_hold_bytes(hold_bytes);
+        each_table(long_lists_are_opened_before);
+    }
+    set_hold_bytes(HOLD_BYTES);
+}
+
+fn long_lists_are_opened_before() {
+    for (mode, way) in tasks() {
+        let mut message = sealed(mode, LONG);
+        if matches!(mode, Mode::Gcm | Mode::Ccm | Mode::Gmac) {
+            message.aad = Stream::new(3).draw(500);
+            message.sealed = message.by_crates().expect("the crates have it");
+        }
+        let (input, want) = (message.input(way), message.output(way));
+        let whole = ((0, input.len()), (0, want.len()));
+        let name = format!("{mode:?} {way:?}");
+        for template in [false, true] {
+            let mut lists = Shuffled::new(&input, want.len());
+            let mut request = message.request();
+            let template = template.then(|| request.template());
+            let (mut src, mut dst) = lists.data(whole.0, whole.1);
+            let out = Out::Other(&mut dst);
+            let (rv, _) = holds(|| request.atomic(way, template.as_ref(), &mut src, out));
+            assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
+            assert!(lists.output() == want, "{name}");
+        }
+
+        let mut lists = Shuffled::new(&input, want.len());
+        let mut request = message.request();
+        let (mut src, mut dst) = lists.data(whole.0, whole.1);
+        let (rv, _) = holds(|| {
+            let mut context = request.init(way, None).expect("init");
+            context.single(&mut src, Out::Other(&mut dst))
+        });
+        assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
+        assert!(lists.output() == want, "{name}");
+
+        // Without an output GCM buffers until the end, with one it streams.
+        for buffers in [true, false] {
+            if buffers && (mode, way) != (Mode::Gcm, Way::Decrypt) {
+                continue;
+            }
+            let mut lists = Shuffled::new(&input, want.len());
+            let mut request = message.request();
+            let (mut taken, mut given) = (0, 0);
+            let (rv, _) = holds(|| {
+                let mut context = request.init(way, None).expect("init");
+                for part in [7, input.len() / 2, input.len() - input.len() / 2 - 7] {
+                    let room = want.len() - given;
+                    let (mut src, mut dst) = lists.data((taken, part), (given, room));
+                    let out = if buffers { Out::Null } else { Out::Other(&mut dst) };
+                    let rv = context.update(&mut src, out);
+                    assert_eq!(rv, CRYPTO_SUCCESS, "{name}: {part} bytes");
+                    taken += part;
+                    given += if way == Way::Mac || buffers { 0 } else { dst.cd_length };
+                }
+                let (_, mut dst) = lists.data((0, 0), (given, want.len() - given));
+                context.finish(Some(&mut dst))
+            });
+            assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
+            assert!(lists.output() == want, "{name}");
+        }
+
+        if message.tag_len > 0 && way == Way::Decrypt {
+            let mut lists = Shuffled::new(&input, want.len());
+            let mut forged = Message { iv: vec![3; 12], ..message.clone() }.request();
+            let (mut src, mut dst) = lists.data(whole.0, whole.1);
+            let out = Out::Other(&mut dst);
+            let (rv, _) = holds(|| forged.atomic(way, None, &mut src, out));
+            assert_eq!(rv, CRYPTO_INVALID_MAC, "{name}");
+            assert!(mode == Mode::Gmac || lists.output() == vec![0; want.len()], "{name}");
+        }
+    }
+}
+
+/// Rows of 10,000 empty pieces: they are passed while the FPU is not held.
+#[test]
+fn rows_of_empty_pieces_are_passed_before_the_fpu_is_held() {
+    let _alone = alone();
+    for (mode, way) in tasks() {
+        let message = sealed(mode, 64 * 13 / 16 * 16);
+        let (input, want) = (message.input(way), message.output(way));
+        let cut = |len: usize| -> Vec<usize> {
+            let pieces = (0..len).step_by(13).map(|at| 13.min(len - at));
+            pieces.flat_map(|n| core::iter::repeat_n(0, 10_000).chain([n])).collect()
+        };
+        for template in [false, true] {
+            let mut src = Buffer::new(Format::Uio, &input, &cut(input.len()));
+            let mut dst = Buffer::room(Format::Mblk, want.len(), &cut(want.len()));
+            let (mut from, mut to) = (src.data(0, input.len()), dst.data(0, want.len()));
+            let mut request = message.request();
+            let template = template.then(|| request.template());
+            let out = Out::Other(&mut to);
+            let (rv, _) = holds(|| request.atomic(way, template.as_ref(), &mut from, out));
+            assert_eq!((rv, dst.bytes()), (CRYPTO_SUCCESS, want.clone()), "{mode:?} {way:?}");
+        }
     }
 }
 

@@ -9,13 +9,16 @@ use std::collections::HashMap;
 
 use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format, below};
 use kcfaes_ffi_tests::consumer::{Message, Out, Way};
-use kcfaes_ffi_tests::kernel::{self, Ledger};
+use kcfaes_ffi_tests::kernel::{
+    self, CallReq, Ledger, fk_kmem_fail_all, fk_kmem_sizes, fk_kmem_sizes_clear,
+};
 use kcfaes_ffi_tests::sample::{Place, Sample};
-use kcfaes_provider::data::{Data, Io, MAX_EMPTY_PIECES, Overlap};
+use kcfaes_provider::data::{Data, Io, MAX_COMPARED_PIECES, MAX_EMPTY_PIECES, MAX_PIECES, Overlap};
 use kcfaes_provider::kcf::{
     CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE, CRYPTO_DATA_MBLK,
-    CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, CRYPTO_INVALID_MAC, CRYPTO_SUCCESS, UIO_SYSSPACE,
-    crypto_data_cdu_t, crypto_data_t, iovec_t, mblk_t, uio_t,
+    CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, CRYPTO_ENCRYPTED_DATA_LEN_RANGE, CRYPTO_GENERAL_ERROR,
+    CRYPTO_HOST_MEMORY, CRYPTO_INVALID_MAC, CRYPTO_SUCCESS, UIO_SYSSPACE, crypto_data_cdu_t,
+    crypto_data_t, iovec_t, mblk_t, uio_t,
 };
 use kcfaes_vectors::{Mode, Stream};
 
@@ -818,6 +821,260 @@ fn looped_chain_with_data_ends() {
     ledger.settle();
 }
 
+/// A chain of one byte that is its own next, for more bytes than anybody has: a raw output without the
+/// room is refused before the chain is walked, and the walk has an end.
+#[test]
+fn looped_chain_for_more_than_there_is_ends() {
+    const ENDLESS: usize = 1 << 62;
+    let ledger = Ledger::begin();
+    for sample in Sample::all(64) {
+        for entry in ENTRIES {
+            let name = format!("{} {entry:?}", sample.name());
+            let mut ring = Buffer::new(Format::Mblk, &[FILL], &[1]);
+            let first = &raw mut ring.mblk()[0];
+            ring.mblk()[0].b_cont = first;
+            // Lengths that no message may have are found first.
+            let too_long = match (sample.mode, sample.way, entry) {
+                (Mode::Ccm, Way::Decrypt, _) => Some(CRYPTO_ENCRYPTED_DATA_LEN_RANGE),
+                (Mode::Gcm | Mode::Ccm, ..) => Some(CRYPTO_DATA_LEN_RANGE),
+                _ => None,
+            };
+            // What is written at most: of a MAC and nothing else 16 bytes.
+            let writes = match (sample.mode, sample.way, entry) {
+                (Mode::Gmac, Way::Decrypt, _) | (Mode::Gmac | Mode::Cmac, _, Entry::Update) => 0,
+                (Mode::Gmac | Mode::Cmac, ..) => 16,
+                _ => ENDLESS,
+            };
+            for room in [15, 16] {
+                let mut output = Buffer::room(Format::Raw, room, &[]);
+                let (mut src, mut dst) = (ring.data(0, ENDLESS), output.data(0, ENDLESS));
+                let rv = entry.call(&sample, &mut src, Some(&mut dst));
+                let want = match too_long {
+                    Some(code) => code,
+                    None if room < writes => CRYPTO_BUFFER_TOO_SMALL,
+                    None => CRYPTO_ARGUMENTS_BAD,
+                };
+                assert_eq!(rv, want, "{name}, {room}");
+                assert_eq!(output.bytes(), vec![FILL; room], "{name}, {room}");
+            }
+            if too_long.is_none() {
+                let mut src = ring.data(0, ENDLESS);
+                assert_eq!(entry.call(&sample, &mut src, None), CRYPTO_ARGUMENTS_BAD, "{name}");
+                assert_eq!(ring.bytes(), [FILL], "{name}");
+            }
+        }
+    }
+    ledger.settle();
+}
+
+/// A list may have 2^20 pieces, of whatever length; that which has one more, as far as it is walked, is
+/// refused.
+#[test]
+fn a_list_has_an_end() {
+    let ledger = Ledger::begin();
+    let sample = Sample::new(Mode::Ctr, Way::Encrypt, MAX_PIECES / 2);
+    let (mut memory, len) = (sample.input.clone(), sample.len);
+    let at = memory.as_mut_ptr();
+    for format in [Format::Uio, Format::Mblk] {
+        for (first, want) in [(0, CRYPTO_SUCCESS), (1, CRYPTO_ARGUMENTS_BAD)] {
+            let pieces = (0..2 * len).map(|i| (at.wrapping_add(i / 2), i % 2));
+            let mut list =
+                Side::new(format, core::iter::repeat_n((at, 0), first).chain(pieces.clone()));
+            let mut output = Buffer::room(Format::Raw, len, &[]);
+            let (mut src, mut dst) = (list.data((0, len)), output.data(0, len));
+            assert_eq!(Entry::Atomic.call(&sample, &mut src, Some(&mut dst)), want, "{format:?}");
+            let left = if want == CRYPTO_SUCCESS { &sample.output } else { &vec![FILL; len] };
+            assert!(output.bytes() == *left, "{format:?}");
+        }
+    }
+    ledger.settle();
+}
+
+/// Lists that one stretch of memory is dealt to, `pieces` of `len` bytes each: in the order of their
+/// addresses by turns, or shuffled.
+fn dealt(memory: &mut [u8], pieces: usize, len: usize, shuffled: bool) -> [Side; 2] {
+    let mut random = Stream::new(7);
+    let mut places: Vec<usize> = (0..2 * pieces).collect();
+    for i in (1..places.len()).rev().filter(|_| shuffled) {
+        places.swap(i, below(&mut random, i + 1));
+    }
+    let at = memory.as_mut_ptr();
+    [0, 1].map(|side| {
+        let places = places.iter().skip(side).step_by(2);
+        Side::new(Format::Uio, places.map(|place| (at.wrapping_add(place * len), len)))
+    })
+}
+
+/// What `call` returns, and the sizes of the blocks that it allocated for an overlap: those of keys and
+/// contexts are odd.
+fn blocks_of(call: impl FnOnce() -> c_int) -> (c_int, Vec<usize>) {
+    let mut sizes = [0; 64];
+    // SAFETY: room for 64 sizes; the ledger is this thread's.
+    unsafe {
+        fk_kmem_sizes_clear();
+        let rv = call();
+        let n = fk_kmem_sizes(sizes.as_mut_ptr(), 64) as usize;
+        (rv, sizes[..n].iter().copied().filter(|size| size % 16 == 0).collect())
+    }
+}
+
+/// Two lists of many pieces in no order: one block of 16 bytes for each piece, if there is memory, and back
+/// when the call returns. Without memory nothing has happened. Few pieces, and many in order, take none.
+#[test]
+fn overlap_of_long_lists_takes_one_block() {
+    let ledger = Ledger::begin();
+    // A message with a tag has fewer pieces of text.
+    let (few, many) = (MAX_COMPARED_PIECES / 2, MAX_COMPARED_PIECES / 2 + 8);
+    let samples = Sample::all(16 * 40).into_iter().filter(|sample| !sample.mode.is_mac());
+    for (sample, entry) in samples.flat_map(|s| ENTRIES.map(|entry| (s.clone(), entry))) {
+        if (sample.mode, sample.way, entry) == (Mode::Ccm, Way::Decrypt, Entry::Update) {
+            // All of it is kept until the end.
+            continue;
+        }
+        for (pieces, shuffled) in
+            [(few, true), (many, true), (many, false), (300, true), (300, false)]
+        {
+            let name = format!("{} {entry:?}, {pieces} pieces, {shuffled}", sample.name());
+            let size = sample.input.len().max(sample.output.len());
+            let len = size.div_ceil(pieces);
+            let mut memory = vec![FILL; 2 * pieces * len];
+            let [mut input, mut output] = dealt(&mut memory, pieces, len, shuffled);
+            for (bytes, piece) in sample.input.chunks(len).zip(&input.iov) {
+                let at = piece.iov_base.cast::<u8>();
+                // SAFETY: the piece is within the memory.
+                unsafe { at.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+            }
+            let before = memory.clone();
+            let mut src = input.data((0, sample.input.len()));
+            let mut dst = output.data((0, sample.output.len()));
+            // A part of a decryption has room for all that may be text.
+            let verifies = entry == Entry::Update && sample.verifies();
+            let written = match entry {
+                Entry::Update if !verifies => entry.writes(&sample),
+                _ => sample.output.len(),
+            };
+            let named = sample.input.len().div_ceil(len) + written.div_ceil(len);
+            let takes = shuffled && named > MAX_COMPARED_PIECES;
+
+            let template = sample.request().template();
+            let mut request = sample.request();
+            request.declare(sample.way);
+            let mut message = begin(&sample);
+            let mut call = |src: &mut crypto_data_t, dst: &mut crypto_data_t| match entry {
+                Entry::Atomic => request.atomic(sample.way, Some(&template), src, Out::Other(dst)),
+                Entry::Single => message.single(src, Out::Other(dst)),
+                Entry::Update => message.update(src, Out::Other(dst)),
+            };
+            // SAFETY: flags of this thread.
+            let (rv, _) = kernel::in_interrupt(false, || unsafe {
+                fk_kmem_fail_all(1);
+                let result = blocks_of(|| call(&mut src, &mut dst));
+                fk_kmem_fail_all(0);
+                result
+            });
+            if takes {
+                assert_eq!(rv, CRYPTO_HOST_MEMORY, "{name}");
+                assert!(*core::hint::black_box(&memory) == before, "{name}: a byte changed");
+                assert_eq!(dst.cd_length, sample.output.len(), "{name}");
+                if entry == Entry::Single {
+                    // The framework has ended it.
+                    continue;
+                }
+                let (rv, blocks) = blocks_of(|| call(&mut src, &mut dst));
+                assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
+                assert!(blocks.contains(&(16 * named)), "{name}: {blocks:?}");
+            } else {
+                assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
+            }
+            if entry == Entry::Update {
+                message.cancel();
+            } else if entry == Entry::Atomic {
+                message.cancel();
+                let memory = core::hint::black_box(&memory);
+                let at = |piece: &iovec_t| piece.iov_base.addr() - memory.as_ptr().addr();
+                let written = output.iov.iter().flat_map(|piece| &memory[at(piece)..][..len]);
+                assert!(written.take(sample.output.len()).eq(&sample.output), "{name}");
+            }
+        }
+    }
+    ledger.settle();
+}
+
+/// The block is asked for as the request says.
+#[test]
+fn overlap_asks_for_memory_as_the_request_says() {
+    let sample = Sample::new(Mode::Ctr, Way::Encrypt, 1000);
+    let mut request = sample.request();
+    let template = request.template();
+    let mut memory = vec![FILL; 2000];
+    let [mut input, mut output] = dealt(&mut memory, 1000, 1, true);
+    for (mut req, want) in [(Some(CallReq::nosleep()), 1), (None, 0)] {
+        let (mut src, mut dst) = (input.data((0, 1000)), output.data((0, 1000)));
+        kernel::clear_stats();
+        // SAFETY: everything is alive; the request ends before the call returns.
+        let rv = unsafe {
+            let req = req.as_mut().map_or(core::ptr::null_mut(), core::ptr::from_mut);
+            let (mechanism, key) = (&mut request.mechanism, &mut request.key);
+            kernel::crypto_encrypt(mechanism, &mut src, key, template.0, &mut dst, req)
+        };
+        assert_eq!(rv, CRYPTO_SUCCESS);
+        let stats = kernel::stats();
+        assert_eq!((stats.allocs, stats.frees, stats.nosleep_allocs), (1, 1, want));
+        assert_eq!((stats.alloc_bytes, stats.free_bytes), (32_000, 32_000));
+    }
+}
+
+/// A list that becomes shorter during the call, whose output lies over one of its blocks: the message is
+/// not whole, and nobody says that it is. Of a decryption with a tag no plaintext is left.
+#[test]
+fn a_list_that_becomes_shorter_is_told() {
+    const PIECES: usize = 40;
+    const CUT: usize = 30;
+    let ledger = Ledger::begin();
+    for mode in Mode::ALL.into_iter().filter(|mode| !mode.is_mac()) {
+        // Zeros are a block of a chain too: one without bytes, and the last.
+        let mut text = Stream::new(1).draw(16 * PIECES);
+        text[..size_of::<mblk_t>()].fill(0);
+        let sample = Sample { input: text.clone(), ..Sample::new(mode, Way::Encrypt, text.len()) };
+        let room = sample.output.len();
+        let mut plain = Buffer::new(Format::Raw, &text, &[]);
+        let mut sealed = Buffer::room(Format::Raw, room, &[]);
+        let (mut src, mut dst) = (plain.data(0, text.len()), sealed.data(0, room));
+        assert_eq!(Entry::Atomic.call(&sample, &mut src, Some(&mut dst)), CRYPTO_SUCCESS);
+        let sample = Sample { way: Way::Decrypt, input: sealed.bytes(), output: text, ..sample };
+
+        let mut input = sample.input.clone();
+        for entry in ENTRIES {
+            if mode.is_aead() && entry == Entry::Update {
+                // Blocks that cannot be the tag are not enough for this list.
+                continue;
+            }
+            let mut list = Side::new(Format::Mblk, pieces_of(&mut input));
+            let mut output = vec![list.mblk[CUT]; 16 * PIECES / size_of::<mblk_t>()];
+            list.mblk[CUT - 1].b_cont = output.as_mut_ptr();
+            let mut flat =
+                Side::new(Format::Raw, [(output.as_mut_ptr().cast(), 16 * PIECES)].into_iter());
+            let mut src = list.data((0, sample.input.len()));
+            let mut dst = flat.data((0, 16 * PIECES));
+            let rv = entry.call(&sample, &mut src, Some(&mut dst));
+            assert_eq!(rv, CRYPTO_GENERAL_ERROR, "{mode:?} {entry:?}");
+            assert_eq!(dst.cd_length, 16 * PIECES, "{mode:?} {entry:?}");
+            if mode.is_aead() {
+                // SAFETY: plain bytes, as many.
+                let left =
+                    unsafe { core::slice::from_raw_parts(output.as_ptr().cast::<u8>(), 16 * CUT) };
+                assert!(left.iter().all(|&byte| byte == 0), "{mode:?} {entry:?}");
+            }
+        }
+    }
+    ledger.settle();
+}
+
+/// `bytes` in pieces of 16.
+fn pieces_of(bytes: &mut [u8]) -> impl Iterator<Item = (*mut u8, usize)> {
+    bytes.chunks_mut(16).map(|piece| (piece.as_mut_ptr(), piece.len()))
+}
+
 /// A list that names a byte twice, not within 384 bytes (in CBC encryption and CCM, which go block by block,
 /// not within one block), transformed in place: twice, as by two calls, and no other byte.
 #[test]
@@ -1242,8 +1499,8 @@ fn overlap_of_lists_is_that_of_their_bytes() {
         // SAFETY: the lists are alive, and no byte that they name is touched.
         let (a, b) = unsafe { (Data::new(&a).input(), Data::new(&b).input()) };
         let (a, b) = (a.expect("a list"), b.expect("a list"));
-        assert_eq!(a.overlap(&b), want, "{turn}: {sides:?}");
-        assert_eq!(b.overlap(&a), want, "{turn}: {sides:?}");
+        assert_eq!(a.overlap(&b, core::ptr::null_mut()), Ok(want), "{turn}: {sides:?}");
+        assert_eq!(b.overlap(&a, core::ptr::null_mut()), Ok(want), "{turn}: {sides:?}");
         found[want as usize] += 1;
     }
     assert!(found.iter().all(|&n| n > 2000), "{found:?}");
@@ -1259,10 +1516,12 @@ fn one_list_in_two_windows() {
             let (src, dst) = (list.data(3, len), list.data(3, room));
             let mut pair = MaybeUninit::uninit();
             // SAFETY: the lists are alive, and nobody else uses their bytes meanwhile.
-            let io = unsafe { Io { src: Data::new(&src), dst: Some(Data::new(&dst)) } };
+            let io = unsafe {
+                Io { src: Data::new(&src), dst: Some(Data::new(&dst)), req: core::ptr::null_mut() }
+            };
             let pair = io.pair(room, &mut pair).expect("a list");
             assert_eq!(pair.src().left(), len, "{format:?} {len} {room}");
-            pair.scatter(&[0; 50]);
+            assert_eq!(pair.scatter(&[0; 50]).is_ok(), room >= 50, "{format:?} {len} {room}");
             let mut want = [FILL; 50];
             want[3..3 + room].fill(0);
             assert_eq!(list.bytes(), want, "{format:?} {len} {room}");

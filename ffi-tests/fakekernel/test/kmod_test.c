@@ -500,7 +500,7 @@ test_kstat(void)
 	    2 * max_ncpus);
 	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "fail_other"),
 	    3 * max_ncpus);
-	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "longest_hold_bytes"),
+	CHECK_EQ(fk_kstat_value("kcfaes", "stats", "longest_hold_ticks"),
 	    99 + max_ncpus);
 	CHECK_EQ(fk_kstat_read("kcfaes", "stats", sum_names, &sum), 0);
 	CHECK_EQ(sum - fk_kstat_value("kcfaes", "stats", "selftest_ns"),

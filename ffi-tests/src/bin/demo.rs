@@ -109,13 +109,6 @@ fn main() -> ExitCode {
         say!("the kernel would have stopped: {violation}");
         failed += 1;
     }
-    // SAFETY: a tunable, which nobody writes.
-    let budget = u64::from(unsafe { kernel::kcfaes_hold_bytes });
-    let longest = kernel::statistic("longest_hold_bytes");
-    if longest > budget {
-        say!("one FPU hold processed {longest} bytes, more than {budget}");
-        failed += 1;
-    }
     let error = kernel::unload();
     if error != 0 {
         say!("_fini failed: {error}");

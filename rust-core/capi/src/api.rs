@@ -6,7 +6,9 @@
 //! KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no byte with it. A
 //! function that fails has consumed and written nothing, unless it says otherwise. Keys may be used
 //! by any number of threads at the same time, a context by one. No function blocks, prints or
-//! changes errno, and only kcfaes_key_new and kcfaes_ctx_new allocate.
+//! changes errno. Only these allocate: kcfaes_key_new, kcfaes_ctx_new, and a function whose input
+//! and output have more than 64 pieces together, whose addresses do not ascend: for the length of
+//! the call 16 bytes for each piece. If there is no memory it is KCFAES_HOST_MEMORY.
 #![allow(non_camel_case_types, reason = "the names are those of the C header")]
 // Nothing is computed here: a call describes its bytes as KCF's own data and hands them to the
 // provider's `Operation`, as the ops vector does. This file's comments on public items are the
@@ -27,7 +29,7 @@ use kcfaes_provider::kcf::{
     self, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, KM_SLEEP, Result, UIO_SYSSPACE,
     crypto_data_cdu_t, crypto_data_t, iovec_t, uio_t,
 };
-use kcfaes_provider::key::Key;
+use kcfaes_provider::key::{Key, Material};
 use kcfaes_provider::mode::{Operation, Produced, cbc_encrypt_batch};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
 use kcfaes_provider::selftest;
@@ -1545,7 +1547,7 @@ unsafe fn with_io<R>(src: Bytes, dst: Bytes, work: impl FnOnce(&Io<'_>) -> Resul
     // SAFETY: the common contract; the lists outlive the work.
     unsafe {
         let (src, dst) = (src.data(&src_list, src.len()?), dst.data(&dst_list, room));
-        work(&Io { src: Data::new(&src), dst: Some(Data::new(&dst)) })
+        work(&Io { src: Data::new(&src), dst: Some(Data::new(&dst)), req: core::ptr::null_mut() })
     }
 }
 
@@ -1656,6 +1658,7 @@ fn whole(
     io: &Io<'_>,
 ) -> Result<()> {
     let mut fpu = Fpu::new();
+    let key = Material::Set(key);
     Operation::at_once(mechanism, direction, parameter, Some(apart), key, &mut fpu, io).map(drop)
 }
 

@@ -28,6 +28,7 @@ use kcfaes_provider::kcf::{
     crypto_ctx_t, crypto_data_t, crypto_key_t, crypto_mechanism_t, crypto_provider_handle_t,
     crypto_req_handle_t, crypto_session_id_t, crypto_spi_ctx_template_t,
 };
+use kcfaes_provider::key::Material;
 use kcfaes_provider::mode::{Operation, Produced};
 use kcfaes_provider::request::{Mechanism, Parameter, check_format, key_bytes};
 use kcfaes_provider::stats;
@@ -67,10 +68,10 @@ pub unsafe extern "C" fn kcfaes_encrypt(
     ctx: *mut crypto_ctx_t,
     plaintext: *mut crypto_data_t,
     ciphertext: *mut crypto_data_t,
-    _req: crypto_req_handle_t,
+    req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { single(Group::Encrypt, ctx, plaintext, ciphertext) })
+    code(unsafe { single(Group::Encrypt, ctx, plaintext, ciphertext, req) })
 }
 
 /// Encrypts a part.
@@ -132,10 +133,10 @@ pub unsafe extern "C" fn kcfaes_decrypt(
     ctx: *mut crypto_ctx_t,
     ciphertext: *mut crypto_data_t,
     plaintext: *mut crypto_data_t,
-    _req: crypto_req_handle_t,
+    req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { single(Group::Decrypt, ctx, ciphertext, plaintext) })
+    code(unsafe { single(Group::Decrypt, ctx, ciphertext, plaintext, req) })
 }
 
 /// Decrypts a part. GCM streams where the first part's output is apart from its input and has room
@@ -200,10 +201,10 @@ pub unsafe extern "C" fn kcfaes_mac(
     ctx: *mut crypto_ctx_t,
     data: *mut crypto_data_t,
     mac: *mut crypto_data_t,
-    _req: crypto_req_handle_t,
+    req: crypto_req_handle_t,
 ) -> c_int {
     // SAFETY: the common contract.
-    code(unsafe { single(Group::Mac, ctx, data, mac) })
+    code(unsafe { single(Group::Mac, ctx, data, mac, req) })
 }
 
 /// Absorbs a part.
@@ -340,12 +341,16 @@ fn mechanism_in(group: Group, mechanism: &crypto_mechanism_t, len: usize) -> Res
     if has { Ok(which) } else { Err(Error::MECHANISM_INVALID) }
 }
 
-unsafe fn io<'a>(src: &'a crypto_data_t, output: *mut crypto_data_t) -> Io<'a> {
+unsafe fn io<'a>(
+    src: &'a crypto_data_t,
+    output: *mut crypto_data_t,
+    req: crypto_req_handle_t,
+) -> Io<'a> {
     let in_place = output.is_null() || core::ptr::eq(output.cast_const(), src);
     // SAFETY: the common contract.
     unsafe {
         let dst = if in_place { None } else { Some(Data::new(&*output)) };
-        Io { src: Data::new(src), dst }
+        Io { src: Data::new(src), dst, req }
     }
 }
 
@@ -448,11 +453,12 @@ unsafe fn single(
     ctx: *mut crypto_ctx_t,
     input: *mut crypto_data_t,
     output: *mut crypto_data_t,
+    req: crypto_req_handle_t,
 ) -> Result<()> {
     // SAFETY: the common contract.
     let src = unsafe { deref(input)? };
     // SAFETY: the common contract.
-    let (context, io) = unsafe { (context(group, ctx)?, io(src, output)) };
+    let (context, io) = unsafe { (context(group, ctx)?, io(src, output, req)) };
     let (operation, key) = context.parts();
     let (mac, mechanism, mut fpu) = (operation.is_mac(), operation.mechanism(), Fpu::new());
     let result = operation.whole(key, &mut fpu, &io);
@@ -480,7 +486,7 @@ unsafe fn update(
     // SAFETY: the common contract.
     let src = unsafe { deref(input)? };
     // SAFETY: the common contract.
-    let (context, io) = unsafe { (context(group, ctx)?, io(src, output)) };
+    let (context, io) = unsafe { (context(group, ctx)?, io(src, output, req)) };
     let (operation, key) = context.parts();
     let mut fpu = Fpu::new();
     let result = operation.update(key, &mut fpu, &io, env::kmflag(req));
@@ -520,7 +526,7 @@ unsafe fn atomic(
     let src = unsafe { deref(input)? };
     // SAFETY: the common contract.
     unsafe {
-        let io = io(src, output);
+        let io = io(src, output, request.req);
         report(input, output, whole(request, &io))
     }
 }
@@ -541,14 +547,17 @@ unsafe fn whole(request: &Request, io: &Io<'_>) -> Result<Produced> {
             (Some(Template::key(request.template)?), [].as_slice())
         };
         let mut parameter = Parameter::Ecb;
-        which.parameter(direction, mechanism, &mut parameter)?;
+        if which == Mechanism::Gcm {
+            Mechanism::gcm_parameter(mechanism, &mut parameter)?;
+        } else {
+            which.parameter(direction, mechanism, &mut parameter)?;
+        }
         let key = match shared {
-            Some(key) => key,
+            Some(key) => Material::Set(key),
             None => {
                 own = HeapKey::new(env::kmflag(request.req))?;
-                let key = own.get();
-                key.set(&mut fpu, bytes, parameter.hashed(io.src.len()));
-                key
+                let (key, hashed) = (own.get(), parameter.hashed(io.src.len()));
+                Material::Raw { key, bytes, hashed }
             }
         };
         let result = Operation::at_once(which, direction, &parameter, None, key, &mut fpu, io);
@@ -571,7 +580,10 @@ unsafe fn verify(
     let mut computed = [0; 16];
     let mut out = Flat::new(&mut computed);
     // SAFETY: the common contract.
-    unsafe { whole(request, &Io { src: Data::new(src), dst: Some(out.data()) })? };
+    unsafe {
+        let io = Io { src: Data::new(src), dst: Some(out.data()), req: request.req };
+        whole(request, &io)?;
+    };
     let mut received = [0; 16];
     // SAFETY: the common contract.
     let found = unsafe { Data::new(mac) }.input().map(|mut mac| mac.gather(&mut received));

@@ -285,6 +285,8 @@ pub const AES_CMAC_MECH_INFO_TYPE: crypto_mech_type_t = 7;
 pub const CRYPTO_SUCCESS: c_int = 0x00;
 /// No memory.
 pub const CRYPTO_HOST_MEMORY: c_int = 0x02;
+/// What should be impossible has happened.
+pub const CRYPTO_GENERAL_ERROR: c_int = 0x03;
 /// An argument is wrong.
 pub const CRYPTO_ARGUMENTS_BAD: c_int = 0x05;
 /// The length of the data is not possible.
@@ -503,6 +505,8 @@ pub type Result<T> = core::result::Result<T, Error>;
 impl Error {
     /// [`CRYPTO_HOST_MEMORY`]
     pub const HOST_MEMORY: Self = Self::Kcf(CRYPTO_HOST_MEMORY);
+    /// [`CRYPTO_GENERAL_ERROR`]
+    pub const GENERAL_ERROR: Self = Self::Kcf(CRYPTO_GENERAL_ERROR);
     /// [`CRYPTO_ARGUMENTS_BAD`]
     pub const ARGUMENTS_BAD: Self = Self::Kcf(CRYPTO_ARGUMENTS_BAD);
     /// [`CRYPTO_DATA_LEN_RANGE`]

@@ -9,6 +9,35 @@ use crate::kcf::{Error, Result};
 /// Key set-up counts as this many bytes of a hold: its time, about that of 1 KiB of text.
 const SETUP_BYTES: usize = 1024;
 
+/// The key of a message in one call.
+pub enum Material<'a> {
+    /// A key that was set before.
+    Set(&'a Key),
+    /// One that is set when everything else about the message was found right: that takes a hold.
+    Raw {
+        /// The place of the key, all zero.
+        key: &'a mut Key,
+        /// The 16, 24 or 32 bytes.
+        bytes: &'a [u8],
+        /// As in [`Key::set`].
+        hashed: usize,
+    },
+}
+
+impl<'a> Material<'a> {
+    /// The key.
+    #[inline(always)]
+    pub fn set(self, fpu: &mut Fpu) -> &'a Key {
+        match self {
+            Self::Set(key) => key,
+            Self::Raw { key, bytes, hashed } => {
+                key.set(fpu, bytes, hashed);
+                key
+            }
+        }
+    }
+}
+
 /// Round keys of one key and, where a mechanism hashes, the powers of its H. Nothing in it depends
 /// on a table or on a mechanism's parameters, and it is read-only once set.
 #[derive(Clone, Default)]

@@ -23,3 +23,4 @@ pub mod request;
 pub mod selftest;
 #[allow(unsafe_code, reason = "counters that the environment keeps")]
 pub mod stats;
+pub mod watch;

@@ -181,7 +181,7 @@ impl Mechanism {
     /// # Safety
     /// [`Mechanism::check_parameter`] has passed `mechanism`; `cm_param` is NULL or readable for that
     /// length, and so are the IV and AAD that it names, for `'a`.
-    #[inline(always)]
+    #[inline(never)]
     pub unsafe fn parameter<'a>(
         self,
         direction: Direction,
@@ -223,20 +223,8 @@ impl Mechanism {
                 };
                 *parameter = Parameter::ccm(nonce, aad, text_len, p.ulMACSize as usize)?;
             }
-            Self::Gcm => {
-                // SAFETY: of that length, by `check_parameter`; no alignment is presumed.
-                let p = unsafe { param.cast::<CK_AES_GCM_PARAMS>().read_unaligned() };
-                let tag_len = match p.ulTagBits {
-                    bits @ (32 | 64 | 96 | 104 | 112 | 120 | 128) => bits as usize / 8,
-                    _ => return Err(Error::MECHANISM_PARAM_INVALID),
-                };
-                if p.ulIvLen == 0 {
-                    return Err(Error::MECHANISM_PARAM_INVALID);
-                }
-                // SAFETY: the caller's contract.
-                let (iv, aad) = unsafe { (bytes(p.pIv, p.ulIvLen)?, bytes(p.pAAD, p.ulAADLen)?) };
-                *parameter = Parameter::Gcm { iv, aad, tag_len };
-            }
+            // SAFETY: the caller's contract.
+            Self::Gcm => unsafe { Self::gcm_parameter(mechanism, parameter)? },
             Self::Gmac => {
                 // SAFETY: of that length, by `check_parameter`; no alignment is presumed.
                 let p = unsafe { param.cast::<CK_AES_GMAC_PARAMS>().read_unaligned() };
@@ -245,6 +233,37 @@ impl Mechanism {
                 *parameter = Parameter::Gcm { iv, aad, tag_len: 16 };
             }
         }
+        Ok(())
+    }
+
+    /// [`parameter`](Self::parameter) of GCM, inlined: a call would be 3 percent of a short message.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub unsafe fn gcm_parameter<'a>(
+        mechanism: &crypto_mechanism_t,
+        parameter: &mut Parameter<'a>,
+    ) -> Result<()> {
+        let param = mechanism.cm_param.cast_const().cast::<CK_AES_GCM_PARAMS>();
+        if param.is_null() {
+            return Err(Error::MECHANISM_PARAM_INVALID);
+        }
+        // SAFETY: of that length, by `check_parameter`; no alignment is presumed.
+        let p = unsafe { param.read_unaligned() };
+        let tag_len = match p.ulTagBits {
+            bits @ (32 | 64 | 96 | 104 | 112 | 120 | 128) => bits as usize / 8,
+            _ => return Err(Error::MECHANISM_PARAM_INVALID),
+        };
+        if p.ulIvLen == 0 {
+            return Err(Error::MECHANISM_PARAM_INVALID);
+        }
+        // SAFETY: the caller's contract.
+        let (iv, aad) = unsafe { (bytes(p.pIv, p.ulIvLen)?, bytes(p.pAAD, p.ulAADLen)?) };
+        *parameter = Parameter::Gcm { iv, aad, tag_len };
         Ok(())
     }
 }

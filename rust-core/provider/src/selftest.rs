@@ -397,7 +397,7 @@ fn transform(
     manner: Manner,
     tag: &mut [u8; 16],
 ) -> Result<()> {
-    let mut aad = [0; AAD_LEN];
+    let (mut aad, req) = ([0; AAD_LEN], core::ptr::null_mut());
     pattern().zip(&mut aad).for_each(|(from, to)| *to = from);
     let [iv @ .., _, _, _, _] = &IV;
     let parameter = match mechanism {
@@ -412,26 +412,27 @@ fn transform(
     let mut fpu = Fpu::on(table);
     let mut operation = Operation::idle();
     operation.begin(mechanism, direction, &parameter, key, &mut fpu);
+    fpu.end();
     operation.detach_tag();
     if operation.is_mac() {
         let (mut text, mut tag) = (Flat::new(text), Flat::new(tag));
-        let io = Io { src: text.data(), dst: Some(tag.data()) };
+        let io = Io { src: text.data(), dst: Some(tag.data()), req };
         return operation.whole(key, &mut fpu, &io).map(|_| ());
     }
     operation.expect_tag(tag);
     match manner {
         Whole => {
-            operation.whole(key, &mut fpu, &Io { src: Flat::new(text).data(), dst: None })?;
+            operation.whole(key, &mut fpu, &Io { src: Flat::new(text).data(), dst: None, req })?;
         }
         Pieces(first) => {
             let mut pieces = Halves::new(text, first);
-            operation.whole(key, &mut fpu, &Io { src: pieces.data(), dst: None })?;
+            operation.whole(key, &mut fpu, &Io { src: pieces.data(), dst: None, req })?;
         }
         Parts(first) => {
             let (first, rest) = text.split_at_mut_checked(first).unwrap_or_default();
             for part in [&mut *first, rest] {
                 let mut part = Flat::new(part);
-                let io = Io { src: part.data(), dst: None };
+                let io = Io { src: part.data(), dst: None, req };
                 operation.update(key, &mut fpu, &io, KM_NOSLEEP)?;
             }
             let waiting = rest.len() & !15;

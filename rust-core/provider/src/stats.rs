@@ -52,7 +52,7 @@ pub fn succeeded(mechanism: Mechanism, fpu: &Fpu, bytes: usize) {
     let (mechanism, table) = (mechanism as usize, fpu.table() as usize);
     add(counters.operations.get(mechanism).and_then(|tables| tables.get(table)), 1);
     add(counters.bytes.get(mechanism).and_then(|tables| tables.get(table)), bytes as u64);
-    let held = fpu.longest_hold() as u64;
+    let held = fpu.longest_hold();
     if held > counters.longest_hold.load(Ordering::Relaxed) {
         counters.longest_hold.store(held, Ordering::Relaxed);
     }

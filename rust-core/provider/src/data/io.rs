@@ -9,7 +9,7 @@ use super::segments::{Extent, exists};
 use super::{Overlap, Segments};
 use crate::kcf::{
     CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, Result, UIO_SYSSPACE, crypto_data_cdu_t,
-    crypto_data_t, iovec_t, uio_t,
+    crypto_data_t, crypto_req_handle_t, iovec_t, uio_t,
 };
 
 /// A `crypto_data_t` whose pointers the caller has vouched for; only read.
@@ -161,13 +161,17 @@ impl<'a> Data<'a> {
         unsafe { window.open(self.data, len, short, extent) }
     }
 
-    #[inline(always)]
-    fn open_input(&self, window: &mut Segments<'a>, extent: &mut Extent) -> Result<()> {
-        let short = match self.data.cd_format {
+    /// The error of an input that ends early.
+    fn short(&self) -> Error {
+        match self.data.cd_format {
             CRYPTO_DATA_RAW => Error::ARGUMENTS_BAD,
             _ => Error::DATA_LEN_RANGE,
-        };
-        self.open(window, self.len(), short, extent)
+        }
+    }
+
+    #[inline(always)]
+    fn open_input(&self, window: &mut Segments<'a>, extent: &mut Extent) -> Result<()> {
+        self.open(window, self.len(), self.short(), extent)
     }
 
     #[inline(always)]
@@ -202,6 +206,8 @@ pub struct Io<'a> {
     pub src: Data<'a>,
     /// The output; `None` means in place, where KCF passes NULL or the input's own struct.
     pub dst: Option<Data<'a>>,
+    /// The request, which says whether memory may be waited for.
+    pub req: crypto_req_handle_t,
 }
 
 impl<'a> Io<'a> {
@@ -216,8 +222,9 @@ impl<'a> Io<'a> {
     /// First `Room(needed)` by `cd_length`. Then what is wrong with the input: `ARGUMENTS_BAD` for
     /// an unknown format, a negative offset, an offset and length that overflow, a raw buffer that is
     /// too short, a uio in user space, a malformed piece, a chain that loops; `DATA_LEN_RANGE` for a
-    /// list that ends early. Then with the output, likewise, but `Room(needed)` where it ends early.
-    /// Then `ARGUMENTS_BAD` where they overlap at different places.
+    /// list that ends early. Then with the output, likewise, but `Room(needed)` where it ends early; a raw
+    /// output is looked at before an input is walked. Then `HOST_MEMORY` as [`Segments::overlap`], and
+    /// `ARGUMENTS_BAD` where they overlap at different places.
     #[inline(never)]
     pub fn pair<'p>(
         &self,
@@ -226,29 +233,30 @@ impl<'a> Io<'a> {
     ) -> Result<&'p mut Pair<'a>> {
         // First as if nothing were in pieces or wrong, which takes a third of the time.
         let len = self.src.len();
-        let Some(from) = self.src.raw(len) else { return self.pair_any(needed, room) };
+        let Some(from) = self.src.raw(len) else { return self.open(needed, room, May::Alias) };
         let (to, to_len) = match &self.dst {
             None => (from, len),
             Some(dst) => match dst.raw(needed) {
                 Some(to) => (to, needed),
-                None => return self.pair_any(needed, room),
+                None => return self.open(needed, room, May::Alias),
             },
         };
-        match Sink::of(Overlap::of(from.addr(), len, to.addr(), to_len, 0, 0)) {
-            Ok(sink) if self.dst_or_src().len() >= needed => Ok(room.write(Pair {
-                src: Segments::raw(from, len),
-                dst: Segments::raw(to, to_len),
-                sink,
-            })),
-            _ => self.pair_any(needed, room),
+        let sink = match Overlap::of(from.addr(), len, to.addr(), to_len, 0, 0) {
+            Overlap::None => Sink::Apart,
+            Overlap::Exact => Sink::Aliased,
+            Overlap::Partial => return self.open(needed, room, May::Alias),
+        };
+        if self.dst_or_src().len() < needed {
+            return self.open(needed, room, May::Alias);
         }
+        let (src, dst) = (Segments::raw(from, len), Segments::raw(to, to_len));
+        Ok(room.write(Pair { src, dst, sink }))
     }
 
     /// As [`pair`](Self::pair), for an output that may share no byte with the input.
     ///
     /// # Errors
     /// As [`pair`](Self::pair), but `shared` where they overlap anywhere, or in place.
-    #[inline(never)]
     pub fn pair_apart<'p>(
         &self,
         needed: usize,
@@ -258,49 +266,81 @@ impl<'a> Io<'a> {
         if self.dst.is_none() {
             return Err(shared);
         }
-        let pair = room.write(Pair::empty());
-        match self.open(needed, pair)? {
-            Overlap::None => {
-                pair.sink = Sink::Apart;
-                Ok(pair)
-            }
-            _ => Err(shared),
-        }
+        self.open(needed, room, May::Nothing(shared))
     }
 
-    /// [`pair`](Self::pair) of anything.
-    #[inline(never)]
-    fn pair_any<'p>(
+    /// The whole input, which is only read, and [aside](Pair::aside) `needed` bytes of output, wherever
+    /// they are.
+    ///
+    /// # Errors
+    /// As [`pair`](Self::pair), whatever the overlap.
+    pub fn pair_unmixed<'p>(
         &self,
         needed: usize,
         room: &'p mut MaybeUninit<Pair<'a>>,
     ) -> Result<&'p mut Pair<'a>> {
-        let pair = room.write(Pair::empty());
-        pair.sink = Sink::of(self.open(needed, pair)?)?;
-        Ok(pair)
+        self.open(needed, room, May::Anything)
     }
 
-    /// Opens both windows of `pair`; returns how they overlap.
+    /// Opens both windows. A raw output is refused before the input is walked: who sends a long list, and
+    /// no room, does not have to wait.
     #[inline(never)]
-    fn open(&self, needed: usize, pair: &mut Pair<'a>) -> Result<Overlap> {
-        if self.dst_or_src().len() < needed {
+    fn open<'p>(
+        &self,
+        needed: usize,
+        room: &'p mut MaybeUninit<Pair<'a>>,
+        may: May,
+    ) -> Result<&'p mut Pair<'a>> {
+        let (len, out) = (self.src.len(), self.dst_or_src());
+        if out.len() < needed {
             return Err(Error::Room(needed));
         }
+        // SAFETY: vouched for.
+        unsafe {
+            Segments::refuse(self.src.data, len, self.src.short())?;
+            if needed > 0 && out.data.cd_format == CRYPTO_DATA_RAW {
+                Segments::refuse(out.data, needed, Error::Room(needed))?;
+            }
+        }
+        let pair = room.write(Pair::empty());
         let Pair { src, dst, .. } = pair;
         let (mut from, mut to) = (Extent::NONE, Extent::NONE);
-        let (len, out) = (self.src.len(), self.dst_or_src());
         // The same list from the same place on is walked once. What is wrong, and with which of the two, is
         // for two walks to say.
         let both = len.max(needed);
-        if out.same_list(&self.src) && out.open(src, both, Error::DATA_LEN_RANGE, &mut from).is_ok()
-        {
+        let one = out.same_list(&self.src)
+            && out.open(src, both, Error::DATA_LEN_RANGE, &mut from).is_ok();
+        if one {
             dst.clone_from(src);
             src.limit(len);
             dst.limit(needed);
-            return Ok(Overlap::Exact);
+        } else {
+            self.src.open_input(src, &mut from)?;
+            out.open_output(dst, needed, &mut to)?;
         }
-        self.src.open_input(src, &mut from)?;
-        out.open_output(dst, needed, &mut to)?;
-        Ok(if from.apart(to) { Overlap::None } else { src.overlap(dst) })
+        let overlap = match may {
+            May::Anything => return Ok(pair),
+            _ if one => Overlap::Exact,
+            _ if from.apart(to) => Overlap::None,
+            _ => src.overlap(dst, self.req)?,
+        };
+        pair.sink = match (overlap, may) {
+            (Overlap::None, _) => Sink::Apart,
+            (_, May::Nothing(shared)) => return Err(shared),
+            (Overlap::Exact, _) => Sink::Aliased,
+            (Overlap::Partial, _) => return Err(Error::ARGUMENTS_BAD),
+        };
+        Ok(pair)
     }
+}
+
+/// What output may share with the input.
+#[derive(Clone, Copy)]
+enum May {
+    /// Bytes at the same place of both: elsewhere the result would depend on the order of the bytes.
+    Alias,
+    /// Nothing, or this is the error.
+    Nothing(Error),
+    /// Anything: the input is read before the output is written.
+    Anything,
 }

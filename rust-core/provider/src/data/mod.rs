@@ -11,4 +11,6 @@ mod segments;
 pub use io::{Data, Flat, Halves, Io};
 pub use pair::Pair;
 pub use run::{Run, Runs};
-pub use segments::{MAX_EMPTY_PIECES, Overlap, Segments, exists};
+pub use segments::{
+    MAX_COMPARED_PIECES, MAX_EMPTY_PIECES, MAX_PIECES, Overlap, Segments, Short, exists,
+};

@@ -3,8 +3,7 @@
 
 use core::mem::MaybeUninit;
 
-use super::{Overlap, Run, Segments};
-use crate::kcf::{Error, Result};
+use super::{Run, Segments, Short};
 
 /// A source and where its transformed bytes go.
 ///
@@ -28,20 +27,6 @@ pub(super) enum Sink {
     Aliased,
 }
 
-impl Sink {
-    /// # Errors
-    /// `ARGUMENTS_BAD` where the two overlap at different places: the result would depend on the
-    /// order of the bytes.
-    #[inline(always)]
-    pub(super) fn of(overlap: Overlap) -> Result<Self> {
-        match overlap {
-            Overlap::None => Ok(Self::Apart),
-            Overlap::Exact => Ok(Self::Aliased),
-            Overlap::Partial => Err(Error::ARGUMENTS_BAD),
-        }
-    }
-}
-
 impl<'a> Pair<'a> {
     /// Nothing to read or write.
     #[inline(always)]
@@ -49,9 +34,10 @@ impl<'a> Pair<'a> {
         Self { src: Segments::empty(), dst: Segments::empty(), sink: Sink::None }
     }
 
-    /// Reads and writes the same bytes.
-    #[inline]
-    pub fn in_place(src: Segments<'a>) -> Self {
+    /// Reads and writes memory of our own.
+    #[inline(never)]
+    pub fn in_place(bytes: &'a mut [u8]) -> Self {
+        let src = Segments::from_mut(bytes);
         Self { dst: src.clone(), src, sink: Sink::Aliased }
     }
 
@@ -61,15 +47,20 @@ impl<'a> Pair<'a> {
         Self { src, dst, sink: Sink::Apart }
     }
 
-    /// Reads only.
-    #[inline]
-    pub fn read_only(src: Segments<'a>) -> Self {
-        Self { src, dst: Segments::empty(), sink: Sink::None }
-    }
-
     /// Whether a byte is both read and written.
     pub fn aliased(&self) -> bool {
         self.sink == Sink::Aliased
+    }
+
+    /// Whether a walk over a few pieces may be a long one; see [`Segments::sparse`].
+    #[inline(always)]
+    pub(crate) fn sparse(&self) -> bool {
+        self.src.sparse() | self.dst.sparse()
+    }
+
+    /// Takes the destination away: what is left is only read.
+    pub(crate) fn aside(&mut self) -> Segments<'a> {
+        core::mem::replace(&mut self.dst, Segments::empty())
     }
 
     /// The source.
@@ -208,14 +199,22 @@ impl<'a> Pair<'a> {
         (n, bytes)
     }
 
-    /// Copies bytes out of the source; see [`Segments::gather`].
-    pub fn gather(&mut self, to: &mut [u8]) -> usize {
-        self.src.gather(to)
+    /// Fills `to` from the source.
+    ///
+    /// # Errors
+    /// [`Short`]
+    #[inline(never)]
+    pub fn gather(&mut self, to: &mut [u8]) -> Result<(), Short> {
+        let len = to.len();
+        if self.src.gather(to) == len { Ok(()) } else { Err(Short) }
     }
 
-    /// Copies bytes into the destination; see [`Segments::scatter`].
-    pub fn scatter(&mut self, from: &[u8]) {
-        self.dst.scatter(from);
+    /// Copies bytes into the destination, if there is one; see [`Segments::scatter`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn scatter(&mut self, from: &[u8]) -> Result<(), Short> {
+        if self.sink == Sink::None { Ok(()) } else { self.dst.scatter(from) }
     }
 
     /// Overwrites with zeros whatever part of the destination is not the source itself.
@@ -247,7 +246,7 @@ mod tests {
         for encryption in [false, true] {
             let mut text = [0; 64];
             let mut halves = Halves::new(&mut text, 20);
-            let io = Io { src: halves.data(), dst: None };
+            let io = Io { src: halves.data(), dst: None, req: core::ptr::null_mut() };
             let mut room = MaybeUninit::uninit();
             let pair = io.pair(40, &mut room).unwrap();
             if encryption {
@@ -267,7 +266,7 @@ mod tests {
     fn what_does_not_fit_stays() {
         let mut text = [0; 64];
         let mut halves = Halves::new(&mut text, 20);
-        let io = Io { src: halves.data(), dst: None };
+        let io = Io { src: halves.data(), dst: None, req: core::ptr::null_mut() };
         let mut room = MaybeUninit::uninit();
         let pair = io.pair(64, &mut room).unwrap();
         let mut one = [MaybeUninit::uninit()];

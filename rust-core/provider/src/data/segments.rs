@@ -8,25 +8,42 @@
 use core::ffi::c_void;
 use core::marker::PhantomData;
 
+use crate::engine::env;
 use crate::kcf::{
     CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, Result, UIO_SYSSPACE, crypto_data_t,
-    iovec_t, mblk_t,
+    crypto_req_handle_t, iovec_t, mblk_t,
 };
+use crate::watch;
 
 /// Longest row of empty pieces that a list may contain; a longer one is a chain that loops.
 pub const MAX_EMPTY_PIECES: usize = 65_536;
+
+/// Most pieces of a list that are walked, empty ones included; a longer list is a chain that loops.
+pub const MAX_PIECES: usize = 1 << 20;
+
+/// Longest row of empty pieces in a list that may be walked while the FPU is held: a run's cost covers
+/// so many.
+const MAX_HELD_EMPTY: usize = 8;
+
+/// Most pieces of two lists that are compared each with each, if their addresses do not ascend. For more
+/// of them memory is allocated.
+pub const MAX_COMPARED_PIECES: usize = 64;
 
 /// Where the pieces behind the current one are. Two words and no enum, which would be copied as a
 /// string of bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Rest {
-    /// An [`iovec_t`] or, where `count` is [`CHAIN`], an [`mblk_t`] or NULL.
+    /// An [`iovec_t`] or, where `count` has [`CHAIN`], an [`mblk_t`] or NULL.
     next: *const c_void,
+    /// The number of iovecs, at most 2^31 - 1, or [`CHAIN`]; and [`SPARSE`].
     count: usize,
 }
 
 /// The pieces are a chain, of a length that only its end tells.
-const CHAIN: usize = usize::MAX;
+const CHAIN: usize = 1 << 62;
+
+/// There is a row of more than [`MAX_HELD_EMPTY`] empty pieces.
+const SPARSE: usize = 1 << 63;
 
 impl Rest {
     /// The next piece as the list has it, which may be empty; `None` at the end of the list.
@@ -35,14 +52,18 @@ impl Rest {
     /// The list is readable.
     #[inline(always)]
     unsafe fn piece(&mut self) -> Option<(*mut u8, usize)> {
-        if self.count == CHAIN {
+        watch::piece();
+        if self.count & CHAIN != 0 {
             // SAFETY: NULL, or a readable block of the chain.
             let mp = unsafe { self.next.cast::<mblk_t>().as_ref() }?;
             self.next = mp.b_cont.cast();
             // Where the end lies before the beginning, a length that cannot be.
             Some((mp.b_rptr, mp.b_wptr.addr().wrapping_sub(mp.b_rptr.addr())))
         } else {
-            self.count = self.count.checked_sub(1)?;
+            if self.count as u32 == 0 {
+                return None;
+            }
+            self.count -= 1;
             let at = self.next.cast::<iovec_t>();
             self.next = at.wrapping_add(1).cast();
             // SAFETY: one of `count` readable iovecs.
@@ -51,16 +72,22 @@ impl Rest {
         }
     }
 
-    /// The next piece that is not empty; at the end of the list an empty one. `None` where a piece cannot
-    /// be, or too many are empty.
+    /// The next piece that is not empty; at the end of the list an empty one. Counts the pieces in
+    /// `passed`, and notes whether the list is [`SPARSE`]. `None` where a piece cannot be, or too many
+    /// are empty or passed.
     ///
     /// # Safety
     /// The list is readable.
     #[inline(always)]
-    unsafe fn bytes(&mut self) -> Option<(*mut u8, usize)> {
+    unsafe fn bytes(&mut self, passed: &mut usize) -> Option<(*mut u8, usize)> {
+        let mut empty = 0;
         // SAFETY: the caller's contract.
-        let (base, n) = unsafe { self.next_bytes() }?;
-        let sound = n <= isize::MAX as usize && exists(base, n);
+        let (base, n) = unsafe { self.next_bytes(&mut empty) }?;
+        if empty > MAX_HELD_EMPTY {
+            self.count |= SPARSE;
+        }
+        *passed += empty + 1;
+        let sound = n <= isize::MAX as usize && exists(base, n) && *passed <= MAX_PIECES;
         sound.then_some((base, n))
     }
 
@@ -69,15 +96,14 @@ impl Rest {
     /// # Safety
     /// The list is readable.
     #[inline(always)]
-    unsafe fn next_bytes(&mut self) -> Option<(*mut u8, usize)> {
-        let mut empty = 0;
+    unsafe fn next_bytes(&mut self, empty: &mut usize) -> Option<(*mut u8, usize)> {
         // SAFETY: the caller's contract.
         while let Some((base, n)) = unsafe { self.piece() } {
             if n > 0 {
                 return Some((base, n));
             }
-            empty += 1;
-            if empty > MAX_EMPTY_PIECES {
+            *empty += 1;
+            if *empty > MAX_EMPTY_PIECES {
                 return None;
             }
         }
@@ -115,6 +141,16 @@ impl Extent {
     }
 }
 
+/// A list has fewer bytes than when it was opened: somebody has changed it meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Short;
+
+impl From<Short> for Error {
+    fn from(_: Short) -> Self {
+        Self::GENERAL_ERROR
+    }
+}
+
 /// The bytes `cd_offset .. cd_offset + length` of a list, read or written from the front.
 ///
 /// Invariant: `current` is valid for `here` bytes, which is 0 only at the end.
@@ -148,8 +184,71 @@ impl<'a> Segments<'a> {
         Self { current: base, here: len, behind: 0, rest, _borrow: PhantomData }
     }
 
+    /// What is found out about a window of `len` bytes without a walk; returns where its list begins or,
+    /// where it is raw, where its bytes do.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(never)]
+    unsafe fn admit(data: &crypto_data_t, len: usize, short: Error) -> Result<Rest> {
+        let offset = usize::try_from(data.cd_offset).map_err(|_| Error::ARGUMENTS_BAD)?;
+        let end = offset.checked_add(len).ok_or(Error::ARGUMENTS_BAD)?;
+        match data.cd_format {
+            CRYPTO_DATA_RAW => {
+                // SAFETY: the format says which member is set.
+                let iov = unsafe { data.cdu.cdu_raw };
+                if end > iov.iov_len {
+                    return Err(short);
+                }
+                let base = iov.iov_base.cast::<u8>();
+                if len > 0 && !exists(base, end) {
+                    return Err(Error::ARGUMENTS_BAD);
+                }
+                Ok(Rest { next: base.wrapping_add(offset).cast(), count: 0 })
+            }
+            CRYPTO_DATA_UIO => {
+                // SAFETY: the format says which member is set; a uio that is not NULL is readable.
+                let uio = unsafe { data.cdu.cdu_uio.as_ref() }.ok_or(Error::ARGUMENTS_BAD)?;
+                if uio.uio_segflg != UIO_SYSSPACE {
+                    return Err(Error::ARGUMENTS_BAD);
+                }
+                let count = u32::try_from(uio.uio_iovcnt);
+                match count {
+                    // Nothing of the list is looked at.
+                    _ if len == 0 => Ok(Rest { next: core::ptr::dangling(), count: 0 }),
+                    Ok(count) if count == 0 || !uio.uio_iov.is_null() => {
+                        Ok(Rest { next: uio.uio_iov.cast(), count: count as usize })
+                    }
+                    _ => Err(Error::ARGUMENTS_BAD),
+                }
+            }
+            CRYPTO_DATA_MBLK => {
+                // SAFETY: the format says which member is set.
+                Ok(Rest { next: unsafe { data.cdu.cdu_mp }.cast(), count: CHAIN })
+            }
+            _ => Err(Error::ARGUMENTS_BAD),
+        }
+    }
+
+    /// Refuses a window that [`open`](Self::open) would refuse without a walk.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Safety
+    /// As there.
+    pub(super) unsafe fn refuse(data: &crypto_data_t, len: usize, short: Error) -> Result<()> {
+        // SAFETY: the caller's contract.
+        unsafe { Self::admit(data, len, short) }.map(|_| ())
+    }
+
     /// Becomes the window of `len` bytes behind `cd_offset`, and adds it to `extent`; of no use where that
-    /// fails. In place, because a window that is returned is copied, word by word, more than once.
+    /// fails. In place, because a window that is returned is copied, word by word, more than once. A list
+    /// is walked until `len` bytes behind the offset are seen. With `len` 0 the offset itself must still
+    /// be inside an mblk, as it must in the reference.
     ///
     /// # Errors
     /// `ARGUMENTS_BAD`: unknown format, negative offset, offset and length that overflow, a uio in
@@ -157,7 +256,7 @@ impl<'a> Segments<'a> {
     ///
     /// # Safety
     /// The list is readable for `'a`, and the bytes it names are readable or writable.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) unsafe fn open(
         &mut self,
         data: &crypto_data_t,
@@ -165,91 +264,53 @@ impl<'a> Segments<'a> {
         short: Error,
         extent: &mut Extent,
     ) -> Result<()> {
-        let offset = usize::try_from(data.cd_offset).map_err(|_| Error::ARGUMENTS_BAD)?;
-        let end = offset.checked_add(len).ok_or(Error::ARGUMENTS_BAD)?;
-        if data.cd_format != CRYPTO_DATA_RAW {
+        // SAFETY: the caller's contract.
+        let mut rest = unsafe { Self::admit(data, len, short) }?;
+        if data.cd_format == CRYPTO_DATA_RAW {
+            *self = Self::raw(rest.next.cast_mut().cast(), len);
+            extent.widen(self.current, len);
+            return Ok(());
+        }
+        if len == 0 && data.cd_format == CRYPTO_DATA_UIO {
+            *self = Self::empty();
+            return Ok(());
+        }
+        watch::walk();
+        let (mut skip, mut missing, mut passed) = (data.cd_offset as usize, None, 0);
+        let mut seen = *extent;
+        while missing != Some(0) {
             // SAFETY: the caller's contract.
-            return unsafe { self.open_list(data, len, short, extent) };
+            let (mut base, mut n) =
+                unsafe { rest.bytes(&mut passed) }.ok_or(Error::ARGUMENTS_BAD)?;
+            if n == 0 {
+                return Err(short);
+            }
+            let Some(left) = missing else {
+                if n <= skip {
+                    skip -= n;
+                    continue;
+                }
+                (base, n) = (base.wrapping_add(skip), n - skip);
+                let here = n.min(len);
+                let behind = len - here;
+                *self = Self { current: base, here, behind, rest, _borrow: PhantomData };
+                seen.widen(base, n);
+                missing = Some(behind);
+                continue;
+            };
+            seen.widen(base, n);
+            missing = Some(left.saturating_sub(n));
         }
-        // SAFETY: the format says which member is set.
-        let iov = unsafe { data.cdu.cdu_raw };
-        if end > iov.iov_len {
-            return Err(short);
-        }
-        let base = iov.iov_base.cast::<u8>();
-        if len > 0 && !exists(base, end) {
-            return Err(Error::ARGUMENTS_BAD);
-        }
-        *self = Self::raw(base.wrapping_add(offset), len);
-        extent.widen(self.current, len);
+        self.rest.count |= rest.count & SPARSE;
+        *extent = seen;
         Ok(())
     }
 
-    /// [`open`](Self::open) of a uio or mblk, whose offset is not negative: walks the list until
-    /// `len` bytes behind the offset are seen. With `len` 0 the offset itself must still be inside
-    /// an mblk, as it must in the reference, and a chain without a block ends early.
-    ///
-    /// # Safety
-    /// As there.
-    #[inline(never)]
-    unsafe fn open_list(
-        &mut self,
-        data: &crypto_data_t,
-        len: usize,
-        short: Error,
-        extent: &mut Extent,
-    ) -> Result<()> {
-        let mut rest = match data.cd_format {
-            CRYPTO_DATA_UIO => {
-                // SAFETY: the format says which member is set; a uio that is not NULL is readable.
-                let uio = unsafe { data.cdu.cdu_uio.as_ref() }.ok_or(Error::ARGUMENTS_BAD)?;
-                if uio.uio_segflg != UIO_SYSSPACE {
-                    return Err(Error::ARGUMENTS_BAD);
-                }
-                if len == 0 {
-                    *self = Self::empty();
-                    return Ok(());
-                }
-                let count = u32::try_from(uio.uio_iovcnt).map_err(|_| Error::ARGUMENTS_BAD)?;
-                if uio.uio_iov.is_null() && count > 0 {
-                    return Err(Error::ARGUMENTS_BAD);
-                }
-                Rest { next: uio.uio_iov.cast(), count: count as usize }
-            }
-            CRYPTO_DATA_MBLK => {
-                // SAFETY: the format says which member is set.
-                Rest { next: unsafe { data.cdu.cdu_mp }.cast(), count: CHAIN }
-            }
-            _ => return Err(Error::ARGUMENTS_BAD),
-        };
-        let mut skip = data.cd_offset as usize;
-        let (start, bytes) = loop {
-            // SAFETY: the caller's contract.
-            let (base, n) = unsafe { rest.bytes() }.ok_or(Error::ARGUMENTS_BAD)?;
-            if n > skip {
-                break (base.wrapping_add(skip), n - skip);
-            }
-            if n == 0 {
-                return Err(short);
-            }
-            skip -= n;
-        };
-        let here = bytes.min(len);
-        let mut missing = len - here;
-        *self = Self { current: start, here, behind: missing, rest, _borrow: PhantomData };
-        let mut seen = *extent;
-        seen.widen(start, bytes);
-        while missing > 0 {
-            // SAFETY: the caller's contract.
-            let (base, n) = unsafe { rest.bytes() }.ok_or(Error::ARGUMENTS_BAD)?;
-            if n == 0 {
-                return Err(short);
-            }
-            seen.widen(base, n);
-            missing = missing.saturating_sub(n);
-        }
-        *extent = seen;
-        Ok(())
+    /// Whether a walk over a few pieces may be a long one, past empty pieces, so that the FPU must not be
+    /// held meanwhile.
+    #[inline(always)]
+    pub(super) fn sparse(&self) -> bool {
+        self.rest.count & SPARSE != 0
     }
 
     /// Bytes left.
@@ -290,6 +351,14 @@ impl<'a> Segments<'a> {
         self.advance_within(n.min(self.here));
     }
 
+    /// Drops the contiguous bytes and returns where they are.
+    #[inline(never)]
+    fn pop(&mut self) -> (*mut u8, usize) {
+        let piece = self.contiguous();
+        self.advance_within(piece.1);
+        piece
+    }
+
     /// Drops the first `n` of the contiguous bytes.
     #[inline(always)]
     pub(super) fn advance_within(&mut self, n: usize) {
@@ -304,12 +373,14 @@ impl<'a> Segments<'a> {
     #[inline(always)]
     fn load(&mut self) {
         // SAFETY: the list is readable for `'a`, by the contract of the constructors.
-        let (base, len) = unsafe { self.rest.next_bytes() }.unwrap_or((core::ptr::null_mut(), 0));
+        let (base, len) =
+            unsafe { self.rest.next_bytes(&mut 0) }.unwrap_or((core::ptr::null_mut(), 0));
         self.current = base;
         self.here = len.min(self.behind);
         self.behind -= self.here;
         if len == 0 {
-            // The list was valid when it was opened: somebody cut it meanwhile.
+            // The list was valid when it was opened: somebody cut it meanwhile. Whoever wants the bytes
+            // that are missing now fails.
             self.behind = 0;
         }
     }
@@ -330,126 +401,269 @@ impl<'a> Segments<'a> {
             }
             // SAFETY: `n` bytes are valid at `current`, and `to` is a buffer of our own.
             unsafe { core::ptr::copy_nonoverlapping(self.current, to.as_mut_ptr(), n) };
+            // Never out of range.
             to = to.get_mut(n..).unwrap_or_default();
             copied += n;
             self.advance(n);
         }
     }
 
-    /// Copies bytes in, as many as there is room for, and advances past them.
+    /// Copies bytes in and advances past them.
+    ///
+    /// # Errors
+    /// [`Short`]
     #[inline]
-    pub fn scatter(&mut self, from: &[u8]) {
+    pub fn scatter(&mut self, from: &[u8]) -> core::result::Result<(), Short> {
         match <&[u8; 16]>::try_from(from) {
             // A tag.
             Ok(block) if self.here >= block.len() => {
                 // SAFETY: so many bytes are writable at `current`.
                 unsafe { self.current.cast::<[u8; 16]>().write(*block) };
                 self.advance(block.len());
+                Ok(())
             }
             _ => self.scatter_any(from),
         }
     }
 
     #[inline(never)]
-    fn scatter_any(&mut self, mut from: &[u8]) {
-        loop {
+    fn scatter_any(&mut self, mut from: &[u8]) -> core::result::Result<(), Short> {
+        while !from.is_empty() {
             let n = from.len().min(self.here);
             if n == 0 {
-                return;
+                return Err(Short);
             }
             // SAFETY: `n` bytes are writable at `current`, and `from` is a buffer of our own.
-            unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), self.current, n) };
+            unsafe { copy_text(from.as_ptr(), self.current, n) };
+            // Never out of range.
             from = from.get(n..).unwrap_or_default();
             self.advance(n);
         }
+        Ok(())
     }
 
     /// How the bytes left here and those of `other` share memory.
+    ///
+    /// # Errors
+    /// `HOST_MEMORY`: two lists of more than [`MAX_COMPARED_PIECES`] pieces, whose addresses do not
+    /// ascend, need 16 bytes for each piece, as `req` allows.
     #[inline(always)]
-    pub fn overlap(&self, other: &Self) -> Overlap {
-        let piece = |s: &Self| (s.current as usize, s.here);
+    pub fn overlap(&self, other: &Self, req: crypto_req_handle_t) -> Result<Overlap> {
         if self.here == 0 || other.here == 0 {
-            return Overlap::None;
+            return Ok(Overlap::None);
         }
         if self.behind == 0 && other.behind == 0 {
-            let ((a, n), (b, m)) = (piece(self), piece(other));
-            return Overlap::of(a, n, b, m, 0, 0);
+            let ((a, n), (b, m)) = (self.contiguous(), other.contiguous());
+            return Ok(Overlap::of(a.addr(), n, b.addr(), m, 0, 0));
         }
-        self.overlap_of_lists(other)
+        self.overlap_of_lists(other, req)
     }
 
-    /// [`overlap`](Self::overlap) where a side has several pieces, of which no two of the same side
-    /// share a byte.
+    /// [`overlap`](Self::overlap) where a side has several pieces.
     #[inline(never)]
-    fn overlap_of_lists(&self, other: &Self) -> Overlap {
+    fn overlap_of_lists(&self, other: &Self, req: crypto_req_handle_t) -> Result<Overlap> {
+        watch::walk();
         // The same list from the same place on.
-        if self.current == other.current && self.rest == other.rest {
-            return Overlap::Exact;
+        if self.same_place(other) {
+            return Ok(Overlap::Exact);
         }
-        let (mut a, mut b) = (self.clone(), other.clone());
-        let mut same = true;
+        // The places of both at which the same byte is.
+        let (mut a, mut b, mut alike) = (self.walk(), other.walk(), 0);
         while a.here > 0 && b.here > 0 {
-            same &= a.current == b.current;
             let n = a.here.min(b.here);
+            alike += if a.current == b.current { n } else { 0 };
             a.advance_over_pieces(n);
             b.advance_over_pieces(n);
         }
-        if same {
-            return Overlap::Exact;
+        if alike == self.left().min(other.left()) {
+            return Ok(Overlap::Exact);
         }
-        let (a_low, a_high, a_ascends) = self.extent();
-        let (b_low, b_high, b_ascends) = other.extent();
-        if a_high <= b_low || b_high <= a_low {
-            Overlap::None
-        } else if b_ascends {
-            self.overlap_of_pieces(other, true)
+        let (mut pieces, mut ascend) = (0, true);
+        let from = self.shape(&mut pieces, &mut ascend);
+        let first = pieces;
+        let to = other.shape(&mut pieces, &mut ascend);
+        if from.apart(to) {
+            return Ok(Overlap::None);
+        }
+        let mut sweep = Sweep::default();
+        let sound = if ascend {
+            sweep.merge(self, other)
+        } else if pieces <= MAX_COMPARED_PIECES || first == 1 || first + 1 == pieces {
+            return Ok(self.overlap_of_pieces(other));
         } else {
-            other.overlap_of_pieces(self, a_ascends)
-        }
+            sweep.sort([self, other], pieces, req)?
+        };
+        Ok(match sweep.shared {
+            0 if sound => Overlap::None,
+            shared if sound && shared == alike => Overlap::Exact,
+            _ => Overlap::Partial,
+        })
     }
 
-    /// Compares each piece with each of `other` or, where the addresses of those ascend, with those
-    /// that it can meet: then as long as its own ascend too, `other` is walked once.
-    fn overlap_of_pieces(&self, other: &Self, ascends: bool) -> Overlap {
-        let mut found = Overlap::None;
-        let (mut a, mut b) = (self.clone(), other.clone());
-        // The pieces that `b` has left behind lie below.
-        let mut passed = 0;
+    /// Compares each piece with each of `other`.
+    #[inline(never)]
+    fn overlap_of_pieces(&self, other: &Self) -> Overlap {
+        let (mut found, mut a) = (Overlap::None, self.walk());
         while a.here > 0 {
-            let (at, n) = (a.current as usize, a.here);
-            if at < passed {
-                b.clone_from(other);
-            }
-            passed = if ascends { at + n } else { usize::MAX };
+            let place = self.left() - a.left();
+            let (at, n) = a.pop();
+            let mut b = other.walk();
             while b.here > 0 {
-                let (bt, m) = (b.current as usize, b.here);
-                match Overlap::of(at, n, bt, m, self.left() - a.left(), other.left() - b.left()) {
+                let other_place = other.left() - b.left();
+                let (bt, m) = b.pop();
+                match Overlap::of(at.addr(), n, bt.addr(), m, place, other_place) {
                     Overlap::None => {}
                     Overlap::Exact => found = Overlap::Exact,
                     Overlap::Partial => return Overlap::Partial,
                 }
-                if bt + m > passed {
-                    break;
-                }
-                b.advance_over_pieces(m);
             }
-            a.advance_over_pieces(n);
         }
         found
     }
 
-    /// Lowest address, one past the highest, and whether each piece lies above the one before.
-    fn extent(&self) -> (usize, usize, bool) {
-        let (mut low, mut high, mut ascends) = (usize::MAX, 0, true);
-        let mut at = self.clone();
-        while at.here > 0 {
-            let start = at.current as usize;
-            ascends &= start >= high;
-            low = low.min(start);
-            high = high.max(start + at.here);
-            at.advance_over_pieces(at.here);
+    /// The extent; adds the number of pieces, and clears `ascend` unless each lies above the one before.
+    #[inline(never)]
+    fn shape(&self, pieces: &mut usize, ascend: &mut bool) -> Extent {
+        let (mut extent, mut list) = (Extent::NONE, self.walk());
+        while list.here > 0 {
+            let (at, n) = list.pop();
+            *ascend &= at.addr() >= extent.high;
+            *pieces += 1;
+            extent.widen(at, n);
         }
-        (low, high, ascends)
+        extent
+    }
+
+    /// The same bytes for a walk of its own. Never inlined: a copy in place is longer.
+    #[inline(never)]
+    fn walk(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// The pieces of two lists in the order of their addresses: what the lists share. Two pieces share a byte
+/// if the one that begins first ends behind the other's beginning.
+#[derive(Default)]
+struct Sweep {
+    /// Of the pieces so far of either list the highest end and the second.
+    ends: [[usize; 2]; 2],
+    /// Bytes that the lists share.
+    shared: usize,
+}
+
+/// A piece of one of two lists, in memory of our own.
+#[derive(Clone, Copy)]
+struct Place {
+    at: usize,
+    /// Its length, and [`SECOND`]: no piece is longer than `isize::MAX`.
+    len: usize,
+}
+
+/// The piece is one of the second list.
+const SECOND: usize = 1 << 63;
+
+impl Sweep {
+    /// The next piece. `false` where a byte of one list is twice in the other, so that it cannot be at
+    /// the same place of both.
+    fn next(&mut self, Place { at, len }: Place) -> bool {
+        let [first, second] = &mut self.ends;
+        let (own, other) = if len & SECOND != 0 { (second, first) } else { (first, second) };
+        let end = at + (len & !SECOND);
+        let ([highest, below], [other, other_below]) = (own, *other);
+        if other > at {
+            if *highest > at || other_below > at {
+                return false;
+            }
+            self.shared += end.min(other) - at;
+        }
+        *below = (*highest).min(end).max(*below);
+        *highest = end.max(*highest);
+        true
+    }
+
+    /// Two lists whose addresses ascend.
+    fn merge<'a>(&mut self, a: &Segments<'a>, b: &Segments<'a>) -> bool {
+        let (mut a, mut b, mut sound) = (a.walk(), b.walk(), true);
+        while a.here > 0 || b.here > 0 {
+            let second = a.here == 0 || b.here > 0 && b.current < a.current;
+            let (list, which) = if second { (&mut b, SECOND) } else { (&mut a, 0) };
+            let (at, len) = list.pop();
+            sound &= self.next(Place { at: at.addr(), len: len | which });
+        }
+        sound
+    }
+
+    /// Two lists of `pieces` in all, by a heap of them that has the lowest at its top.
+    fn sort(
+        &mut self,
+        lists: [&Segments<'_>; 2],
+        pieces: usize,
+        req: crypto_req_handle_t,
+    ) -> Result<bool> {
+        let bytes = pieces * size_of::<Place>();
+        let block = env::alloc(bytes, env::kmflag(req)).ok_or(Error::HOST_MEMORY)?;
+        let heap = block.cast::<Place>().as_ptr();
+        let (mut n, mut which) = (0, 0);
+        for list in lists {
+            let mut list = list.walk();
+            while list.here > 0 && n < pieces {
+                let (at, len) = list.pop();
+                // SAFETY: the block has room for `pieces`, at their alignment of 8, of which this is the
+                // n-th.
+                unsafe { heap.add(n).write(Place { at: at.addr(), len: len | which }) };
+                n += 1;
+            }
+            which = SECOND;
+        }
+        let mut sound = true;
+        // First each place from the last one that has others under it is put where it belongs; then the
+        // top is taken, n times, and what was last is put where it belongs.
+        for i in (0..n + n / 2).rev() {
+            let (mut root, end) = if i >= n { (i - n, n) } else { (0, i) };
+            // SAFETY: `root`, `child` and its neighbour are less than `n`, and so many places are set.
+            unsafe {
+                let moved = if i >= n { *heap.add(root) } else { *heap.add(i) };
+                if i < n {
+                    sound &= self.next(*heap);
+                }
+                loop {
+                    let mut child = 2 * root + 1;
+                    if child >= end {
+                        break;
+                    }
+                    if child + 1 < end && (*heap.add(child + 1)).at < (*heap.add(child)).at {
+                        child += 1;
+                    }
+                    if moved.at <= (*heap.add(child)).at {
+                        break;
+                    }
+                    *heap.add(root) = *heap.add(child);
+                    root = child;
+                }
+                *heap.add(root) = moved;
+            }
+        }
+        // SAFETY: it came from `alloc` with this size, and is not used again.
+        unsafe { env::free(block, bytes) };
+        Ok(sound)
+    }
+}
+
+/// Copies plaintext that was kept back when the FPU is no longer held: not by vector registers, as the
+/// `memcpy` of a program would, for nobody would wipe them.
+///
+/// # Safety
+/// `len` bytes are readable at `from`, and writable at `to`, where others are.
+unsafe fn copy_text(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's contract; the direction flag is clear, by the ABI.
+    unsafe {
+        core::arch::asm!(
+            "rep movsb",
+            inout("rsi") from => _,
+            inout("rdi") to => _,
+            inout("rcx") len => _,
+            options(nostack, preserves_flags),
+        );
     }
 }
 
@@ -483,5 +697,164 @@ impl Overlap {
         } else {
             Self::Partial
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list of pieces, none of them empty, over addresses that nobody touches.
+    fn window(list: &[iovec_t]) -> Segments<'_> {
+        let [first, behind @ ..] = list else { return Segments::empty() };
+        Segments {
+            current: first.iov_base.cast(),
+            here: first.iov_len,
+            behind: behind.iter().map(|piece| piece.iov_len).sum(),
+            rest: Rest { next: behind.as_ptr().cast(), count: behind.len() },
+            _borrow: PhantomData,
+        }
+    }
+
+    fn list(pieces: &[(usize, usize)]) -> Vec<iovec_t> {
+        let piece = |&(at, iov_len): &(usize, usize)| iovec_t {
+            iov_base: core::ptr::without_provenance_mut(0x1000 + at),
+            iov_len,
+        };
+        pieces.iter().map(piece).collect()
+    }
+
+    /// Each byte of one list beside each of the other.
+    fn by_bytes(a: &[(usize, usize)], b: &[(usize, usize)]) -> Overlap {
+        let bytes = |list: &[(usize, usize)]| -> Vec<usize> {
+            list.iter().flat_map(|&(at, len)| at..at + len).collect()
+        };
+        let (a, b) = (bytes(a), bytes(b));
+        let shared = || {
+            a.iter().enumerate().flat_map(|(i, x)| {
+                b.iter().enumerate().filter(move |&(_, y)| x == y).map(move |(j, _)| i == j)
+            })
+        };
+        match (shared().next(), shared().all(|same| same)) {
+            (None, _) => Overlap::None,
+            (_, true) => Overlap::Exact,
+            _ => Overlap::Partial,
+        }
+    }
+
+    /// Every way to find out, and what the lists are said to be: in one more case `Exact`, where all that
+    /// both have is the same, whatever they name twice.
+    fn check(a: &[(usize, usize)], b: &[(usize, usize)]) -> Overlap {
+        let (first, second, none) = (list(a), list(b), core::ptr::null_mut());
+        let (x, y) = (window(&first), window(&second));
+        let want = by_bytes(a, b);
+        let of = |sweep: &Sweep, sound| match sweep.shared {
+            0 if sound => Overlap::None,
+            _ if !sound => Overlap::Partial,
+            // As many bytes as at the same places.
+            shared if shared == alike(a, b) => Overlap::Exact,
+            _ => Overlap::Partial,
+        };
+        assert_eq!(x.overlap_of_pieces(&y), want, "{a:?} {b:?}");
+        let mut sweep = Sweep::default();
+        let sound = sweep.sort([&x, &y], a.len() + b.len(), none).expect("memory");
+        assert_eq!(of(&sweep, sound), want, "{a:?} {b:?}, sorted");
+        let ascends = |list: &[(usize, usize)]| list.is_sorted_by(|p, q| p.0 + p.1 <= q.0);
+        if ascends(a) && ascends(b) {
+            let mut sweep = Sweep::default();
+            let sound = sweep.merge(&x, &y);
+            assert_eq!(of(&sweep, sound), want, "{a:?} {b:?}, merged");
+        }
+        let shorter = x.left().min(y.left());
+        let said = if shorter > 0 && alike(a, b) == shorter { Overlap::Exact } else { want };
+        assert_eq!(x.overlap(&y, none), Ok(said), "{a:?} {b:?}");
+        want
+    }
+
+    /// Bytes at the same place of both lists and of memory.
+    fn alike(a: &[(usize, usize)], b: &[(usize, usize)]) -> usize {
+        let bytes = |list: &[(usize, usize)]| -> Vec<usize> {
+            list.iter().flat_map(|&(at, len)| at..at + len).collect()
+        };
+        bytes(a).iter().zip(bytes(b)).filter(|&(&x, y)| x == y).count()
+    }
+
+    /// All lists of up to two pieces of up to three bytes, beside all of up to three of up to two.
+    #[test]
+    fn overlap_of_every_pair_of_short_lists() {
+        let lists = |pieces: usize, longest: usize, places: usize| {
+            let mut lists = vec![vec![]];
+            for _ in 0..pieces {
+                let longer: Vec<_> = lists
+                    .iter()
+                    .flat_map(|list| {
+                        (0..places).flat_map(move |at| {
+                            (1..=longest).map(move |len| [list.as_slice(), &[(at, len)]].concat())
+                        })
+                    })
+                    .collect();
+                lists.extend(longer);
+                lists.sort();
+                lists.dedup();
+            }
+            lists
+        };
+        let mut found = [0; 3];
+        for a in &lists(2, 3, 5) {
+            for b in &lists(3, 2, 4) {
+                found[check(a, b) as usize] += 1;
+            }
+        }
+        assert!(found.iter().all(|&n| n > 1000), "{found:?}");
+    }
+
+    /// Up to 200 pieces on either side, in ascending order or none, apart, alike but for a piece, or with
+    /// pieces that are named twice.
+    #[test]
+    fn overlap_of_long_lists() {
+        let mut state = 1_u64;
+        let mut below = |bound: usize| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (state >> 33) as usize % bound
+        };
+        let mut found = [0; 3];
+        for turn in 0..3000 {
+            let mut sides = [vec![], vec![]];
+            let mut at = 0;
+            for _ in 0..below(200) {
+                let piece = (at, 1 + below(9));
+                at += piece.1 + below(3);
+                match below(8) {
+                    0..3 => sides[0].push(piece),
+                    3..6 => sides[1].push(piece),
+                    6 if turn % 3 > 0 => sides.iter_mut().for_each(|side| side.push(piece)),
+                    _ => {}
+                }
+            }
+            if turn % 7 == 0 {
+                let [a, b] = &mut sides;
+                b.clone_from(a);
+                if let Some(piece) = b.last_mut() {
+                    piece.0 = at + 100;
+                }
+            }
+            for i in (1..sides[0].len()).rev().filter(|_| turn % 2 == 0) {
+                let j = below(i + 1);
+                sides[0].swap(i, j);
+                if turn % 7 == 0 {
+                    // As many, so that both stay alike.
+                    sides[1].swap(i, j);
+                }
+            }
+            for i in (1..sides[1].len()).rev().filter(|_| turn % 5 == 0 && turn % 7 > 0) {
+                sides[1].swap(i, below(i + 1));
+            }
+            if turn % 11 == 0 && !sides[0].is_empty() {
+                let twice = sides[0][below(sides[0].len())];
+                sides[0].push(twice);
+            }
+            found[check(&sides[0], &sides[1]) as usize] += 1;
+        }
+        assert!(found.iter().all(|&n| n > 100), "{found:?}");
     }
 }

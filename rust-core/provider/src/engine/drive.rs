@@ -3,16 +3,27 @@
 
 use core::mem::MaybeUninit;
 
-use super::fpu::{Fpu, LEAST_HOLD_BYTES, Pace};
+use super::fpu::{Fpu, LEAST_HOLD, Pace, RUN_COST};
 use super::step::Step;
 use super::wipe;
-use crate::data::{Pair, Segments};
+use crate::data::{Pair, Short};
 
 /// Runs that go to a kernel in one call.
 const RUNS: usize = 16;
 
+// Whatever the pieces are, so many of them have a block, and the smallest hold does for so many of them and
+// for a block: so `drive` always goes on.
+const _: () = {
+    assert!(RUNS >= 16);
+    assert!(RUNS * RUN_COST <= LEAST_HOLD);
+    assert!(Pace::Parallel.cost(16) <= LEAST_HOLD && Pace::Serial.cost(16) <= LEAST_HOLD);
+};
+
 /// Feeds the next `len` bytes of `pair` to `step`, in order and as they are cut, as many at a time as the
 /// budget of a hold and the kernels allow.
+///
+/// # Errors
+/// [`Short`]; what was transformed by then is.
 #[inline(never)]
 pub(crate) fn drive(
     fpu: &mut Fpu,
@@ -20,16 +31,27 @@ pub(crate) fn drive(
     pair: &mut Pair<'_>,
     mut len: usize,
     step: &mut Step<'_>,
-) {
-    // Or no hold would do for as many runs of a byte each.
-    const { assert!(RUNS * Pace::Parallel.least() <= LEAST_HOLD_BYTES) };
+) -> Result<(), Short> {
     while len > 0 {
+        yield_to(pair, fpu);
         let mut runs = [const { MaybeUninit::uninit() }; RUNS];
         let (runs, n) = pair.runs(&mut runs, len.min(fpu.most(pace)).min(step.most()));
-        let cost = n.max(runs.len() * pace.least());
-        let Some(hold) = fpu.hold_all(pace, cost).filter(|_| n > 0) else { return };
-        step.run(hold, runs, n, n == len);
+        if n == 0 {
+            return Err(Short);
+        }
+        let cost = pace.cost(n).max(runs.len() * RUN_COST);
+        step.run(fpu.hold_all(cost), runs, n, n == len);
         len -= n;
+    }
+    Ok(())
+}
+
+/// Ends the hold before a walk that may take long. Any other goes over a few pieces, whose cost is that of
+/// the runs that they become.
+#[inline(always)]
+pub(crate) fn yield_to(pair: &Pair<'_>, fpu: &mut Fpu) {
+    if pair.sparse() {
+        fpu.end();
     }
 }
 
@@ -86,6 +108,9 @@ impl Carry {
 
     /// Takes all of `pair`'s source: what is [`ready`](Self::ready) goes through `step` to the
     /// destination, the rest waits.
+    ///
+    /// # Errors
+    /// As [`drive`].
     #[inline(never)]
     pub(crate) fn pump(
         &mut self,
@@ -94,23 +119,34 @@ impl Carry {
         pace: Pace,
         pair: &mut Pair<'_>,
         step: &mut Step<'_>,
-    ) {
-        let mut ready = self.ready(pair.src().left(), keep).unwrap_or_default();
+    ) -> Result<(), Short> {
+        let left = pair.src().left();
+        let mut ready = self.ready(left, keep).ok_or(Short)?;
+        // At most 31.
+        let waits = self.len + left - ready;
         while ready > 0 && self.len > 0 {
+            yield_to(pair, fpu);
             let [first, second] = &mut self.blocks;
             if self.len < 16 {
-                pair.gather(first.get_mut(self.len..).unwrap_or_default());
+                // Never out of range, nor is what follows.
+                pair.gather(first.get_mut(self.len..).unwrap_or_default())?;
                 self.len = 16;
             }
-            drive(fpu, pace, &mut Pair::in_place(Segments::from_mut(first)), 16, step);
-            pair.scatter(first);
+            drive(fpu, pace, &mut Pair::in_place(first), 16, step)?;
+            yield_to(pair, fpu);
+            pair.scatter(first)?;
             *first = *second;
             wipe(second);
             self.len -= 16;
             ready -= 16;
         }
-        drive(fpu, pace, pair, ready, step);
-        let tail = self.blocks.as_flattened_mut().get_mut(self.len..).unwrap_or_default();
-        self.len += pair.gather(tail);
+        drive(fpu, pace, pair, ready, step)?;
+        yield_to(pair, fpu);
+        if self.len < waits {
+            let tail = self.blocks.as_flattened_mut().get_mut(self.len..waits).unwrap_or_default();
+            pair.gather(tail)?;
+            self.len = waits;
+        }
+        Ok(())
     }
 }

@@ -66,7 +66,8 @@ pub struct kcfaes_stats {
     pub bytes: [[u64; TABLES]; MECHANISMS],
     /// Calls of any kind that failed, by result.
     pub failures: [u64; RESULTS],
-    /// Most bytes that one FPU hold has processed.
+    /// Ticks of the time stamp counter that the longest FPU hold took, of those that ended because
+    /// their budget was spent.
     pub longest_hold: u64,
 }
 
@@ -158,4 +159,33 @@ pub(crate) unsafe fn hold(hold: &mut MaybeUninit<kcfaes_hold>) {
 pub(crate) unsafe fn release(hold: &mut MaybeUninit<kcfaes_hold>) {
     // SAFETY: the caller's contract.
     unsafe { kcfaes_env_release(hold.as_mut_ptr()) }
+}
+
+/// Memory for the tests of this crate, which have no environment.
+#[cfg(test)]
+mod tests {
+    use super::{c_int, c_void, crypto_req_handle_t};
+    use core::alloc::Layout;
+    use std::alloc::{alloc, dealloc};
+
+    fn layout(size: usize) -> Layout {
+        Layout::from_size_align(size, 8).expect("a size")
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn kcfaes_env_alloc(size: usize, _kmflag: c_int) -> *mut c_void {
+        // SAFETY: the size is not 0.
+        unsafe { alloc(layout(size)).cast() }
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn kcfaes_env_free(ptr: *mut c_void, size: usize) {
+        // SAFETY: it came from `alloc` with this size.
+        unsafe { dealloc(ptr.cast(), layout(size)) }
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn kcfaes_env_kmflag(_req: crypto_req_handle_t) -> c_int {
+        0
+    }
 }

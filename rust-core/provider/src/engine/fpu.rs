@@ -15,28 +15,34 @@ use super::kernel::needed;
 use super::select::{Table, TableId, select};
 use super::wipe;
 use crate::portable;
+use crate::watch;
 
-/// Bytes of text that a parallel mode (ECB, CTR, CBC decryption, GCM) may process in one hold
-/// unless [`set_hold_bytes`] says otherwise: 7 to 16 microseconds of a core.
+/// Cost units of one hold unless [`set_hold_bytes`] says otherwise: 7 to 16 microseconds of a core. A unit
+/// is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
 pub const HOLD_BYTES: usize = 32 * 1024;
 
-/// Serial modes get a quarter of it (8 KiB by default): each of their bytes counts `1 << 2`.
+/// A byte in a serial mode costs `1 << 2` units, so that those get a quarter: 8 KiB by default.
 const SERIAL_SHIFT: u32 = 2;
 
 static HOLD_LIMIT: AtomicUsize = AtomicUsize::new(HOLD_BYTES);
 
 /// The least that [`set_hold_bytes`] takes.
-pub(super) const LEAST_HOLD_BYTES: usize = 1024;
+pub(super) const LEAST_HOLD: usize = 1024;
 
-/// Sets the bytes of a hold for calls that begin later, clamped to 1 KiB ..= 1 MiB and rounded down
-/// to whole blocks; returns the value taken.
+/// Units that a run costs at least, with the pieces that end in it: the rounds and the product of a piece
+/// of one byte take about as long as those of four blocks that are in flight together.
+pub(super) const RUN_COST: usize = 64;
+
+/// Sets the units of a hold for calls that begin later, which are the bytes that a parallel mode may
+/// process in one, clamped to 1 KiB ..= 1 MiB and rounded down to whole blocks in either pace; returns the
+/// value taken.
 pub fn set_hold_bytes(bytes: usize) -> usize {
-    let bytes = bytes.clamp(LEAST_HOLD_BYTES, 1024 * 1024) & !((16 << SERIAL_SHIFT) - 1);
-    HOLD_LIMIT.store(bytes, Ordering::Relaxed);
-    bytes
+    let units = bytes.clamp(LEAST_HOLD, 1024 * 1024) & !((16 << SERIAL_SHIFT) - 1);
+    HOLD_LIMIT.store(units, Ordering::Relaxed);
+    units
 }
 
-/// How a mode uses the processor, which decides how long a hold may last.
+/// How a mode uses the processor, which decides what a byte costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// Many blocks in flight.
@@ -46,7 +52,6 @@ pub enum Pace {
 }
 
 impl Pace {
-    /// Each byte counts as `1 << shift` of the budget.
     const fn shift(self) -> u32 {
         match self {
             Self::Parallel => 0,
@@ -54,10 +59,10 @@ impl Pace {
         }
     }
 
-    /// Bytes that a run counts as at least: the rounds and the product of a piece of one byte take about
-    /// as long as those of four blocks that are in flight together.
-    pub(super) const fn least(self) -> usize {
-        64 >> self.shift()
+    /// Cost units of `len` bytes.
+    #[inline(always)]
+    pub(super) const fn cost(self, len: usize) -> usize {
+        len << self.shift()
     }
 }
 
@@ -65,14 +70,16 @@ impl Pace {
 /// spent (so that the thread can be preempted) and at the end, with the registers wiped.
 pub struct Fpu {
     table: Table,
+    /// Cost units of a hold, and those that are left of this one; 0 where there is none.
     budget: usize,
     left: usize,
     held: bool,
     /// Lowest stack pointer from which a kernel of `portable` was called in this hold.
     low: Cell<usize>,
-    /// Bytes granted in this hold, and most in any before it.
-    granted: usize,
-    longest: usize,
+    /// When this hold began by the time stamp counter, if that is worth reading; 0 if not.
+    begun: u64,
+    /// Ticks of the longest hold that ended because its budget was spent.
+    longest: u64,
     hold: MaybeUninit<kcfaes_hold>,
 }
 
@@ -121,7 +128,7 @@ impl Fpu {
             left: 0,
             held: false,
             low: Cell::new(usize::MAX),
-            granted: 0,
+            begun: 0,
             longest: 0,
             hold,
         }
@@ -132,31 +139,28 @@ impl Fpu {
         self.table.id()
     }
 
-    /// Most bytes that one hold of this call has processed; 0 where the table needs none.
-    pub fn longest_hold(&self) -> usize {
-        if self.table.id() > TableId::Portable { self.longest.max(self.granted) } else { 0 }
+    /// Ticks of the time stamp counter that the longest hold of this call took, of those that ended
+    /// because their budget was spent and of which the beginning was noted; 0 if there was none.
+    pub fn longest_hold(&self) -> u64 {
+        self.longest
     }
 
     /// Makes sure of a hold and grants the first bytes of `want` for it: all, or as many whole
     /// blocks as the budget has left.
     pub fn hold(&mut self, pace: Pace, want: usize) -> (Hold<'_>, usize) {
         let shift = pace.shift();
-        let mut granted = self.left >> shift & !15;
-        if granted == 0 && (want > 0 || !self.held) {
-            self.renew();
-            granted = self.budget >> shift & !15;
+        if self.left >> shift < 16 && (want > 0 || !self.held) {
+            self.renew(0);
         }
-        let granted = granted.min(want);
-        self.left = self.left.saturating_sub(granted << shift);
-        self.granted = self.granted.wrapping_add(granted);
-        (self.current(), granted)
+        let granted = (self.left >> shift & !15).min(want);
+        (self.spend(pace.cost(granted)), granted)
     }
 
     /// A hold for what is not worth counting: the one that there is, or a new one.
     #[inline]
     pub fn held(&mut self) -> Hold<'_> {
         if !self.held {
-            self.renew();
+            self.renew(0);
         }
         self.current()
     }
@@ -174,46 +178,67 @@ impl Fpu {
         if pace == Pace::Serial && left > 0 { left } else { self.budget >> pace.shift() & !15 }
     }
 
-    /// A hold for all of `want` bytes at once; `None` if they are more than the budget.
+    /// A hold for all of `cost` units at once, which the caller knows to be no more than the budget.
     #[inline]
-    pub fn hold_all(&mut self, pace: Pace, want: usize) -> Option<Hold<'_>> {
-        let shift = pace.shift();
-        if want > self.budget >> shift {
-            return None;
+    pub fn hold_all(&mut self, cost: usize) -> Hold<'_> {
+        debug_assert!(cost <= self.budget);
+        if cost > self.left || !self.held {
+            self.renew(cost);
         }
-        if want > self.left >> shift || !self.held {
-            self.renew();
-        }
-        self.left -= want << shift;
-        self.granted = self.granted.wrapping_add(want);
-        Some(self.current())
+        self.spend(cost)
     }
 
-    /// Ends the hold, if there is one, and begins another. A function of its own, because every
-    /// step of every mode has it: the object is smaller by a sixth.
-    #[inline(never)]
-    fn renew(&mut self) {
-        if self.held {
+    #[inline(always)]
+    fn spend(&mut self, cost: usize) -> Hold<'_> {
+        if self.table.id() > TableId::Portable {
+            watch::spent(cost);
+        }
+        self.left = self.left.saturating_sub(cost);
+        self.current()
+    }
+
+    /// Gives the FPU back, if it is held: before a walk of a list that may be long. The portable table holds
+    /// none, and frames of its kernels may be live yet: they are wiped at the end.
+    #[inline]
+    pub fn end(&mut self) {
+        if self.held && self.table.id() > TableId::Portable {
             self.release();
         }
+    }
+
+    /// Ends the hold, if there is one, because its budget is spent, and begins another, of which `cost`
+    /// units are wanted at once. The clock is read for holds that will be full, and where another was full:
+    /// not in a short call. A function of its own, because every step of every mode has it: the object is
+    /// smaller by a sixth.
+    #[inline(never)]
+    fn renew(&mut self, cost: usize) {
+        let mut full = cost >= self.budget;
+        if self.held {
+            if self.begun > 0 {
+                self.longest = self.longest.max(ticks().wrapping_sub(self.begun));
+            }
+            self.release();
+            full = true;
+        }
+        self.begun = 0;
         if self.table.id() > TableId::Portable {
             // SAFETY: `release` has just ended any hold of ours, and will end this one; `self` is
             // borrowed by the `Hold` meanwhile and so does not move.
             unsafe { env::hold(&mut self.hold) };
+            watch::held();
+            if full && !env::stats().is_null() {
+                self.begun = ticks();
+            }
         }
         self.held = true;
         self.left = self.budget;
-        self.longest = self.longest.max(self.granted);
-        self.granted = 0;
     }
 
     /// Wipes what the kernels left behind and gives the FPU back.
     #[inline(never)]
     fn release(&mut self) {
-        if !self.held {
-            return;
-        }
         self.held = false;
+        self.left = 0;
         match self.table.id() {
             TableId::Portable => {
                 // A kernel is called from deeper down than this is: its frame, which may hold round
@@ -224,6 +249,7 @@ impl Fpu {
                 wipe::registers();
             }
             table => {
+                watch::released();
                 // SAFETY: the table was selected for this CPU, and the FPU is held.
                 unsafe {
                     match table {
@@ -240,7 +266,16 @@ impl Fpu {
 }
 
 impl Drop for Fpu {
+    #[inline]
     fn drop(&mut self) {
-        self.release();
+        if self.held {
+            self.release();
+        }
     }
+}
+
+/// The time stamp counter. Read in the kernel alone, where that is always allowed.
+fn ticks() -> u64 {
+    // SAFETY: every CPU with 64 bits has the instruction, and whoever keeps statistics is in the kernel.
+    unsafe { core::arch::x86_64::_rdtsc() }
 }

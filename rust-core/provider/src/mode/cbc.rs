@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! CBC, SP 800-38A section 6.2. No padding: KCF leaves that to its consumers.
 
-use core::mem::MaybeUninit;
-
 use kcfaes_kernels::{Block, BlockMode};
 
-use super::begin_blocks;
-use crate::data::Io;
+use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace, Step};
-use crate::kcf::Result;
 use crate::key::Key;
 use crate::request::Direction;
 
@@ -26,19 +22,18 @@ impl Cbc {
         Self { iv, carry: Carry::new() }
     }
 
-    /// Transforms every block that is complete; returns the bytes produced. An IV that comes with
-    /// the input replaces the chain, as IPsec wants it.
+    /// Transforms every block that is complete. An IV that comes with the input replaces the chain, as
+    /// IPsec wants it.
     pub(super) fn update(
         &mut self,
         direction: Direction,
         key: &Key,
         fpu: &mut Fpu,
-        io: &Io<'_>,
-    ) -> Result<usize> {
-        let mut room = MaybeUninit::uninit();
-        let (produced, pair) = begin_blocks(&self.carry, io, &mut room)?;
+        iv: Option<[u8; 16]>,
+        pair: &mut Pair<'_>,
+    ) -> Result<(), Short> {
         // Without one the chain goes on.
-        if let Some(iv) = io.src.miscdata() {
+        if let Some(iv) = iv {
             self.iv = Block(iv);
         }
         let (mode, pace) = match direction {
@@ -47,7 +42,6 @@ impl Cbc {
         };
         let (schedule, state, mac) = (&key.schedule, &mut self.iv, &mut Block([0; 16]));
         let mut step = Step::Blocks { mode, schedule, state, bits: 0, mac };
-        self.carry.pump(0, fpu, pace, pair, &mut step);
-        Ok(produced)
+        self.carry.pump(0, fpu, pace, pair, &mut step)
     }
 }

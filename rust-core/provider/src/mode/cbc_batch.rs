@@ -40,10 +40,8 @@ pub fn cbc_encrypt_batch<'a>(
         let left = chains.iter().flatten().map(|chain| chain.run.len() / 16).min();
         let Some(blocks) = left else { return };
         let blocks = blocks.min(longest);
-        // No hold is too short: the shortest takes four blocks of each.
-        if let Some(hold) = fpu.hold_all(Pace::Parallel, 16 * CHAINS * blocks) {
-            hold.cbc_encrypt_batch(keys.as_deref(), &mut chains, blocks);
-        }
+        let hold = fpu.hold_all(16 * CHAINS * blocks);
+        hold.cbc_encrypt_batch(keys.as_deref(), &mut chains, blocks);
     }
 }
 

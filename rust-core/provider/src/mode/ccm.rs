@@ -11,9 +11,9 @@ use core::mem::MaybeUninit;
 use kcfaes_kernels::{Block, BlockMode};
 
 use super::gcm::same_tag;
-use super::{begin_blocks, take_back};
-use crate::data::{Data, Io, Pair, Segments};
-use crate::engine::drive::{Carry, drive};
+use super::take_back;
+use crate::data::{Data, Io, Pair, Segments, Short};
+use crate::engine::drive::{Carry, drive, yield_to};
 use crate::engine::{Buffer, Fpu, Pace, Step};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
@@ -57,8 +57,8 @@ impl Text {
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
         len: usize,
-    ) {
-        drive(fpu, Pace::Serial, pair, len, &mut self.step(direction, key));
+    ) -> core::result::Result<(), Short> {
+        drive(fpu, Pace::Serial, pair, len, &mut self.step(direction, key))
     }
 }
 
@@ -184,40 +184,54 @@ impl Ccm {
         &self.text.mac
     }
 
-    /// Encrypts a whole message; returns the bytes produced, the MAC's included.
-    pub(super) fn encrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
-        let len = io.src.len();
-        if len as u64 != self.declared {
-            return Err(Error::DATA_LEN_RANGE);
-        }
-        let produced = len.saturating_add(self.attached);
-        let mut room = MaybeUninit::uninit();
-        let pair = io.pair(produced, &mut room)?;
-        self.come = self.declared;
-        self.text.drive(Direction::Encrypt, key, fpu, pair, len);
-        let attached = self.attached;
-        let tag = self.tag(key, fpu);
-        pair.scatter(tag.0.get(..attached).unwrap_or_default());
-        Ok(produced)
+    /// Input and output of a whole message, and the bytes that will be written, of an encryption's MAC too.
+    pub(super) fn open<'a, 'p>(
+        &self,
+        direction: Direction,
+        io: &Io<'a>,
+        room: &'p mut MaybeUninit<Pair<'a>>,
+    ) -> Result<(usize, &'p mut Pair<'a>)> {
+        let all = io.src.len();
+        let produced = match direction {
+            Direction::Encrypt if all as u64 == self.declared => all.saturating_add(self.attached),
+            Direction::Decrypt if all as u64 == self.total() => all.saturating_sub(self.attached),
+            _ => return Err(super::ragged(direction)),
+        };
+        Ok((produced, io.pair(produced, room)?))
     }
 
-    /// Decrypts a whole message, ciphertext and (if attached) MAC; returns the bytes produced. If the
+    /// Encrypts a whole message, which is [`open`](Self::open).
+    pub(super) fn encrypt(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+    ) -> core::result::Result<(), Short> {
+        self.come = self.declared;
+        self.text.drive(Direction::Encrypt, key, fpu, pair, self.declared as usize)?;
+        let attached = self.attached;
+        let tag = self.tag(key, fpu);
+        yield_to(pair, fpu);
+        pair.scatter(tag.0.get(..attached).unwrap_or_default())
+    }
+
+    /// Decrypts a whole message, ciphertext and (if attached) MAC, which is [`open`](Self::open). If the
     /// MAC is wrong, output that is not also input becomes zero, and what is becomes ciphertext
     /// again. The MAC is read last: `io.pair` has seen that no output lies over it.
-    pub(super) fn decrypt(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
-        let all = io.src.len();
-        let len = all.checked_sub(self.attached).filter(|_| all as u64 == self.total());
-        let len = len.ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
-        let mut room = MaybeUninit::uninit();
-        let pair = io.pair(len, &mut room)?;
+    pub(super) fn decrypt(&mut self, key: &Key, fpu: &mut Fpu, pair: &mut Pair<'_>) -> Result<()> {
+        let len = self.declared as usize;
         self.come = self.total();
         let message = pair.clone();
         let first = self.text.ctr;
-        self.text.drive(Direction::Decrypt, key, fpu, pair, len);
-        let mut received = self.received.0;
-        pair.gather(received.get_mut(..self.attached).unwrap_or_default());
-        let tag_len = self.tag_len;
-        same_tag(self.tag(key, fpu), &received, tag_len).map(|()| len).inspect_err(|_| {
+        let done = self.text.drive(Direction::Decrypt, key, fpu, pair, len);
+        let same = done.map_err(Error::from).and_then(|()| {
+            let (mut received, attached, tag_len) = (self.received.0, self.attached, self.tag_len);
+            let tag = self.tag(key, fpu);
+            yield_to(pair, fpu);
+            pair.gather(received.get_mut(..attached).unwrap_or_default())?;
+            same_tag(tag, &received, tag_len)
+        });
+        same.inspect_err(|_| {
             self.text.ctr = first;
             let step = &mut self.text.step(Direction::Encrypt, key);
             take_back(message, len, step, Pace::Serial, fpu);
@@ -232,24 +246,31 @@ impl Ccm {
         key: &Key,
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
-    ) {
-        self.carry.pump(keep, fpu, Pace::Serial, pair, &mut self.text.step(direction, key));
+    ) -> core::result::Result<(), Short> {
+        self.carry.pump(keep, fpu, Pace::Serial, pair, &mut self.text.step(direction, key))
     }
 
-    /// Transforms a part of a text without MAC: every block that is complete.
-    pub(super) fn text_update(
+    /// What waits for a part of `len` bytes of a text without MAC, if that many were declared.
+    pub(super) fn for_part(&self, direction: Direction, len: usize) -> Result<&Carry> {
+        self.grown(len, self.declared, super::ragged(direction)).map(|_| &self.carry)
+    }
+
+    /// Transforms a part of `len` bytes, which are [`for_part`](Self::for_part): every block that is complete.
+    pub(super) fn part(
         &mut self,
         direction: Direction,
         key: &Key,
         fpu: &mut Fpu,
-        io: &Io<'_>,
-    ) -> Result<usize> {
-        let come = self.grown(io.src.len(), self.declared, super::ragged(direction))?;
-        let mut room = MaybeUninit::uninit();
-        let (produced, pair) = begin_blocks(&self.carry, io, &mut room)?;
-        self.pump(direction, 0, key, fpu, pair);
-        self.come = come;
-        Ok(produced)
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) -> core::result::Result<(), Short> {
+        self.come += len as u64;
+        self.pump(direction, 0, key, fpu, pair)
+    }
+
+    /// Whether a decryption in parts waits for its end.
+    pub(super) fn waits(&self) -> bool {
+        self.attached > 0
     }
 
     /// Ends an encryption: the rest of the text, and the MAC.
@@ -264,13 +285,13 @@ impl Ccm {
             return Err(Error::DATA_LEN_RANGE);
         }
         let mut out = dst.output(produced)?;
-        let mut tail = Pair::in_place(Segments::from_mut(self.carry.bytes()));
+        let mut tail = Pair::in_place(self.carry.bytes());
         let len = tail.src().left();
-        self.text.drive(Direction::Encrypt, key, fpu, &mut tail, len);
-        out.scatter(self.carry.bytes());
-        let attached = self.attached;
-        let tag = self.tag(key, fpu);
-        out.scatter(tag.0.get(..attached).unwrap_or_default());
+        self.text.drive(Direction::Encrypt, key, fpu, &mut tail, len)?;
+        self.tag(key, fpu);
+        fpu.end();
+        out.scatter(self.carry.bytes())?;
+        out.scatter(self.text.mac.0.get(..self.attached).unwrap_or_default())?;
         Ok(produced)
     }
 
@@ -282,15 +303,12 @@ impl Ccm {
         io: &Io<'_>,
         buffer: &mut Buffer,
     ) -> Result<usize> {
-        if self.attached == 0 {
-            return self.text_update(Direction::Decrypt, key, fpu, io);
-        }
         let come = self.grown(io.src.len(), self.total(), Error::ENCRYPTED_DATA_LEN_RANGE)?;
         let src = io.src.input()?;
-        let ready = self.carry.ready(src.left(), self.tag_len).ok_or(Error::DATA_LEN_RANGE)?;
+        let ready = self.carry.ready(src.left(), self.tag_len).ok_or(Short)?;
         let room = buffer.extend(ready).ok_or(Error::HOST_MEMORY)?;
         let mut pair = Pair::apart(src, Segments::from_mut(room));
-        self.pump(Direction::Decrypt, self.tag_len, key, fpu, &mut pair);
+        self.pump(Direction::Decrypt, self.tag_len, key, fpu, &mut pair)?;
         self.come = come;
         Ok(0)
     }
@@ -314,12 +332,13 @@ impl Ccm {
         for (to, from) in received.iter_mut().zip(tag_at) {
             *to = *from;
         }
-        let mut pair = Pair::in_place(Segments::from_mut(text));
-        self.text.drive(Direction::Decrypt, key, fpu, &mut pair, tail);
+        let mut pair = Pair::in_place(text);
+        self.text.drive(Direction::Decrypt, key, fpu, &mut pair, tail)?;
         let tag_len = self.tag_len;
         same_tag(self.tag(key, fpu), &received, tag_len)?;
-        out.scatter(buffer.bytes());
-        out.scatter(self.carry.bytes().get(..tail).unwrap_or_default());
+        fpu.end();
+        out.scatter(buffer.bytes())?;
+        out.scatter(self.carry.bytes().get(..tail).unwrap_or_default())?;
         Ok(len)
     }
 }

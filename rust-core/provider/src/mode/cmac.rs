@@ -3,7 +3,7 @@
 
 use kcfaes_kernels::{Block, BlockMode};
 
-use crate::data::{Pair, Segments};
+use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace, Step, wipe};
 use crate::key::Key;
@@ -22,12 +22,16 @@ impl Cmac {
     }
 
     /// Absorbs the message, or a part.
-    pub(super) fn update(&mut self, key: &Key, fpu: &mut Fpu, src: Segments<'_>) {
+    pub(super) fn update(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+    ) -> Result<(), Short> {
         let (schedule, mac, mut none) = (&key.schedule, &mut self.mac, Block([0; 16]));
         let mut step =
             Step::Blocks { mode: BlockMode::CbcMac, schedule, state: &mut none, bits: 0, mac };
-        let mut pair = Pair::read_only(src);
-        self.carry.pump(1, fpu, Pace::Serial, &mut pair, &mut step);
+        self.carry.pump(1, fpu, Pace::Serial, pair, &mut step)
     }
 
     /// The MAC (section 6.2 steps 3 to 6).

@@ -3,14 +3,11 @@
 //! low `bits` bits of the counter block. The keystream is continuous across parts of any length. A
 //! counter that wraps within its bits is not an error, as in the reference.
 
-use core::mem::MaybeUninit;
-
 use kcfaes_kernels::{Block, BlockMode};
 
-use crate::data::{Io, Pair, Segments};
+use crate::data::{Pair, Short};
 use crate::engine::drive::drive;
 use crate::engine::{Fpu, Pace, Step};
-use crate::kcf::Result;
 use crate::key::Key;
 
 /// State between the parts of a message.
@@ -29,44 +26,33 @@ impl Ctr {
         Self { counter: cb, bits, keystream: Block([0; 16]), used: 16 }
     }
 
-    /// Transforms every byte; returns how many. A whole message may end with a ragged run, in a
-    /// part the rest of the last keystream block is kept.
+    /// Adds the keystream to every byte of the `len` that there are. A whole message may end with a
+    /// ragged run, in a part the rest of the last keystream block is kept.
     pub(super) fn update(
-        &mut self,
-        key: &Key,
-        fpu: &mut Fpu,
-        io: &Io<'_>,
-        whole: bool,
-    ) -> Result<usize> {
-        let len = io.src.len();
-        let mut room = MaybeUninit::uninit();
-        let pair = io.pair(len, &mut room)?;
-        self.apply(key, fpu, pair, len, whole);
-        Ok(len)
-    }
-
-    /// Adds the keystream to the next `len` bytes.
-    pub(super) fn apply(
         &mut self,
         key: &Key,
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
         len: usize,
         whole: bool,
-    ) {
+    ) -> Result<(), Short> {
         let left = len - self.use_keystream(pair, len);
         let bulk = if whole { left } else { left & !15 };
         let (schedule, state, bits) = (&key.schedule, &mut self.counter, self.bits);
         let mac = &mut Block([0; 16]);
         let mut step = Step::Blocks { mode: BlockMode::Ctr, schedule, state, bits, mac };
-        drive(fpu, Pace::Parallel, pair, bulk, &mut step);
+        drive(fpu, Pace::Parallel, pair, bulk, &mut step)?;
         if bulk < left {
             self.keystream = Block([0; 16]);
-            let mut block = Pair::in_place(Segments::from_mut(&mut self.keystream.0));
-            drive(fpu, Pace::Parallel, &mut block, 16, &mut step);
+            let mut block = Pair::in_place(&mut self.keystream.0);
+            drive(fpu, Pace::Parallel, &mut block, 16, &mut step)?;
             self.used = 0;
-            self.use_keystream(pair, left - bulk);
+            fpu.end();
+            if self.use_keystream(pair, left - bulk) < left - bulk {
+                return Err(Short);
+            }
         }
+        Ok(())
     }
 
     /// Adds what is left of the last keystream block to at most `len` bytes; returns how many.
@@ -74,6 +60,7 @@ impl Ctr {
         let mut done = 0;
         while let Some(rest @ [_, ..]) = self.keystream.0.get(self.used..) {
             let run = pair.run(rest.len().min(len - done));
+            // All of `len` is done, or the list has become shorter.
             if run.is_empty() {
                 break;
             }

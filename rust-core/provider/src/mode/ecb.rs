@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! ECB, SP 800-38A section 6.1.
 
-use core::mem::MaybeUninit;
-
 use kcfaes_kernels::{Block, BlockMode};
 
-use super::begin_blocks;
-use crate::data::Io;
+use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace, Step};
-use crate::kcf::Result;
 use crate::key::Key;
 use crate::request::Direction;
 
@@ -24,16 +20,14 @@ impl Ecb {
         Self { carry: Carry::new() }
     }
 
-    /// Transforms every block that is complete; returns the bytes produced.
+    /// Transforms every block that is complete.
     pub(super) fn update(
         &mut self,
         direction: Direction,
         key: &Key,
         fpu: &mut Fpu,
-        io: &Io<'_>,
-    ) -> Result<usize> {
-        let mut room = MaybeUninit::uninit();
-        let (produced, pair) = begin_blocks(&self.carry, io, &mut room)?;
+        pair: &mut Pair<'_>,
+    ) -> Result<(), Short> {
         let mode = match direction {
             Direction::Encrypt => BlockMode::EcbEncrypt,
             Direction::Decrypt => BlockMode::EcbDecrypt,
@@ -41,7 +35,6 @@ impl Ecb {
         let [mut state, mut mac] = [Block([0; 16]); 2];
         let (schedule, state, mac) = (&key.schedule, &mut state, &mut mac);
         let mut step = Step::Blocks { mode, schedule, state, bits: 0, mac };
-        self.carry.pump(0, fpu, Pace::Parallel, pair, &mut step);
-        Ok(produced)
+        self.carry.pump(0, fpu, Pace::Parallel, pair, &mut step)
     }
 }

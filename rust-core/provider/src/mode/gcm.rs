@@ -12,12 +12,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kcfaes_kernels::{Block, Tag};
 use subtle::ConstantTimeEq;
 
-use super::{begin_blocks, take_back};
-use crate::data::{Data, Io, Overlap, Pair, Segments};
-use crate::engine::drive::{Carry, drive};
+use super::take_back;
+use crate::data::{Data, Io, Overlap, Pair, Segments, Short};
+use crate::engine::drive::{Carry, drive, yield_to};
 use crate::engine::{Buffer, Fpu, Pace, Step, inc32, wipe};
 use crate::kcf::{Error, Result};
-use crate::key::Key;
+use crate::key::{Key, Material};
 use crate::request::Direction;
 
 /// Longest text in bytes: 2^32 - 2 blocks (SP 800-38D section 5.2.1.1).
@@ -181,7 +181,7 @@ impl Text {
     }
 
     /// Steps 3 to 6 for a whole text of `len` bytes: in one call of a kernel where it is in one
-    /// piece and fits into one hold. Returns the tag.
+    /// piece and fits into one hold. Returns the tag, or an error of [`drive`].
     #[inline(always)]
     fn whole(
         &mut self,
@@ -190,21 +190,18 @@ impl Text {
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
         len: usize,
-    ) -> &Block {
-        if !self.begun
-            && pair.contiguous() >= len
-            && let Some(hold) = fpu.hold_all(Pace::Parallel, len)
-        {
+    ) -> core::result::Result<&Block, Short> {
+        if !self.begun && pair.contiguous() >= len && len <= fpu.most(Pace::Parallel) {
             let Ghash { j0, y, aad_len } = &mut self.hash;
-            hold.gcm_whole(direction, key, j0, y, *aad_len, pair.run(len));
-            y
+            fpu.hold_all(len).gcm_whole(direction, key, j0, y, *aad_len, pair.run(len));
+            Ok(y)
         } else {
             self.end(direction, key, fpu, pair, len, len as u64)
         }
     }
 
     /// Steps 3 to 6 for the last `len` bytes, however they are cut, of a text of `text_len`. Returns the
-    /// tag.
+    /// tag, or an error of [`drive`].
     #[inline(never)]
     fn end(
         &mut self,
@@ -214,35 +211,37 @@ impl Text {
         pair: &mut Pair<'_>,
         len: usize,
         text_len: u64,
-    ) -> &Block {
+    ) -> core::result::Result<&Block, Short> {
         self.settle();
         let mut step = self.step(direction, key, Some(text_len));
-        drive(fpu, Pace::Parallel, pair, len, &mut step);
+        drive(fpu, Pace::Parallel, pair, len, &mut step)?;
         // No kernel had a last run: the text has ended before.
         if let Step::Gcm { tag: Some(_), .. } = step {
             self.hash.tag(key, fpu, text_len, take(&mut self.multiply));
         }
-        &self.hash.y
+        Ok(&self.hash.y)
     }
 
-    /// Encrypts a whole message that has begun, with `attached` bytes of its tag behind it; returns
-    /// the bytes produced.
+    /// Encrypts a whole text of `len` bytes that has begun, with `attached` bytes of its tag behind it.
     #[inline(never)]
-    fn encrypt(&mut self, attached: usize, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
-        let len = text_len(io.src.len())?;
-        let produced = len + attached;
-        let mut room = MaybeUninit::uninit();
-        let pair = io.pair(produced, &mut room)?;
-        let tag = self.whole(Direction::Encrypt, key, fpu, pair, len);
-        pair.scatter(tag.0.get(..attached).unwrap_or_default());
-        Ok(produced)
+    fn encrypt(
+        &mut self,
+        attached: usize,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) -> core::result::Result<(), Short> {
+        let tag = self.whole(Direction::Encrypt, key, fpu, pair, len)?;
+        yield_to(pair, fpu);
+        pair.scatter(tag.0.get(..attached).unwrap_or_default())
     }
 
-    /// Decrypts a whole message that has begun, ciphertext and `attached` bytes of tag, beyond which
-    /// `received` has the tag; returns the bytes produced. If the tag is wrong, output that is not
-    /// also input becomes zero, and what is becomes ciphertext again. The tag is read last: `io.pair`
-    /// has seen that no output lies over it.
+    /// Decrypts a whole text of `len` bytes that has begun, and `attached` bytes of tag, beyond which
+    /// `received` has the tag. If the tag is wrong, output that is not also input becomes zero, and what
+    /// is becomes ciphertext again. The tag is read last: `io.pair` has seen that no output lies over it.
     #[inline(never)]
+    #[expect(clippy::too_many_arguments, reason = "all that a message is")]
     fn decrypt(
         &mut self,
         tag_len: usize,
@@ -250,21 +249,41 @@ impl Text {
         received: &mut [u8; 16],
         key: &Key,
         fpu: &mut Fpu,
-        io: &Io<'_>,
-    ) -> Result<usize> {
-        let len = io.src.len().checked_sub(attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
-        let len = text_len(len)?;
-        let mut room = MaybeUninit::uninit();
-        let pair = io.pair(len, &mut room)?;
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) -> Result<()> {
         let message = pair.clone();
         let tag = self.whole(Direction::Decrypt, key, fpu, pair, len);
-        pair.gather(received.get_mut(..attached).unwrap_or_default());
-        same_tag(tag, received, tag_len).map(|()| len).inspect_err(|_| {
+        yield_to(pair, fpu);
+        let same = tag.map_err(Error::from).and_then(|tag| {
+            pair.gather(received.get_mut(..attached).unwrap_or_default())?;
+            same_tag(tag, received, tag_len)
+        });
+        same.inspect_err(|_| {
             self.ctr = self.hash.first_counter();
             let step = &mut self.step(Direction::Encrypt, key, None);
             take_back(message, len, step, Pace::Parallel, fpu);
         })
     }
+}
+
+/// Input and output of a whole message, of whose tag `attached` bytes are with its text; and the bytes that
+/// will be written.
+#[inline(always)]
+fn open<'a, 'p>(
+    direction: Direction,
+    attached: usize,
+    io: &Io<'a>,
+    room: &'p mut MaybeUninit<Pair<'a>>,
+) -> Result<(usize, &'p mut Pair<'a>)> {
+    let produced = match direction {
+        Direction::Encrypt => text_len(io.src.len())? + attached,
+        Direction::Decrypt => {
+            let len = io.src.len().checked_sub(attached);
+            text_len(len.ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?)?
+        }
+    };
+    Ok((produced, io.pair(produced, room)?))
 }
 
 /// A length of text, if a message may have it.
@@ -276,7 +295,7 @@ fn text_len(len: usize) -> Result<usize> {
 }
 
 /// A whole message from its beginning. Its tag may be passed `apart`: an encryption writes it there in
-/// full, a decryption finds it there.
+/// full, a decryption finds it there. Returns the bytes produced.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "all that a message is")]
 pub(super) fn at_once(
@@ -285,28 +304,32 @@ pub(super) fn at_once(
     aad: &[u8],
     tag_len: usize,
     apart: Option<&mut [u8; 16]>,
-    key: &Key,
+    key: Material<'_>,
     fpu: &mut Fpu,
     io: &Io<'_>,
 ) -> Result<usize> {
+    let attached = if apart.is_some() { 0 } else { tag_len };
+    let mut room = MaybeUninit::uninit();
+    let (produced, pair) = open(direction, attached, io, &mut room)?;
+    let key = key.set(fpu);
     let mut text = Text::new();
     text.begin(key, fpu, iv, aad);
-    let attached = if apart.is_some() { 0 } else { tag_len };
     let result = match direction {
         Direction::Encrypt => {
-            let result = text.encrypt(attached, key, fpu, io);
-            if let (Some(tag), Ok(_)) = (apart, &result) {
+            let result = text.encrypt(attached, key, fpu, pair, produced - attached);
+            if let (Some(tag), Ok(())) = (apart, &result) {
                 *tag = text.hash.y.0;
             }
-            result
+            result.map_err(Error::from)
         }
         Direction::Decrypt => {
             let mut within = [0; 16];
-            text.decrypt(tag_len, attached, apart.unwrap_or(&mut within), key, fpu, io)
+            let received = apart.unwrap_or(&mut within);
+            text.decrypt(tag_len, attached, received, key, fpu, pair, produced)
         }
     };
     wipe(&mut text);
-    result
+    result.map(|()| produced)
 }
 
 /// State between the parts of a message.
@@ -373,26 +396,34 @@ impl Gcm {
         len.filter(|&n| n <= MAX_TEXT + overhead as u64).ok_or(Error::DATA_LEN_RANGE)
     }
 
-    /// Transforms a whole message; returns the bytes produced.
+    /// Input and output of a whole message; see [`open`].
+    pub(super) fn open<'a, 'p>(
+        &self,
+        direction: Direction,
+        io: &Io<'a>,
+        room: &'p mut MaybeUninit<Pair<'a>>,
+    ) -> Result<(usize, &'p mut Pair<'a>)> {
+        open(direction, self.attached, io, room)
+    }
+
+    /// Transforms a whole message of `all` bytes, which is [`open`](Self::open).
     pub(super) fn whole(
         &mut self,
         direction: Direction,
         key: &Key,
         fpu: &mut Fpu,
-        io: &Io<'_>,
-    ) -> Result<usize> {
+        pair: &mut Pair<'_>,
+        all: usize,
+    ) -> Result<()> {
         let Self { text, tag_len, attached, received, .. } = self;
-        let result = match direction {
-            Direction::Encrypt => text.encrypt(*attached, key, fpu, io),
+        self.text_len = all as u64;
+        match direction {
+            Direction::Encrypt => Ok(text.encrypt(*attached, key, fpu, pair, all)?),
             Direction::Decrypt => {
-                let mut received = received.0;
-                text.decrypt(*tag_len, *attached, &mut received, key, fpu, io)
+                let (mut received, len) = (received.0, all.saturating_sub(*attached));
+                text.decrypt(*tag_len, *attached, &mut received, key, fpu, pair, len)
             }
-        };
-        if matches!(result, Ok(_) | Err(Error::INVALID_MAC)) {
-            self.text_len = io.src.len() as u64;
         }
-        result
     }
 
     /// Transforms every block that is complete when the last `keep` bytes stay.
@@ -403,25 +434,32 @@ impl Gcm {
         key: &Key,
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
-    ) {
+    ) -> core::result::Result<(), Short> {
         self.text.settle();
-        self.carry.pump(keep, fpu, Pace::Parallel, pair, &mut self.text.step(direction, key, None));
+        self.carry.pump(keep, fpu, Pace::Parallel, pair, &mut self.text.step(direction, key, None))
     }
 
-    /// Transforms a part of a text without tag: every block that is complete.
-    pub(super) fn text_update(
+    /// What waits for a part of `len` bytes of a text without tag, if the text may have them.
+    pub(super) fn for_part(&self, len: usize) -> Result<&Carry> {
+        self.grown(len, 0).map(|_| &self.carry)
+    }
+
+    /// Transforms a part of `len` bytes, which are [`for_part`](Self::for_part): every block that is complete.
+    pub(super) fn part(
         &mut self,
         direction: Direction,
         key: &Key,
         fpu: &mut Fpu,
-        io: &Io<'_>,
-    ) -> Result<usize> {
-        let text_len = self.grown(io.src.len(), 0)?;
-        let mut room = MaybeUninit::uninit();
-        let (produced, pair) = begin_blocks(&self.carry, io, &mut room)?;
-        self.pump(direction, 0, key, fpu, pair);
-        self.text_len = text_len;
-        Ok(produced)
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) -> core::result::Result<(), Short> {
+        self.text_len += len as u64;
+        self.pump(direction, 0, key, fpu, pair)
+    }
+
+    /// Whether a decryption in parts holds back what may be its tag.
+    pub(super) fn waits(&self) -> bool {
+        self.attached > 0
     }
 
     /// Ends an encryption: the rest of the text, and the tag.
@@ -436,11 +474,12 @@ impl Gcm {
             return Err(Error::DATA_LEN_RANGE);
         }
         let mut out = dst.output(produced)?;
-        let mut tail = Pair::in_place(Segments::from_mut(self.carry.bytes()));
+        let mut tail = Pair::in_place(self.carry.bytes());
         let len = tail.src().left();
-        let tag = self.text.end(Direction::Encrypt, key, fpu, &mut tail, len, self.text_len);
-        out.scatter(self.carry.bytes());
-        out.scatter(tag.0.get(..self.attached).unwrap_or_default());
+        let tag = self.text.end(Direction::Encrypt, key, fpu, &mut tail, len, self.text_len)?;
+        fpu.end();
+        out.scatter(self.carry.bytes())?;
+        out.scatter(tag.0.get(..self.attached).unwrap_or_default())?;
         Ok(produced)
     }
 
@@ -453,16 +492,13 @@ impl Gcm {
         buffer: &mut Buffer,
         kmflag: c_int,
     ) -> Result<usize> {
-        if self.attached == 0 {
-            return self.text_update(Direction::Decrypt, key, fpu, io);
-        }
         let text_len = self.grown(io.src.len(), self.tag_len)?;
         let mut src = io.src.input()?;
         if io.src.is_empty() {
             return Ok(0);
         }
         let release = match self.release {
-            Release::Undecided => self.decide(io, &src),
+            Release::Undecided => self.decide(io, &src)?,
             decided => decided,
         };
         let produced = match release {
@@ -480,19 +516,24 @@ impl Gcm {
     /// Whether the first part can stream: its output is elsewhere, and has room for all that could
     /// be plaintext. Where there is room for the tag too, that must be elsewhere as well: a first
     /// part no longer than the tag says by it alone that the message is decrypted in place.
-    fn decide(&self, io: &Io<'_>, src: &Segments<'_>) -> Release {
+    ///
+    /// # Errors
+    /// As [`Segments::overlap`].
+    fn decide(&self, io: &Io<'_>, src: &Segments<'_>) -> Result<Release> {
         let all = io.src.len();
         let plain = all.saturating_sub(self.tag_len);
-        // An output that cannot be gets nothing yet: the end finds out.
-        let apart = |dst: Data<'_>| {
+        if STREAM.load(Ordering::Relaxed)
+            && let Some(dst) = &io.dst
+        {
             let room = dst.output(all.min(dst.len()).max(plain)).or_else(|_| dst.output(plain));
-            room.is_ok_and(|room| src.overlap(&room) == Overlap::None)
-        };
-        if STREAM.load(Ordering::Relaxed) && io.dst.is_some_and(apart) {
-            Release::Streaming
-        } else {
-            Release::Buffered
+            // Without room for it the message is kept, whatever is wrong with the output.
+            if let Ok(room) = room
+                && src.overlap(&room, io.req)? == Overlap::None
+            {
+                return Ok(Release::Streaming);
+            }
         }
+        Ok(Release::Buffered)
     }
 
     /// Decrypts every block that cannot be part of the tag.
@@ -500,7 +541,7 @@ impl Gcm {
         let produced = self.carry.ready(io.src.len(), self.tag_len).ok_or(Error::DATA_LEN_RANGE)?;
         let mut room = MaybeUninit::uninit();
         let pair = io.pair_apart(produced, &mut room, Error::ARGUMENTS_BAD)?;
-        self.pump(Direction::Decrypt, self.tag_len, key, fpu, pair);
+        self.pump(Direction::Decrypt, self.tag_len, key, fpu, pair)?;
         Ok(produced)
     }
 
@@ -528,15 +569,16 @@ impl Gcm {
         for (to, from) in received.iter_mut().zip(tag_at) {
             *to = *from;
         }
-        let mut pair = Pair::in_place(Segments::from_mut(text));
+        let mut pair = Pair::in_place(text);
         let text_len = self.text_len.saturating_sub(self.attached as u64);
-        let tag = self.text.end(Direction::Decrypt, key, fpu, &mut pair, len, text_len);
+        let tag = self.text.end(Direction::Decrypt, key, fpu, &mut pair, len, text_len)?;
+        fpu.end();
         same_tag(tag, &received, self.tag_len)?;
         let waiting = match self.release {
             Release::Streaming => self.carry.bytes(),
             _ => buffer.bytes(),
         };
-        out.scatter(waiting.get(..len).unwrap_or_default());
+        out.scatter(waiting.get(..len).unwrap_or_default())?;
         Ok(len)
     }
 }

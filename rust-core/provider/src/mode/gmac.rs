@@ -5,7 +5,7 @@
 use kcfaes_kernels::Block;
 
 use super::gcm::{Ghash, MAX_AAD, same_tag};
-use crate::data::{Pair, Segments};
+use crate::data::Pair;
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace, Step};
 use crate::kcf::{Error, Result};
@@ -49,14 +49,24 @@ impl Gmac {
         self.hash.aad_len = aad.len() as u64;
     }
 
+    /// Whether, with `more` bytes, all of the tag to verify has come.
+    ///
+    /// # Errors
+    /// `ENCRYPTED_DATA_LEN_RANGE`
+    pub(super) fn check_tag_has_come(&self, more: usize) -> Result<()> {
+        match self.message_len.saturating_add(more as u64) {
+            0..16 => Err(Error::ENCRYPTED_DATA_LEN_RANGE),
+            _ => Ok(()),
+        }
+    }
+
     /// Absorbs the message, or a part.
-    pub(super) fn update(&mut self, key: &Key, fpu: &mut Fpu, src: Segments<'_>) -> Result<()> {
-        let len = src.left() as u64;
+    pub(super) fn update(&mut self, key: &Key, fpu: &mut Fpu, pair: &mut Pair<'_>) -> Result<()> {
+        let len = pair.src().left() as u64;
         let total = self.hash.aad_len.checked_add(len);
         let total = total.filter(|&n| n <= MAX_AAD).ok_or(Error::DATA_LEN_RANGE)?;
         let mut step = Step::Ghash { powers: &key.powers, y: &mut self.hash.y };
-        let mut pair = Pair::read_only(src);
-        self.carry.pump(self.keep, fpu, Pace::Parallel, &mut pair, &mut step);
+        self.carry.pump(self.keep, fpu, Pace::Parallel, pair, &mut step)?;
         self.hash.aad_len = total;
         self.message_len = self.message_len.saturating_add(len);
         Ok(())
@@ -70,18 +80,9 @@ impl Gmac {
         self.hash.tag(key, fpu, 0, false)
     }
 
-    /// Whether the message has a tag once `more` bytes have come.
-    ///
-    /// # Errors
-    /// `ENCRYPTED_DATA_LEN_RANGE`
-    pub(super) fn check_tagged(&self, more: usize) -> Result<()> {
-        let len = self.message_len.saturating_add(more as u64);
-        if len >= 16 { Ok(()) } else { Err(Error::ENCRYPTED_DATA_LEN_RANGE) }
-    }
-
     /// Verifies the last 16 bytes of the message as the tag of those before.
     pub(super) fn verify(&mut self, key: &Key, fpu: &mut Fpu) -> Result<()> {
-        self.check_tagged(0)?;
+        self.check_tag_has_come(0)?;
         let received = self.carry.pop(16).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         self.hash.aad_len = self.hash.aad_len.saturating_sub(16);
         let tag = self.tag(key, fpu);

@@ -30,7 +30,7 @@ use crate::data::{Data, Io, Pair, Segments};
 use crate::engine::drive::{Carry, drive};
 use crate::engine::{Buffer, Fpu, Pace, Step, Wipe, wipe};
 use crate::kcf::{Error, Result};
-use crate::key::Key;
+use crate::key::{Key, Material};
 use crate::request::{Direction, Mechanism, Parameter};
 
 /// One message in one mode and direction.
@@ -65,23 +65,25 @@ unsafe impl Wipe for gcm::Text {}
 
 impl Mode {
     /// Takes in a message of a MAC, or a part.
-    fn absorb(&mut self, key: &Key, fpu: &mut Fpu, src: Segments<'_>) -> Result<()> {
+    fn absorb(&mut self, key: &Key, fpu: &mut Fpu, pair: &mut Pair<'_>) -> Result<()> {
         match self {
-            Self::Gmac(gmac) => gmac.update(key, fpu, src)?,
-            Self::Cmac(cmac) => cmac.update(key, fpu, src),
-            _ => return Err(Error::OPERATION_NOT_INITIALIZED),
+            Self::Gmac(gmac) => gmac.update(key, fpu, pair),
+            Self::Cmac(cmac) => Ok(cmac.update(key, fpu, pair)?),
+            // The callers have a MAC.
+            _ => Err(Error::GENERAL_ERROR),
         }
-        Ok(())
     }
 
     /// Ends the message of a MAC and writes its 16 bytes.
     fn give_mac(&mut self, key: &Key, fpu: &mut Fpu, out: &mut Segments<'_>) -> Result<()> {
-        match self {
-            Self::Gmac(gmac) => out.scatter(&gmac.tag(key, fpu).0),
-            Self::Cmac(cmac) => out.scatter(&cmac.tag(key, fpu).0),
-            _ => return Err(Error::OPERATION_NOT_INITIALIZED),
-        }
-        Ok(())
+        let mac = match self {
+            Self::Gmac(gmac) => gmac.tag(key, fpu),
+            Self::Cmac(cmac) => cmac.tag(key, fpu),
+            // As above.
+            _ => return Err(Error::GENERAL_ERROR),
+        };
+        fpu.end();
+        Ok(out.scatter(&mac.0)?)
     }
 }
 
@@ -144,10 +146,7 @@ impl Operation {
         }
     }
 
-    /// Begins a message. Never inlined: a key that was just set has begun a hold, and a caller that
-    /// built the state itself would copy it in with a memcpy, which in userland uses registers that
-    /// nobody wipes.
-    #[inline(never)]
+    /// Begins a message.
     pub fn begin(
         &mut self,
         mechanism: Mechanism,
@@ -156,6 +155,15 @@ impl Operation {
         key: &Key,
         fpu: &mut Fpu,
     ) {
+        self.settle(mechanism, direction, parameter);
+        self.hash(parameter, key, fpu);
+    }
+
+    /// Begins a message but for what its parameter has to hash. Never inlined: a key that was just set
+    /// has begun a hold, and a caller that built the state itself would copy it in with a memcpy, which in
+    /// userland uses registers that nobody wipes.
+    #[inline(never)]
+    fn settle(&mut self, mechanism: Mechanism, direction: Direction, parameter: &Parameter<'_>) {
         self.direction = direction;
         // A mode that has something to begin with is set first: then no state is moved. So each `if let`
         // finds what the line before it has set.
@@ -163,25 +171,28 @@ impl Operation {
             Parameter::Ecb => self.mode = Mode::Ecb(Ecb::new()),
             Parameter::Cbc { iv } => self.mode = Mode::Cbc(Cbc::new(iv)),
             Parameter::Ctr { bits, cb } => self.mode = Mode::Ctr(Ctr::new(bits, cb)),
-            Parameter::Ccm { nonce, aad, text_len, tag_len } => {
+            Parameter::Ccm { text_len, tag_len, .. } => {
                 self.mode = Mode::Ccm(Ccm::new(text_len, tag_len));
-                if let Mode::Ccm(ccm) = &mut self.mode {
-                    ccm.begin(key, fpu, nonce, aad);
-                }
             }
             Parameter::Cmac => self.mode = Mode::Cmac(Cmac::new()),
-            Parameter::Gcm { iv, aad, .. } if mechanism == Mechanism::Gmac => {
+            Parameter::Gcm { .. } if mechanism == Mechanism::Gmac => {
                 self.mode = Mode::Gmac(Gmac::new());
-                if let Mode::Gmac(gmac) = &mut self.mode {
-                    gmac.begin(direction, key, fpu, iv, aad);
-                }
             }
-            Parameter::Gcm { iv, aad, tag_len } => {
-                self.mode = Mode::Gcm(Gcm::new(tag_len));
-                if let Mode::Gcm(gcm) = &mut self.mode {
-                    gcm.begin(key, fpu, iv, aad);
-                }
+            Parameter::Gcm { tag_len, .. } => self.mode = Mode::Gcm(Gcm::new(tag_len)),
+        }
+    }
+
+    /// The IV and AAD of the parameter, where they are hashed.
+    #[inline(never)]
+    fn hash(&mut self, parameter: &Parameter<'_>, key: &Key, fpu: &mut Fpu) {
+        match (&mut self.mode, parameter) {
+            (Mode::Ccm(ccm), Parameter::Ccm { nonce, aad, .. }) => ccm.begin(key, fpu, nonce, aad),
+            (Mode::Gmac(gmac), Parameter::Gcm { iv, aad, .. }) => {
+                gmac.begin(self.direction, key, fpu, iv, aad);
             }
+            (Mode::Gcm(gcm), Parameter::Gcm { iv, aad, .. }) => gcm.begin(key, fpu, iv, aad),
+            // Others hash nothing.
+            _ => {}
         }
     }
 
@@ -251,7 +262,7 @@ impl Operation {
         direction: Direction,
         parameter: &Parameter<'_>,
         apart: Option<&mut [u8; 16]>,
-        key: &Key,
+        key: Material<'_>,
         fpu: &mut Fpu,
         io: &Io<'_>,
     ) -> Result<Produced> {
@@ -261,13 +272,22 @@ impl Operation {
             }
             _ => {
                 let mut operation = Self::idle();
-                operation.begin(mechanism, direction, parameter, key, fpu);
-                let Some(apart) = apart else { return operation.whole(key, fpu, io) };
-                operation.detach_tag();
-                operation.expect_tag(apart);
-                let produced = operation.whole(key, fpu, io)?;
+                operation.settle(mechanism, direction, parameter);
+                if let Some(tag) = &apart {
+                    operation.detach_tag();
+                    operation.expect_tag(*tag);
+                }
+                let mut room = MaybeUninit::uninit();
+                let produced =
+                    operation.open(io, true, &mut room).and_then(|(produced, pair)| {
+                        let key = key.set(fpu);
+                        operation.hash(parameter, key, fpu);
+                        operation.run(key, fpu, io, true, pair).map(|()| Produced::Bytes(produced))
+                    })?;
                 // ECB and the MACs, whose output is all that they give, leave nothing.
-                if let Some(left) = operation.computed_tag().copied().or(operation.next_iv()) {
+                if let Some(apart) = apart
+                    && let Some(left) = operation.computed_tag().copied().or(operation.next_iv())
+                {
                     *apart = left;
                 }
                 Ok(produced)
@@ -279,54 +299,109 @@ impl Operation {
     ///
     /// # Errors
     /// `Room`: nothing consumed. `DATA_LEN_RANGE` or `ENCRYPTED_DATA_LEN_RANGE`: a length that the
-    /// mode cannot have. `INVALID_MAC`. Otherwise what is wrong with the data.
+    /// mode cannot have. `INVALID_MAC`. `HOST_MEMORY`: as [`Segments::overlap`], nothing consumed.
+    /// `GENERAL_ERROR`: a list became shorter meanwhile; of a decryption with a tag no plaintext is left.
+    /// Otherwise what is wrong with the data.
     pub fn whole(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<Produced> {
-        let direction = self.direction;
-        let produced = match &mut self.mode {
+        let mut room = MaybeUninit::uninit();
+        let (produced, pair) = self.open(io, true, &mut room)?;
+        self.run(key, fpu, io, true, pair)?;
+        Ok(Produced::Bytes(produced))
+    }
+
+    /// Input and output of a whole message or of a part, and the bytes that will be written: all that can
+    /// be refused about it, and all walks of its lists whose length they decide. So this comes before the
+    /// FPU is held.
+    #[inline(never)]
+    fn open<'a, 'p>(
+        &self,
+        io: &Io<'a>,
+        whole: bool,
+        room: &'p mut MaybeUninit<Pair<'a>>,
+    ) -> Result<(usize, &'p mut Pair<'a>)> {
+        let (direction, len) = (self.direction, io.src.len());
+        let carry = match &self.mode {
             Mode::Ended => return Err(Error::OPERATION_NOT_INITIALIZED),
-            Mode::Ecb(Ecb { carry }) | Mode::Cbc(Cbc { carry, .. })
-                if (carry.len() | io.src.len()) & 15 != 0 =>
-            {
-                return Err(ragged(direction));
-            }
-            Mode::Ecb(ecb) => ecb.update(direction, key, fpu, io)?,
-            Mode::Cbc(cbc) => cbc.update(direction, key, fpu, io)?,
-            Mode::Ctr(ctr) => ctr.update(key, fpu, io, true)?,
-            Mode::Gcm(gcm) if !gcm.fresh() => return Err(Error::ARGUMENTS_BAD),
-            Mode::Gcm(gcm) => gcm.whole(direction, key, fpu, io)?,
-            Mode::Ccm(ccm) if !ccm.fresh() => return Err(Error::ARGUMENTS_BAD),
-            Mode::Ccm(ccm) => match direction {
-                Direction::Encrypt => ccm.encrypt(key, fpu, io)?,
-                Direction::Decrypt => ccm.decrypt(key, fpu, io)?,
-            },
-            Mode::Gmac(gmac) if direction == Direction::Decrypt => {
-                let src = io.src.input()?;
-                // Before a byte is absorbed: the caller may come again with all of them.
-                gmac.check_tagged(src.left())?;
-                gmac.update(key, fpu, src)?;
-                gmac.verify(key, fpu)?;
-                0
-            }
-            mac @ (Mode::Gmac(_) | Mode::Cmac(_)) => {
-                let dst = io.dst_or_src();
-                if dst.len() < 16 {
-                    return Err(Error::Room(16));
+            Mode::Ecb(Ecb { carry }) | Mode::Cbc(Cbc { carry, .. }) => {
+                if whole && (carry.len() | len) & 15 != 0 {
+                    return Err(ragged(direction));
                 }
-                let src = io.src.input()?;
-                let mut out = dst.output(16)?;
-                mac.absorb(key, fpu, src)?;
-                mac.give_mac(key, fpu, &mut out)?;
-                16
+                carry
+            }
+            Mode::Ctr(_) => return Ok((len, io.pair(len, room)?)),
+            Mode::Gcm(gcm) if !whole => gcm.for_part(len)?,
+            Mode::Ccm(ccm) if !whole => ccm.for_part(direction, len)?,
+            Mode::Gcm(gcm) if gcm.fresh() => return gcm.open(direction, io, room),
+            Mode::Ccm(ccm) if ccm.fresh() => return ccm.open(direction, io, room),
+            Mode::Gcm(_) | Mode::Ccm(_) => return Err(Error::ARGUMENTS_BAD),
+            mac @ (Mode::Gmac(_) | Mode::Cmac(_)) => {
+                let verifies = direction == Direction::Decrypt;
+                let produced = if whole && !verifies { 16 } else { 0 };
+                let pair = io.pair_unmixed(produced, room)?;
+                if let (true, Mode::Gmac(gmac)) = (whole && verifies, mac) {
+                    gmac.check_tag_has_come(len)?;
+                }
+                return Ok((produced, pair));
             }
         };
-        Ok(Produced::Bytes(produced))
+        begin_blocks(carry, io, room)
+    }
+
+    /// Transforms a whole message or a part that is [`open`](Self::open).
+    #[inline(never)]
+    fn run(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+        whole: bool,
+        pair: &mut Pair<'_>,
+    ) -> Result<()> {
+        let (direction, len) = (self.direction, io.src.len());
+        let result = match &mut self.mode {
+            Mode::Ended => Err(Error::OPERATION_NOT_INITIALIZED),
+            Mode::Ecb(ecb) => ecb.update(direction, key, fpu, pair).map_err(Error::from),
+            Mode::Cbc(cbc) => {
+                let iv = io.src.miscdata();
+                cbc.update(direction, key, fpu, iv, pair).map_err(Error::from)
+            }
+            Mode::Ctr(ctr) => ctr.update(key, fpu, pair, len, whole).map_err(Error::from),
+            Mode::Gcm(gcm) if whole => gcm.whole(direction, key, fpu, pair, len),
+            Mode::Gcm(gcm) => gcm.part(direction, key, fpu, pair, len).map_err(Error::from),
+            Mode::Ccm(ccm) if !whole => {
+                ccm.part(direction, key, fpu, pair, len).map_err(Error::from)
+            }
+            Mode::Ccm(ccm) => match direction {
+                Direction::Encrypt => ccm.encrypt(key, fpu, pair).map_err(Error::from),
+                Direction::Decrypt => ccm.decrypt(key, fpu, pair),
+            },
+            mac @ (Mode::Gmac(_) | Mode::Cmac(_)) => {
+                let mut out = pair.aside();
+                mac.absorb(key, fpu, pair).and_then(|()| match mac {
+                    _ if !whole => Ok(()),
+                    Mode::Gmac(gmac) if direction == Direction::Decrypt => gmac.verify(key, fpu),
+                    _ => mac.give_mac(key, fpu, &mut out),
+                })
+            }
+        };
+        self.unless_broken(result)
+    }
+
+    /// A message that went wrong in the middle does not go on. What memory it has goes with the context: the
+    /// FPU may be held.
+    fn unless_broken<T>(&mut self, result: Result<T>) -> Result<T> {
+        if matches!(result, Err(Error::GENERAL_ERROR)) {
+            wipe(&mut self.mode);
+        }
+        result
     }
 
     /// Transforms a part of a message.
     ///
     /// # Errors
     /// `Room`: nothing consumed. `HOST_MEMORY`: likewise. `DATA_LEN_RANGE`: a part that arrives in
-    /// place behind a partial block, or too long a message. Otherwise what is wrong with the data.
+    /// place behind a partial block, or too long a message. `GENERAL_ERROR`: a list became shorter
+    /// meanwhile; the message has ended. Otherwise what is wrong with the data.
     pub fn update(
         &mut self,
         key: &Key,
@@ -335,25 +410,20 @@ impl Operation {
         kmflag: c_int,
     ) -> Result<Produced> {
         let direction = self.direction;
-        let produced = match &mut self.mode {
-            Mode::Ended => return Err(Error::OPERATION_NOT_INITIALIZED),
-            Mode::Ecb(ecb) => ecb.update(direction, key, fpu, io)?,
-            Mode::Cbc(cbc) => cbc.update(direction, key, fpu, io)?,
-            Mode::Ctr(ctr) => ctr.update(key, fpu, io, false)?,
-            Mode::Gcm(gcm) => match direction {
-                Direction::Encrypt => gcm.text_update(direction, key, fpu, io)?,
-                Direction::Decrypt => gcm.decrypt_update(key, fpu, io, &mut self.buffer, kmflag)?,
-            },
-            Mode::Ccm(ccm) => match direction {
-                Direction::Encrypt => ccm.text_update(direction, key, fpu, io)?,
-                Direction::Decrypt => ccm.decrypt_update(key, fpu, io, &mut self.buffer)?,
-            },
-            mac @ (Mode::Gmac(_) | Mode::Cmac(_)) => {
-                mac.absorb(key, fpu, io.src.input()?)?;
-                0
+        let result = match &mut self.mode {
+            Mode::Gcm(gcm) if direction == Direction::Decrypt && gcm.waits() => {
+                gcm.decrypt_update(key, fpu, io, &mut self.buffer, kmflag)
+            }
+            Mode::Ccm(ccm) if direction == Direction::Decrypt && ccm.waits() => {
+                ccm.decrypt_update(key, fpu, io, &mut self.buffer)
+            }
+            _ => {
+                let mut room = MaybeUninit::uninit();
+                let (produced, pair) = self.open(io, false, &mut room)?;
+                return self.run(key, fpu, io, false, pair).map(|()| Produced::Bytes(produced));
             }
         };
-        Ok(Produced::Bytes(produced))
+        self.unless_broken(result).map(Produced::Bytes)
     }
 
     /// Ends a message given in parts. Without an output only modes that have nothing to write can
@@ -433,8 +503,10 @@ fn ragged(direction: Direction) -> Error {
 fn take_back(mut message: Pair<'_>, len: usize, step: &mut Step<'_>, pace: Pace, fpu: &mut Fpu) {
     message.limit(len);
     if message.aliased() {
-        drive(fpu, pace, &mut message.clone(), len, step);
+        // An error here is that for which the text is taken back: the list ends where it did before.
+        _ = drive(fpu, pace, &mut message.clone(), len, step);
     }
+    fpu.end();
     message.zero_destination();
 }
 

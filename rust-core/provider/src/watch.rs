@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a thread has done while the FPU was held, for tests: lists walked, pieces passed, cost spent.
+//! Builds without debug assertions, as every artifact is, have nothing of it. Nothing of it is inlined: what
+//! lies on the stack of those who call it is tested, too.
+
+#[cfg(all(debug_assertions, not(target_os = "none")))]
+pub use self::counting::{Seen, take};
+#[cfg(all(debug_assertions, not(target_os = "none")))]
+pub(crate) use self::counting::{held, piece, released, spent, walk};
+
+#[cfg(not(all(debug_assertions, not(target_os = "none"))))]
+mod idle {
+    #[inline(always)]
+    pub(crate) fn held() {}
+    #[inline(always)]
+    pub(crate) fn released() {}
+    #[inline(always)]
+    pub(crate) fn spent(_: usize) {}
+    #[inline(always)]
+    pub(crate) fn piece() {}
+    #[inline(always)]
+    pub(crate) fn walk() {}
+}
+#[cfg(not(all(debug_assertions, not(target_os = "none"))))]
+pub(crate) use self::idle::{held, piece, released, spent, walk};
+
+#[cfg(all(debug_assertions, not(target_os = "none")))]
+mod counting {
+    extern crate std;
+
+    use core::cell::Cell;
+    use std::thread_local;
+
+    /// What has happened since [`take`] was called last.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Seen {
+        /// Lists that were opened, or compared, inside a hold.
+        pub walks: usize,
+        /// Most pieces, empty ones included, that were passed in one hold.
+        pub pieces: usize,
+        /// Most cost units that one hold was asked for.
+        pub cost: usize,
+    }
+
+    thread_local! {
+        static SEEN: Cell<Seen> = const { Cell::new(Seen { walks: 0, pieces: 0, cost: 0 }) };
+        /// The pieces and the cost of the hold that there is.
+        static HOLD: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
+    }
+
+    /// What this thread has done.
+    pub fn take() -> Seen {
+        SEEN.take()
+    }
+
+    #[inline(never)]
+    pub(crate) fn held() {
+        HOLD.set(Some((0, 0)));
+    }
+
+    #[inline(never)]
+    pub(crate) fn released() {
+        HOLD.set(None);
+    }
+
+    #[inline(never)]
+    fn count(pieces: usize, cost: usize, walks: usize) {
+        if let Some((pieces_before, cost_before)) = HOLD.get() {
+            let (pieces, cost) = (pieces_before + pieces, cost_before + cost);
+            HOLD.set(Some((pieces, cost)));
+            let mut seen = SEEN.get();
+            seen.walks += walks;
+            seen.pieces = seen.pieces.max(pieces);
+            seen.cost = seen.cost.max(cost);
+            SEEN.set(seen);
+        }
+    }
+
+    pub(crate) fn spent(cost: usize) {
+        count(0, cost, 0);
+    }
+
+    pub(crate) fn piece() {
+        count(1, 0, 0);
+    }
+
+    pub(crate) fn walk() {
+        count(0, 0, 1);
+    }
+}
