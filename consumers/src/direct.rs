@@ -12,7 +12,7 @@ use kcfaes_kernels::entry_aesni::{
 };
 use kcfaes_kernels::entry_vaes256::{kcfaes_gcm_seal_vaes256, kcfaes_ghash_init_vaes256};
 use kcfaes_kernels::entry_vaes512::{kcfaes_gcm_seal_vaes512, kcfaes_ghash_init_vaes512};
-use kcfaes_kernels::{Block, Piece, Powers, Schedule, Tag};
+use kcfaes_kernels::{Block, CounterBlock, Piece, Powers, Schedule, Tag};
 use kcfaes_provider::kcf::crypto_data_t;
 use kcfaes_vectors::Mode;
 
@@ -45,7 +45,7 @@ type Init = unsafe extern "C" fn(*const Schedule, *mut Powers);
 type Seal = unsafe extern "C" fn(
     *const Schedule,
     *const Powers,
-    *const Block,
+    *const CounterBlock,
     *mut Block,
     u64,
     *const u8,
@@ -67,7 +67,7 @@ fn of(table: &str) -> Option<(Init, Seal)> {
 unsafe extern "C" fn seal_aesni(
     schedule: *const Schedule,
     powers: *const Powers,
-    j0: *const Block,
+    j0: *const CounterBlock,
     y: *mut Block,
     aad_len: u64,
     src: *const u8,
@@ -76,9 +76,11 @@ unsafe extern "C" fn seal_aesni(
 ) {
     // SAFETY: the caller's promise; the first counter follows J0, whose number is 1.
     unsafe {
-        let mut counter = Block((u128::from_be_bytes((*j0).0) + 1).to_be_bytes());
+        let CounterBlock { block: j0, secret } = &*j0;
+        let first = Block((u128::from_be_bytes(j0.0) + 1).to_be_bytes());
+        let mut counter = CounterBlock { block: first, secret: *secret };
         let text = Piece { src, dst, len };
-        let tag = Tag { j0: &*j0, aad_len, text_len: len as u64 };
+        let tag = Tag { j0, aad_len, text_len: len as u64 };
         kcfaes_gcm_encrypt_aesni(schedule, powers, &mut counter, y, &text, len, false, &tag);
     }
 }
@@ -192,9 +194,9 @@ impl Kernels {
     }
 
     fn call(&mut self, zero: usize) -> *const u64 {
-        let mut j0 = Block([0; 16]);
-        j0.0[..12].copy_from_slice(&IV);
-        j0.0[15] = 1;
+        let mut j0 = CounterBlock::default();
+        j0.block.0[..12].copy_from_slice(&IV);
+        j0.block.0[15] = 1;
         let mut hash = Block([0; 16]);
         let src = self.input.address(0).cast::<u8>().wrapping_add(zero);
         let dst = self.output.address(0).cast::<u8>();

@@ -26,8 +26,9 @@ const MAX_FRAME: i64 = 1024;
 /// What the kernel gives a module beside our own environment.
 const MEMORY_FUNCTIONS: [&str; 5] = ["bcmp", "memcmp", "memcpy", "memmove", "memset"];
 
-/// Bytes of text that a module may have, and those that the kernels may.
-pub(crate) const MAX_TEXT: u64 = 128 * 1024;
+/// Bytes of text that a module may have, and those that the kernels may. A bound that a change has to
+/// notice; what the text is for is in ARCHITECTURE.md.
+pub(crate) const MAX_TEXT: u64 = 132 * 1024;
 const MAX_KERNELS_TEXT: u64 = 96 * 1024;
 
 /// Kernels that spill a vector register where nobody wipes it, and what that holds, which is public; the
@@ -744,7 +745,7 @@ mod tests {
 
     #[test]
     fn text_has_a_bound() {
-        one(&asm("long", "jmp 1f\n.skip 131072, 0x90\n1: ret"), "bytes of text, more than");
+        one(&asm("long", "jmp 1f\n.skip 135168, 0x90\n1: ret"), "bytes of text, more than");
     }
 
     #[test]
@@ -1000,9 +1001,9 @@ mod tests {
 
     #[test]
     fn too_much_text() {
-        let text = function("f", ".skip 131072, 0x90; ret");
+        let text = function("f", ".skip 135168, 0x90; ret");
         let audit = audit_of("text", "s", &text, &[]);
-        one(&audit.violations, "131073 bytes of text, more than 131072");
+        one(&audit.violations, "135169 bytes of text, more than 135168");
     }
 
     #[test]

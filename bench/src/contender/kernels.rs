@@ -2,7 +2,7 @@
 //! The tables of kernels, called directly: what a mode cannot be faster than.
 
 use kcfaes_kernels::entry_aesni::kcfaes_ghash_init_aesni;
-use kcfaes_kernels::{Block, COMMON_POWERS, Powers, Schedule};
+use kcfaes_kernels::{Block, COMMON_POWERS, CounterBlock, Powers, Schedule};
 use kcfaes_provider::engine::select;
 use kcfaes_shape::{Call, Prepared};
 
@@ -177,7 +177,8 @@ macro_rules! table {
             // SAFETY: see above; behind the text is room for the tag.
             unsafe {
                 let State { schedule, powers } = job.state();
-                let (j0, mut y) = (first_counter(job), block(job.aad));
+                let j0 = CounterBlock { block: first_counter(job), secret: false };
+                let mut y = block(job.aad);
                 let (src, dst, aad_len) = (job.src, job.dst, BLOCK as u64);
                 gcm_seal(schedule, powers, &j0, &mut y, aad_len, src, dst, job.len);
                 job.tag_out().cast::<[u8; BLOCK]>().write(y.0);
@@ -204,7 +205,8 @@ macro_rules! table {
             // SAFETY: see above; behind the text is the tag.
             unsafe {
                 let State { schedule, powers } = job.state();
-                let (j0, mut y) = (first_counter(job), block(job.aad));
+                let j0 = CounterBlock { block: first_counter(job), secret: false };
+                let mut y = block(job.aad);
                 let (src, dst, aad_len) = (job.src, job.dst, BLOCK as u64);
                 gcm_open(schedule, powers, &j0, &mut y, aad_len, src, dst, job.len);
                 u32::from(!same_tag(&y.0, &block(job.tag_in()).0))
@@ -234,7 +236,7 @@ mod aesni {
             unsafe fn $name(
                 schedule: &Schedule,
                 powers: &Powers,
-                j0: &Block,
+                j0: &CounterBlock,
                 y: &mut Block,
                 aad_len: u64,
                 src: *const u8,
@@ -242,9 +244,10 @@ mod aesni {
                 len: usize,
             ) {
                 // inc32(J0) of a 12-byte IV.
-                let mut ctr = Block((u128::from_be_bytes(j0.0) + 1).to_be_bytes());
+                let first = Block((u128::from_be_bytes(j0.block.0) + 1).to_be_bytes());
+                let mut ctr = CounterBlock { block: first, secret: false };
                 let text = Piece { src, dst, len };
-                let tag = Tag { j0, aad_len, text_len: len as u64 };
+                let tag = Tag { j0: &j0.block, aad_len, text_len: len as u64 };
                 // SAFETY: the caller's promise.
                 unsafe { $part(schedule, powers, &mut ctr, y, &text, len, true, &tag) };
             }

@@ -156,9 +156,9 @@ macro_rules! wide_entries {
             $wipe_stack,
 
             /// As `kcfaes_gcm_encrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 1", "push qword ptr [rbp + 16]";
+            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 1", "push qword ptr [rbp + 16]";
             /// As `kcfaes_gcm_decrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 0", "push qword ptr [rbp + 16]";
+            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 0", "push qword ptr [rbp + 16]";
         }
         $crate::entry::framed_entries! {
             $wipe_stack,
@@ -167,10 +167,10 @@ macro_rules! wide_entries {
             /// hash of `aad_len` bytes but for its last multiplication (so the AAD itself, padded, if
             /// that is one block) and becomes the full 16-byte tag (SP 800-38D 7.1 steps 3 to 6);
             /// `powers` has those that this table wants.
-            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>, "push qword ptr [rbp + 24]", "push qword ptr [rbp + 16]";
+            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>, "push qword ptr [rbp + 24]", "push qword ptr [rbp + 16]";
             /// GCTR decryption of a whole text, otherwise as its encryption; `y` becomes the tag that
             /// the text should have.
-            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const Block, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>, "push qword ptr [rbp + 24]", "push qword ptr [rbp + 16]";
+            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>, "push qword ptr [rbp + 24]", "push qword ptr [rbp + 16]";
         }
 
         #[cfg(not(target_os = "none"))]
@@ -207,7 +207,7 @@ macro_rules! wide_entries {
         unsafe extern "C" fn part(
             schedule: *const Schedule,
             powers: *const Powers,
-            ctr: *mut Block,
+            ctr: *mut CounterBlock,
             y: *mut Block,
             text: *const Piece,
             len: usize,
@@ -224,7 +224,7 @@ macro_rules! wide_entries {
         unsafe extern "C" fn whole<const ENCRYPT: bool>(
             schedule: *const Schedule,
             powers: *const Powers,
-            j0: *const Block,
+            j0: *const CounterBlock,
             y: *mut Block,
             aad_len: u64,
             src: *const u8,

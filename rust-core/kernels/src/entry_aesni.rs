@@ -2,7 +2,7 @@
 //! Table `aesni`: legacy-SSE encodings of AES-NI, SSSE3, SSE4.1 and PCLMULQDQ; xmm0–15 only.
 
 use crate::{
-    Block, BlockMode, ChainKeys, Chains, Piece, Powers, Schedule, Tag,
+    Block, BlockMode, ChainKeys, Chains, CounterBlock, Piece, Powers, Schedule, Tag,
     entry::{entries, framed_entries},
 };
 #[cfg(not(target_os = "none"))]
@@ -90,9 +90,9 @@ framed_entries! {
     /// `ctr` as in CTR, a last partial block is zero-padded into `y`, which is multiplied by H before
     /// anything if `multiply`. Behind that, unless `tag` is NULL, `y` becomes the full 16-byte tag: of the
     /// length block and E(K, J0).
-    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 1", "push qword ptr [rbp + 16]";
+    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 1", "push qword ptr [rbp + 16]";
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
-    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut Block, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 0", "push qword ptr [rbp + 16]";
+    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 0", "push qword ptr [rbp + 16]";
 }
 
 #[cfg(not(target_os = "none"))]
@@ -136,7 +136,7 @@ unsafe extern "C" fn pieces(
 unsafe extern "C" fn part(
     schedule: *const Schedule,
     powers: *const Powers,
-    ctr: *mut Block,
+    ctr: *mut CounterBlock,
     y: *mut Block,
     text: *const Piece,
     len: usize,

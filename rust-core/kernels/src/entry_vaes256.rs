@@ -2,7 +2,8 @@
 //! Table `vaes256`: AVX2, VAES and VPCLMULQDQ; ymm0–15.
 
 use crate::{
-    Block, BlockMode, ChainKeys, Chains, Piece, Powers, Schedule, Tag, entry::wide_entries,
+    Block, BlockMode, ChainKeys, Chains, CounterBlock, Piece, Powers, Schedule, Tag,
+    entry::wide_entries,
 };
 #[cfg(not(target_os = "none"))]
 use crate::{

@@ -2,7 +2,8 @@
 //! Table `vaes512`: AVX-512F, BW and VL, VAES and VPCLMULQDQ; zmm0–31.
 
 use crate::{
-    Block, BlockMode, ChainKeys, Chains, Piece, Powers, Schedule, Tag, entry::wide_entries,
+    Block, BlockMode, ChainKeys, Chains, CounterBlock, Piece, Powers, Schedule, Tag,
+    entry::wide_entries,
 };
 #[cfg(not(target_os = "none"))]
 use crate::{

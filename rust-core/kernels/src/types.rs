@@ -15,6 +15,17 @@ pub const COMMON_POWERS: usize = 8;
 #[repr(C, align(16))]
 pub struct Block(pub [u8; 16]);
 
+/// A counter block of GCM (SP 800-38D section 7.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(16))]
+pub struct CounterBlock {
+    /// J0 or one that follows it; its last 32 bits count.
+    pub block: Block,
+    /// Whether J0 is GHASH of the IV, so that the counter tells of H: then no branch may depend on it. An
+    /// IV of 12 bytes is J0 itself, as public as the IV.
+    pub secret: bool,
+}
+
 /// Round keys of one AES key (FIPS 197 section 5.2), for encryption and for the equivalent inverse
 /// cipher (section 5.3.5).
 #[derive(Clone, Debug, Default)]

@@ -10,20 +10,32 @@ use crate::{Block, Schedule};
 ///
 /// Adding to a big-endian counter takes a byte reversal of each block, unless no carry leaves its
 /// last byte: then one addition does. In the bulk loops that is so for most registers, and `low`
-/// (public) tells.
+/// tells. Of a secret counter `low` is always 255, as if each register had a carry.
 #[derive(Clone, Copy)]
 pub(super) struct Counter<L: Lanes> {
     next: L,
+    /// The last byte of the next counter block; or 255.
     low: u32,
+    /// What of a number of blocks is added to `low`: all, or nothing.
+    mask: u32,
 }
 
 impl<L: Lanes> Counter<L> {
     /// # Safety
     /// The CPU has the features of `L`, and `ctr` is readable.
     #[inline(always)]
-    pub(super) unsafe fn new(ctr: *const Block) -> Self {
+    pub(super) unsafe fn new(ctr: *const Block, secret: bool) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Self { next: counters(ctr), low: u32::from((*ctr).0[15]) } }
+        unsafe {
+            let (low, mask) = if secret { (255, 0) } else { (u32::from((*ctr).0[15]), u32::MAX) };
+            let first = L::broadcast(ctr);
+            let next = if low as usize + L::BLOCKS <= 256 {
+                first.number_within_byte()
+            } else {
+                first.swap_bytes().number().swap_bytes()
+            };
+            Self { next, low, mask }
+        }
     }
 
     /// The counter blocks of the next `N` registers.
@@ -49,7 +61,7 @@ impl<L: Lanes> Counter<L> {
             }
             next = if N >= 8 { next.count(step) } else { first.count(taken) };
             self.next = next.swap_bytes();
-            self.low = (self.low + taken) & 0xff;
+            self.low = (self.low + (taken & self.mask)) & 0xff;
         }
         x
     }
@@ -58,7 +70,7 @@ impl<L: Lanes> Counter<L> {
     #[inline(always)]
     pub(super) fn behind(&self, blocks: usize) -> Self {
         let next = self.next.swap_bytes().count(blocks as u32).swap_bytes();
-        Self { next, low: (self.low + blocks as u32) & 0xff }
+        Self { next, low: (self.low + (blocks as u32 & self.mask)) & 0xff, ..*self }
     }
 
     /// Advances the counter block in memory by `blocks`.
@@ -75,34 +87,20 @@ impl<L: Lanes> Counter<L> {
     }
 }
 
-/// The counter block at `ctr` and those that follow it, a register full.
-///
-/// # Safety
-/// The CPU has the features of `L`, and `ctr` is readable.
-#[inline(always)]
-pub(super) unsafe fn counters<L: Lanes>(ctr: *const Block) -> L {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if usize::from((*ctr).0[15]) + L::BLOCKS <= 256 {
-            L::broadcast(ctr).number_within_byte()
-        } else {
-            L::broadcast(ctr).swap_bytes().number().swap_bytes()
-        }
-    }
-}
-
 pub(super) struct Ctr<L: Lanes> {
     pub(super) keys: RoundKeys<true>,
     pub(super) counter: Counter<L>,
 }
 
 impl<L: Lanes> Ctr<L> {
+    /// With a public counter.
+    ///
     /// # Safety
     /// The CPU has the features of `L`; `ctr` is readable, and `schedule` while this lives.
     #[inline(always)]
     pub(super) unsafe fn new(schedule: *const Schedule, ctr: *const Block) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Self { keys: RoundKeys::new(schedule), counter: Counter::new(ctr) } }
+        unsafe { Self { keys: RoundKeys::new(schedule), counter: Counter::new(ctr, false) } }
     }
 
     /// One register, which lies behind so many blocks yet to be processed.

@@ -9,7 +9,7 @@ use super::ctr::{Counter, Ctr, xor_into};
 use super::ghash::{Eight, Product, TURN, eight, powers_from, tail};
 use super::{Parallel, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
-use crate::{Block, Piece, Powers, Schedule, Tag};
+use crate::{Block, CounterBlock, Piece, Powers, Schedule, Tag};
 
 /// Registers in flight where there are few: a fragment of a packet that is cut in five has so many.
 const FEW: usize = 5;
@@ -63,7 +63,7 @@ unsafe fn stitched<L: Lanes>(
 pub(crate) unsafe fn part<L: Lanes>(
     schedule: *const Schedule,
     powers: *const Powers,
-    ctr: *mut Block,
+    ctr: *mut CounterBlock,
     y: *mut Block,
     mut text: *const Piece,
     len: usize,
@@ -83,7 +83,8 @@ pub(crate) unsafe fn part<L: Lanes>(
         // Byte `place` of the block behind so many is the next. The counters of each piece are made from the
         // first: from those before they would come through memory, one piece after the other.
         let (mut blocks, mut place) = (0, 0);
-        let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::new(ctr));
+        let (ctr, secret) = (&raw mut (*ctr).block, (*ctr).secret);
+        let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::new(ctr, secret));
         while left > 0 {
             let Piece { mut src, mut dst, len } = *text;
             text = text.add(1);
@@ -92,7 +93,7 @@ pub(crate) unsafe fn part<L: Lanes>(
             let merges = L::MASKS && (17..TURN * L::BYTES).contains(&(place + n));
             if place > 0 && n > 0 && !merges {
                 let here = n.min(16 - place);
-                let [x] = Counter::<Xmm>::new(ctr).behind(blocks).take();
+                let [x] = Counter::<Xmm>::new(ctr, secret).behind(blocks).take();
                 sum = inside::<L>(schedule, powers, x, sum, src, dst, (place, here), encrypt);
                 src = src.add(here);
                 dst = dst.add(here);
@@ -278,27 +279,28 @@ unsafe fn inside<L: Lanes>(
 pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
     schedule: *const Schedule,
     powers: *const Powers,
-    j0: *const Block,
+    j0: *const CounterBlock,
     y: *mut Block,
     aad_len: u64,
     src: *const u8,
     dst: *mut u8,
     len: usize,
-    part: impl FnOnce(*mut Block, usize),
+    part: impl FnOnce(*mut CounterBlock, usize),
 ) {
     let at_once = 16 * (L::FINISH * L::BLOCKS - 1);
     // SAFETY: the caller's promise; the steps together cover `len` bytes.
     unsafe {
         let keys = RoundKeys::new(schedule);
         let lengths = lengths(aad_len, len as u64);
-        let mut end = End { keys, powers, j0, before: j0, lengths, src, dst, len };
-        let (mut ctr, mut before) = (*j0, *j0);
+        let (mut ctr, mut before) = (*j0, (*j0).block);
+        let (j0, secret) = (&raw const (*j0).block, (*j0).secret);
+        let mut end = End { keys, powers, j0, before: j0, secret, lengths, src, dst, len };
         // `y` is yet to be multiplied, as the block in the place before the text.
         let mut lane = 0;
         if len > at_once {
             let mut bulk = len - len % (TURN * L::BYTES);
             bulk += (len - bulk).saturating_sub(at_once).next_multiple_of(L::BYTES);
-            Counter::<L>::advance(&raw mut ctr, 1);
+            Counter::<L>::advance(&raw mut ctr.block, 1);
             Counter::<L>::advance(&raw mut before, bulk / 16);
             part(&raw mut ctr, bulk);
             lane = 1;
@@ -328,6 +330,8 @@ struct End {
     j0: *const Block,
     /// The counter block before that of the first byte.
     before: *const Block,
+    /// Whether the counter tells of H.
+    secret: bool,
     /// The length block, as an integer.
     lengths: Xmm,
     src: *const u8,
@@ -343,11 +347,11 @@ impl End {
     /// The contract of the entry points.
     #[inline(always)]
     unsafe fn finish_block<L: Lanes, const ENCRYPT: bool>(&self, y: Xmm) -> Xmm {
-        let &Self { keys, powers, j0, lengths, src, dst, len, .. } = self;
+        let &Self { keys, powers, j0, secret, lengths, src, dst, len, .. } = self;
         let blocks = len.div_ceil(16) + 2;
         // SAFETY: the caller's promise.
         unsafe {
-            let mut x = Counter::<Xmm>::new(j0).take::<2>();
+            let mut x = Counter::<Xmm>::new(j0, secret).take::<2>();
             keys.all_but_last(&mut x);
             let last = keys.last::<Xmm>();
             let text = L::load_part::<false>(src, len).first();
@@ -373,11 +377,11 @@ impl End {
     /// The contract of the entry points; the text, and one block more, end in register `N`.
     #[inline(always)]
     unsafe fn finish<L: Lanes, const N: usize, const ENCRYPT: bool>(&self, y: L) -> Xmm {
-        let &Self { keys, powers, j0, before, lengths, len, .. } = self;
+        let &Self { keys, powers, j0, before, secret, lengths, len, .. } = self;
         let (src, dst) = (self.src.wrapping_sub(16), self.dst.wrapping_sub(16));
         // SAFETY: the caller's promise; the first block of the first register is skipped.
         unsafe {
-            let mut x = Counter::<L>::new(before).take::<N>();
+            let mut x = Counter::<L>::new(before, secret).take::<N>();
             x[0] = x[0].xor(L::widen(Xmm::broadcast(before).xor(Xmm::broadcast(j0))));
             keys.all_but_last(&mut x);
             let last = keys.last::<L>();

@@ -10,7 +10,7 @@ use crate::KEY_SIZES;
 use crate::ccm::cbc_mac;
 use crate::memory::{At, Guarded};
 use crate::reference::{self, Bytes, Cipher};
-use crate::table::{Part, Pieces, Table, advanced, tables, unmultiply};
+use crate::table::{Part, Pieces, Table, advanced, counter, tables, unmultiply};
 
 /// Most pieces of a text.
 const PIECES: usize = 9;
@@ -141,7 +141,9 @@ impl Subject {
                 if multiply {
                     unmultiply(&self.h, y);
                 }
-                unsafe { part(s, &powers, &mut state, y, text, n, multiply, null()) };
+                let mut ctr = counter(&state, n);
+                unsafe { part(s, &powers, &mut ctr, y, text, n, multiply, null()) };
+                state = ctr.block;
             };
             match what {
                 GcmEncrypt => gcm(table.gcm_encrypt, &mut y),

@@ -9,7 +9,7 @@
 use kcfaes_kernels::{Block, POWERS, Powers, Schedule, mid_of};
 
 use crate::reference::{self, Bytes};
-use crate::table::{Table, advanced, tables};
+use crate::table::{Table, advanced, counter, tables};
 
 /// Registers that are hashed with one reduction: a longer text begins anew.
 const TURN: usize = 8;
@@ -131,8 +131,8 @@ impl Subject {
                 let mut y = Block::default();
                 let mut text = if encrypt { plain(text) } else { text.to_vec() };
                 let (src, dst, len) = (text.as_ptr(), text.as_mut_ptr(), text.len());
-                let (keys, j0) = (&self.schedule, &self.j0);
-                unsafe { kernel(keys, &operand.powers, j0, &mut y, 0, src, dst, len) };
+                let (keys, j0) = (&self.schedule, counter(&self.j0, len));
+                unsafe { kernel(keys, &operand.powers, &j0, &mut y, 0, src, dst, len) };
                 // Less the length block's product and the mask.
                 let lengths = u128::from_be_bytes(reference::lengths(0, len).0);
                 u128::from_be_bytes(y.0) ^ self.mask ^ reference::product(lengths, operand.value)

@@ -7,8 +7,9 @@ use std::io::Write as _;
 use std::sync::OnceLock;
 
 use kcfaes_kernels::{
-    Block, BlockMode, CHAINS, COMMON_POWERS, ChainKeys, Chains, Piece, Powers, Schedule, Tag,
-    entry_aesni::*, entry_vaes256, entry_vaes256::*, entry_vaes512, entry_vaes512::*,
+    Block, BlockMode, CHAINS, COMMON_POWERS, ChainKeys, Chains, CounterBlock, Piece, Powers,
+    Schedule, Tag, entry_aesni::*, entry_vaes256, entry_vaes256::*, entry_vaes512,
+    entry_vaes512::*,
 };
 
 use crate::reference;
@@ -27,7 +28,7 @@ pub(crate) type Hash = unsafe extern "C" fn(*const Powers, *mut Block, *const u8
 pub(crate) type Part = unsafe extern "C" fn(
     *const Schedule,
     *const Powers,
-    *mut Block,
+    *mut CounterBlock,
     *mut Block,
     *const Piece,
     usize,
@@ -37,7 +38,7 @@ pub(crate) type Part = unsafe extern "C" fn(
 pub(crate) type Whole = unsafe extern "C" fn(
     *const Schedule,
     *const Powers,
-    *const Block,
+    *const CounterBlock,
     *mut Block,
     u64,
     *const u8,
@@ -205,7 +206,10 @@ impl Table {
         tag: *const Tag<'_>,
     ) {
         let kernel = if encrypt { self.gcm_encrypt } else { self.gcm_decrypt };
-        unsafe { kernel(schedule, powers, ctr, y, &Piece { src, dst, len }, len, false, tag) }
+        let mut counter = counter(ctr, len);
+        let text = Piece { src, dst, len };
+        unsafe { kernel(schedule, powers, &mut counter, y, &text, len, false, tag) }
+        *ctr = counter.block;
     }
 
     /// A whole message by the entry points for parts: the tag with its text, or without any behind it.
@@ -245,7 +249,8 @@ impl Table {
         match if encrypt { self.gcm_seal } else { self.gcm_open } {
             Some(kernel) => {
                 unmultiply(&powers.h, y);
-                unsafe { kernel(schedule, powers, j0, y, aad_len as u64, src, dst, len) }
+                let j0 = counter(j0, len);
+                unsafe { kernel(schedule, powers, &j0, y, aad_len as u64, src, dst, len) }
             }
             None => self.in_parts(encrypt, (schedule, powers), j0, y, aad_len, (src, dst, len)),
         }
@@ -263,6 +268,11 @@ pub(crate) fn unmultiply(h: &Block, y: &mut Block) {
         LAST.set((known, inverse));
     }
     *y = Block(reference::product(u128::from_be_bytes(y.0), inverse).to_be_bytes());
+}
+
+/// A counter block for GCM: a secret one for every other length, for which the kernels count otherwise.
+pub(crate) fn counter(block: &Block, len: usize) -> CounterBlock {
+    CounterBlock { block: *block, secret: len / 16 % 2 == 1 }
 }
 
 /// A counter block after a text of `len` bytes.

@@ -8,7 +8,9 @@ use core::mem::offset_of;
 use kcfaes_kernels::BlockMode::{
     self, CbcDecrypt, CbcEncrypt, CbcMac, CcmDecrypt, CcmEncrypt, Ctr, EcbDecrypt, EcbEncrypt,
 };
-use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Piece, Powers, Schedule, Tag};
+use kcfaes_kernels::{
+    Block, CHAINS, ChainKeys, Chains, CounterBlock, MAX_ROUNDS, Piece, Powers, Schedule, Tag,
+};
 
 use crate::reference::Bytes;
 use crate::table::{Table, tables};
@@ -228,12 +230,16 @@ struct State {
     powers: [u64; 160],
     ctr: Block,
     y: Block,
+    counter: CounterBlock,
 }
 
 const LONGEST: usize = 3000;
 
 /// A counter is public, and may be spilled: of this one the words are short numbers.
-static J0: Block = Block(0xf6_u128.to_be_bytes());
+static CTR: Block = Block(0xf6_u128.to_be_bytes());
+
+/// GCM's may be a hash: then nothing of it may stay.
+static J0: Block = Block(0x9c4e_1f83_b5d2_706a_e897_3b1c_54af_c2f6_u128.to_be_bytes());
 
 impl Material {
     fn new(table: &Table) -> Box<Self> {
@@ -243,7 +249,13 @@ impl Material {
         let powers = table.powers(&schedule);
         assert!(size_of::<Schedule>() <= 512 && size_of::<Powers>() <= 1280);
         let text = bytes.take(LONGEST);
-        let state = State { schedule: [0; 64], powers: [0; 160], ctr: J0, y: bytes.block() };
+        let state = State {
+            schedule: [0; 64],
+            powers: [0; 160],
+            ctr: CTR,
+            y: bytes.block(),
+            counter: CounterBlock { block: J0, secret: true },
+        };
         let mut out = vec![0; LONGEST];
         let chains = Chains {
             iv: core::array::from_fn(|_| bytes.block()),
@@ -266,6 +278,7 @@ impl Material {
         let made = aligned(self.state.schedule.as_mut_ptr());
         let powers = aligned(self.state.powers.as_mut_ptr());
         let (ctr, y) = (&raw mut self.state.ctr as u64, &raw mut self.state.y as u64);
+        let j0 = &raw mut self.state.counter as u64;
         let (src, dst) = (self.text.as_ptr() as u64, self.out.as_mut_ptr() as u64);
         let (chains, keys) = (&raw mut self.chains as u64, &raw const *self.keys as u64);
         // Two cuts, each of which may go through a block.
@@ -305,14 +318,14 @@ impl Material {
         }
         for (name, part) in [("gcm_encrypt", table.gcm_encrypt), ("gcm_decrypt", table.gcm_decrypt)]
         {
-            calls.push((name, part as *const (), vec![s, p, ctr, y, text, len, len & 1, 0]));
+            calls.push((name, part as *const (), vec![s, p, j0, y, text, len, len & 1, 0]));
             if len % 64 == 0 {
-                calls.push((name, part as *const (), vec![s, p, ctr, y, text, len, 0, tag]));
+                calls.push((name, part as *const (), vec![s, p, j0, y, text, len, 0, tag]));
             }
         }
         for (name, whole) in [("gcm_seal", table.gcm_seal), ("gcm_open", table.gcm_open)] {
             if let Some(whole) = whole {
-                calls.push((name, whole as *const (), vec![s, p, ctr, y, 20, src, dst, len]));
+                calls.push((name, whole as *const (), vec![s, p, j0, y, 20, src, dst, len]));
             }
         }
         if len % 64 == 0 {

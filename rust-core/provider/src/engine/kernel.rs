@@ -4,7 +4,7 @@
 //! make faster, because it is serial or small, all SIMD tables take from `aesni`.
 
 use kcfaes_kernels::{
-    Block, BlockMode, CHAINS, COMMON_POWERS, ChainKeys, Chains, Powers, Schedule, Tag,
+    Block, BlockMode, CHAINS, COMMON_POWERS, ChainKeys, Chains, CounterBlock, Powers, Schedule, Tag,
 };
 use kcfaes_kernels::{entry_aesni as aesni, entry_vaes256 as vaes256, entry_vaes512 as vaes512};
 
@@ -208,7 +208,7 @@ impl Hold<'_> {
         &self,
         direction: Direction,
         key: &Key,
-        ctr: &mut Block,
+        ctr: &mut CounterBlock,
         y: &mut Block,
         runs: &[Run<'_>],
         len: usize,
@@ -228,10 +228,10 @@ impl Hold<'_> {
         unsafe {
             match (table, direction) {
                 (TableId::Portable, Encrypt) => {
-                    portable::gcm_encrypt(s, p, ctr, y, Runs::new(runs, len));
+                    portable::gcm_encrypt(s, p, &mut ctr.block, y, Runs::new(runs, len));
                 }
                 (TableId::Portable, Decrypt) => {
-                    portable::gcm_decrypt(s, p, ctr, y, Runs::new(runs, len));
+                    portable::gcm_decrypt(s, p, &mut ctr.block, y, Runs::new(runs, len));
                 }
                 (TableId::Aesni, Encrypt) => {
                     aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len, multiply, end);
@@ -264,7 +264,7 @@ impl Hold<'_> {
         &self,
         direction: Direction,
         key: &Key,
-        j0: &Block,
+        j0: &CounterBlock,
         y: &mut Block,
         aad_len: u64,
         run: Run<'_>,
@@ -276,7 +276,7 @@ impl Hold<'_> {
         unsafe {
             match (self.hashing(p, len), direction) {
                 (TableId::Portable | TableId::Aesni, _) => {
-                    let tag = Tag { j0, aad_len, text_len: len as u64 };
+                    let tag = Tag { j0: &j0.block, aad_len, text_len: len as u64 };
                     self.gcm(direction, key, &mut inc32(j0), y, &[run], len, true, Some(&tag));
                 }
                 (TableId::Vaes256, Encrypt) => {
@@ -307,9 +307,10 @@ impl Hold<'_> {
     }
 }
 
-/// The counter block after `block` (SP 800-38D section 6.2, inc_32).
-pub(crate) fn inc32(block: &Block) -> Block {
-    let block = u128::from_be_bytes(block.0);
+/// The counter block after `counter` (SP 800-38D section 6.2, inc_32).
+pub(crate) fn inc32(counter: &CounterBlock) -> CounterBlock {
+    let block = u128::from_be_bytes(counter.block.0);
     let low = (block as u32).wrapping_add(1);
-    Block((block & !u128::from(u32::MAX) | u128::from(low)).to_be_bytes())
+    let block = Block((block & !u128::from(u32::MAX) | u128::from(low)).to_be_bytes());
+    CounterBlock { block, ..*counter }
 }

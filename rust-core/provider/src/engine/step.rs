@@ -4,7 +4,7 @@
 
 use core::mem::take;
 
-use kcfaes_kernels::{Block, BlockMode, Powers, Schedule, Tag};
+use kcfaes_kernels::{Block, BlockMode, CounterBlock, Powers, Schedule, Tag};
 
 use super::fpu::Hold;
 use crate::data::{Run, Runs};
@@ -17,7 +17,7 @@ pub(crate) enum Step<'a> {
     Gcm {
         direction: Direction,
         key: &'a Key,
-        ctr: &'a mut Block,
+        ctr: &'a mut CounterBlock,
         y: &'a mut Block,
         /// Whether `y` is yet to be multiplied.
         multiply: &'a mut bool,

@@ -9,7 +9,7 @@ use core::ffi::c_int;
 use core::mem::{MaybeUninit, take};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use kcfaes_kernels::{Block, Tag};
+use kcfaes_kernels::{Block, CounterBlock, Tag};
 use subtle::ConstantTimeEq;
 
 use super::take_back;
@@ -33,9 +33,12 @@ pub fn set_gcm_stream(stream: bool) {
     STREAM.store(stream, Ordering::Relaxed);
 }
 
+/// A counter block yet to be set.
+const ZERO: CounterBlock = CounterBlock { block: Block([0; 16]), secret: false };
+
 /// J0 and the hash of SP 800-38D section 7.1, steps 2 to 6.
 pub(super) struct Ghash {
-    j0: Block,
+    j0: CounterBlock,
     pub(super) y: Block,
     pub(super) aad_len: u64,
 }
@@ -43,7 +46,7 @@ pub(super) struct Ghash {
 impl Ghash {
     #[inline(always)]
     pub(super) const fn new() -> Self {
-        Self { j0: Block([0; 16]), y: Block([0; 16]), aad_len: 0 }
+        Self { j0: ZERO, y: Block([0; 16]), aad_len: 0 }
     }
 
     /// Step 2: J0 of an IV.
@@ -53,7 +56,7 @@ impl Ghash {
             let [a, b, c, d, e, f, g, h, low @ ..] = *iv;
             let high = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
             let low = u64::from(u32::from_be_bytes(low)) << 32 | 1;
-            self.j0 = Block((u128::from(high) << 64 | u128::from(low)).to_be_bytes());
+            self.j0.block = Block((u128::from(high) << 64 | u128::from(low)).to_be_bytes());
         } else {
             self.hash_iv(key, fpu, iv);
         }
@@ -64,7 +67,7 @@ impl Ghash {
         self.absorb(key, fpu, iv);
         let bits = (iv.len() as u128) << 3;
         self.absorb(key, fpu, &bits.to_be_bytes());
-        self.j0 = self.y;
+        self.j0 = CounterBlock { block: self.y, secret: true };
         self.y = Block([0; 16]);
     }
 
@@ -90,7 +93,7 @@ impl Ghash {
     }
 
     /// inc32(J0), where the text's keystream begins.
-    fn first_counter(&self) -> Block {
+    fn first_counter(&self) -> CounterBlock {
         inc32(&self.j0)
     }
 
@@ -103,9 +106,8 @@ impl Ghash {
         multiply: bool,
     ) -> &Block {
         let Self { j0, y, aad_len } = self;
-        let end = Some(&Tag { j0, aad_len: *aad_len, text_len });
-        let mut ctr = Block([0; 16]);
-        fpu.held().gcm(Direction::Encrypt, key, &mut ctr, y, &[], 0, multiply, end);
+        let end = Some(&Tag { j0: &j0.block, aad_len: *aad_len, text_len });
+        fpu.held().gcm(Direction::Encrypt, key, &mut { ZERO }, y, &[], 0, multiply, end);
         y
     }
 }
@@ -139,7 +141,7 @@ enum Release {
 pub(super) struct Text {
     hash: Ghash,
     /// The next counter block.
-    ctr: Block,
+    ctr: CounterBlock,
     /// Otherwise `ctr` is yet to be set.
     begun: bool,
     /// The hash is that of the AAD, yet to be multiplied: so the first kernel wants it.
@@ -152,13 +154,13 @@ impl Text {
     #[inline(always)]
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key, end: Option<u64>) -> Step<'a> {
         let Self { hash: Ghash { j0, y, aad_len }, ctr, multiply, .. } = self;
-        let tag = end.map(|text_len| Tag { j0, aad_len: *aad_len, text_len });
+        let tag = end.map(|text_len| Tag { j0: &j0.block, aad_len: *aad_len, text_len });
         Step::Gcm { direction, key, ctr, y, multiply, tag }
     }
 
     #[inline(always)]
     const fn new() -> Self {
-        Self { hash: Ghash::new(), ctr: Block([0; 16]), begun: false, multiply: true }
+        Self { hash: Ghash::new(), ctr: ZERO, begun: false, multiply: true }
     }
 
     /// Begins a message: its IV and AAD.
