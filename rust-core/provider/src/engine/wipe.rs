@@ -134,13 +134,34 @@ pub(super) fn stack_pointer() -> usize {
 
 /// Zeros the dead stack below its caller's frame, down to `below` bytes under `low`, a stack pointer
 /// from which a call was made; nothing if none was (`usize::MAX`).
+///
+/// In userland the stack pointer goes down with it: the bytes are a frame of its own then, and a memory
+/// checker sees no write below the stack. The kernel object's stack pointer only moves by constants, so
+/// that the audit can follow it.
 #[inline(never)]
 pub(super) fn dead_stack(low: usize, below: usize) {
     let low = low.saturating_sub(below) & !15;
     // SAFETY: what lies below the stack pointer is no longer anybody's; an interrupt or a signal puts
     // its frame there, and has left when the stores go on. The compiler has nothing there either: it
-    // must assume that assembly without `nostack` pushes.
+    // must assume that assembly without `nostack` pushes. The stack pointer is put back.
     unsafe {
+        #[cfg(not(target_os = "none"))]
+        asm!(
+            "mov rcx, rsp",
+            "sub rcx, rdi",
+            "jbe 2f",
+            "mov rdx, rsp",
+            "mov rsp, rdi",
+            "shr rcx, 3",
+            "rep stosq",
+            "mov rsp, rdx",
+            "2:",
+            inout("rdi") low => _,
+            in("rax") 0_u64,
+            out("rcx") _,
+            out("rdx") _,
+        );
+        #[cfg(target_os = "none")]
         asm!(
             "mov rcx, rsp",
             "sub rcx, rdi",
