@@ -5,11 +5,15 @@
 //! what enciphers a CCM's MAC and its CBC-MAC before that, CMAC's subkeys, in either order of bytes,
 //! and for the tag that a forged message should have had; of what is 16 bytes long also for an aligned
 //! half.
+//!
+//! A search finds what it knows. So every operation is performed with two keys and two texts as well, at
+//! the same addresses: whatever differs then, in all registers, on the dead stack, in freed blocks and in
+//! the process' own data, and is not public, is residue.
 
 mod oracle;
 
 use core::ffi::{c_int, c_void};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 
 use kcfaes_capi::spi::*;
@@ -33,6 +37,8 @@ const DEPTH: usize = 64 * 1024;
 const MARK: u8 = 0xc7;
 /// 32 registers of 64 bytes.
 const REGISTERS: usize = 2048;
+/// rax, rcx, rdx, rsi, rdi and r8 to r11; k0 to k7.
+const GENERAL: usize = 17 * 8;
 
 const NONE: *mut c_void = core::ptr::null_mut();
 
@@ -147,10 +153,11 @@ unsafe extern "C" {
     fn fk_zmm_fill(with: u64);
 }
 
-/// Fills the dead stack and the registers, performs the call, and copies the registers and the dead stack at once.
+/// Fills the dead stack and the registers, performs the call, and copies the registers and the dead stack at
+/// once; behind that go the general and the mask registers.
 #[inline(never)]
 fn search(call: &mut Call, registers: &mut [u8; REGISTERS], stack: &mut [u8]) {
-    assert_eq!(stack.len(), DEPTH);
+    assert_eq!(stack.len(), DEPTH + GENERAL);
     // SAFETY: no precondition.
     let zmm = unsafe { fk_host_features() } & 1 << 13 != 0;
     let (fill, store) = if zmm {
@@ -175,6 +182,26 @@ fn search(call: &mut Call, registers: &mut [u8; REGISTERS], stack: &mut [u8]) {
             "call [r12 + 24]",
             "mov rdi, [r12]",
             "call {perform}",
+            "mov [r13 + {depth}], rax",
+            "mov [r13 + {depth} + 8], rcx",
+            "mov [r13 + {depth} + 16], rdx",
+            "mov [r13 + {depth} + 24], rsi",
+            "mov [r13 + {depth} + 32], rdi",
+            "mov [r13 + {depth} + 40], r8",
+            "mov [r13 + {depth} + 48], r9",
+            "mov [r13 + {depth} + 56], r10",
+            "mov [r13 + {depth} + 64], r11",
+            "test r14d, r14d",
+            "jz 2f",
+            "kmovq [r13 + {depth} + 72], k0",
+            "kmovq [r13 + {depth} + 80], k1",
+            "kmovq [r13 + {depth} + 88], k2",
+            "kmovq [r13 + {depth} + 96], k3",
+            "kmovq [r13 + {depth} + 104], k4",
+            "kmovq [r13 + {depth} + 112], k5",
+            "kmovq [r13 + {depth} + 120], k6",
+            "kmovq [r13 + {depth} + 128], k7",
+            "2:",
             "mov rdi, [r12 + 8]",
             "call [r12 + 16]",
             "lea rsi, [rsp - {depth}]",
@@ -189,6 +216,7 @@ fn search(call: &mut Call, registers: &mut [u8; REGISTERS], stack: &mut [u8]) {
             perform = sym perform,
             in("r12") arguments.as_ptr(),
             in("r13") stack.as_mut_ptr(),
+            in("r14") u64::from(zmm),
             clobber_abi("C"),
         );
     }
@@ -299,6 +327,8 @@ unsafe extern "C" fn keep(_: *mut c_void, block: *const c_void, size: usize) {
     freed.extend_from_slice(bytes);
 }
 
+const RIGHT_TAG: &str = "right tag";
+
 /// A searcher with its memory.
 struct Search {
     registers: Box<[u8; REGISTERS]>,
@@ -313,7 +343,7 @@ impl Search {
     fn new() -> Self {
         Self {
             registers: Box::new([0; REGISTERS]),
-            stack: vec![0; DEPTH],
+            stack: vec![0; DEPTH + GENERAL],
             what: String::new(),
             secrets: vec![],
             found: vec![],
@@ -321,7 +351,8 @@ impl Search {
         }
     }
 
-    fn run(&mut self, call: &mut Call, op: Op, want: c_int) {
+    /// Performs the call; returns what it has freed.
+    fn perform(&mut self, call: &mut Call, op: Op, want: c_int) -> Vec<u8> {
         FREED.lock().expect("one thread").clear();
         call.op = op;
         // The heap that the test's own vector grows into is not what is searched.
@@ -329,7 +360,27 @@ impl Search {
         search(call, &mut self.registers, &mut self.stack);
         assert_eq!(call.rv, want, "{}, {op:?}", self.what);
         self.calls += 1;
-        let freed = FREED.lock().expect("one thread").clone();
+        FREED.lock().expect("one thread").clone()
+    }
+}
+
+/// What looks at the machine after each call.
+trait Watch {
+    /// Performs the call, which must answer `want`.
+    fn run(&mut self, call: &mut Call, op: Op, want: c_int);
+
+    /// From now on the tag that a forged message should have had is a secret; with `None` no longer.
+    fn forged(&mut self, tag: Option<[u8; 16]>);
+}
+
+impl Watch for Search {
+    fn forged(&mut self, tag: Option<[u8; 16]>) {
+        self.secrets.retain(|(what, _)| what != RIGHT_TAG);
+        self.secrets.extend(tag.map(|tag| (RIGHT_TAG.to_string(), tag)));
+    }
+
+    fn run(&mut self, call: &mut Call, op: Op, want: c_int) {
+        let freed = self.perform(call, op, want);
         for (memory, place) in [
             (self.stack.as_slice(), "stack"),
             (self.registers.as_slice(), "register byte"),
@@ -433,7 +484,7 @@ impl Subject {
 }
 
 /// Every operation on one message.
-fn every_operation(search: &mut Search, message: &Message, way: Way, cut: &[usize]) {
+fn every_operation(search: &mut impl Watch, message: &Message, way: Way, cut: &[usize]) {
     let verifies = message.tag_len > 0 && way == Way::Decrypt;
     let block = {
         let mut subject = Subject::new(message.clone(), way, false, cut);
@@ -500,8 +551,7 @@ fn every_operation(search: &mut Search, message: &Message, way: Way, cut: &[usiz
             let mut subject = Subject::new(message.clone(), way, true, cut);
             // Who reads it can forge.
             let (_, tag) = message.sealed.split_last_chunk::<16>().expect("a tag in full");
-            let always = search.secrets.len();
-            search.secrets.push(("right tag".into(), *tag));
+            search.forged(Some(*tag));
             for in_place in [false, true] {
                 let mut call = subject.call(template);
                 call.in_place = in_place;
@@ -522,7 +572,7 @@ fn every_operation(search: &mut Search, message: &Message, way: Way, cut: &[usiz
                 search.run(&mut call, Op::Final(way), CRYPTO_INVALID_MAC);
                 search.run(&mut call, Op::Free, CRYPTO_SUCCESS);
             }
-            search.secrets.truncate(always);
+            search.forged(None);
         }
     }
     if way == Way::Mac {
@@ -552,8 +602,12 @@ fn every_operation(search: &mut Search, message: &Message, way: Way, cut: &[usiz
     let _ = spi::free_nothing();
 }
 
+/// The tests look at one process.
+static ONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn nothing_secret_is_left_behind() {
+    let _alone = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     // SAFETY: the function locks what it writes.
     unsafe { fk_kmem_on_free(Some(keep), NONE) };
     let mut search = Search::new();
@@ -601,4 +655,195 @@ fn nothing_secret_is_left_behind() {
     let kinds = kinds(&search.found);
     assert!(kinds.is_empty(), "left behind: {kinds:#?}");
     assert_eq!(kernel::violations(), Vec::<String>::new());
+}
+
+/// The machine after a call.
+struct State {
+    what: String,
+    rv: c_int,
+    /// Stack, general and mask registers, vector registers, freed blocks.
+    bytes: Vec<u8>,
+}
+
+/// The machine after each call of a run.
+#[derive(Default)]
+struct Record {
+    states: Vec<State>,
+}
+
+/// The last of a run: what the process has of its own.
+const OWN_DATA: &str = "own data";
+
+/// Records what each call leaves.
+struct Recorder {
+    search: Search,
+    record: Record,
+}
+
+impl Watch for Recorder {
+    fn forged(&mut self, _: Option<[u8; 16]>) {}
+
+    fn run(&mut self, call: &mut Call, op: Op, want: c_int) {
+        let freed = self.search.perform(call, op, want);
+        let mut state = self.search.stack.clone();
+        state.extend_from_slice(&self.search.registers[..]);
+        state.extend_from_slice(&freed);
+        self.record.states.push(State { what: format!("{op:?}"), rv: want, bytes: state });
+    }
+}
+
+unsafe extern "C" {
+    /// Where the process' `.data` and `.bss` begin and end.
+    static __data_start: u8;
+    static _end: u8;
+}
+
+/// A copy of the process' own data.
+fn own_data() -> Vec<u8> {
+    let (start, end) = (&raw const __data_start, &raw const _end);
+    let len = end.addr() - start.addr();
+    let mut copy = vec![0_u8; len];
+    // SAFETY: the linker's word for what is mapped; other threads of the test may write it meanwhile, so it
+    // is copied as bytes that mean nothing.
+    unsafe { core::ptr::copy(start, copy.as_mut_ptr(), len) };
+    copy
+}
+
+/// All operations on `message`, and what is left after each of them and at the end.
+fn recorded(message: &Message, way: Way, cut: &[usize]) -> Record {
+    let mut recorder = Recorder { search: Search::new(), record: Record::default() };
+    recorder.search.what = format!("{:?} {way:?}", message.mode);
+    every_operation(&mut recorder, message, way, cut);
+    let Recorder { mut record, .. } = recorder;
+    record.states.push(State { what: OWN_DATA.into(), rv: 0, bytes: own_data() });
+    record
+}
+
+/// Words of these bytes, at any place of them, their ends among zeros, in either order of bytes.
+fn words_of<'a>(all: impl IntoIterator<Item = &'a [u8]>) -> HashSet<[u8; 8]> {
+    let mut words = HashSet::new();
+    for bytes in all {
+        let padded = [&[0; 8], bytes, &[0; 8]].concat();
+        for word in padded.windows(8) {
+            let mut word: [u8; 8] = word.try_into().expect("8 bytes");
+            words.insert(word);
+            word.reverse();
+            words.insert(word);
+        }
+    }
+    words
+}
+
+/// Whether a word holds no more than what the stack held before, numbers that both runs have, and an
+/// address of this process, whole or half of it: two runs may have their buffers elsewhere.
+fn tells_nothing(word: [u8; 8], other: [u8; 8]) -> bool {
+    let half = |word: [u8; 8], at: usize| {
+        u32::from_le_bytes(word[at..at + 4].try_into().expect("4 bytes"))
+    };
+    let address = |high: u32| (0x5000..0x8000).contains(&high);
+    let idle = |half: u32| half == 0 || half == u32::from_le_bytes([MARK; 4]);
+    let (low, high) = (half(word, 0), half(word, 4));
+    (idle(low) || low == half(other, 0) || address(high))
+        && (idle(high) || high == half(other, 4) || address(high))
+}
+
+/// What two messages leave that differ in key and text alone, where it differs and is the same in both runs
+/// of each: by operation, how many words, and the first.
+fn residue(message: &Message, way: Way, cut: &[usize]) -> Vec<String> {
+    let mut random = Stream::new(77);
+    let key = random.draw(message.key.len());
+    // A MAC does not keep its message secret.
+    let text = if message.mode.is_mac() { message.text.clone() } else { random.draw(176) };
+    let other = Message { key, text, ..message.clone() }.seal();
+    // What changes from run to run is not the message's: the heap's addresses, a C library's masks.
+    let (mut first, mut second) = (vec![], vec![]);
+    for other_turn in [false, true, true, false, true, false, false, true] {
+        let (message, runs) =
+            if other_turn { (&other, &mut second) } else { (message, &mut first) };
+        runs.push(recorded(message, way, cut).states);
+    }
+    let forged = |message: &Message| {
+        let (mut sealed, len) = (message.sealed.clone(), message.sealed.len());
+        for at in [len - 1, len - message.tag_len.max(1)] {
+            sealed[at] ^= 1;
+        }
+        sealed
+    };
+    let verified = |message: &Message| {
+        let mut mac = message.sealed.clone();
+        mac[3] ^= 1;
+        mac
+    };
+    let (forged, verified) = ([message, &other].map(forged), [message, &other].map(verified));
+    // Where a message was forged the tag that it should have had is a secret.
+    let given = forged.iter().chain(&verified).map(Vec::as_slice);
+    let when_forged = words_of(given.clone());
+    let public = words_of(given.chain([&message.sealed[..], &other.sealed]));
+    let texts = words_of([&message.text[..], &other.text]);
+    let mut found = Vec::new();
+    for (call, State { what, rv, .. }) in first[0].iter().enumerate() {
+        let words = |states: &Vec<State>| states[call].bytes.as_chunks::<8>().0.to_vec();
+        let [first, second] =
+            [&first, &second].map(|runs| runs.iter().map(words).collect::<Vec<_>>());
+        let (a, b) = (&first[0], &second[0]);
+        let known = if *rv == CRYPTO_INVALID_MAC { &when_forged } else { &public };
+        let harmless = |i: usize, word: [u8; 8], other: [u8; 8]| {
+            let by_libc = (DEPTH + GENERAL + REGISTERS / 2..DEPTH + GENERAL + REGISTERS)
+                .contains(&(8 * i))
+                && what != OWN_DATA
+                && texts.contains(&word);
+            known.contains(&word) || by_libc || tells_nothing(word, other)
+        };
+        let len = first.iter().chain(&second).map(Vec::len).min().unwrap_or(0);
+        let steady = |i: usize| {
+            first.iter().all(|run| run[i] == a[i]) && second.iter().all(|run| run[i] == b[i])
+        };
+        let differing: Vec<_> = (0..len)
+            .filter(|&i| a[i] != b[i] && steady(i))
+            .filter(|&i| !(harmless(i, a[i], b[i]) && harmless(i, b[i], a[i])))
+            .collect();
+        if let Some(&at) = differing.first() {
+            let place = match 8 * at {
+                _ if what == OWN_DATA => "own data",
+                place if place < DEPTH => "stack",
+                place if place < DEPTH + GENERAL => "general register",
+                place if place < DEPTH + GENERAL + REGISTERS => "vector register",
+                _ => "freed heap",
+            };
+            let (n, at, x, y) = (differing.len(), 8 * at, a[at], b[at]);
+            let all = secrets(message, &key_of(message));
+            let named = all.iter().find(|(_, secret)| secret.windows(8).any(|word| word == x));
+            let name = named.map_or("", |(name, _)| name);
+            found.push(format!(
+                "{what} {rv}: {n} words, the first {place} {at}: {x:02x?} {y:02x?} {name}"
+            ));
+        }
+    }
+    found
+}
+
+#[test]
+fn nothing_differs_but_what_is_public() {
+    let _alone = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // SAFETY: the function locks what it writes.
+    unsafe { fk_kmem_on_free(Some(keep), NONE) };
+    let mut all = Vec::new();
+    for &table in kernel::tables() {
+        for (mode, way) in tasks() {
+            for key_len in [16, 32] {
+                for cut in [&[][..], &[7, 0, 3, 22, 1, 64, 5]] {
+                    kernel::use_table(table);
+                    let message =
+                        Message::draw(mode, key_len, 176, &mut Stream::new(key_len as u64));
+                    for what in residue(&message, way, cut) {
+                        let case = format!("{} {mode:?} {way:?} {key_len} {cut:?}", table.name());
+                        all.push(format!("{case}: {what}"));
+                    }
+                }
+            }
+        }
+    }
+    // SAFETY: no precondition.
+    unsafe { fk_kmem_on_free(None, NONE) };
+    assert!(all.is_empty(), "{} left behind:\n{}", all.len(), all.join("\n"));
 }

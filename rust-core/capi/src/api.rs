@@ -24,18 +24,19 @@ use core::ptr::NonNull;
 
 use kcfaes_kernels::{Block, ChainKeys};
 use kcfaes_provider::data::{Data, Flat, Io, Run, exists};
-use kcfaes_provider::engine::{Chain, Fpu, TableId, env, force, select, wipe, wipe_raw};
+use kcfaes_provider::engine::{
+    Chain, Fpu, Secret, TableId, env, force, general_registers, select, wipe_raw,
+};
 use kcfaes_provider::kcf::{
     self, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, KM_SLEEP, Result, UIO_SYSSPACE,
     crypto_data_cdu_t, crypto_data_t, iovec_t, uio_t,
 };
 use kcfaes_provider::key::{Key, Material};
-use kcfaes_provider::mode::{Operation, Produced, cbc_encrypt_batch};
+use kcfaes_provider::mode::{Operation, Produced, cbc_encrypt_batch, same_tag};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
 use kcfaes_provider::selftest;
 
 use crate::context::Heap;
-use subtle::ConstantTimeEq;
 
 /// What a function answers: 0, or the number that KCF has for it in sys/crypto/common.h.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -1237,7 +1238,9 @@ unsafe fn cbc_batch(jobs: *mut kcfaes_cbc_job, count: usize) -> Result<()> {
     Ok(())
 }
 
+/// What a function answers; the last that it does.
 fn rc(result: Result<()>) -> kcfaes_rc {
+    general_registers();
     match result {
         Ok(()) => KCFAES_OK,
         Err(Error::Room(_)) => KCFAES_BUFFER_TOO_SMALL,
@@ -1631,17 +1634,21 @@ impl Tag {
 
     /// Does it, in constant time.
     unsafe fn settle(self, len: usize, computed: &[u8; 16]) -> Result<()> {
-        let computed = computed.get(..len).ok_or(Error::MECHANISM_PARAM_INVALID)?;
         match self {
             Self::Write(at) => {
+                let computed = computed.get(..len).ok_or(Error::MECHANISM_PARAM_INVALID)?;
                 // SAFETY: the common contract; checked, and `computed` is memory of our own.
                 unsafe { core::ptr::copy_nonoverlapping(computed.as_ptr(), at, computed.len()) };
                 Ok(())
             }
             Self::Verify(at) => {
                 // SAFETY: the common contract.
-                let same = computed.ct_eq(unsafe { slice(at, len)? });
-                if bool::from(same) { Ok(()) } else { Err(Error::INVALID_MAC) }
+                let tag = unsafe { slice(at, len)? };
+                let mut received = [0; 16];
+                for (to, from) in received.iter_mut().zip(tag) {
+                    *to = *from;
+                }
+                same_tag(computed, &received, len)
             }
         }
     }
@@ -1744,16 +1751,14 @@ unsafe fn mac(
 ) -> Result<()> {
     tag.check(mechanism, tag_len)?;
     let parameter = parameter?;
-    let mut computed = [0; 16];
+    let mut computed = Secret([0; 16]);
     // SAFETY: the common contract.
     unsafe {
         let key = &live(key)?.material;
-        with_io(src, Bytes::Buffer(computed.as_mut_ptr(), 16), |io| {
+        with_io(src, Bytes::Buffer(computed.0.as_mut_ptr(), 16), |io| {
             whole(key, mechanism, Direction::Encrypt, &parameter, &mut [0; 16], io)
         })?;
-        let settled = tag.settle(tag_len, &computed);
-        wipe(&mut computed);
-        settled
+        tag.settle(tag_len, &computed.0)
     }
 }
 
@@ -1958,12 +1963,10 @@ unsafe fn mac_final(
     unsafe {
         let (ctx, key) = ending(ctx, mechanism, Role::Mac, tag_len)?;
         tag.check(mechanism, tag_len)?;
-        let mut computed = [0; 16];
-        let mut dst = Flat::new(&mut computed);
+        let mut computed = Secret([0; 16]);
+        let mut dst = Flat::new(&mut computed.0);
         ctx.operation.finish(key, &mut Fpu::new(), Some(&dst.data()))?;
         ctx.operation.end();
-        let settled = tag.settle(tag_len, &computed);
-        wipe(&mut computed);
-        settled
+        tag.settle(tag_len, &computed.0)
     }
 }

@@ -22,17 +22,16 @@ use core::ffi::{c_int, c_uint, c_void};
 use core::ptr::NonNull;
 
 use kcfaes_provider::data::{Data, Flat, Io};
-use kcfaes_provider::engine::{Fpu, env, wipe};
+use kcfaes_provider::engine::{Fpu, Secret, env, general_registers};
 use kcfaes_provider::kcf::{
     CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW, CRYPTO_PROVIDER_READY, CRYPTO_SUCCESS, Error, Result,
     crypto_ctx_t, crypto_data_t, crypto_key_t, crypto_mechanism_t, crypto_provider_handle_t,
     crypto_req_handle_t, crypto_session_id_t, crypto_spi_ctx_template_t,
 };
 use kcfaes_provider::key::Material;
-use kcfaes_provider::mode::{Operation, Produced};
+use kcfaes_provider::mode::{Operation, Produced, same_tag};
 use kcfaes_provider::request::{Mechanism, Parameter, check_format, key_bytes};
 use kcfaes_provider::stats;
-use subtle::ConstantTimeEq;
 
 use crate::context::{Context, Group, HeapKey, Template};
 
@@ -287,7 +286,7 @@ pub unsafe extern "C" fn kcfaes_free_context(ctx: *mut crypto_ctx_t) -> c_int {
         // SAFETY: the common contract.
         unsafe { free(ctx) };
     }
-    CRYPTO_SUCCESS
+    code(Ok(()))
 }
 
 /// The arguments that every operation in one call has.
@@ -299,7 +298,9 @@ struct Request {
     req: crypto_req_handle_t,
 }
 
+/// What an entry point answers; the last that it does.
 fn code(result: Result<()>) -> c_int {
+    general_registers();
     match result {
         Ok(()) => CRYPTO_SUCCESS,
         Err(error) => {
@@ -460,10 +461,14 @@ unsafe fn single(
     // SAFETY: the common contract.
     let (context, io) = unsafe { (context(group, ctx)?, io(src, output, req)) };
     let (operation, key) = context.parts();
-    let (mac, mechanism, mut fpu) = (operation.is_mac(), operation.mechanism(), Fpu::new());
-    let result = operation.whole(key, &mut fpu, &io);
-    count(mechanism, &fpu, io.src.len(), &result);
-    drop(fpu);
+    let (mac, mechanism) = (operation.is_mac(), operation.mechanism());
+    // The FPU is given back where it is, and not moved to be dropped.
+    let result = {
+        let mut fpu = Fpu::new();
+        let result = operation.whole(key, &mut fpu, &io);
+        count(mechanism, &fpu, io.src.len(), &result);
+        result
+    };
     // SAFETY: the common contract.
     unsafe { settle(ctx, &result) };
     // In the reference computing a MAC on a context leaves `cd_length`. Verifying one makes it 0, as final
@@ -505,10 +510,12 @@ unsafe fn finish(group: Group, ctx: *mut crypto_ctx_t, output: *mut crypto_data_
     // SAFETY: the common contract.
     let dst = dst.map(|dst| unsafe { Data::new(dst) });
     let (operation, key) = context.parts();
-    let mut fpu = Fpu::new();
-    let result = operation.finish(key, &mut fpu, dst.as_ref());
-    count(operation.mechanism(), &fpu, 0, &result);
-    drop(fpu);
+    let result = {
+        let mut fpu = Fpu::new();
+        let result = operation.finish(key, &mut fpu, dst.as_ref());
+        count(operation.mechanism(), &fpu, 0, &result);
+        result
+    };
     // SAFETY: the common contract.
     unsafe {
         settle(ctx, &result);
@@ -577,8 +584,8 @@ unsafe fn verify(
     if mac.cd_length != 16 {
         return Err(Error::INVALID_MAC);
     }
-    let mut computed = [0; 16];
-    let mut out = Flat::new(&mut computed);
+    let mut computed = Secret([0; 16]);
+    let mut out = Flat::new(&mut computed.0);
     // SAFETY: the common contract.
     unsafe {
         let io = Io { src: Data::new(src), dst: Some(out.data()), req: request.req };
@@ -586,11 +593,8 @@ unsafe fn verify(
     };
     let mut received = [0; 16];
     // SAFETY: the common contract.
-    let found = unsafe { Data::new(mac) }.input().map(|mut mac| mac.gather(&mut received));
-    let same = bool::from(computed.ct_eq(&received));
-    wipe(&mut computed);
-    found?;
-    if same { Ok(()) } else { Err(Error::INVALID_MAC) }
+    unsafe { Data::new(mac) }.input()?.gather(&mut received);
+    same_tag(&computed.0, &received, 16)
 }
 
 unsafe fn create_template(

@@ -74,7 +74,7 @@ pub struct Fpu {
     budget: usize,
     left: usize,
     held: bool,
-    /// Lowest stack pointer from which a kernel of `portable` was called in this hold.
+    /// Lowest stack pointer from which a kernel of `portable` was called; `usize::MAX` if none was.
     low: Cell<usize>,
     /// When this hold began by the time stamp counter, if that is worth reading; 0 if not.
     begun: u64,
@@ -240,14 +240,8 @@ impl Fpu {
         self.held = false;
         self.left = 0;
         match self.table.id() {
-            TableId::Portable => {
-                // A kernel is called from deeper down than this is: its frame, which may hold round
-                // keys and text, ends some way below the caller's stack pointer. The other tables'
-                // entry points leave nothing on the stack.
-                let low = self.low.replace(usize::MAX);
-                wipe::dead_stack(low, portable::WIPED_STACK);
-                wipe::registers();
-            }
+            // Nothing is held. What its kernels left is wiped at the end.
+            TableId::Portable => {}
             table => {
                 watch::released();
                 // SAFETY: the table was selected for this CPU, and the FPU is held.
@@ -266,10 +260,19 @@ impl Fpu {
 }
 
 impl Drop for Fpu {
-    #[inline]
+    /// Inlined, so that `dead_stack` is called from the frame that the FPU is in: `portable`'s frames, which
+    /// may hold round keys and text, began below it, and end some way below the lowest stack pointer that
+    /// called one. A frame of this function's own would cover, and so keep, some of that. The other tables'
+    /// entry points leave nothing on the stack.
+    #[inline(always)]
     fn drop(&mut self) {
         if self.held {
             self.release();
+        }
+        let low = self.low.get();
+        if low < usize::MAX {
+            wipe::dead_stack(low, portable::WIPED_STACK);
+            wipe::registers();
         }
     }
 }

@@ -16,4 +16,4 @@ pub use kernel::Chain;
 pub(crate) use kernel::inc32;
 pub use select::{Table, TableId, force, probe, select};
 pub(crate) use step::Step;
-pub use wipe::{Wipe, wipe, wipe_bytes, wipe_raw};
+pub use wipe::{Secret, Wipe, general_registers, wipe, wipe_bytes, wipe_raw};

@@ -21,6 +21,17 @@ unsafe impl Wipe for crate::key::Key {}
 // SAFETY: a key and bytes.
 unsafe impl Wipe for crate::selftest::Scratch {}
 
+/// A value that is wiped when it goes out of scope, on whichever way.
+#[derive(Debug)]
+pub struct Secret<T: Wipe>(pub T);
+
+impl<T: Wipe> Drop for Secret<T> {
+    #[inline]
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
 /// A body for each of the listed values: a compiler that optimises for size unrolls no loop.
 macro_rules! unrolled {
     ($i:ident in $($n:literal)* $body:block) => {
@@ -120,6 +131,22 @@ unsafe fn zero_words(at: *mut u64, count: usize) {
             i += 4;
         }
         zero(at.add(i), count - i);
+    }
+}
+
+/// Zeros the general registers that a callee may change: what an entry point does last. Code that moves
+/// text, and that of `portable`, leaves bytes of both in them.
+#[inline(always)]
+pub fn general_registers() {
+    // SAFETY: touches the named registers only, all of which are declared.
+    unsafe {
+        asm!(
+            "xor eax, eax", "xor ecx, ecx", "xor edx, edx", "xor esi, esi", "xor edi, edi",
+            "xor r8d, r8d", "xor r9d, r9d", "xor r10d, r10d", "xor r11d, r11d",
+            out("rax") _, out("rcx") _, out("rdx") _, out("rsi") _, out("rdi") _,
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+            options(nomem, nostack),
+        );
     }
 }
 

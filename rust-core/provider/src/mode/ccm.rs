@@ -229,7 +229,7 @@ impl Ccm {
             let tag = self.tag(key, fpu);
             yield_to(pair, fpu);
             pair.gather(received.get_mut(..attached).unwrap_or_default())?;
-            same_tag(tag, &received, tag_len)
+            same_tag(&tag.0, &received, tag_len)
         });
         same.inspect_err(|_| {
             self.text.ctr = first;
@@ -335,7 +335,7 @@ impl Ccm {
         let mut pair = Pair::in_place(text);
         self.text.drive(Direction::Decrypt, key, fpu, &mut pair, tail)?;
         let tag_len = self.tag_len;
-        same_tag(self.tag(key, fpu), &received, tag_len)?;
+        same_tag(&self.tag(key, fpu).0, &received, tag_len)?;
         fpu.end();
         out.scatter(buffer.bytes())?;
         out.scatter(self.carry.bytes().get(..tail).unwrap_or_default())?;

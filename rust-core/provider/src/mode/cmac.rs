@@ -5,7 +5,7 @@ use kcfaes_kernels::{Block, BlockMode};
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Pace, Step, wipe};
+use crate::engine::{Fpu, Pace, Secret, Step};
 use crate::key::Key;
 
 /// State between the parts of a message.
@@ -38,18 +38,18 @@ impl Cmac {
     pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
         // Any hold has room for two blocks.
         let (hold, _) = fpu.hold(Pace::Serial, 32);
-        let mut subkey = Block([0; 16]);
-        hold.add_encrypted(&key.schedule, Block([0; 16]), &mut subkey);
-        double(&mut subkey);
+        let mut secret = Secret(Block([0; 16]));
+        let subkey = &mut secret.0;
+        hold.add_encrypted(&key.schedule, Block([0; 16]), subkey);
+        double(subkey);
         if self.carry.len() < 16 {
-            double(&mut subkey);
+            double(subkey);
             self.carry.push(&[0x80]);
         }
         for (to, from) in subkey.0.iter_mut().zip(self.carry.bytes()) {
             *to ^= *from;
         }
         hold.cbc_mac(&key.schedule, &mut self.mac, &subkey.0);
-        wipe(&mut subkey);
         &self.mac
     }
 }

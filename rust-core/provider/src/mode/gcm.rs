@@ -112,18 +112,18 @@ impl Ghash {
     }
 }
 
-/// Compares the first `len` bytes in constant time.
+/// Whether the first `len` bytes of two tags are equal; a tag has 1 to 16. In constant time, and as numbers:
+/// bytes compared one by one are spread over the stack.
 ///
 /// # Errors
 /// `INVALID_MAC`
-pub(super) fn same_tag(tag: &Block, received: &[u8; 16], len: usize) -> Result<()> {
-    let tag = tag.0.get(..len).unwrap_or_default();
-    let received = received.get(..len).unwrap_or_default();
-    if tag.len() == len && bool::from(tag.ct_eq(received)) {
-        Ok(())
-    } else {
-        Err(Error::INVALID_MAC)
-    }
+pub fn same_tag(computed: &[u8; 16], received: &[u8; 16], len: usize) -> Result<()> {
+    let differ = u128::from_le_bytes(*computed) ^ u128::from_le_bytes(*received);
+    // The first byte is the lowest.
+    let beyond = 16_usize.checked_sub(len).filter(|&beyond| beyond < 16);
+    let differ = differ << (8 * beyond.ok_or(Error::INVALID_MAC)?);
+    let differ = differ as u64 | (differ >> 64) as u64;
+    if bool::from(differ.ct_eq(&0)) { Ok(()) } else { Err(Error::INVALID_MAC) }
 }
 
 /// How a decryption in parts releases plaintext.
@@ -259,7 +259,7 @@ impl Text {
         yield_to(pair, fpu);
         let same = tag.map_err(Error::from).and_then(|tag| {
             pair.gather(received.get_mut(..attached).unwrap_or_default())?;
-            same_tag(tag, received, tag_len)
+            same_tag(&tag.0, received, tag_len)
         });
         same.inspect_err(|_| {
             self.ctr = self.hash.first_counter();
@@ -575,7 +575,7 @@ impl Gcm {
         let text_len = self.text_len.saturating_sub(self.attached as u64);
         let tag = self.text.end(Direction::Decrypt, key, fpu, &mut pair, len, text_len)?;
         fpu.end();
-        same_tag(tag, &received, self.tag_len)?;
+        same_tag(&tag.0, &received, self.tag_len)?;
         let waiting = match self.release {
             Release::Streaming => self.carry.bytes(),
             _ => buffer.bytes(),

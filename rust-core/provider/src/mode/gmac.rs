@@ -86,6 +86,6 @@ impl Gmac {
         let received = self.carry.pop(16).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         self.hash.aad_len = self.hash.aad_len.saturating_sub(16);
         let tag = self.tag(key, fpu);
-        same_tag(tag, &received, 16)
+        same_tag(&tag.0, &received, 16)
     }
 }

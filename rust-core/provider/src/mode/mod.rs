@@ -24,7 +24,7 @@ use self::cmac::Cmac;
 use self::ctr::Ctr;
 use self::ecb::Ecb;
 use self::gcm::Gcm;
-pub use self::gcm::set_gcm_stream;
+pub use self::gcm::{same_tag, set_gcm_stream};
 use self::gmac::Gmac;
 use crate::data::{Data, Io, Pair, Segments};
 use crate::engine::drive::{Carry, drive};
