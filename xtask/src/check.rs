@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use crate::process::{cargo, joined, run};
 use crate::rust_source::Source;
-use crate::{Result, Tree, audit, cpus, cstyle, headers, install, kmod, library, setup};
+use crate::{Result, Tree, audit, cpus, cstyle, ct, headers, install, kmod, library, setup};
 
 /// A check's name and what it does.
 type Step = (&'static str, fn(&Tree) -> Result<()>);
@@ -49,7 +49,18 @@ const STEPS: [Step; 12] = [
 
 pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
     let begin = Instant::now();
-    for (name, step) in STEPS {
+    let (traces, memcheck): (Step, Step) = if full {
+        (
+            ("constant time, traces", |tree| ct::trace(tree, true)),
+            ("constant time, memcheck", |tree| ct::memcheck(tree, true)),
+        )
+    } else {
+        (
+            ("constant time, traces of a subset", |tree| ct::trace(tree, false)),
+            ("constant time, memcheck of a subset", |tree| ct::memcheck(tree, false)),
+        )
+    };
+    for (name, step) in STEPS.into_iter().chain([traces]) {
         timed(name, || step(tree))?;
     }
     if full {
@@ -66,7 +77,7 @@ pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
         })?;
     }
     let mut not_run = String::new();
-    for ((name, step), needs) in OPTIONAL {
+    for ((name, step), needs) in OPTIONAL.into_iter().chain([(memcheck, setup::CT)]) {
         match setup::missing(needs) {
             None => timed(name, || step(tree))?,
             Some(missing) => {

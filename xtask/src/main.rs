@@ -10,6 +10,7 @@ mod check;
 mod consumers;
 mod cpus;
 mod cstyle;
+mod ct;
 mod elf;
 mod flow;
 mod gate;
@@ -48,6 +49,8 @@ usage: cargo xtask VERB
                  load, target/illumos/{kcfaes,aes,kcfaes_test}
   illumos        GATE=DIR: the same, packed with their places, modes and owners:
                  target/illumos/{kcfaes,kcfaes-aes}-VERSION.tar
+  ct             checks that no branch and no address depends on a secret, by single steps and by
+                 valgrind (ct --quick: a subset)
   cpus           proves which table runs on which model of processor, emulated by QEMU
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
@@ -100,6 +103,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["demo" | "consumers" | "bench", ..] => setup::DEMO,
         ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
         ["cpus", ..] => setup::CPUS,
+        ["ct", ..] => setup::CT,
         ["ring0", ..] => setup::RING0,
         ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
         ["lib" | "examples" | "install", ..] => setup::LIBRARY,
@@ -124,6 +128,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["install", settings @ ..] => install::install(&tree, settings),
         ["uninstall", settings @ ..] => install::uninstall(&tree, settings),
         ["cstyle"] => cstyle::command(&tree),
+        ["ct", rest @ ..] => ct::command(&tree, rest),
         ["check"] => check::check(&tree, false),
         ["check", "--full"] => check::check(&tree, true),
         ["demo", rest @ ..] => check::demo(&tree, rest),

@@ -47,6 +47,7 @@ pub(crate) const CHECK: &[Need] = &[
 ];
 pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS)];
 pub(crate) const CPUS: &[Need] = &[Compiler, Binutils, Package("qemu-user", "qemu-x86_64")];
+pub(crate) const CT: &[Need] = &[Compiler, Binutils, KERNEL, Package("valgrind", "valgrind")];
 pub(crate) const RING0: &[Need] = &[
     Compiler,
     Binutils,

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is called: every mechanism, direction, key size, edge length, form of a call.
+
+use kcfaes_ffi_tests::consumer::Way;
+use kcfaes_ffi_tests::sample::tasks;
+use kcfaes_vectors::Mode;
+
+use crate::secret::Secret;
+use crate::{api, kcf};
+
+/// One call, to be made with several secrets.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    /// Tags that it compares. Whether one is right is public: a call answers that by design, and the
+    /// answer takes one branch.
+    pub(crate) verdicts: usize,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) run: Box<dyn Fn(&Secret)>,
+}
+
+/// How a message goes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// In one call.
+    Whole,
+    /// In one call, with a template; in the plain C API, with a key in the caller's memory.
+    Template,
+    /// In one call, as a list of pieces.
+    Pieces,
+    /// In parts.
+    Parts,
+    /// In parts that are lists; a decryption in KCF's API: without output before the end.
+    Stored,
+    /// In one call of an interrupt handler.
+    Interrupt,
+    /// `crypto_mac_verify`, `kcfaes_cmac_verify` and their like.
+    Verify,
+    /// One of many messages in a call.
+    Batch,
+}
+
+/// A call without its secrets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    pub(crate) mode: Mode,
+    pub(crate) way: Way,
+    pub(crate) form: Form,
+    pub(crate) key_len: usize,
+    pub(crate) iv_len: usize,
+    pub(crate) len: usize,
+    /// Its tag is wrong.
+    pub(crate) forged: bool,
+}
+
+/// Additional data of GCM and CCM.
+pub(crate) const AAD: [u8; 20] = *b"data, not encrypted!";
+
+impl Call {
+    pub(crate) fn iv(&self) -> Vec<u8> {
+        vec![0x5c; self.iv_len]
+    }
+
+    /// Whether a tag goes in.
+    pub(crate) fn verifies(&self) -> bool {
+        self.form == Form::Verify || self.mode.has_tag() && self.way == Way::Decrypt
+    }
+
+    /// Three pieces, none of whole blocks where the length allows.
+    pub(crate) fn pieces(len: usize) -> Vec<usize> {
+        let (first, second) = (len / 3, len / 5 * 2);
+        vec![first, second, len - first - second]
+    }
+
+    fn name(&self, api: &str) -> String {
+        let Self { mode, way, form, key_len, iv_len, len, forged } = *self;
+        let (mode, forged) = (mode.name(), if forged { ", forged" } else { "" });
+        let bits = key_len * 8;
+        format!("{api} AES-{bits} {mode} {way:?} {form:?}, IV of {iv_len}, {len} bytes{forged}")
+    }
+
+    fn case(&self, api: Api, run: fn(&Self, &Secret)) -> Case {
+        let iv = self.iv();
+        // Of the plain C API three functions verify a MAC, and a case calls all of them.
+        let verdicts = match self.form {
+            Form::Verify if api == Api::Library => 3,
+            _ => usize::from(self.verifies()),
+        };
+        let hashed = self.mode == Mode::Gcm && self.iv_len != 12;
+        Case {
+            name: self.name(api.name()),
+            verdicts,
+            secrets: Secret::all(self.key_len, hashed.then_some(&iv)),
+            run: Box::new({
+                let call = *self;
+                move |secret| run(&call, secret)
+            }),
+        }
+    }
+}
+
+/// How many cases there are. Memcheck takes a millisecond for one; a trace on a virtual machine takes
+/// 20 us a step, half a second for a case and five for one of the portable table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Every combination.
+    All,
+    /// A few lengths for every form; the key sizes in turn.
+    Few,
+    /// Every length in one call, fewer in the forms that lead to the same kernels; the key sizes in
+    /// turn. On a wide table what it takes from `aesni` is left to that one.
+    Edges { wide: bool },
+    /// One in seven of those with a few lengths, another one for each number; always a counter that is
+    /// a hash.
+    Sample(usize),
+    /// One short message for every mode.
+    Modes,
+    /// One short message that has to do with all of a table: a decryption in GCM.
+    One,
+}
+
+/// Lengths around which the kernels do something else.
+const LENGTHS: [usize; 26] = [
+    0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 255, 256, 257, 303, 304, 305,
+    511, 512, 513, 1424, 2049,
+];
+const FEW_LENGTHS: [usize; 7] = [0, 1, 17, 64, 304, 513, 1424];
+const LONG: usize = 1424;
+
+impl Depth {
+    fn lengths(self, form: Form, iv_len: usize) -> &'static [usize] {
+        use Form::{Batch, Parts, Pieces, Verify, Whole};
+        let usual_iv = [0, 12, 16].contains(&iv_len);
+        match self {
+            Self::All => &LENGTHS,
+            Self::Few => &FEW_LENGTHS,
+            Self::Edges { .. } => match form {
+                Whole if usual_iv => &LENGTHS,
+                Pieces | Parts | Batch if usual_iv => &FEW_LENGTHS,
+                _ => &[17, LONG],
+            },
+            Self::Sample(_) => match form {
+                Whole => &[17, LONG],
+                Batch => &[513],
+                _ => &[17, 304],
+            },
+            Self::Modes if matches!(form, Whole | Verify | Batch) && iv_len != 1 => &[17],
+            Self::One if form == Whole => &[17],
+            Self::Modes | Self::One => &[],
+        }
+    }
+
+    fn wants(self, call: &Call, turn: usize) -> bool {
+        let &Call { mode, way, iv_len, len, .. } = call;
+        let of_aesni =
+            matches!((mode, way), (Mode::Ccm | Mode::Cmac, _) | (Mode::Cbc, Way::Encrypt));
+        let hashed = (mode, way, iv_len, len) == (Mode::Gcm, Way::Encrypt, 16, LONG);
+        match self {
+            Self::Edges { wide } => !(wide && of_aesni && call.form != Form::Batch),
+            Self::Sample(number) => {
+                (turn + number).is_multiple_of(7) || hashed && call.form == Form::Whole
+            }
+            Self::One => (mode, way, iv_len) == (Mode::Gcm, Way::Decrypt, 12) && !call.forged,
+            Self::All | Self::Few | Self::Modes => true,
+        }
+    }
+
+    fn iv_lens(self, mode: Mode) -> &'static [usize] {
+        match mode {
+            Mode::Ecb | Mode::Cmac => &[0],
+            Mode::Cbc | Mode::Ctr => &[16],
+            Mode::Gmac => &[12],
+            Mode::Gcm if matches!(self, Self::All | Self::Edges { .. }) => &[12, 16, 1, 60],
+            Mode::Gcm => &[12, 16],
+            Mode::Ccm if self == Self::All => &[12, 7, 13],
+            Mode::Ccm => &[12],
+        }
+    }
+}
+
+/// The calls of one API.
+pub(crate) fn cases(which: Api, depth: Depth) -> Vec<Case> {
+    use Form::{Batch, Interrupt, Parts, Pieces, Stored, Template, Verify, Whole};
+    let (run, forms): (fn(&Call, &Secret), &[Form]) = match which {
+        Api::Kcf => (kcf::run, &[Whole, Template, Pieces, Parts, Stored, Interrupt, Verify]),
+        Api::Library => (api::run, &[Whole, Template, Pieces, Parts, Stored, Verify, Batch]),
+    };
+    let mut calls = Vec::new();
+    for ((mode, way), form) in tasks().into_iter().flat_map(|t| forms.iter().map(move |&f| (t, f)))
+    {
+        let applies = match form {
+            Verify => way == Way::Mac,
+            Batch => (mode, way) == (Mode::Cbc, Way::Encrypt),
+            // Without output an update of KCF's is in place, but where it waits for a tag.
+            Stored => which == Api::Library || mode.is_aead() && way == Way::Decrypt,
+            _ => true,
+        };
+        // The plain C API has MACs only as such.
+        if !applies || which == Api::Library && mode.is_mac() && way != Way::Mac {
+            continue;
+        }
+        for &iv_len in depth.iv_lens(mode) {
+            for (turn, &len) in depth.lengths(form, iv_len).iter().enumerate() {
+                let blocks = matches!(mode, Mode::Ecb | Mode::Cbc);
+                let len = if blocks { len.next_multiple_of(16) } else { len };
+                let key_lens: &[usize] = &[16, 24, 32];
+                let in_turn = &key_lens[turn % 3..][..1];
+                for &key_len in if depth == Depth::All { key_lens } else { in_turn } {
+                    let call = Call { mode, way, form, key_len, iv_len, len, forged: false };
+                    calls.push(call);
+                    if call.verifies() {
+                        calls.push(Call { forged: true, ..call });
+                    }
+                }
+            }
+        }
+    }
+    let wanted = calls.iter().enumerate().filter(|&(turn, call)| depth.wants(call, turn));
+    wanted.map(|(_, call)| call.case(which, run)).collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// The consumer's calls of KCF, into the kernel object.
+    Kcf,
+    /// kcfaes.h, into libkcfaes.a.
+    Library,
+}
+
+impl Api {
+    pub(crate) const ALL: [Self; 2] = [Self::Kcf, Self::Library];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kcf => "KCF",
+            Self::Library => "libkcfaes",
+        }
+    }
+}
