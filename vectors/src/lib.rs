@@ -13,7 +13,7 @@ mod provenance;
 
 pub use emit_c::emit_c;
 pub use generate::{Stream, fnv1a64};
-pub use parse::load;
+pub use parse::{load, parse};
 pub use provenance::{File, load_all};
 
 use core::fmt;

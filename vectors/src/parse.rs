@@ -14,9 +14,17 @@ const MAX_DRAW: usize = 1 << 20;
 /// # Errors
 /// The first line that is not a coherent case, or the file being unreadable.
 pub fn load(path: &Path) -> Result<Vec<Case>, VectorError> {
+    parse(path, read(path)?)
+}
+
+/// The cases of a vector file that holds `bytes`; `path` is for what is wrong with them.
+///
+/// # Errors
+/// The first line that is not a coherent case.
+pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Vec<Case>, VectorError> {
     let mut ids = HashSet::new();
     let mut cases = Vec::new();
-    for (line, row) in rows(path)? {
+    for (line, row) in rows(path, bytes)? {
         let fail = |reason: String| VectorError::new(path, line, reason);
         let case = case(&row, line).map_err(fail)?;
         if !ids.insert(case.id.clone()) {
@@ -27,10 +35,12 @@ pub fn load(path: &Path) -> Result<Vec<Case>, VectorError> {
     Ok(cases)
 }
 
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, VectorError> {
+    std::fs::read(path).map_err(|error| VectorError::new(path, 0, error.to_string()))
+}
+
 /// The lines after the header with their numbers from 1.
-pub(crate) fn rows(path: &Path) -> Result<Vec<(usize, String)>, VectorError> {
-    let bytes =
-        std::fs::read(path).map_err(|error| VectorError::new(path, 0, error.to_string()))?;
+pub(crate) fn rows(path: &Path, bytes: Vec<u8>) -> Result<Vec<(usize, String)>, VectorError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
             .iter()

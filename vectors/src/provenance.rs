@@ -60,7 +60,7 @@ type Stated = Vec<(String, BTreeMap<Mode, usize>)>;
 
 fn stated(path: &Path) -> Result<Stated, VectorError> {
     let mut files = Stated::new();
-    for (line, row) in parse::rows(path)? {
+    for (line, row) in parse::rows(path, parse::read(path)?)? {
         let fail = |reason: String| VectorError::new(path, line, reason);
         let [file, mode, .., count] = parse::columns(&row).map_err(fail)?;
         if file.contains('/') || !file.ends_with(".tsv") {

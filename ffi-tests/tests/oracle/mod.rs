@@ -9,7 +9,7 @@ use aes_gcm::aead::AeadInPlace;
 use aes_gcm::{AesGcm, KeyInit, TagSize};
 use cipher::block_padding::NoPadding;
 use cipher::consts::{U12, U13, U14, U15, U16};
-use cipher::{BlockEncrypt, BlockEncryptMut, KeyIvInit, StreamCipher};
+use cipher::{BlockDecrypt, BlockEncrypt, BlockEncryptMut, KeyIvInit, StreamCipher};
 use kcfaes_ffi_tests::consumer::{Request, Way};
 use kcfaes_vectors::{Mode, Stream};
 
@@ -93,6 +93,40 @@ impl Message {
             _ => Aes256::new_from_slice(&self.key).expect("32").encrypt_block(&mut block),
         }
         block.into()
+    }
+
+    /// The block whose cipher this is.
+    pub(crate) fn decipher(&self, block: [u8; 16]) -> [u8; 16] {
+        let mut block = block.into();
+        match self.key.len() {
+            16 => Aes128::new_from_slice(&self.key).expect("16").decrypt_block(&mut block),
+            24 => Aes192::new_from_slice(&self.key).expect("24").decrypt_block(&mut block),
+            _ => Aes256::new_from_slice(&self.key).expect("32").decrypt_block(&mut block),
+        }
+        block.into()
+    }
+
+    /// The text of a ciphertext without its tag: whole blocks of it in ECB and CBC.
+    pub(crate) fn open(&self, ciphertext: &[u8]) -> Vec<u8> {
+        let blocks = ciphertext.as_chunks().0;
+        match self.mode {
+            Mode::Ecb => blocks.iter().flat_map(|&block| self.decipher(block)).collect(),
+            Mode::Cbc => {
+                let iv = self.iv.as_slice().try_into().expect("an IV");
+                let chain = core::iter::once(&iv).chain(blocks);
+                chain
+                    .zip(blocks)
+                    .flat_map(|(&chain, &block)| xor(chain, self.decipher(block)))
+                    .collect()
+            }
+            // A keystream that is added once more.
+            _ => {
+                let twice = Self { text: ciphertext.to_vec(), ..self.clone() };
+                let mut text = twice.by_blocks();
+                text.truncate(ciphertext.len());
+                text
+            }
+        }
     }
 
     /// J0 of SP 800-38D section 7.1, step 2.

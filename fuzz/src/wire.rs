@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! An input is a [`Head`], which says what the message is, and any number of [`Call`]s. Both have
+//! integers only, one after the other, so that every string of bytes is an input (missing bytes are
+//! zero) and examples/corpus.rs can write one.
+
+use arbitrary::{Arbitrary, Unstructured};
+use kcfaes_vectors::{Mode, Stream};
+
+macro_rules! wire {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Arbitrary, Clone, Copy, Debug, Default)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+
+        impl $name {
+            /// Appends the bytes that decode to it.
+            pub fn put(&self, to: &mut Vec<u8>) {
+                $(to.extend(self.$field.to_le_bytes());)*
+            }
+        }
+    };
+}
+
+wire! {
+    /// A message and its request.
+    Head {
+        /// Mode, and one more for a number that is none.
+        mode: u8,
+        /// Direction or group.
+        way: u8,
+        /// 0, 1, 2: 16, 24, 32 bytes; else so many.
+        key_len: u8,
+        /// Bytes of the IV; its first 16 are `iv`.
+        iv_len: u8,
+        /// Bytes of the tag.
+        tag_len: u8,
+        /// CTR: width of the counter.
+        bits: u8,
+        /// What is wrong with the request.
+        fault: u8,
+        /// No template, one, or a foreign pointer; and the table that makes it.
+        template: u8,
+        /// CCM: the declared length less the text's.
+        declared: u8,
+        /// Longest hold of the FPU.
+        hold: u8,
+        /// Bytes of AAD.
+        aad_len: u16,
+        /// Bytes of text.
+        len: u16,
+        /// Of what is drawn: AAD, text, the rest of an IV.
+        seed: u64,
+        /// Key.
+        key: u128,
+        /// Key, bytes 16 to 31.
+        key_high: u128,
+        /// IV.
+        iv: u128,
+    }
+}
+
+wire! {
+    /// One call.
+    Call {
+        /// Which function.
+        op: u8,
+        /// Which table.
+        table: u8,
+        /// Where the output goes.
+        place: u8,
+        /// Formats of both sides.
+        formats: u8,
+        /// Cut of the input: lengths of pieces, again and again.
+        cut_in: u32,
+        /// Cut of the output.
+        cut_out: u32,
+        /// Where the message begins in the input's memory.
+        at_in: u8,
+        /// Where the room begins.
+        at_out: u8,
+        /// Bytes of the message that this call takes.
+        len: u16,
+        /// Room for output.
+        room: u8,
+        /// What is wrong with a list, and whose.
+        damage: u8,
+        /// With which piece.
+        which: u8,
+        /// Whether the call is in an interrupt, and which allocation fails.
+        fail: u8,
+        /// Bit of the input that is turned over, if not 0.
+        forge: u16,
+    }
+}
+
+/// So long is a call that takes all that is left of the message.
+pub const REST: u16 = u16::MAX;
+
+/// Longest text and AAD.
+const LONGEST: u16 = 5000;
+
+/// Most calls of one input.
+const CALLS: usize = 24;
+
+/// The input that `data` is.
+pub fn decode(data: &[u8]) -> arbitrary::Result<(Head, Vec<Call>)> {
+    let mut bytes = Unstructured::new(data);
+    let head = Head::arbitrary(&mut bytes)?;
+    let mut calls = Vec::new();
+    while !bytes.is_empty() && calls.len() < CALLS {
+        calls.push(Call::arbitrary(&mut bytes)?);
+    }
+    Ok((head, calls))
+}
+
+/// The bytes of an input.
+pub fn encode(head: &Head, calls: &[Call]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    head.put(&mut bytes);
+    calls.iter().for_each(|call| call.put(&mut bytes));
+    bytes
+}
+
+impl Head {
+    /// `None` for a number that is no mechanism's.
+    pub fn mode(&self) -> Option<Mode> {
+        Mode::ALL.get(usize::from(self.mode) % (Mode::ALL.len() + 1)).copied()
+    }
+
+    /// The key.
+    pub fn key(&self) -> Vec<u8> {
+        let len = match self.key_len {
+            n @ 0..3 => 16 + 8 * usize::from(n),
+            n => usize::from(n),
+        };
+        let mut key = [self.key.to_le_bytes(), self.key_high.to_le_bytes()].concat();
+        key.resize(len, 0x5c);
+        key
+    }
+
+    /// The IV, AAD and text.
+    pub fn draw(&self) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+        let mut random = Stream::new(self.seed);
+        let mut iv = self.iv.to_le_bytes().to_vec();
+        iv.extend(random.draw(usize::from(self.iv_len).saturating_sub(16)));
+        iv.truncate(self.iv_len.into());
+        let draw = |len: u16, random: &mut Stream| random.draw((len % LONGEST).into());
+        let aad = draw(self.aad_len, &mut random);
+        (iv, aad, draw(self.len, &mut random))
+    }
+}
+
+impl Call {
+    /// Bytes that it takes of a message of which so many are left. It may take more than there are.
+    pub fn take(&self, left: usize) -> usize {
+        if self.len == REST { left } else { (self.len % LONGEST).into() }
+    }
+
+    /// Room for output, given a number of bytes that is likely to be needed: around it, or any.
+    pub fn room(&self, likely: usize) -> usize {
+        match usize::from(self.room) {
+            0 => likely + 40,
+            n @ 1..64 => (likely + 20).saturating_sub(n),
+            n => n - 64,
+        }
+    }
+
+    /// Turns a bit of `bytes` over, or none.
+    pub fn forge(&self, bytes: &mut [u8]) {
+        let bits = bytes.len() * 8;
+        if self.forge != 0 && bits > 0 {
+            let bit = usize::from(self.forge) % bits;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+}
