@@ -121,7 +121,7 @@ impl Message {
             }
             // A keystream that is added once more.
             _ => {
-                let twice = Self { text: ciphertext.to_vec(), ..self.clone() };
+                let twice = Self { text: ciphertext.to_vec(), tag_len: 16, ..self.clone() };
                 let mut text = twice.by_blocks();
                 text.truncate(ciphertext.len());
                 text
@@ -205,7 +205,7 @@ impl Message {
             Mode::Gmac => {
                 let aad = [self.aad.as_slice(), &self.text].concat();
                 let hash = ghash(self.cipher([0; 16]), &aad, &[]);
-                out.extend(xor(hash, self.cipher(self.j0())));
+                out.extend(&xor(hash, self.cipher(self.j0()))[..self.tag_len]);
             }
         }
         out
