@@ -19,6 +19,10 @@ illumos: toolchain
 check-full: toolchain
 	@$(CARGO) xtask check --full
 
+# SECONDS=N: for each target.
+fuzz: toolchain
+	@$(CARGO) xtask fuzz $(SECONDS)
+
 consumers: toolchain
 	@$(CARGO) xtask $@ $(ARGS)
 
@@ -35,4 +39,4 @@ toolchain:
 	@command -v $(CARGO) >/dev/null || \
 	    { echo "no Rust toolchain: get one from https://rustup.rs, run make again" >&2; exit 1; }
 
-.PHONY: help demo check check-full ct consumers bench audit ring0 kmod illumos headers lib examples install uninstall clean toolchain
+.PHONY: help demo check check-full ct consumers bench fuzz audit ring0 kmod illumos headers lib examples install uninstall clean toolchain

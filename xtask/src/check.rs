@@ -7,23 +7,26 @@ use std::{fs, io};
 
 use crate::process::{cargo, joined, run};
 use crate::rust_source::Source;
-use crate::{Result, Tree, audit, cpus, cstyle, ct, headers, install, kmod, library, setup};
+use crate::{Result, Tree, audit, cpus, cstyle, ct, fuzz, headers, install, kmod, library, setup};
 
 /// A check's name and what it does.
 type Step = (&'static str, fn(&Tree) -> Result<()>);
 
 /// Of what not every machine can have.
-const OPTIONAL: [(Step, &[setup::Need]); 2] = [
+const OPTIONAL: [(Step, &[setup::Need]); 3] = [
     (("library for illumos", library::build_illumos), setup::ILLUMOS_LIBRARY),
     (("tables by processor, emulated", cpus::command), setup::CPUS),
+    (("fuzz targets", fuzz::check), setup::FUZZ),
 ];
 
 const STEPS: [Step; 12] = [
     ("rustfmt", |tree| {
-        // The comparison's peers are a workspace apart, of which nothing is built here.
-        ["Cargo.toml", "bench/peers/Cargo.toml"].into_iter().try_for_each(|workspace| {
-            run(cargo(tree).args(["fmt", "--all", "--check", "--manifest-path", workspace]))
-        })
+        // The comparison's peers and the fuzz targets are workspaces apart.
+        ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
+            |workspace| {
+                run(cargo(tree).args(["fmt", "--all", "--check", "--manifest-path", workspace]))
+            },
+        )
     }),
     ("C style", cstyle::command),
     ("manual pages", manual_pages),

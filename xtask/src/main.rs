@@ -13,6 +13,7 @@ mod cstyle;
 mod ct;
 mod elf;
 mod flow;
+mod fuzz;
 mod gate;
 mod headers;
 mod install;
@@ -51,6 +52,8 @@ usage: cargo xtask VERB
                  target/illumos/{kcfaes,kcfaes-aes}-VERSION.tar
   ct             checks that no branch and no address depends on a secret, by single steps and by
                  valgrind (ct --quick: a subset)
+  fuzz           [SECONDS] runs each fuzz target for so long, under AddressSanitizer
+                 (fuzz --corpus: stores anew the corpus that they begin with)
   cpus           proves which table runs on which model of processor, emulated by QEMU
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
@@ -105,6 +108,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["cpus", ..] => setup::CPUS,
         ["ct", ..] => setup::CT,
         ["ring0", ..] => setup::RING0,
+        ["fuzz", ..] => setup::FUZZ,
         ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
         ["lib" | "examples" | "install", ..] => setup::LIBRARY,
         ["headers", ..] => setup::HEADERS,
@@ -120,6 +124,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["illumos", rest @ ..] => package::command(&tree, rest),
         ["cpus"] => cpus::command(&tree),
         ["ring0"] => ring0::command(&tree),
+        ["fuzz", rest @ ..] => fuzz::command(&tree, rest),
         ["headers"] => headers::write(&tree),
         ["headers", "--check"] => headers::check(&tree),
         ["lib", "--illumos"] => library::build_illumos(&tree),

@@ -20,13 +20,18 @@ pub(crate) enum Need {
     Libclang,
     Clippy,
     Rustfmt,
+    /// The compiler that has sanitizers and coverage.
+    Nightly,
+    CargoFuzz,
     /// A target of rustc, with its core.
     Target(&'static str),
     /// A Debian package, and a sign that it is there: a path, or the name of a program or library.
     Package(&'static str, &'static str),
 }
 
-use Need::{Binutils, Clippy, Compiler, CxxCompiler, Libclang, Package, Rustfmt, Target};
+use Need::{
+    Binutils, CargoFuzz, Clippy, Compiler, CxxCompiler, Libclang, Nightly, Package, Rustfmt, Target,
+};
 
 /// The kernel object's, whose core is built without vector registers.
 const KERNEL: Need = Target("x86_64-unknown-none");
@@ -48,6 +53,7 @@ pub(crate) const CHECK: &[Need] = &[
 pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS)];
 pub(crate) const CPUS: &[Need] = &[Compiler, Binutils, Package("qemu-user", "qemu-x86_64")];
 pub(crate) const CT: &[Need] = &[Compiler, Binutils, KERNEL, Package("valgrind", "valgrind")];
+pub(crate) const FUZZ: &[Need] = &[Compiler, CxxCompiler, Nightly, CargoFuzz];
 pub(crate) const RING0: &[Need] = &[
     Compiler,
     Binutils,
@@ -73,6 +79,8 @@ impl Need {
             Target(name) => has_target(name),
             Clippy => works("cargo", &["clippy", "--version"]),
             Rustfmt => works("cargo", &["fmt", "--version"]),
+            Nightly => works("rustup", &["run", "nightly", "rustc", "--version"]),
+            CargoFuzz => works("cargo-fuzz", &["--version"]),
             Package(_, sign) => is_found(sign),
         }
     }
@@ -84,9 +92,11 @@ impl Need {
             CxxCompiler => Source::Debian("g++"),
             Binutils => Source::Debian("binutils"),
             Libclang => Source::Debian("libclang-dev"),
-            Target(name) => Source::Rustup(["target", "add", name]),
-            Clippy => Source::Rustup(["component", "add", "clippy"]),
-            Rustfmt => Source::Rustup(["component", "add", "rustfmt"]),
+            Target(name) => Source::Rustup(vec!["target", "add", name]),
+            Clippy => Source::Rustup(vec!["component", "add", "clippy"]),
+            Rustfmt => Source::Rustup(vec!["component", "add", "rustfmt"]),
+            Nightly => Source::Rustup(vec!["toolchain", "install", "nightly", "--profile=minimal"]),
+            CargoFuzz => Source::Cargo(vec!["install", "--locked", "cargo-fuzz"]),
             Package(name, _) => Source::Debian(name),
         }
     }
@@ -96,23 +106,26 @@ impl Need {
         match self.source() {
             Source::Debian(package) => format!("Debian package {package}"),
             Source::Rustup(arguments) => format!("rustup {}", arguments.join(" ")),
+            Source::Cargo(arguments) => format!("cargo {}", arguments.join(" ")),
         }
     }
 }
 
 enum Source {
     Debian(&'static str),
-    Rustup([&'static str; 3]),
+    Rustup(Vec<&'static str>),
+    Cargo(Vec<&'static str>),
 }
 
 /// The commands that bring what is missing of `needs`, in order.
 fn commands(missing: impl Iterator<Item = Need>) -> Vec<Vec<&'static str>> {
     let mut packages = Vec::new();
-    let mut rustup = Vec::new();
+    let mut rust = Vec::new();
     for need in missing {
         match need.source() {
             Source::Debian(package) => packages.push(package),
-            Source::Rustup(arguments) => rustup.push([&["rustup"], &arguments[..]].concat()),
+            Source::Rustup(arguments) => rust.push([&["rustup"], &arguments[..]].concat()),
+            Source::Cargo(arguments) => rust.push([&["cargo"], &arguments[..]].concat()),
         }
     }
     let mut commands = Vec::new();
@@ -121,7 +134,7 @@ fn commands(missing: impl Iterator<Item = Need>) -> Vec<Vec<&'static str>> {
         let install = ["apt-get", "install", "-y", "--no-install-recommends"];
         commands.push([&install, &packages[..]].concat());
     }
-    commands.extend(rustup);
+    commands.extend(rust);
     commands
 }
 
