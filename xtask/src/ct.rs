@@ -15,8 +15,9 @@ pub(crate) fn command(tree: &Tree, arguments: &[&str]) -> Result<()> {
         ["--quick"] => false,
         other => return Err(format!("ct: not understood: {}", other.join(" ")).into()),
     };
-    memcheck(tree, full)?;
-    trace(tree, full)
+    // What the one has found does not keep the other from looking.
+    let undefined = memcheck(tree, full);
+    trace(tree, full).and(undefined)
 }
 
 /// Traces of every table that this CPU has.
