@@ -97,7 +97,7 @@ wire! {
 pub const REST: u16 = u16::MAX;
 
 /// Longest text and AAD.
-const LONGEST: u16 = 5000;
+const LONGEST: u16 = 2500;
 
 /// Most calls of one input.
 const CALLS: usize = 24;

@@ -86,37 +86,21 @@ impl Message {
 
     /// E(K, block)
     pub(crate) fn cipher(&self, block: [u8; 16]) -> [u8; 16] {
-        let mut block = block.into();
-        match self.key.len() {
-            16 => Aes128::new_from_slice(&self.key).expect("16").encrypt_block(&mut block),
-            24 => Aes192::new_from_slice(&self.key).expect("24").encrypt_block(&mut block),
-            _ => Aes256::new_from_slice(&self.key).expect("32").encrypt_block(&mut block),
-        }
-        block.into()
-    }
-
-    /// The block whose cipher this is.
-    pub(crate) fn decipher(&self, block: [u8; 16]) -> [u8; 16] {
-        let mut block = block.into();
-        match self.key.len() {
-            16 => Aes128::new_from_slice(&self.key).expect("16").decrypt_block(&mut block),
-            24 => Aes192::new_from_slice(&self.key).expect("24").decrypt_block(&mut block),
-            _ => Aes256::new_from_slice(&self.key).expect("32").decrypt_block(&mut block),
-        }
-        block.into()
+        Aes::new(&self.key).encrypt(block)
     }
 
     /// The text of a ciphertext without its tag: whole blocks of it in ECB and CBC.
     pub(crate) fn open(&self, ciphertext: &[u8]) -> Vec<u8> {
         let blocks = ciphertext.as_chunks().0;
+        let aes = Aes::new(&self.key);
         match self.mode {
-            Mode::Ecb => blocks.iter().flat_map(|&block| self.decipher(block)).collect(),
+            Mode::Ecb => blocks.iter().flat_map(|&block| aes.decrypt(block)).collect(),
             Mode::Cbc => {
                 let iv = self.iv.as_slice().try_into().expect("an IV");
                 let chain = core::iter::once(&iv).chain(blocks);
                 chain
                     .zip(blocks)
-                    .flat_map(|(&chain, &block)| xor(chain, self.decipher(block)))
+                    .flat_map(|(&chain, &block)| xor(chain, aes.decrypt(block)))
                     .collect()
             }
             // A keystream that is added once more.
@@ -143,31 +127,32 @@ impl Message {
 
     /// The second implementation: blocks of AES, and nothing else that anybody has written.
     pub(crate) fn by_blocks(&self) -> Vec<u8> {
+        let aes = Aes::new(&self.key);
         let mut out = Vec::with_capacity(self.text.len() + 16);
         match self.mode {
             Mode::Ecb => {
                 for block in self.text.as_chunks().0 {
-                    out.extend(self.cipher(*block));
+                    out.extend(aes.encrypt(*block));
                 }
             }
             Mode::Cbc => {
                 let mut chain: [u8; 16] = self.iv.as_slice().try_into().expect("an IV");
                 for block in self.text.as_chunks().0 {
-                    chain = self.cipher(xor(chain, *block));
+                    chain = aes.encrypt(xor(chain, *block));
                     out.extend(chain);
                 }
             }
             Mode::Ctr => {
                 let first = u128::from_be_bytes(self.iv.as_slice().try_into().expect("a counter"));
-                out = self.counter_mode(first, self.bits);
+                out = self.counter_mode(&aes, first, self.bits);
             }
             Mode::Gcm => {
                 let j0 = self.j0();
                 let counter = u128::from_be_bytes(j0);
                 let first = counter & !0xffff_ffff | u128::from((counter as u32).wrapping_add(1));
-                out = self.counter_mode(first, 32);
-                let hash = ghash(self.cipher([0; 16]), &self.aad, &out);
-                out.extend(&xor(hash, self.cipher(j0))[..self.tag_len]);
+                out = self.counter_mode(&aes, first, 32);
+                let hash = ghash(aes.encrypt([0; 16]), &self.aad, &out);
+                out.extend(&xor(hash, aes.encrypt(j0))[..self.tag_len]);
             }
             Mode::Ccm => {
                 let [a0, first] = [0, 1].map(|number| self.ccm_block(0, number));
@@ -182,16 +167,16 @@ impl Message {
                     authenticated.extend(part);
                     authenticated.resize(authenticated.len().next_multiple_of(16), 0);
                 }
-                out = self.counter_mode(u128::from_be_bytes(first), 128);
-                let mac = self.cbc_mac(&authenticated);
-                out.extend(&xor(mac, self.cipher(a0))[..self.tag_len]);
+                out = self.counter_mode(&aes, u128::from_be_bytes(first), 128);
+                let mac = cbc_mac(&aes, &authenticated);
+                out.extend(&xor(mac, aes.encrypt(a0))[..self.tag_len]);
             }
             Mode::Cmac => {
                 let double = |block: [u8; 16]| {
                     let block = u128::from_be_bytes(block);
                     (block << 1 ^ if block >> 127 == 1 { 0x87 } else { 0 }).to_be_bytes()
                 };
-                let mut subkey = double(self.cipher([0; 16]));
+                let mut subkey = double(aes.encrypt([0; 16]));
                 let mut text = self.text.clone();
                 if text.is_empty() || !text.len().is_multiple_of(16) {
                     subkey = double(subkey);
@@ -200,12 +185,12 @@ impl Message {
                 }
                 let last = text.len() - 16;
                 text[last..].iter_mut().zip(subkey).for_each(|(byte, key)| *byte ^= key);
-                out.extend(&self.cbc_mac(&text)[..self.tag_len]);
+                out.extend(&cbc_mac(&aes, &text)[..self.tag_len]);
             }
             Mode::Gmac => {
                 let aad = [self.aad.as_slice(), &self.text].concat();
-                let hash = ghash(self.cipher([0; 16]), &aad, &[]);
-                out.extend(&xor(hash, self.cipher(self.j0()))[..self.tag_len]);
+                let hash = ghash(aes.encrypt([0; 16]), &aad, &[]);
+                out.extend(&xor(hash, aes.encrypt(self.j0()))[..self.tag_len]);
             }
         }
         out
@@ -220,14 +205,10 @@ impl Message {
         block
     }
 
-    fn cbc_mac(&self, blocks: &[u8]) -> [u8; 16] {
-        blocks.as_chunks().0.iter().fold([0; 16], |mac, block| self.cipher(xor(mac, *block)))
-    }
-
-    fn counter_mode(&self, first: u128, bits: u32) -> Vec<u8> {
+    fn counter_mode(&self, aes: &Aes, first: u128, bits: u32) -> Vec<u8> {
         let mask = u128::MAX >> (128 - bits);
         let counters = (0..).map(|i| first & !mask | first.wrapping_add(i) & mask);
-        let keystream = counters.flat_map(|counter| self.cipher(counter.to_be_bytes()));
+        let keystream = counters.flat_map(|counter| aes.encrypt(counter.to_be_bytes()));
         self.text.iter().zip(keystream).map(|(byte, key)| byte ^ key).collect()
     }
 
@@ -369,6 +350,47 @@ impl Message {
         out.extend(tag);
         Some(())
     }
+}
+
+/// Single blocks of AES.
+enum Aes {
+    Aes128(Aes128),
+    Aes192(Aes192),
+    Aes256(Aes256),
+}
+
+impl Aes {
+    fn new(key: &[u8]) -> Self {
+        match key.len() {
+            16 => Self::Aes128(Aes128::new_from_slice(key).expect("16")),
+            24 => Self::Aes192(Aes192::new_from_slice(key).expect("24")),
+            _ => Self::Aes256(Aes256::new_from_slice(key).expect("32")),
+        }
+    }
+
+    fn encrypt(&self, block: [u8; 16]) -> [u8; 16] {
+        let mut block = block.into();
+        match self {
+            Self::Aes128(aes) => aes.encrypt_block(&mut block),
+            Self::Aes192(aes) => aes.encrypt_block(&mut block),
+            Self::Aes256(aes) => aes.encrypt_block(&mut block),
+        }
+        block.into()
+    }
+
+    fn decrypt(&self, block: [u8; 16]) -> [u8; 16] {
+        let mut block = block.into();
+        match self {
+            Self::Aes128(aes) => aes.decrypt_block(&mut block),
+            Self::Aes192(aes) => aes.decrypt_block(&mut block),
+            Self::Aes256(aes) => aes.decrypt_block(&mut block),
+        }
+        block.into()
+    }
+}
+
+fn cbc_mac(aes: &Aes, blocks: &[u8]) -> [u8; 16] {
+    blocks.as_chunks().0.iter().fold([0; 16], |mac, block| aes.encrypt(xor(mac, *block)))
 }
 
 fn xor(a: [u8; 16], b: [u8; 16]) -> [u8; 16] {
