@@ -228,7 +228,7 @@ struct Session {
 /// Whether the mode has tags of this length.
 fn has_tag(mode: Mode, len: usize) -> bool {
     match mode {
-        Mode::Ccm => len % 2 == 0 && (4..=16).contains(&len),
+        Mode::Ccm => len.is_multiple_of(2) && (4..=16).contains(&len),
         Mode::Cmac => (4..=16).contains(&len),
         Mode::Gcm | Mode::Gmac => [4, 8, 12, 13, 14, 15, 16].contains(&len),
         _ => len == 0,
@@ -388,7 +388,7 @@ impl Session {
         if mode.has_tag() && !has_tag(mode, model.message.tag_len) {
             wrong.push(PARAMETER);
         }
-        if matches!(mode, Mode::Ecb | Mode::Cbc) && len % 16 != 0 {
+        if matches!(mode, Mode::Ecb | Mode::Cbc) && !len.is_multiple_of(16) {
             wrong.push(if decrypts { ENCRYPTED_LEN } else { DATA_LEN });
         }
         let pair = if mode.is_mac() {

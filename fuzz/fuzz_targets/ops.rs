@@ -343,7 +343,9 @@ impl Model {
     fn whole(&mut self, io: &Io, iv: Option<&[u8; 16]>, shadow: &mut Shadow) -> Answer<usize> {
         let (len, tag_len) = (io.src.len, self.message.tag_len);
         match (self.message.mode, self.decrypts()) {
-            (Mode::Ecb | Mode::Cbc, _) if (self.come.len() | len) % 16 != 0 => Err(self.ragged()),
+            (Mode::Ecb | Mode::Cbc, _) if !(self.come.len() | len).is_multiple_of(16) => {
+                Err(self.ragged())
+            }
             (Mode::Ecb | Mode::Cbc | Mode::Ctr, _) => self.update(io, iv, shadow),
             (Mode::Gcm | Mode::Ccm, _) if !self.come.is_empty() => Err(With(BAD)),
             (Mode::Ccm, false) if len != self.declared => Err(With(DATA_LEN)),
@@ -751,7 +753,7 @@ impl Session {
             return Some(CRYPTO_KEY_TYPE_INCONSISTENT);
         }
         let Some(mode) = self.mode else { return Some(CRYPTO_MECHANISM_INVALID) };
-        if matches!(mode, Mode::Ecb | Mode::Cbc) && len % 16 != 0 {
+        if matches!(mode, Mode::Ecb | Mode::Cbc) && !len.is_multiple_of(16) {
             return Some(if self.way == Way::Decrypt { ENCRYPTED_LEN } else { DATA_LEN });
         }
         let has_parameter = !self.mechanism.cm_param.is_null();
@@ -1116,7 +1118,7 @@ unsafe fn damage_parameter(mode: Mode, fault: u8, at: *mut i8) {
             (Mode::Ccm, fault::HUGE_AAD) => {
                 (*at.cast::<CK_AES_CCM_PARAMS>()).ulAuthDataSize = 1 << 61
             }
-            (Mode::Ccm, fault::TAG_BITS) => (*at.cast::<CK_AES_CCM_PARAMS>()).ulMACSize += 1,
+            (Mode::Ccm, fault::TAG_BITS) => (*at.cast::<CK_AES_CCM_PARAMS>()).ulMACSize |= 1,
             (Mode::Gmac, fault::NO_IV) => (*at.cast::<CK_AES_GMAC_PARAMS>()).pIv = null,
             (Mode::Gmac, fault::NO_AAD) => (*at.cast::<CK_AES_GMAC_PARAMS>()).pAAD = null,
             (Mode::Gmac, fault::HUGE_AAD) => (*at.cast::<CK_AES_GMAC_PARAMS>()).ulAADLen = 1 << 61,

@@ -68,9 +68,9 @@ impl Shadow {
     /// Of several memories, which must stay alive.
     pub fn of(memories: &[&Memory]) -> Self {
         let pieces = memories.iter().flat_map(|memory| &memory.0);
-        let piece =
-            |piece: &Box<[u8]>| ((piece.as_ptr().expose_provenance(), piece.len()), piece.to_vec());
-        Self(pieces.map(piece).collect())
+        let copy =
+            |piece: &[u8]| ((piece.as_ptr().expose_provenance(), piece.len()), piece.to_vec());
+        Self(pieces.map(|piece| copy(piece)).collect())
     }
 
     fn bytes(&mut self, (at, len): Range) -> &mut [u8] {
