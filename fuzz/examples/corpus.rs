@@ -31,7 +31,7 @@ fn main() -> io::Result<()> {
             }
             let turn = seen.len();
             for target in ["ops", "api"] {
-                save(out, target, &input(case, turn))?;
+                save(out, target, &input(case, turn, target))?;
             }
             let row = lines[case.line - 1];
             if row.len() < 1000 {
@@ -48,7 +48,7 @@ fn save(out: &Path, target: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The case's request, and calls in the shape whose turn it is.
-fn input(case: &Case, turn: usize) -> Vec<u8> {
+fn input(case: &Case, turn: usize, target: &str) -> Vec<u8> {
     let wide = |bytes: &[u8], from: usize| {
         let mut wide = [0; 16];
         let bytes = bytes.get(from..).unwrap_or_default();
@@ -96,16 +96,21 @@ fn input(case: &Case, turn: usize) -> Vec<u8> {
         ..Call::default()
     };
     let part = |op: u8, len: u16| Call { op, len, ..call };
-    let calls = match turn % 4 {
-        0 => vec![part(5, REST), part(6, REST), Call { op: 6, room: 80, place: 0, ..call }],
-        1 => vec![part(1, 16), part(1, 5), part(1, 40), part(1, REST), part(4, 0)],
-        2 => vec![part(0, 0), part(3, REST), part(1, REST), part(4, 0)],
-        _ => vec![
+    let apart = |op: u8, len: u16| Call { place: 0, ..part(op, len) };
+    let calls = match (target, turn % 4) {
+        ("ops", 0) => vec![part(5, REST), part(6, REST), Call { room: 80, ..apart(6, REST) }],
+        ("ops", 1) => vec![part(1, 16), part(1, 5), part(1, 40), part(1, REST), part(4, 0)],
+        ("ops", 2) => vec![part(0, 0), part(3, REST), part(1, REST), part(4, 0)],
+        ("ops", _) => vec![
             part(1, 33),
-            Call { place: 0, ..part(1, REST) },
-            Call { place: 0, ..part(4, 0) },
+            apart(1, REST),
+            apart(4, 0),
             Call { fail: 1, table: 1, ..part(5, REST) },
         ],
+        (_, 0) => vec![part(0, REST), part(0x40, REST), part(1, 0)],
+        (_, 1) => vec![part(3, 16), part(3, 5), part(3, 40), part(3, REST), part(5, 0)],
+        (_, 2) => vec![part(2, 0), apart(3, 21), apart(3, REST), apart(5, 0), part(0, REST)],
+        (_, _) => vec![part(0, REST), apart(3, REST), apart(0x45, 0), part(7, 0)],
     };
     encode(&head, &calls)
 }

@@ -10,14 +10,18 @@ use core::ptr::{null, null_mut};
 use kcfaes_capi::api::*;
 use kcfaes_ffi_tests::kernel::{Ledger, tables};
 use kcfaes_fuzz::memory::{FILL, Memory, Overlap, Range, Shadow, lengths, overlap};
-use kcfaes_fuzz::wire::{Call, Head, decode};
+use kcfaes_fuzz::wire::{Call, Head, decode, mutate};
 use kcfaes_provider::engine::{TableId, set_hold_bytes};
 use kcfaes_vectors::Mode;
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use oracle::Message;
 
 #[path = "../../ffi-tests/tests/oracle/mod.rs"]
 mod oracle;
+
+fuzz_mutator!(|data: &mut [u8], size: usize, most: usize, seed: u32| {
+    mutate(data, size, most, seed)
+});
 
 fuzz_target!(|data: &[u8]| {
     if let Ok((head, calls)) = decode(data) {
@@ -422,7 +426,7 @@ impl Session {
         if decrypts && wrong.is_empty() && mode.has_tag() {
             scene.tag[..n].copy_from_slice(&tag);
             if call.op & 0x40 != 0 {
-                scene.tag[usize::from(call.which) % n] ^= 1 << (call.op >> 3 & 7);
+                scene.tag[forged_byte(call, n)] ^= 1 << (call.op >> 3 & 7);
                 forged = true;
             }
         }
@@ -762,7 +766,7 @@ impl Session {
             if opens {
                 scene.tag[..n].copy_from_slice(&tag);
                 if call.op & 0x40 != 0 {
-                    scene.tag[usize::from(call.which) % n] ^= 1 << (call.place & 7);
+                    scene.tag[forged_byte(call, n)] ^= 1 << (call.place & 7);
                     forged = true;
                 }
             }
@@ -803,6 +807,11 @@ impl Session {
             self.model = None;
         }
     }
+}
+
+/// Which byte of a tag of `n` bytes is forged: often the last.
+fn forged_byte(call: &Call, n: usize) -> usize {
+    (n - 1).saturating_sub(usize::from(call.which) % (2 * n))
 }
 
 /// # Panics

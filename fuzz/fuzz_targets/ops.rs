@@ -12,7 +12,7 @@ use kcfaes_ffi_tests::consumer::{Out, Request, Way};
 use kcfaes_ffi_tests::kernel::{self, Ledger, Stats, fk_kmem_fail_nth, in_interrupt, tables};
 use kcfaes_ffi_tests::spi::{self, Spi};
 use kcfaes_fuzz::memory::{FILL, Memory, Overlap, Range, Shadow, lengths, overlap};
-use kcfaes_fuzz::wire::{Call, Head, decode};
+use kcfaes_fuzz::wire::{Call, Head, decode, mutate};
 use kcfaes_provider::engine::{force, set_hold_bytes};
 use kcfaes_provider::kcf::{
     CK_AES_CCM_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS, CRYPTO_ARGUMENTS_BAD as BAD,
@@ -24,7 +24,7 @@ use kcfaes_provider::kcf::{
     crypto_data_t, crypto_key_t, crypto_mechanism_t, iovec_t, mblk_t, uio_t,
 };
 use kcfaes_vectors::Mode;
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use oracle::Message;
 
 #[path = "../../ffi-tests/tests/oracle/mod.rs"]
@@ -35,6 +35,10 @@ unsafe extern "C" {
 }
 
 const NONE: *mut c_void = core::ptr::null_mut();
+
+fuzz_mutator!(|data: &mut [u8], size: usize, most: usize, seed: u32| {
+    mutate(data, size, most, seed)
+});
 
 fuzz_target!(|data: &[u8]| {
     if let Ok((head, calls)) = decode(data) {

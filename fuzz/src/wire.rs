@@ -13,6 +13,9 @@ macro_rules! wire {
         pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
 
         impl $name {
+            /// Its length.
+            pub const BYTES: usize = 0 $(+ size_of::<$type>())*;
+
             /// Appends the bytes that decode to it.
             pub fn put(&self, to: &mut Vec<u8>) {
                 $(to.extend(self.$field.to_le_bytes());)*
@@ -111,6 +114,52 @@ pub fn decode(data: &[u8]) -> arbitrary::Result<(Head, Vec<Call>)> {
         calls.push(Call::arbitrary(&mut bytes)?);
     }
     Ok((head, calls))
+}
+
+/// Changes the first `size` bytes of `data` into another input of at most `most` bytes: by libFuzzer's
+/// own mutations, or without moving what is a call. Then a call is doubled, left out, put in another's
+/// place or changed in a field, or the message is another.
+pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
+    let mut random = Stream::new(seed.into());
+    let mut below = |n: usize| {
+        let drawn = random.draw(8).try_into().expect("8 bytes");
+        (u64::from_le_bytes(drawn) % n as u64) as usize
+    };
+    let (head, call) = (Head::BYTES, Call::BYTES);
+    let calls = size.saturating_sub(head) / call;
+    if calls == 0 || head + (calls + 1) * call > most || below(4) == 0 {
+        return libfuzzer_sys::fuzzer_mutate(data, size, most);
+    }
+    let size = head + calls * call;
+    let at = head + below(calls) * call;
+    match below(8) {
+        0 => {
+            data.copy_within(at..size, at + call);
+            return size + call;
+        }
+        1 if calls > 1 => {
+            data.copy_within(at + call..size, at);
+            return size - call;
+        }
+        2 => {
+            let from = head + below(calls) * call;
+            data.copy_within(from..from + call, at);
+        }
+        3 | 4 => {
+            let (mut message, _) = decode(&data[..head]).unwrap_or_default();
+            message.mode = below(8) as u8;
+            message.way = below(3) as u8;
+            message.key_len = below(3) as u8;
+            message.iv_len = [12, 16, 13, 7, 8, below(20), below(80)][below(7)] as u8;
+            message.tag_len = [16, 15, 14, 13, 12, 10, 8, 6, 4][below(9)];
+            message.bits = [32, 64, 128, 1 + below(128)][below(4)] as u8;
+            message.fault = [0, 0, 0, below(16)][below(4)] as u8;
+            data[..head].copy_from_slice(&encode(&message, &[]));
+        }
+        5 => data[below(head)] = below(256) as u8,
+        _ => data[at + below(call)] = [below(256), below(20)][below(2)] as u8,
+    }
+    size
 }
 
 /// The bytes of an input.

@@ -137,7 +137,11 @@ impl Target<'_> {
         let log = self.tree.target.join(format!("fuzz/{}.log", self.name));
         let mut program = self.program();
         program
-            .args([format!("-max_total_time={seconds}"), "-timeout=20".into()])
+            .args([
+                format!("-max_total_time={seconds}"),
+                "-timeout=20".into(),
+                "-len_control=0".into(),
+            ])
             .arg(joined("-artifact_prefix=", &artifacts.join("")))
             .arg(self.corpus())
             .stdin(Stdio::null())
