@@ -514,11 +514,10 @@ impl Session {
         answered(rv, &wrong);
         let mut tag_after = before;
         match (pair, rv) {
-            (Some((_, dst, shared)), OK) => {
+            (Some((_, dst, _)), OK) => {
                 if !mode.is_mac() {
                     scene.shadow.write(&dst, &out);
                 }
-                let _ = shared;
                 if !decrypts {
                     tag_after[..n].copy_from_slice(&tag);
                 }
