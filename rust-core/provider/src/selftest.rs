@@ -403,7 +403,7 @@ fn transform(
     manner: Manner,
     tag: &mut [u8; 16],
 ) -> Result<()> {
-    let (mut aad, req) = ([0; AAD_LEN], core::ptr::null_mut());
+    let mut aad = [0; AAD_LEN];
     pattern().zip(&mut aad).for_each(|(from, to)| *to = from);
     let [iv @ .., _, _, _, _] = &IV;
     let parameter = match mechanism {
@@ -422,32 +422,46 @@ fn transform(
     operation.detach_tag();
     if operation.is_mac() {
         let (mut text, mut tag) = (Flat::new(text), Flat::new(tag));
-        let io = Io { src: text.data(), dst: Some(tag.data()), req };
+        let io = Io { src: text.data(), dst: Some(tag.data()), req: core::ptr::null_mut() };
         return operation.whole(key, &mut fpu, &io).map(|_| ());
     }
     operation.expect_tag(tag);
+    feed(&mut operation, key, &mut fpu, text, manner)?;
+    if let Some(computed) = operation.computed_tag() {
+        *tag = *computed;
+    }
+    Ok(())
+}
+
+/// Gives the text to the operation. Not inlined: `transform`'s frame would be too large.
+#[inline(never)]
+fn feed(
+    operation: &mut Operation,
+    key: &Key,
+    fpu: &mut Fpu,
+    text: &mut [u8],
+    manner: Manner,
+) -> Result<()> {
+    let req = core::ptr::null_mut();
     match manner {
         Whole => {
-            operation.whole(key, &mut fpu, &Io { src: Flat::new(text).data(), dst: None, req })?;
+            operation.whole(key, fpu, &Io { src: Flat::new(text).data(), dst: None, req })?;
         }
         Pieces(first) => {
             let mut pieces = Halves::new(text, first);
-            operation.whole(key, &mut fpu, &Io { src: pieces.data(), dst: None, req })?;
+            operation.whole(key, fpu, &Io { src: pieces.data(), dst: None, req })?;
         }
         Parts(first) => {
             let (first, rest) = text.split_at_mut_checked(first).unwrap_or_default();
             for part in [&mut *first, rest] {
                 let mut part = Flat::new(part);
                 let io = Io { src: part.data(), dst: None, req };
-                operation.update(key, &mut fpu, &io, KM_NOSLEEP)?;
+                operation.update(key, fpu, &io, KM_NOSLEEP)?;
             }
             let waiting = rest.len() & !15;
             let mut end = Flat::new(rest.get_mut(waiting..).unwrap_or_default());
-            operation.finish(key, &mut fpu, Some(&end.data()))?;
+            operation.finish(key, fpu, Some(&end.data()))?;
         }
-    }
-    if let Some(computed) = operation.computed_tag() {
-        *tag = *computed;
     }
     Ok(())
 }

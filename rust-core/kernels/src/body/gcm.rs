@@ -292,14 +292,17 @@ pub(crate) unsafe fn whole<L: Lanes, const ENCRYPT: bool>(
     unsafe {
         let keys = RoundKeys::new(schedule);
         let lengths = lengths(aad_len, len as u64);
-        let (mut ctr, mut before) = (*j0, (*j0).block);
         let (j0, secret) = (&raw const (*j0).block, (*j0).secret);
+        let mut before;
         let mut end = End { keys, powers, j0, before: j0, secret, lengths, src, dst, len };
         // `y` is yet to be multiplied, as the block in the place before the text.
         let mut lane = 0;
         if len > at_once {
             let mut bulk = len - len % (TURN * L::BYTES);
             bulk += (len - bulk).saturating_sub(at_once).next_multiple_of(L::BYTES);
+            // A copy of all of `j0` would read its last byte and what nobody has written with it, and wait.
+            let mut ctr = CounterBlock { block: *j0, secret };
+            before = *j0;
             Counter::<L>::advance(&raw mut ctr.block, 1);
             Counter::<L>::advance(&raw mut before, bulk / 16);
             part(&raw mut ctr, bulk);

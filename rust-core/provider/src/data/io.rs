@@ -225,32 +225,12 @@ impl<'a> Io<'a> {
     /// list that ends early. Then with the output, likewise, but `Room(needed)` where it ends early; a raw
     /// output is looked at before an input is walked. Then `HOST_MEMORY` as [`Segments::overlap`], and
     /// `ARGUMENTS_BAD` where they overlap at different places.
-    #[inline(never)]
     pub fn pair<'p>(
         &self,
         needed: usize,
         room: &'p mut MaybeUninit<Pair<'a>>,
     ) -> Result<&'p mut Pair<'a>> {
-        // First as if nothing were in pieces or wrong, which takes a third of the time.
-        let len = self.src.len();
-        let Some(from) = self.src.raw(len) else { return self.open(needed, room, May::Alias) };
-        let (to, to_len) = match &self.dst {
-            None => (from, len),
-            Some(dst) => match dst.raw(needed) {
-                Some(to) => (to, needed),
-                None => return self.open(needed, room, May::Alias),
-            },
-        };
-        let sink = match Overlap::of(from.addr(), len, to.addr(), to_len, 0, 0) {
-            Overlap::None => Sink::Apart,
-            Overlap::Exact => Sink::Aliased,
-            Overlap::Partial => return self.open(needed, room, May::Alias),
-        };
-        if self.dst_or_src().len() < needed {
-            return self.open(needed, room, May::Alias);
-        }
-        let (src, dst) = (Segments::raw(from, len), Segments::raw(to, to_len));
-        Ok(room.write(Pair { src, dst, sink }))
+        self.open(needed, room, May::Alias)
     }
 
     /// As [`pair`](Self::pair), for an output that may share no byte with the input.
@@ -282,10 +262,47 @@ impl<'a> Io<'a> {
         self.open(needed, room, May::Anything)
     }
 
+    /// Opens both windows: first as if nothing were in pieces or wrong, which takes a third of the time.
+    #[inline(never)]
+    fn open<'p>(
+        &self,
+        needed: usize,
+        room: &'p mut MaybeUninit<Pair<'a>>,
+        may: May,
+    ) -> Result<&'p mut Pair<'a>> {
+        let Some((from, to, to_len, sink)) = self.contiguous(needed, may) else {
+            return self.open_lists(needed, room, may);
+        };
+        let (src, dst) = (Segments::raw(from, self.src.len()), Segments::raw(to, to_len));
+        Ok(room.write(Pair { src, dst, sink }))
+    }
+
+    /// Where both windows begin, if each is in one raw buffer and nothing is wrong, and the length of the
+    /// second.
+    #[inline(always)]
+    fn contiguous(&self, needed: usize, may: May) -> Option<(*mut u8, *mut u8, usize, Sink)> {
+        let len = self.src.len();
+        let from = self.src.raw(len)?;
+        let (to, to_len) = match &self.dst {
+            None => (from, len),
+            Some(dst) => (dst.raw(needed)?, needed),
+        };
+        if self.dst_or_src().len() < needed {
+            return None;
+        }
+        let sink = match (Overlap::of(from.addr(), len, to.addr(), to_len, 0, 0), may) {
+            (_, May::Anything) => Sink::None,
+            (Overlap::None, _) => Sink::Apart,
+            (Overlap::Exact, May::Alias) => Sink::Aliased,
+            (Overlap::Exact | Overlap::Partial, _) => return None,
+        };
+        Some((from, to, to_len, sink))
+    }
+
     /// Opens both windows. A raw output is refused before the input is walked: who sends a long list, and
     /// no room, does not have to wait.
     #[inline(never)]
-    fn open<'p>(
+    fn open_lists<'p>(
         &self,
         needed: usize,
         room: &'p mut MaybeUninit<Pair<'a>>,
@@ -295,10 +312,10 @@ impl<'a> Io<'a> {
         if out.len() < needed {
             return Err(Error::Room(needed));
         }
-        // SAFETY: vouched for.
-        unsafe {
-            Segments::refuse(self.src.data, len, self.src.short())?;
-            if needed > 0 && out.data.cd_format == CRYPTO_DATA_RAW {
+        if needed > 0 && out.data.cd_format == CRYPTO_DATA_RAW {
+            // SAFETY: vouched for.
+            unsafe {
+                Segments::refuse(self.src.data, len, self.src.short())?;
                 Segments::refuse(out.data, needed, Error::Room(needed))?;
             }
         }

@@ -169,32 +169,33 @@ impl<'a> Pair<'a> {
         (n, bytes)
     }
 
-    /// [`runs`](Self::runs) of two lists.
+    /// [`runs`](Self::runs) of two lists: locals, as there.
     #[inline(never)]
     fn runs_of_two_lists(
         &mut self,
         to: &mut [MaybeUninit<Run<'a>>],
         most: usize,
     ) -> (usize, usize) {
-        let before = self.clone();
+        let (mut src, mut dst) = (self.src.clone(), self.dst.clone());
         let (mut n, mut left) = (0, most);
         for place in to {
             if left == 0 {
                 break;
             }
-            let ((src, input), (dst, output)) = (self.src.contiguous(), self.dst.contiguous());
+            let ((from, input), (at, output)) = (src.contiguous(), dst.contiguous());
             let here = input.min(output).min(left);
             // SAFETY: as in `run`.
-            place.write(unsafe { Run::new(src, dst, here) });
-            self.src.advance_within(here);
-            self.dst.advance_within(here);
+            place.write(unsafe { Run::new(from, at, here) });
+            src.advance_within(here);
+            dst.advance_within(here);
             n += 1;
             left -= here;
         }
         let bytes = taken(most, left);
         if bytes < most - left {
-            *self = before;
             self.skip(bytes);
+        } else {
+            (self.src, self.dst) = (src, dst);
         }
         (n, bytes)
     }

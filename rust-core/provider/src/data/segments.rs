@@ -80,13 +80,23 @@ impl Rest {
     /// The list is readable.
     #[inline(always)]
     unsafe fn bytes(&mut self, passed: &mut usize) -> Option<(*mut u8, usize)> {
-        let mut empty = 0;
         // SAFETY: the caller's contract.
-        let (base, n) = unsafe { self.next_bytes(&mut empty) }?;
-        if empty > MAX_HELD_EMPTY {
-            self.count |= SPARSE;
+        let Some((mut base, mut n)) = (unsafe { self.piece() }) else { return Some(END) };
+        *passed += 1;
+        if n == 0 {
+            // A copy, so that `self` can stay in registers.
+            let (mut rest, mut empty) = (*self, 1);
+            // SAFETY: the caller's contract.
+            (base, n) = unsafe { rest.behind_empty(&mut empty) }?;
+            *self = rest;
+            *passed += empty;
+            if empty > MAX_HELD_EMPTY {
+                self.count |= SPARSE;
+            }
+            if n == 0 {
+                return (*passed <= MAX_PIECES).then_some(END);
+            }
         }
-        *passed += empty + 1;
         let sound = n <= isize::MAX as usize && exists(base, n) && *passed <= MAX_PIECES;
         sound.then_some((base, n))
     }
@@ -96,7 +106,28 @@ impl Rest {
     /// # Safety
     /// The list is readable.
     #[inline(always)]
-    unsafe fn next_bytes(&mut self, empty: &mut usize) -> Option<(*mut u8, usize)> {
+    unsafe fn next_bytes(&mut self) -> Option<(*mut u8, usize)> {
+        // SAFETY: the caller's contract.
+        match unsafe { self.piece() } {
+            Some((_, 0)) => {
+                let mut rest = *self;
+                // SAFETY: the caller's contract.
+                let piece = unsafe { rest.behind_empty(&mut 1) };
+                *self = rest;
+                piece
+            }
+            piece => Some(piece.unwrap_or(END)),
+        }
+    }
+
+    /// The next piece that is not empty, of which so many were passed; at the end of the list an empty one.
+    /// `None` where too many are empty.
+    ///
+    /// # Safety
+    /// The list is readable.
+    #[cold]
+    #[inline(never)]
+    unsafe fn behind_empty(&mut self, empty: &mut usize) -> Option<(*mut u8, usize)> {
         // SAFETY: the caller's contract.
         while let Some((base, n)) = unsafe { self.piece() } {
             if n > 0 {
@@ -107,14 +138,18 @@ impl Rest {
                 return None;
             }
         }
-        Some((core::ptr::null_mut(), 0))
+        Some(END)
     }
 }
+
+/// Where a list has no more pieces.
+const END: (*mut u8, usize) = (core::ptr::null_mut(), 0);
 
 /// Whether there can be `len` bytes at `base`: not at NULL, nor past the end of the address space.
 #[inline(always)]
 pub fn exists(base: *const u8, len: usize) -> bool {
-    len == 0 || !base.is_null() && (base as usize).checked_add(len).is_some()
+    // `base + len` is no more than `usize::MAX`; of NULL the left side is.
+    len == 0 || base.addr().wrapping_sub(1) < !len
 }
 
 /// Lowest address of a window and one past its highest, or wider.
@@ -276,30 +311,31 @@ impl<'a> Segments<'a> {
             return Ok(());
         }
         watch::walk();
-        let (mut skip, mut missing, mut passed) = (data.cd_offset as usize, None, 0);
-        let mut seen = *extent;
-        while missing != Some(0) {
+        let (mut skip, mut passed) = (data.cd_offset as usize, 0);
+        let (start, bytes) = loop {
             // SAFETY: the caller's contract.
-            let (mut base, mut n) =
-                unsafe { rest.bytes(&mut passed) }.ok_or(Error::ARGUMENTS_BAD)?;
+            let (base, n) = unsafe { rest.bytes(&mut passed) }.ok_or(Error::ARGUMENTS_BAD)?;
+            if n > skip {
+                break (base.wrapping_add(skip), n - skip);
+            }
             if n == 0 {
                 return Err(short);
             }
-            let Some(left) = missing else {
-                if n <= skip {
-                    skip -= n;
-                    continue;
-                }
-                (base, n) = (base.wrapping_add(skip), n - skip);
-                let here = n.min(len);
-                let behind = len - here;
-                *self = Self { current: base, here, behind, rest, _borrow: PhantomData };
-                seen.widen(base, n);
-                missing = Some(behind);
-                continue;
-            };
+            skip -= n;
+        };
+        let here = bytes.min(len);
+        let mut missing = len - here;
+        *self = Self { current: start, here, behind: missing, rest, _borrow: PhantomData };
+        let mut seen = *extent;
+        seen.widen(start, bytes);
+        while missing > 0 {
+            // SAFETY: the caller's contract.
+            let (base, n) = unsafe { rest.bytes(&mut passed) }.ok_or(Error::ARGUMENTS_BAD)?;
+            if n == 0 {
+                return Err(short);
+            }
             seen.widen(base, n);
-            missing = Some(left.saturating_sub(n));
+            missing = missing.saturating_sub(n);
         }
         self.rest.count |= rest.count & SPARSE;
         *extent = seen;
@@ -373,8 +409,7 @@ impl<'a> Segments<'a> {
     #[inline(always)]
     fn load(&mut self) {
         // SAFETY: the list is readable for `'a`, by the contract of the constructors.
-        let (base, len) =
-            unsafe { self.rest.next_bytes(&mut 0) }.unwrap_or((core::ptr::null_mut(), 0));
+        let (base, len) = unsafe { self.rest.next_bytes() }.unwrap_or(END);
         self.current = base;
         self.here = len.min(self.behind);
         self.behind -= self.here;

@@ -51,11 +51,11 @@ pub fn wipe<T: Wipe>(value: &mut T) {
         let words = size_of::<T>() / size_of::<u64>();
         if align_of::<T>() < align_of::<u64>() {
             wipe_raw(at.cast(), size_of::<T>());
-        } else if words > 12 {
+        } else if words > 16 {
             zero_words(at.cast(), words);
         } else {
             let at = at.cast::<u64>();
-            unrolled!(I in 0 1 2 3 4 5 6 7 8 9 10 11 {
+            unrolled!(I in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 {
                 if I < words {
                     at.add(I).write_volatile(0);
                 }
