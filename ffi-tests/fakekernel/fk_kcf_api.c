@@ -117,9 +117,9 @@ ctx_release(fk_ctx_t *c)
 
 	if (c->c_ctx.cc_provider_private != NULL &&
 	    p->p_ctx.free_context != NULL) {
-		before = fk_state();
+		fk_state(&before);
 		(void) p->p_ctx.free_context(&c->c_ctx);
-		fk_state_check(before, "free_context");
+		fk_state_check(&before, "free_context");
 	}
 	(void) memset(c, 0xdb, sizeof (*c));
 	fk_port_free(c);
@@ -229,10 +229,12 @@ dispatch(request_t *r, crypto_req_handle_t rh)
 static int
 run(request_t *r, crypto_req_handle_t rh)
 {
-	fk_state_t before = fk_state();
-	int rv = dispatch(r, rh);
+	fk_state_t before;
+	int rv;
 
-	fk_state_check(before, "an entry point");
+	fk_state(&before);
+	rv = dispatch(r, rh);
+	fk_state_check(&before, "an entry point");
 	if (ends_context(ops[r->r_op].stage, rh == r, rv))
 		ctx_release(r->r_ctx);
 	request_release(r->r_prov);
@@ -552,11 +554,11 @@ crypto_create_ctx_template(crypto_mechanism_t *mech, crypto_key_t *key,
 	t->ct_prov_handle = r.r_prov->p_id;
 	t->ct_generation = r.r_generation;
 
-	before = fk_state();
+	fk_state(&before);
 	rv = CALL(r.r_prov->p_ctx.create_ctx_template, r.r_prov->p_handle,
 	    &r.r_mech, key, &t->ct_prov_tmpl, &t->ct_size,
 	    kmflag == KM_SLEEP ? NULL : (void *)&fk_kcf_nosleep);
-	fk_state_check(before, "create_ctx_template");
+	fk_state_check(&before, "create_ctx_template");
 	if (rv == CRYPTO_SUCCESS)
 		*ptmpl = t;
 	else

@@ -133,9 +133,9 @@ fk_kstat_read(const char *module, const char *name, fk_kstat_func_t func,
 	if (e == NULL)
 		return (ENOENT);
 	ksp = &e->e_kstat;
-	before = fk_state();
+	fk_state(&before);
 	error = ksp->ks_update == NULL ? 0 : ksp->ks_update(ksp, KSTAT_READ);
-	fk_state_check(before, "ks_update");
+	fk_state_check(&before, "ks_update");
 	if (error != 0)
 		return (error);
 	for (i = 0, knp = ksp->ks_data; i < ksp->ks_ndata; i++, knp++) {

@@ -197,13 +197,14 @@ int
 fk_module_load(const char *name, int (*init)(void))
 {
 	fk_thread_t *t = fk_self();
-	fk_state_t before = fk_state();
+	fk_state_t before;
 	int error;
 
+	fk_state(&before);
 	t->ft_module = name;
 	error = init();
 	t->ft_module = NULL;
-	fk_state_check(before, "_init");
+	fk_state_check(&before, "_init");
 	if ((error == 0) != installed(name)) {
 		fk_violation(FK_V_MODULE, "_init of %s returned %d and left "
 		    "it %sinstalled", name, error, error == 0 ? "un" : "");
@@ -214,10 +215,12 @@ fk_module_load(const char *name, int (*init)(void))
 int
 fk_module_unload(const char *name, int (*fini)(void))
 {
-	fk_state_t before = fk_state();
-	int error = fini();
+	fk_state_t before;
+	int error;
 
-	fk_state_check(before, "_fini");
+	fk_state(&before);
+	error = fini();
+	fk_state_check(&before, "_fini");
 	if ((error == 0) == installed(name)) {
 		fk_violation(FK_V_MODULE, "_fini of %s returned %d and left "
 		    "it %sinstalled", name, error, error == 0 ? "" : "un");

@@ -204,40 +204,34 @@ fk_stats_global(fk_stats_t *s)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
-fk_state_t
-fk_state(void)
+void
+fk_state_read(fk_state_t *s)
 {
-	fk_state_t s = { 0, 0, 0, 0 };
-	fk_thread_t *t;
+	fk_thread_t *t = fk_self();
 
-	if (fk_bench)
-		return (s);
-	t = fk_self();
-	s.s_preempt = t->ft_kthread.t_preempt;
-	s.s_flag = t->ft_kthread.t_flag;
-	s.s_ts = t->ft_ts;
-	s.s_mutexes = t->ft_mutexes;
-	return (s);
+	s->s_preempt = t->ft_kthread.t_preempt;
+	s->s_flag = t->ft_kthread.t_flag;
+	s->s_ts = t->ft_ts;
+	s->s_mutexes = t->ft_mutexes;
 }
 
 void
-fk_state_check(fk_state_t before, const char *what)
+fk_state_compare(const fk_state_t *before, const char *what)
 {
-	fk_state_t now = fk_state();
+	fk_state_t now;
 
-	if (fk_bench)
-		return;
-	if (now.s_preempt != before.s_preempt) {
+	fk_state_read(&now);
+	if (now.s_preempt != before->s_preempt) {
 		fk_violation(FK_V_PREEMPT, "%s came back with preemption "
-		    "depth %d, not %d", what, now.s_preempt, before.s_preempt);
+		    "depth %d, not %d", what, now.s_preempt, before->s_preempt);
 	}
-	if (now.s_flag != before.s_flag || now.s_ts != before.s_ts) {
+	if (now.s_flag != before->s_flag || now.s_ts != before->s_ts) {
 		fk_violation(FK_V_FPU_END, "%s came back with T_KFPU or "
 		    "CR0.TS changed", what);
 	}
-	if (now.s_mutexes != before.s_mutexes) {
+	if (now.s_mutexes != before->s_mutexes) {
 		fk_violation(FK_V_MUTEX, "%s came back with %d mutexes held, "
-		    "not %d", what, now.s_mutexes, before.s_mutexes);
+		    "not %d", what, now.s_mutexes, before->s_mutexes);
 	}
 }
 
