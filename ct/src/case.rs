@@ -25,8 +25,12 @@ pub(crate) enum Form {
     Whole,
     /// In one call, with a template; in the plain C API, with a key in the caller's memory.
     Template,
+    /// In one call, over its own bytes.
+    InPlace,
     /// In one call, as a list of pieces.
     Pieces,
+    /// In one call, as a chain of blocks.
+    Mblk,
     /// In parts.
     Parts,
     /// In parts that are lists; a decryption in KCF's API: without output before the end.
@@ -48,6 +52,7 @@ pub(crate) struct Call {
     pub(crate) key_len: usize,
     pub(crate) iv_len: usize,
     pub(crate) len: usize,
+    pub(crate) tag_len: usize,
     /// Its tag is wrong.
     pub(crate) forged: bool,
 }
@@ -65,17 +70,14 @@ impl Call {
         self.form == Form::Verify || self.mode.has_tag() && self.way == Way::Decrypt
     }
 
-    /// Three pieces, none of whole blocks where the length allows.
-    pub(crate) fn pieces(len: usize) -> Vec<usize> {
-        let (first, second) = (len / 3, len / 5 * 2);
-        vec![first, second, len - first - second]
-    }
-
     fn name(&self, api: &str) -> String {
-        let Self { mode, way, form, key_len, iv_len, len, forged } = *self;
+        let Self { mode, way, form, key_len, iv_len, len, tag_len, forged } = *self;
         let (mode, forged) = (mode.name(), if forged { ", forged" } else { "" });
         let bits = key_len * 8;
-        format!("{api} AES-{bits} {mode} {way:?} {form:?}, IV of {iv_len}, {len} bytes{forged}")
+        format!(
+            "{api} AES-{bits} {mode} {way:?} {form:?}, IV of {iv_len}, {len} bytes, tag of \
+             {tag_len}{forged}"
+        )
     }
 
     fn case(&self, api: Api, run: fn(&Self, &Secret)) -> Case {
@@ -109,7 +111,7 @@ pub(crate) enum Depth {
     /// Every length in one call, fewer in the forms that lead to the same kernels; the key sizes in
     /// turn. On a wide table what it takes from `aesni` is left to that one.
     Edges { wide: bool },
-    /// One in seven of those with a few lengths, another one for each number; always a counter that is
+    /// One in eleven of those with a few lengths, another one for each number; always a counter that is
     /// a hash.
     Sample(usize),
     /// One short message for every mode.
@@ -125,6 +127,10 @@ const LENGTHS: [usize; 26] = [
 ];
 const FEW_LENGTHS: [usize; 7] = [0, 1, 17, 64, 304, 513, 1424];
 const LONG: usize = 1424;
+/// More than a hold, in either pace.
+const BULK: usize = 33_008;
+/// The length of the messages whose tag is cut short.
+const TAGGED: usize = 17;
 
 impl Depth {
     fn lengths(self, form: Form, iv_len: usize) -> &'static [usize] {
@@ -143,10 +149,15 @@ impl Depth {
                 Batch => &[513],
                 _ => &[17, 304],
             },
-            Self::Modes if matches!(form, Whole | Verify | Batch) && iv_len != 1 => &[17],
+            Self::Modes if matches!(form, Whole | Verify | Batch) && iv_len != 1 => &[TAGGED],
             Self::One if form == Whole => &[17],
             Self::Modes | Self::One => &[],
         }
+    }
+
+    /// Whether a message of more than one hold goes in, in one call.
+    fn bulk(self, form: Form, iv_len: usize) -> bool {
+        matches!(self, Self::All | Self::Edges { .. }) && form == Form::Whole && iv_len != 1
     }
 
     fn wants(self, call: &Call, turn: usize) -> bool {
@@ -157,7 +168,7 @@ impl Depth {
         match self {
             Self::Edges { wide } => !(wide && of_aesni && call.form != Form::Batch),
             Self::Sample(number) => {
-                (turn + number).is_multiple_of(7) || hashed && call.form == Form::Whole
+                (turn + number).is_multiple_of(11) || hashed && call.form == Form::Whole
             }
             Self::One => (mode, way, iv_len) == (Mode::Gcm, Way::Decrypt, 12) && !call.forged,
             Self::All | Self::Few | Self::Modes => true,
@@ -179,16 +190,21 @@ impl Depth {
 
 /// The calls of one API.
 pub(crate) fn cases(which: Api, depth: Depth) -> Vec<Case> {
-    use Form::{Batch, Interrupt, Parts, Pieces, Stored, Template, Verify, Whole};
+    use Form::{Batch, InPlace, Interrupt, Mblk, Parts, Pieces, Stored, Template, Verify, Whole};
     let (run, forms): (fn(&Call, &Secret), &[Form]) = match which {
-        Api::Kcf => (kcf::run, &[Whole, Template, Pieces, Parts, Stored, Interrupt, Verify]),
-        Api::Library => (api::run, &[Whole, Template, Pieces, Parts, Stored, Verify, Batch]),
+        Api::Kcf => {
+            (kcf::run, &[Whole, Template, InPlace, Pieces, Mblk, Parts, Stored, Interrupt, Verify])
+        }
+        Api::Library => {
+            (api::run, &[Whole, Template, InPlace, Pieces, Parts, Stored, Verify, Batch])
+        }
     };
     let mut calls = Vec::new();
     for ((mode, way), form) in tasks().into_iter().flat_map(|t| forms.iter().map(move |&f| (t, f)))
     {
         let applies = match form {
             Verify => way == Way::Mac,
+            InPlace => !mode.is_mac(),
             Batch => (mode, way) == (Mode::Cbc, Way::Encrypt),
             // Without output an update of KCF's is in place, but where it waits for a tag.
             Stored => which == Api::Library || mode.is_aead() && way == Way::Decrypt,
@@ -199,16 +215,25 @@ pub(crate) fn cases(which: Api, depth: Depth) -> Vec<Case> {
             continue;
         }
         for &iv_len in depth.iv_lens(mode) {
-            for (turn, &len) in depth.lengths(form, iv_len).iter().enumerate() {
+            let bulk = depth.bulk(form, iv_len).then_some(&BULK);
+            for (turn, &len) in depth.lengths(form, iv_len).iter().chain(bulk).enumerate() {
                 let blocks = matches!(mode, Mode::Ecb | Mode::Cbc);
                 let len = if blocks { len.next_multiple_of(16) } else { len };
                 let key_lens: &[usize] = &[16, 24, 32];
                 let in_turn = &key_lens[turn % 3..][..1];
                 for &key_len in if depth == Depth::All { key_lens } else { in_turn } {
-                    let call = Call { mode, way, form, key_len, iv_len, len, forged: false };
-                    calls.push(call);
-                    if call.verifies() {
-                        calls.push(Call { forged: true, ..call });
+                    // A chain of no bytes has no place in it, not even at its offset.
+                    if form == Mblk && len == 0 {
+                        continue;
+                    }
+                    let short = if len == TAGGED { which.short_tag(mode) } else { None };
+                    for tag_len in [Some(16), short].into_iter().flatten() {
+                        let forged = false;
+                        let call = Call { mode, way, form, key_len, iv_len, len, tag_len, forged };
+                        calls.push(call);
+                        if call.verifies() {
+                            calls.push(Call { forged: true, ..call });
+                        }
                     }
                 }
             }
@@ -228,6 +253,17 @@ pub(crate) enum Api {
 
 impl Api {
     pub(crate) const ALL: [Self; 2] = [Self::Kcf, Self::Library];
+
+    /// A length of a tag that is not the usual one, if there is any.
+    fn short_tag(self, mode: Mode) -> Option<usize> {
+        match (mode, self) {
+            (Mode::Gcm, _) => Some(13),
+            (Mode::Ccm, _) => Some(6),
+            (Mode::Gmac, Self::Library) => Some(12),
+            (Mode::Cmac, Self::Library) => Some(5),
+            _ => None,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ use kcfaes_provider::kcf::{CRYPTO_INVALID_MAC, CRYPTO_SUCCESS};
 use kcfaes_vectors::Mode;
 
 use crate::case::{AAD, Call, Form};
+use crate::library::pieces;
 use crate::secret::Secret;
 use crate::watch::{Region, watched};
 
@@ -20,7 +21,7 @@ pub(crate) fn run(call: &Call, secret: &Secret) {
     let room = match (call.mode, call.way) {
         (mode, Way::Decrypt) if mode.has_tag() => {
             input = if mode.is_mac() { [input, sealed].concat() } else { sealed };
-            let at = input.len() - 16;
+            let at = input.len() - call.tag_len;
             if call.forged {
                 secret.forge(&mut input[at..]);
             }
@@ -36,11 +37,18 @@ pub(crate) fn run(call: &Call, secret: &Secret) {
             sealed.len()
         }
     };
-    let pieces = matches!(call.form, Form::Pieces | Form::Parts | Form::Stored);
-    let buffer = |bytes: &[u8]| match pieces {
-        true => Buffer::new(Format::Uio, bytes, &Call::pieces(bytes.len())),
-        false => Buffer::new(Format::Raw, bytes, &[]),
+    let buffer = |bytes: &[u8]| match call.form {
+        Form::Pieces | Form::Parts | Form::Stored => {
+            Buffer::new(Format::Uio, bytes, &pieces(bytes.len()))
+        }
+        Form::Mblk => Buffer::new(Format::Mblk, bytes, &pieces(bytes.len())),
+        _ => Buffer::new(Format::Raw, bytes, &[]),
     };
+    let in_place = call.form == Form::InPlace;
+    let len = input.len();
+    if in_place {
+        input.resize(len.max(room), 0);
+    }
     let (mut src, mut dst) = (buffer(&input), buffer(&vec![0; room]));
     let mut mac = Buffer::new(Format::Raw, &tag, &[]);
     let mut request = request(call, &secret.key);
@@ -51,7 +59,8 @@ pub(crate) fn run(call: &Call, secret: &Secret) {
     let mut secrets: Vec<Region> = vec![(key.cku_v_data.cast(), secret.key.len())];
     secrets.extend(regions(&mut src));
     secrets.extend(regions(&mut mac));
-    let (mut from, mut to) = (src.data(0, input.len()), dst.data(0, room));
+    let mut to = if in_place { &mut src } else { &mut dst }.data(0, room);
+    let mut from = src.data(0, len);
     let way = call.way;
     let rv = match call.form {
         Form::Template => watched(&secrets, || {
@@ -60,7 +69,7 @@ pub(crate) fn run(call: &Call, secret: &Secret) {
         }),
         Form::Parts | Form::Stored => watched(&secrets, || {
             let stored = call.form == Form::Stored;
-            parts(&mut request, way, stored, (&mut src, input.len()), (&mut dst, room))
+            parts(&mut request, way, stored, (&mut src, len), (&mut dst, room))
         }),
         Form::Interrupt => kernel::in_interrupt(true, || {
             watched(&secrets, || request.atomic(way, None, &mut from, Out::Other(&mut to)))
@@ -110,7 +119,7 @@ fn parts(
 fn request(call: &Call, key: &[u8]) -> Request {
     let aad: &[u8] = if call.mode.is_aead() { &AAD } else { &[] };
     let bits = if call.mode == Mode::Ctr { 32 } else { 0 };
-    let tag_len = if call.mode.has_tag() { 16 } else { 0 };
+    let tag_len = if call.mode.has_tag() { call.tag_len } else { 0 };
     Request::new(call.mode, key, &call.iv(), bits, aad, tag_len).for_text(call.len)
 }
 
@@ -118,7 +127,7 @@ fn request(call: &Call, key: &[u8]) -> Request {
 fn sealed(call: &Call, secret: &Secret, text: &[u8]) -> Vec<u8> {
     let len = match call.mode {
         mode if mode.is_mac() => 16,
-        mode if mode.is_aead() => text.len() + 16,
+        mode if mode.is_aead() => text.len() + call.tag_len,
         _ => text.len(),
     };
     let mut src = Buffer::new(Format::Raw, text, &[]);

@@ -11,6 +11,8 @@
 mod api;
 mod case;
 mod kcf;
+#[path = "../../ffi-tests/tests/library/mod.rs"]
+mod library;
 mod memcheck;
 mod plant;
 mod secret;
