@@ -5,7 +5,7 @@
  * In the kernel kmod/kcfaes_env.c answers, in libkcfaes a few lines over malloc and CPUID. The
  * names are bound by the linker, so that no call to them is indirect.
  *
- * Generated from rust-core/provider/src/engine/env.rs by cargo xtask headers: do not edit.
+ * Generated from rust-core/provider/src/env.rs by cargo xtask headers: do not edit.
  */
 
 #ifndef _KCFAES_ENV_H

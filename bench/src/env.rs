@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The environment that the provider asks for (`kcfaes_provider::engine::env`), with holds that do
+//! The environment that the provider asks for (`kcfaes_provider::env`), with holds that do
 //! nothing: what is measured is the provider, not a kernel's FPU bookkeeping.
 
 use core::alloc::Layout;
@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicI32, Ordering};
 use std::alloc::{alloc, dealloc};
 use std::sync::LazyLock;
 
-use kcfaes_provider::engine::env::{self, kcfaes_hold, kcfaes_stats};
+use kcfaes_provider::env::{self, kcfaes_hold, kcfaes_stats};
 use kcfaes_provider::kcf::{KM_SLEEP, crypto_req_handle_t};
 
 /// The bits of the features that CPUID reports and the system has enabled (XGETBV).

@@ -16,8 +16,8 @@ use kcfaes_ffi_tests::kernel::{
 };
 use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_kernels::{Block, Schedule, entry_aesni};
-use kcfaes_provider::engine::env::kcfaes_hold;
 use kcfaes_provider::engine::{HOLD_BYTES, TableId};
+use kcfaes_provider::env::kcfaes_hold;
 use kcfaes_provider::kcf::{
     CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_INVALID_MAC, CRYPTO_KEY_SIZE_RANGE,
     CRYPTO_SUCCESS, crypto_data_t,

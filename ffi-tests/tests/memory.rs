@@ -88,7 +88,7 @@ fn free_template((block, size): (*mut c_void, usize)) {
     // SAFETY: it came from the environment's heap with this size.
     unsafe {
         block.write_bytes(0, size);
-        kcfaes_provider::engine::env::free(block, size);
+        kcfaes_provider::env::free(block, size);
     }
 }
 
@@ -576,14 +576,14 @@ fn freed_blocks_are_wiped() {
     }
     // The control: a block with a secret in it is found.
     SECRETS.set(vec![("a planted secret", b"sixteen bytes of".to_vec())]);
-    let block = kcfaes_provider::engine::env::alloc(300, KM_NOSLEEP).expect("memory");
+    let block = kcfaes_provider::env::alloc(300, KM_NOSLEEP).expect("memory");
     // SAFETY: 300 bytes of ours.
     unsafe {
         block.write_bytes(0, 300);
         block
             .add(77)
             .copy_from_nonoverlapping(core::ptr::NonNull::from(b"sixteen bytes of").cast(), 16);
-        kcfaes_provider::engine::env::free(block, 300);
+        kcfaes_provider::env::free(block, 300);
     }
     SECRETS.set(vec![]);
     assert_eq!(FREED.take().1.len(), 2, "the planted secret was not found");

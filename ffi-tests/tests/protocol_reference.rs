@@ -171,7 +171,7 @@ fn template_size() -> usize {
     assert_eq!(spi::create_template(mech, key, Some(&mut block), Some(&mut size)), 0);
     let block = core::ptr::NonNull::new(block.cast::<u8>()).expect("a block");
     // SAFETY: it came from the environment's heap with this size.
-    unsafe { kcfaes_provider::engine::env::free(block, size) };
+    unsafe { kcfaes_provider::env::free(block, size) };
     size
 }
 

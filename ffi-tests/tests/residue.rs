@@ -704,7 +704,7 @@ fn every_operation(search: &mut impl Watch, message: &Message, way: Way, cut: &[
     // SAFETY: the block is ours to free, with the size that the framework is told; it wipes it.
     unsafe {
         at.write_bytes(0, block.1);
-        kcfaes_provider::engine::env::free(at, block.1);
+        kcfaes_provider::env::free(at, block.1);
     }
     let _ = spi::free_nothing();
 }
@@ -817,12 +817,12 @@ fn nothing_secret_is_left_behind() {
     for place in ["stack", "register"] {
         assert!(search.found.iter().any(|f| f.contains(place)), "{place}: {:?}", search.found);
     }
-    let block = kcfaes_provider::engine::env::alloc(100, 0).expect("memory");
+    let block = kcfaes_provider::env::alloc(100, 0).expect("memory");
     // SAFETY: 100 bytes of ours.
     unsafe {
         block.write_bytes(FILL, 100);
         block.add(33).copy_from_nonoverlapping(core::ptr::NonNull::from(&planted).cast(), 16);
-        kcfaes_provider::engine::env::free(block, 100);
+        kcfaes_provider::env::free(block, 100);
     }
     assert_eq!(found(&search.secrets, &FREED.lock().expect("one thread"), "heap").len(), 1);
     search.found.clear();

@@ -232,10 +232,7 @@ fn key_of_template(message: &Message, maker: TableId) -> Key {
     // framework's to free, with the size that it was told.
     unsafe {
         let key = (*block.cast::<u8>().add(place).cast::<Key>()).clone();
-        kcfaes_provider::engine::env::free(
-            core::ptr::NonNull::new(block.cast()).expect("a block"),
-            size,
-        );
+        kcfaes_provider::env::free(core::ptr::NonNull::new(block.cast()).expect("a block"), size);
         key
     }
 }

@@ -60,7 +60,7 @@ impl ReadOnly {
             assert_eq!(libc::mprotect(pages.cast(), PAGES, libc::PROT_READ), 0);
             let before = core::slice::from_raw_parts(at, size).to_vec();
             let block = core::ptr::NonNull::new(block).expect("a block");
-            kcfaes_provider::engine::env::free(block, size);
+            kcfaes_provider::env::free(block, size);
             Self { pages, at: at.cast(), before }
         }
     }

@@ -7,7 +7,9 @@ use std::{fs, io};
 
 use crate::process::{cargo, joined, run};
 use crate::rust_source::Source;
-use crate::{Result, Tree, audit, cpus, cstyle, ct, fuzz, headers, install, kmod, library, setup};
+use crate::{
+    Result, Tree, audit, cpus, cstyle, ct, fuzz, headers, install, kmod, layers, library, setup,
+};
 
 /// A check's name and what it does.
 type Step = (&'static str, fn(&Tree) -> Result<()>);
@@ -19,7 +21,7 @@ const OPTIONAL: [(Step, &[setup::Need]); 3] = [
     (("fuzz targets", fuzz::check), setup::FUZZ),
 ];
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("rustfmt", |tree| {
         // The comparison's peers and the fuzz targets are workspaces apart.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
@@ -36,6 +38,7 @@ const STEPS: [Step; 12] = [
             .current_dir(tree.root.join("vectors")))
     }),
     ("headers", headers::check),
+    ("layers", layers::command),
     ("clippy", clippy),
     ("rooms and their audit", audit::command),
     ("modules, run in userland", |tree| kmod::command(tree, &[])),

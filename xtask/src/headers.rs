@@ -78,7 +78,7 @@ const HEADERS: [Header; 6] = [
     },
     Header {
         file: "kcfaes_env.h",
-        source: "provider/src/engine/env.rs",
+        source: "provider/src/env.rs",
         about: "",
         content: Content::Environment,
     },
@@ -424,7 +424,7 @@ mod tests {
         let tree = copy_of_tree("environment");
         replace(
             &tree,
-            "rust-core/provider/src/engine/env.rs",
+            "rust-core/provider/src/env.rs",
             "kcfaes_env_features() -> u32",
             "kcfaes_env_features() -> u64",
         );

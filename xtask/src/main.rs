@@ -18,6 +18,7 @@ mod gate;
 mod headers;
 mod install;
 mod kmod;
+mod layers;
 mod layout;
 mod library;
 mod package;
@@ -45,6 +46,7 @@ usage: cargo xtask VERB
                  interleaved run (bench --quick: less, with those that are built)
   rooms          builds the two rooms of the kernel object: target/rooms/{kernels,provider,kcfaes_rooms}.o
   audit          builds the rooms and proves their contracts on the objects
+  layers         checks that the modules of each room only use those below them
   kmod           builds and audits the kernel modules and runs them in the userland KCF;
                  with GATE=DIR, a checkout of illumos-gate: builds and audits those that illumos can
                  load, target/illumos/{kcfaes,aes,kcfaes_test}
@@ -120,6 +122,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["setup"] => Ok(()),
         ["rooms"] => rooms::build(&tree).map(drop),
         ["audit"] => audit::command(&tree),
+        ["layers"] => layers::command(&tree),
         ["kmod", rest @ ..] => kmod::command(&tree, rest),
         ["illumos", rest @ ..] => package::command(&tree, rest),
         ["cpus"] => cpus::command(&tree),

@@ -7,7 +7,8 @@ use core::ffi::c_void;
 use core::ptr::null_mut;
 
 use kcfaes_capi::spi::{kcfaes_create_ctx_template, kcfaes_decrypt_atomic, kcfaes_encrypt_atomic};
-use kcfaes_provider::engine::{env, select};
+use kcfaes_provider::engine::select;
+use kcfaes_provider::env;
 use kcfaes_provider::kcf::{
     AES_CBC_MECH_INFO_TYPE, AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
     CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS, CRYPTO_DATA_RAW, CRYPTO_KEY_RAW, CRYPTO_SUCCESS,

@@ -24,17 +24,17 @@ use core::ptr::NonNull;
 
 use kcfaes_kernels::{Block, ChainKeys};
 use kcfaes_provider::data::{Data, Flat, Io, Run, exists};
-use kcfaes_provider::engine::{
-    Chain, Fpu, Secret, TableId, env, force, general_registers, select, wipe_raw,
-};
+use kcfaes_provider::engine::{Chain, Fpu, Material, TableId, force, select};
+use kcfaes_provider::env;
 use kcfaes_provider::kcf::{
     self, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, KM_SLEEP, Result, UIO_SYSSPACE,
     crypto_data_cdu_t, crypto_data_t, iovec_t, uio_t,
 };
-use kcfaes_provider::key::{Key, Material};
+use kcfaes_provider::key::Key;
 use kcfaes_provider::mode::{Operation, Produced, cbc_encrypt_batch, same_tag};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
 use kcfaes_provider::selftest;
+use kcfaes_provider::wipe::{Secret, general_registers, wipe_raw};
 
 use crate::context::Heap;
 

@@ -9,11 +9,13 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-use kcfaes_provider::engine::{Fpu, Wipe, env, wipe_raw};
+use kcfaes_provider::engine::Fpu;
+use kcfaes_provider::env;
 use kcfaes_provider::kcf::{Error, Result, crypto_spi_ctx_template_t};
 use kcfaes_provider::key::Key;
 use kcfaes_provider::mode::Operation;
 use kcfaes_provider::request::Direction;
+use kcfaes_provider::wipe::{Wipe, wipe_raw};
 
 /// A block of the environment's heap, wiped before it goes back.
 struct Block {

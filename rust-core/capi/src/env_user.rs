@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The environment in libkcfaes: what `kcfaes_provider::engine::env` asks, answered by malloc and
+//! The environment in libkcfaes: what `kcfaes_provider::env` asks, answered by malloc and
 //! CPUID.
 //!
 //! A process owns its vector registers and is never in an interrupt, so a hold does nothing. The
@@ -10,7 +10,7 @@ use core::arch::x86_64::{__cpuid, __cpuid_count};
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use kcfaes_provider::engine::env::{self, kcfaes_hold, kcfaes_stats};
+use kcfaes_provider::env::{self, kcfaes_hold, kcfaes_stats};
 use kcfaes_provider::kcf::{KM_SLEEP, crypto_req_handle_t};
 
 unsafe extern "C" {

@@ -22,16 +22,17 @@ use core::ffi::{c_int, c_uint, c_void};
 use core::ptr::NonNull;
 
 use kcfaes_provider::data::{Data, Flat, Io};
-use kcfaes_provider::engine::{Fpu, Secret, env, general_registers};
+use kcfaes_provider::engine::{Fpu, Material};
+use kcfaes_provider::env;
 use kcfaes_provider::kcf::{
     CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW, CRYPTO_PROVIDER_READY, CRYPTO_SUCCESS, Error, Result,
     crypto_ctx_t, crypto_data_t, crypto_key_t, crypto_mechanism_t, crypto_provider_handle_t,
     crypto_req_handle_t, crypto_session_id_t, crypto_spi_ctx_template_t,
 };
-use kcfaes_provider::key::Material;
 use kcfaes_provider::mode::{Operation, Produced, same_tag};
 use kcfaes_provider::request::{Mechanism, Parameter, check_format, key_bytes};
 use kcfaes_provider::stats;
+use kcfaes_provider::wipe::{Secret, general_registers};
 
 use crate::context::{Context, Group, HeapKey, Template};
 

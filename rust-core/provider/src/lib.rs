@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The provider room: AES mechanisms of the illumos Kernel Cryptographic Framework.
 //!
-//! In the order of the data's way: [`request`] checks mechanism, key and parameter; [`key`] holds
-//! what is computed once per key; [`data`] turns raw, uio and mblk into runs; [`engine`] chooses the
-//! table and takes the FPU, for a bounded time; [`mode`] gives the runs their meaning; [`portable`]
-//! is the table that runs anywhere. Nothing points back.
+//! From the bottom up: [`kcf`] has the framework's structures and numbers; [`env`] is what the room asks of
+//! its system, [`wipe`] erases; [`key`] is what is computed once for a key; [`request`] checks mechanism, key
+//! and parameter; [`data`] turns raw, uio and mblk into runs; [`portable`] is the table that runs anywhere;
+//! [`engine`] chooses the table and takes the FPU, for a bounded time; [`mode`] gives the runs their meaning;
+//! [`selftest`] and [`stats`] look at all of it. Nothing points up: `cargo xtask layers` checks it.
 //!
 //! In the kernel object this room has no vector register, no panic and no indirect branch.
 #![cfg_attr(not(test), no_std)]
@@ -12,8 +13,10 @@
 
 #[allow(unsafe_code, reason = "raw pointers of KCF data become runs here")]
 pub mod data;
-#[allow(unsafe_code, reason = "the environment, the kernels and erasing memory")]
+#[allow(unsafe_code, reason = "the kernels are called here, and holds taken")]
 pub mod engine;
+#[allow(unsafe_code, reason = "what the environment answers")]
+pub mod env;
 pub mod kcf;
 pub mod key;
 pub mod mode;
@@ -24,3 +27,5 @@ pub mod selftest;
 #[allow(unsafe_code, reason = "counters that the environment keeps")]
 pub mod stats;
 pub mod watch;
+#[allow(unsafe_code, reason = "erasing memory")]
+pub mod wipe;

@@ -42,6 +42,16 @@ pub enum Direction {
     Decrypt,
 }
 
+impl Direction {
+    /// What a length is answered with that cannot be: no multiple of the block, or not what was declared.
+    pub fn wrong_length(self) -> Error {
+        match self {
+            Self::Encrypt => Error::DATA_LEN_RANGE,
+            Self::Decrypt => Error::ENCRYPTED_DATA_LEN_RANGE,
+        }
+    }
+}
+
 /// A mechanism's parameter, its pointers followed. Nothing of it need outlive the init call.
 #[derive(Clone, Copy)]
 pub enum Parameter<'a> {
@@ -157,13 +167,8 @@ impl Mechanism {
     /// `DATA_LEN_RANGE` or, decrypting, `ENCRYPTED_DATA_LEN_RANGE`
     #[inline]
     pub fn check_len(self, direction: Direction, len: usize) -> Result<()> {
-        match (self, direction) {
-            (Self::Ecb | Self::Cbc, Direction::Encrypt) if len & 15 != 0 => {
-                Err(Error::DATA_LEN_RANGE)
-            }
-            (Self::Ecb | Self::Cbc, Direction::Decrypt) if len & 15 != 0 => {
-                Err(Error::ENCRYPTED_DATA_LEN_RANGE)
-            }
+        match self {
+            Self::Ecb | Self::Cbc if len & 15 != 0 => Err(direction.wrong_length()),
             _ => Ok(()),
         }
     }

@@ -20,6 +20,7 @@ use crate::kcf::{Error, KM_NOSLEEP, Result};
 use crate::key::Key;
 use crate::mode::Operation;
 use crate::request::{Direction, Mechanism, Parameter};
+use crate::wipe::Wipe;
 
 /// Where a table gave a wrong answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,10 @@ pub struct Scratch {
     key: Key,
     message: [u8; LEN],
 }
+
+#[allow(unsafe_code, reason = "a statement about values")]
+// SAFETY: a key and bytes.
+unsafe impl Wipe for Scratch {}
 
 impl Default for Scratch {
     fn default() -> Self {

@@ -11,8 +11,8 @@ use core::ffi::c_int;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::env::{self, MECHANISMS, RESULTS, TABLES, kcfaes_stats};
 use crate::engine::{Fpu, TableId};
+use crate::env::{self, MECHANISMS, RESULTS, TABLES, kcfaes_stats};
 use crate::kcf::Error;
 use crate::request::Mechanism;
 

@@ -8,7 +8,7 @@
 use core::ffi::c_void;
 use core::marker::PhantomData;
 
-use crate::engine::env;
+use crate::env;
 use crate::kcf::{
     CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, Result, UIO_SYSSPACE, crypto_data_t,
     crypto_req_handle_t, iovec_t, mblk_t,

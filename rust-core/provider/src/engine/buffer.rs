@@ -5,9 +5,10 @@
 use core::ffi::c_int;
 use core::ptr::NonNull;
 
-use super::env;
 use crate::data::Segments;
+use crate::env;
 use crate::kcf::{Error, KM_NOSLEEP, Result};
+use crate::wipe::wipe_bytes;
 
 /// First size; later ones double.
 const FIRST_CAPACITY: usize = 4096;
@@ -98,7 +99,7 @@ impl Buffer {
 
     #[inline(never)]
     fn give_back(&mut self) {
-        super::wipe::wipe_bytes(self.bytes());
+        wipe_bytes(self.bytes());
         // SAFETY: it came from `alloc` with this size, and nothing refers to it any more.
         unsafe { env::free(self.at, self.capacity) };
     }

@@ -5,8 +5,8 @@ use core::mem::MaybeUninit;
 
 use super::fpu::{Fpu, LEAST_HOLD, Pace, RUN_COST};
 use super::step::Step;
-use super::wipe;
 use crate::data::{Pair, Short};
+use crate::wipe::wipe;
 
 /// Runs that go to a kernel in one call.
 const RUNS: usize = 16;

@@ -5,17 +5,13 @@ use core::cell::Cell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use kcfaes_kernels::Powers;
 use kcfaes_kernels::entry_aesni::kcfaes_wipe_aesni;
 use kcfaes_kernels::entry_vaes256::kcfaes_wipe_vaes256;
 use kcfaes_kernels::entry_vaes512::kcfaes_wipe_vaes512;
 
-use super::env::{self, kcfaes_hold};
-use super::kernel::needed;
 use super::select::{Table, TableId, select};
-use super::wipe;
-use crate::portable;
-use crate::watch;
+use crate::env::{self, kcfaes_hold};
+use crate::{portable, watch, wipe};
 
 /// Cost units of one hold unless [`set_hold_bytes`] says otherwise: 7 to 16 microseconds of a core. A unit
 /// is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
@@ -100,14 +96,6 @@ impl Hold<'_> {
             self.low.set(self.low.get().min(wipe::stack_pointer()));
         }
         self.table
-    }
-
-    /// The table to run where `powers` hash `len` bytes: a key that was set where only a narrower
-    /// table could run has too few for more than a short text in a wide one.
-    #[inline(always)]
-    pub(super) fn hashing(&self, powers: &Powers, len: usize) -> TableId {
-        let (table, set) = (self.table(), powers.set as usize);
-        if set >= table.powers() || set >= needed(len) { table } else { TableId::Aesni }
     }
 }
 

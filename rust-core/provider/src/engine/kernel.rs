@@ -10,11 +10,11 @@ use kcfaes_kernels::{entry_aesni as aesni, entry_vaes256 as vaes256, entry_vaes5
 
 use super::fpu::Hold;
 use super::select::TableId;
-use super::wipe;
 use crate::data::{Run, Runs};
 use crate::key::Key;
 use crate::portable;
 use crate::request::Direction;
+use crate::wipe::wipe;
 
 /// A CBC encryption among others: the text that is left, whole blocks.
 pub struct Chain<'a> {
@@ -27,13 +27,21 @@ pub struct Chain<'a> {
 }
 
 /// Powers of H that a text of `len` bytes takes, and two blocks beside it: the AAD's and the lengths'.
-pub(super) const fn needed(len: usize) -> usize {
+const fn needed(len: usize) -> usize {
     len.div_ceil(16).saturating_add(2)
 }
 
 // SAFETY of every block below: the hold proves that the FPU is ours and that the CPU has the table;
 // a run's ranges are valid and equal or disjoint; references are valid.
 impl Hold<'_> {
+    /// The table to run where `powers` hash `len` bytes: a key that was set where only a narrower
+    /// table could run has too few for more than a short text in a wide one.
+    #[inline(always)]
+    fn hashing(&self, powers: &Powers, len: usize) -> TableId {
+        let (table, set) = (self.table(), powers.set as usize);
+        if set >= table.powers() || set >= needed(len) { table } else { TableId::Aesni }
+    }
+
     /// Expands a key of 16, 24 or 32 bytes.
     pub fn key_expand(&self, schedule: &mut Schedule, key: &[u8]) {
         match self.table() {
@@ -222,7 +230,7 @@ impl Hold<'_> {
         if multiply && table == TableId::Portable {
             let mut hash = core::mem::take(y);
             portable::ghash(p, y, &hash.0);
-            wipe::wipe(&mut hash);
+            wipe(&mut hash);
         }
         // SAFETY: see above; the runs have so many bytes.
         unsafe {

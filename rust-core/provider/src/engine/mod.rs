@@ -3,17 +3,16 @@
 
 mod buffer;
 pub(crate) mod drive;
-pub mod env;
 mod fpu;
 mod kernel;
+mod material;
 mod select;
 mod step;
-mod wipe;
 
 pub(crate) use buffer::Buffer;
 pub use fpu::{Fpu, HOLD_BYTES, Hold, Pace, set_hold_bytes};
 pub use kernel::Chain;
 pub(crate) use kernel::inc32;
+pub use material::Material;
 pub use select::{Table, TableId, force, probe, select};
 pub(crate) use step::Step;
-pub use wipe::{Secret, Wipe, general_registers, wipe, wipe_bytes, wipe_raw};

@@ -10,8 +10,7 @@ use core::mem::MaybeUninit;
 
 use kcfaes_kernels::{Block, BlockMode};
 
-use super::gcm::same_tag;
-use super::take_back;
+use super::tag::{same_tag, take_back};
 use crate::data::{Data, Io, Pair, Segments, Short};
 use crate::engine::drive::{Carry, drive, yield_to};
 use crate::engine::{Buffer, Fpu, Pace, Step};
@@ -195,7 +194,7 @@ impl Ccm {
         let produced = match direction {
             Direction::Encrypt if all as u64 == self.declared => all.saturating_add(self.attached),
             Direction::Decrypt if all as u64 == self.total() => all.saturating_sub(self.attached),
-            _ => return Err(super::ragged(direction)),
+            _ => return Err(direction.wrong_length()),
         };
         Ok((produced, io.pair(produced, room)?))
     }
@@ -252,7 +251,7 @@ impl Ccm {
 
     /// What waits for a part of `len` bytes of a text without MAC, if that many were declared.
     pub(super) fn for_part(&self, direction: Direction, len: usize) -> Result<&Carry> {
-        self.grown(len, self.declared, super::ragged(direction)).map(|_| &self.carry)
+        self.grown(len, self.declared, direction.wrong_length()).map(|_| &self.carry)
     }
 
     /// Transforms a part of `len` bytes, which are [`for_part`](Self::for_part): every block that is complete.

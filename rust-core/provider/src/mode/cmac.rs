@@ -5,8 +5,9 @@ use kcfaes_kernels::{Block, BlockMode};
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Pace, Secret, Step};
+use crate::engine::{Fpu, Pace, Step};
 use crate::key::Key;
+use crate::wipe::Secret;
 
 /// State between the parts of a message.
 pub(super) struct Cmac {

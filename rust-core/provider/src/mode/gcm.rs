@@ -10,15 +10,15 @@ use core::mem::{MaybeUninit, take};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use kcfaes_kernels::{Block, CounterBlock, Tag};
-use subtle::ConstantTimeEq;
 
-use super::take_back;
+use super::tag::{same_tag, take_back};
 use crate::data::{Data, Io, Overlap, Pair, Segments, Short};
 use crate::engine::drive::{Carry, drive, yield_to};
-use crate::engine::{Buffer, Fpu, Pace, Step, inc32, wipe};
+use crate::engine::{Buffer, Fpu, Material, Pace, Step, inc32};
 use crate::kcf::{Error, Result};
-use crate::key::{Key, Material};
+use crate::key::Key;
 use crate::request::Direction;
+use crate::wipe::wipe;
 
 /// Longest text in bytes: 2^32 - 2 blocks (SP 800-38D section 5.2.1.1).
 pub(super) const MAX_TEXT: u64 = ((1 << 32) - 2) * 16;
@@ -110,20 +110,6 @@ impl Ghash {
         fpu.held().gcm(Direction::Encrypt, key, &mut { ZERO }, y, &[], 0, multiply, end);
         y
     }
-}
-
-/// Whether the first `len` bytes of two tags are equal; a tag has 1 to 16. In constant time, and as numbers:
-/// bytes compared one by one are spread over the stack.
-///
-/// # Errors
-/// `INVALID_MAC`
-pub fn same_tag(computed: &[u8; 16], received: &[u8; 16], len: usize) -> Result<()> {
-    let differ = u128::from_le_bytes(*computed) ^ u128::from_le_bytes(*received);
-    // The first byte is the lowest.
-    let beyond = 16_usize.checked_sub(len).filter(|&beyond| beyond < 16);
-    let differ = differ << (8 * beyond.ok_or(Error::INVALID_MAC)?);
-    let differ = differ as u64 | (differ >> 64) as u64;
-    if bool::from(differ.ct_eq(&0)) { Ok(()) } else { Err(Error::INVALID_MAC) }
 }
 
 /// How a decryption in parts releases plaintext.

@@ -4,7 +4,8 @@
 
 use kcfaes_kernels::Block;
 
-use super::gcm::{Ghash, MAX_AAD, same_tag};
+use super::gcm::{Ghash, MAX_AAD};
+use super::tag::same_tag;
 use crate::data::Pair;
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace, Step};

@@ -13,6 +13,7 @@ mod ctr;
 mod ecb;
 mod gcm;
 mod gmac;
+mod tag;
 
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
@@ -24,14 +25,16 @@ use self::cmac::Cmac;
 use self::ctr::Ctr;
 use self::ecb::Ecb;
 use self::gcm::Gcm;
-pub use self::gcm::{same_tag, set_gcm_stream};
+pub use self::gcm::set_gcm_stream;
 use self::gmac::Gmac;
+pub use self::tag::same_tag;
 use crate::data::{Data, Io, Pair, Segments};
-use crate::engine::drive::{Carry, drive};
-use crate::engine::{Buffer, Fpu, Pace, Step, Wipe, wipe};
+use crate::engine::drive::Carry;
+use crate::engine::{Buffer, Fpu, Material};
 use crate::kcf::{Error, Result};
-use crate::key::{Key, Material};
+use crate::key::Key;
 use crate::request::{Direction, Mechanism, Parameter};
+use crate::wipe::{Wipe, wipe};
 
 /// One message in one mode and direction.
 pub struct Operation {
@@ -324,7 +327,7 @@ impl Operation {
             Mode::Ended => return Err(Error::OPERATION_NOT_INITIALIZED),
             Mode::Ecb(Ecb { carry }) | Mode::Cbc(Cbc { carry, .. }) => {
                 if whole && (carry.len() | len) & 15 != 0 {
-                    return Err(ragged(direction));
+                    return Err(direction.wrong_length());
                 }
                 carry
             }
@@ -439,7 +442,7 @@ impl Operation {
             Mode::Ended => return Err(Error::OPERATION_NOT_INITIALIZED),
             Mode::Ecb(Ecb { carry }) | Mode::Cbc(Cbc { carry, .. }) => {
                 if carry.len() != 0 {
-                    return Err(ragged(direction));
+                    return Err(direction.wrong_length());
                 }
                 0
             }
@@ -486,28 +489,6 @@ impl Drop for Operation {
     fn drop(&mut self) {
         wipe(&mut self.mode);
     }
-}
-
-/// A length that cannot be: no multiple of the block, or not what was declared.
-fn ragged(direction: Direction) -> Error {
-    match direction {
-        Direction::Encrypt => Error::DATA_LEN_RANGE,
-        Direction::Decrypt => Error::ENCRYPTED_DATA_LEN_RANGE,
-    }
-}
-
-/// A forged message's plaintext goes: where output is input `step`, from its beginning, makes it ciphertext
-/// again, the rest of the output becomes zero. The text is the first `len` bytes. The kernels that
-/// deciphered it must take it back, as many blocks at a time: a list may name a byte twice.
-#[inline(never)]
-fn take_back(mut message: Pair<'_>, len: usize, step: &mut Step<'_>, pace: Pace, fpu: &mut Fpu) {
-    message.limit(len);
-    if message.aliased() {
-        // An error here is that for which the text is taken back: the list ends where it did before.
-        _ = drive(fpu, pace, &mut message.clone(), len, step);
-    }
-    fpu.end();
-    message.zero_destination();
 }
 
 /// Input and output of a part in a mode that emits whole blocks, and the bytes it will emit.

@@ -9,14 +9,11 @@
 //! 11 cycles a byte of AES-128, and spares each key a second form. Decryption is the equivalent
 //! inverse cipher (section 5.3.5).
 
-use super::sbox::{inv_sub_bytes, sub_bytes};
+use super::sbox::{State, inv_sub_bytes, sub_bytes};
 use kcfaes_kernels::{Block, Schedule};
 
 /// Bytes of the four blocks that are worked on at once.
 pub(super) const BATCH: usize = 64;
-
-/// Bit i of each of 64 bytes in word i.
-pub(super) type State = [u64; 8];
 
 /// Encrypts four blocks.
 #[inline(never)]

@@ -9,7 +9,8 @@
 //! With S(x) = A·x⁻¹ + 63₁₆ the inverse is S⁻¹(x) = (A⁻¹·(x + 63₁₆))⁻¹: the same core between other
 //! linear layers, which a greedy search for short linear programs found (23 and 29 gates).
 
-use super::aes::State;
+/// Bit i of each of 64 bytes in word i.
+pub(super) type State = [u64; 8];
 
 /// SubBytes.
 #[inline(never)]

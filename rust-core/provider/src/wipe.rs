@@ -16,10 +16,6 @@ unsafe impl<const N: usize> Wipe for [u8; N] {}
 unsafe impl Wipe for kcfaes_kernels::Block {}
 // SAFETY: bytes.
 unsafe impl Wipe for kcfaes_kernels::ChainKeys {}
-// SAFETY: bytes and integers.
-unsafe impl Wipe for crate::key::Key {}
-// SAFETY: a key and bytes.
-unsafe impl Wipe for crate::selftest::Scratch {}
 
 /// A value that is wiped when it goes out of scope, on whichever way.
 #[derive(Debug)]
@@ -152,7 +148,7 @@ pub fn general_registers() {
 
 /// The stack pointer of the function that this is inlined into.
 #[inline(always)]
-pub(super) fn stack_pointer() -> usize {
+pub(crate) fn stack_pointer() -> usize {
     let here;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags)) };
@@ -166,7 +162,7 @@ pub(super) fn stack_pointer() -> usize {
 /// checker sees no write below the stack. The kernel object's stack pointer only moves by constants, so
 /// that the audit can follow it.
 #[inline(never)]
-pub(super) fn dead_stack(low: usize, below: usize) {
+pub(crate) fn dead_stack(low: usize, below: usize) {
     let low = low.saturating_sub(below) & !15;
     // SAFETY: what lies below the stack pointer is no longer anybody's; an interrupt or a signal puts
     // its frame there, and has left when the stores go on. The compiler has nothing there either: it
@@ -205,7 +201,7 @@ pub(super) fn dead_stack(low: usize, below: usize) {
 
 /// Zeros the vector registers that this room's own code uses where it is compiled with any: in the
 /// kernel object it is not.
-pub(super) fn registers() {
+pub(crate) fn registers() {
     #[cfg(target_feature = "sse2")]
     // SAFETY: touches the named registers only, all of which are declared.
     unsafe {

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A key is set: its round keys, and the powers of its H.
+
+use super::fpu::{Fpu, Pace};
+use crate::key::Key;
+
+/// Key set-up counts as this many bytes of a hold: its time, about that of 1 KiB of text.
+const SETUP_BYTES: usize = 1024;
+
+/// The key of a message in one call.
+pub enum Material<'a> {
+    /// A key that was set before.
+    Set(&'a Key),
+    /// One that is set when everything else about the message was found right: that takes a hold.
+    Raw {
+        /// The place of the key, all zero.
+        key: &'a mut Key,
+        /// The 16, 24 or 32 bytes.
+        bytes: &'a [u8],
+        /// As in [`Key::set`].
+        hashed: usize,
+    },
+}
+
+impl<'a> Material<'a> {
+    /// The key.
+    #[inline(always)]
+    pub fn set(self, fpu: &mut Fpu) -> &'a Key {
+        match self {
+            Self::Set(key) => key,
+            Self::Raw { key, bytes, hashed } => {
+                key.set(fpu, bytes, hashed);
+                key
+            }
+        }
+    }
+}
+
+impl Key {
+    /// Expands `key` (16, 24 or 32 bytes), with the powers of H that are worth while where `hashed`
+    /// bytes will be hashed; none if that is 0. A `self` that was never set must be all zero.
+    pub fn set(&mut self, fpu: &mut Fpu, key: &[u8], hashed: usize) {
+        // Whatever is granted: what it counts as is no length of a text.
+        let (hold, _) = fpu.hold(Pace::Parallel, SETUP_BYTES);
+        hold.key_expand(&mut self.schedule, key);
+        if hashed > 0 {
+            hold.ghash_init(&self.schedule, &mut self.powers, hashed);
+        }
+    }
+}

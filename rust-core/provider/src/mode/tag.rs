@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Tags: two are compared, and the text of a forged message is taken back.
+
+use subtle::ConstantTimeEq;
+
+use crate::data::Pair;
+use crate::engine::drive::drive;
+use crate::engine::{Fpu, Pace, Step};
+use crate::kcf::{Error, Result};
+
+/// Whether the first `len` bytes of two tags are equal; a tag has 1 to 16. In constant time, and as numbers:
+/// bytes compared one by one are spread over the stack.
+///
+/// # Errors
+/// `INVALID_MAC`
+pub fn same_tag(computed: &[u8; 16], received: &[u8; 16], len: usize) -> Result<()> {
+    let differ = u128::from_le_bytes(*computed) ^ u128::from_le_bytes(*received);
+    // The first byte is the lowest.
+    let beyond = 16_usize.checked_sub(len).filter(|&beyond| beyond < 16);
+    let differ = differ << (8 * beyond.ok_or(Error::INVALID_MAC)?);
+    let differ = differ as u64 | (differ >> 64) as u64;
+    if bool::from(differ.ct_eq(&0)) { Ok(()) } else { Err(Error::INVALID_MAC) }
+}
+
+/// A forged message's plaintext goes: where output is input `step`, from its beginning, makes it ciphertext
+/// again, the rest of the output becomes zero. The text is the first `len` bytes. The kernels that
+/// deciphered it must take it back, as many blocks at a time: a list may name a byte twice.
+#[inline(never)]
+pub(super) fn take_back(
+    mut message: Pair<'_>,
+    len: usize,
+    step: &mut Step<'_>,
+    pace: Pace,
+    fpu: &mut Fpu,
+) {
+    message.limit(len);
+    if message.aliased() {
+        // An error here is that for which the text is taken back: the list ends where it did before.
+        _ = drive(fpu, pace, &mut message.clone(), len, step);
+    }
+    fpu.end();
+    message.zero_destination();
+}
