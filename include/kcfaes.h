@@ -11,7 +11,18 @@
  * and output have more than 64 pieces together, whose addresses do not ascend: for the length of
  * the call 16 bytes for each piece. If there is no memory it is KCFAES_HOST_MEMORY.
  *
- * Generated from rust-core/capi/src/api.rs by cargo xtask headers: do not edit.
+ * Sections:
+ * - Version and errors
+ * - Keys
+ * - Lists of pieces
+ * - AES-GCM
+ * - AES-CCM
+ * - AES-GMAC and AES-CMAC
+ * - AES-CTR, AES-CBC and AES-ECB
+ * - Messages in parts
+ * - Tables of kernels, and the self-test
+ *
+ * Generated from rust-core/capi/src/api by cargo xtask headers: do not edit.
  */
 
 #ifndef _KCFAES_H
@@ -33,16 +44,11 @@
 #define KCFAES_MUST_USE
 #endif
 
-/*
- * Bytes of memory that are enough for a key, at any alignment, in every version with this soname.
- */
-#define KCFAES_KEY_SIZE 2048
+#ifdef __cplusplus
+extern "C" {
+#endif /* __cplusplus */
 
-/*
- * Bytes of memory that are enough for a context, at any alignment, in every version with this
- * soname.
- */
-#define KCFAES_CTX_SIZE 512
+/* ---- Version and errors ---------------------------------------------------------------------- */
 
 /* What a function answers: 0, or the number that KCF has for it in sys/crypto/common.h. */
 typedef enum kcfaes_rc {
@@ -82,11 +88,13 @@ typedef enum kcfaes_rc {
     KCFAES_INVALID_MAC = 72,
 } kcfaes_rc;
 
-/*
- * A message in parts, in any mode. One thread at a time. The key must stay until the message ends.
- * It must not be copied or moved.
- */
-typedef struct kcfaes_ctx kcfaes_ctx;
+/* Version of the library: "major.minor.patch". */
+const char *kcfaes_version(void);
+
+/* One line of English on a kcfaes_rc, never NULL. */
+const char *kcfaes_strerror(int rc);
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
 
 /*
  * A key, for every mode. It does not change once made, so that any number of threads may use it at
@@ -94,19 +102,38 @@ typedef struct kcfaes_ctx kcfaes_ctx;
  */
 typedef struct kcfaes_key kcfaes_key;
 
-/* What the self-test found. */
-typedef struct kcfaes_fault {
-    /* Name of the table that gave a wrong answer; NULL if none did. */
-    const char *table;
-    /* "ecb", "cbc", "ctr", "ccm", "gcm", "gmac" or "cmac". */
-    const char *mode;
-    /* 128, 192 or 256. */
-    size_t key_bits;
-} kcfaes_fault;
+/* Makes a key of 16, 24 or 32 bytes on the heap. KCFAES_KEY_SIZE_RANGE, KCFAES_HOST_MEMORY. */
+enum kcfaes_rc kcfaes_key_new(const uint8_t bytes[], size_t len, struct kcfaes_key **key);
+
+/* Erases a key and frees it if it came from kcfaes_key_new. NULL is fine. */
+void kcfaes_key_free(struct kcfaes_key *key);
+
+/* Erases a key, wherever it lies; later use of it is refused. NULL is fine. */
+void kcfaes_key_wipe(struct kcfaes_key *key);
+
+/*
+ * Bytes of memory that are enough for a key, at any alignment, in every version with this soname.
+ */
+#define KCFAES_KEY_SIZE 2048
+
+/* Bytes of memory that a key takes, at any alignment; at most KCFAES_KEY_SIZE. */
+size_t kcfaes_key_size(void);
+
+/*
+ * Makes a key of 16, 24 or 32 bytes in the size bytes at memory, which stay the caller's; key then
+ * points into them. KCFAES_KEY_SIZE_RANGE; KCFAES_BUFFER_TOO_SMALL: size is less than
+ * kcfaes_key_size().
+ */
+enum kcfaes_rc kcfaes_key_init(void *memory, size_t size,
+                               const uint8_t bytes[], size_t len,
+                               struct kcfaes_key **key);
+
+/* ---- Lists of pieces ------------------------------------------------------------------------- */
 
 /*
  * One piece of scattered input or output, laid out as the system's struct iovec. Pieces may have
- * any length, 0 too, and text is cut among those of input and output independently.
+ * any length, 0 too, and text is cut among those of input and output independently. A function over
+ * pieces takes all bytes of src, to the first bytes of dst. KCFAES_BUFFER_TOO_SMALL: dst has fewer.
  */
 typedef struct kcfaes_iovec {
     /* First byte. */
@@ -114,6 +141,194 @@ typedef struct kcfaes_iovec {
     /* Bytes. */
     size_t len;
 } kcfaes_iovec;
+
+/* ---- AES-GCM --------------------------------------------------------------------------------- */
+
+/*
+ * AES-GCM: encrypts len bytes of src to dst and makes the tag of tag_len 4, 8 or 12 to 16 bytes,
+ * which also covers aad. The IV has 1 byte or more, best 12, and must never be used twice with one
+ * key. KCFAES_MECHANISM_PARAM_INVALID, KCFAES_DATA_LEN_RANGE (more than 64 GiB).
+ */
+enum kcfaes_rc kcfaes_gcm_seal(const struct kcfaes_key *key,
+                               const uint8_t *iv, size_t iv_len,
+                               const uint8_t *aad, size_t aad_len,
+                               const uint8_t *src, size_t len,
+                               uint8_t *dst,
+                               uint8_t *tag, size_t tag_len);
+
+/*
+ * AES-GCM: verifies the tag and decrypts len bytes of src to dst. KCFAES_INVALID_MAC: the message
+ * is not authentic, and no plaintext is left: dst is zero or, in place, the ciphertext again.
+ */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_gcm_open(const struct kcfaes_key *key,
+                               const uint8_t *iv, size_t iv_len,
+                               const uint8_t *aad, size_t aad_len,
+                               const uint8_t *src, size_t len,
+                               uint8_t *dst,
+                               const uint8_t *tag, size_t tag_len);
+
+/* kcfaes_gcm_seal over pieces. */
+enum kcfaes_rc kcfaes_gcm_seal_iov(const struct kcfaes_key *key,
+                                   const uint8_t *iv, size_t iv_len,
+                                   const uint8_t *aad, size_t aad_len,
+                                   const struct kcfaes_iovec *src, size_t src_count,
+                                   const struct kcfaes_iovec *dst, size_t dst_count,
+                                   uint8_t *tag, size_t tag_len);
+
+/* kcfaes_gcm_open over pieces. */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_gcm_open_iov(const struct kcfaes_key *key,
+                                   const uint8_t *iv, size_t iv_len,
+                                   const uint8_t *aad, size_t aad_len,
+                                   const struct kcfaes_iovec *src, size_t src_count,
+                                   const struct kcfaes_iovec *dst, size_t dst_count,
+                                   const uint8_t *tag, size_t tag_len);
+
+/* ---- AES-CCM --------------------------------------------------------------------------------- */
+
+/*
+ * AES-CCM: encrypts len bytes of src to dst and makes the tag of tag_len 4, 6, 8, 10, 12, 14 or 16
+ * bytes, which also covers aad. The nonce has n = 7 to 13 bytes and must never be used twice with
+ * one key; the text has less than 2^(8(15 - n)). KCFAES_MECHANISM_PARAM_INVALID.
+ */
+enum kcfaes_rc kcfaes_ccm_seal(const struct kcfaes_key *key,
+                               const uint8_t *nonce, size_t nonce_len,
+                               const uint8_t *aad, size_t aad_len,
+                               const uint8_t *src, size_t len,
+                               uint8_t *dst,
+                               uint8_t *tag, size_t tag_len);
+
+/*
+ * AES-CCM: verifies the tag and decrypts len bytes of src to dst. KCFAES_INVALID_MAC: the message
+ * is not authentic, and no plaintext is left: dst is zero or, in place, the ciphertext again.
+ */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_ccm_open(const struct kcfaes_key *key,
+                               const uint8_t *nonce, size_t nonce_len,
+                               const uint8_t *aad, size_t aad_len,
+                               const uint8_t *src, size_t len,
+                               uint8_t *dst,
+                               const uint8_t *tag, size_t tag_len);
+
+/* kcfaes_ccm_seal over pieces. */
+enum kcfaes_rc kcfaes_ccm_seal_iov(const struct kcfaes_key *key,
+                                   const uint8_t *nonce, size_t nonce_len,
+                                   const uint8_t *aad, size_t aad_len,
+                                   const struct kcfaes_iovec *src, size_t src_count,
+                                   const struct kcfaes_iovec *dst, size_t dst_count,
+                                   uint8_t *tag, size_t tag_len);
+
+/* kcfaes_ccm_open over pieces. */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_ccm_open_iov(const struct kcfaes_key *key,
+                                   const uint8_t *nonce, size_t nonce_len,
+                                   const uint8_t *aad, size_t aad_len,
+                                   const struct kcfaes_iovec *src, size_t src_count,
+                                   const struct kcfaes_iovec *dst, size_t dst_count,
+                                   const uint8_t *tag, size_t tag_len);
+
+/* ---- AES-GMAC and AES-CMAC ------------------------------------------------------------------- */
+
+/*
+ * AES-GMAC: the tag of len bytes of src, as AES-GCM makes it of so much aad and no text. IV and
+ * tag as for kcfaes_gcm_seal.
+ */
+enum kcfaes_rc kcfaes_gmac(const struct kcfaes_key *key,
+                           const uint8_t *iv, size_t iv_len,
+                           const uint8_t *src, size_t len,
+                           uint8_t *tag, size_t tag_len);
+
+/* AES-GMAC: verifies the tag of len bytes of src. KCFAES_INVALID_MAC: they are not authentic. */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_gmac_verify(const struct kcfaes_key *key,
+                                  const uint8_t *iv, size_t iv_len,
+                                  const uint8_t *src, size_t len,
+                                  const uint8_t *tag, size_t tag_len);
+
+/* kcfaes_gmac over pieces. */
+enum kcfaes_rc kcfaes_gmac_iov(const struct kcfaes_key *key,
+                               const uint8_t *iv, size_t iv_len,
+                               const struct kcfaes_iovec *src, size_t src_count,
+                               uint8_t *tag, size_t tag_len);
+
+/* kcfaes_gmac_verify over pieces. */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_gmac_verify_iov(const struct kcfaes_key *key,
+                                      const uint8_t *iv, size_t iv_len,
+                                      const struct kcfaes_iovec *src, size_t src_count,
+                                      const uint8_t *tag, size_t tag_len);
+
+/*
+ * AES-CMAC: the MAC of len bytes of src; of its 16 bytes the first tag_len, 4 to 16.
+ * KCFAES_MECHANISM_PARAM_INVALID.
+ */
+enum kcfaes_rc kcfaes_cmac(const struct kcfaes_key *key,
+                           const uint8_t *src, size_t len,
+                           uint8_t *tag, size_t tag_len);
+
+/* AES-CMAC: verifies the MAC of len bytes of src. KCFAES_INVALID_MAC: they are not authentic. */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_cmac_verify(const struct kcfaes_key *key,
+                                  const uint8_t *src, size_t len,
+                                  const uint8_t *tag, size_t tag_len);
+
+/* kcfaes_cmac over pieces. */
+enum kcfaes_rc kcfaes_cmac_iov(const struct kcfaes_key *key,
+                               const struct kcfaes_iovec *src, size_t src_count,
+                               uint8_t *tag, size_t tag_len);
+
+/* kcfaes_cmac_verify over pieces. */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_cmac_verify_iov(const struct kcfaes_key *key,
+                                      const struct kcfaes_iovec *src, size_t src_count,
+                                      const uint8_t *tag, size_t tag_len);
+
+/* ---- AES-CTR, AES-CBC and AES-ECB ------------------------------------------------------------ */
+
+/*
+ * AES-CTR: encrypts or decrypts len bytes. counter is the first counter block, a big-endian number
+ * of 128 bits, and becomes the one after the last used: another call goes on where this ended if
+ * len was a multiple of 16. Not authenticated. No counter block may be used twice with one key.
+ */
+enum kcfaes_rc kcfaes_ctr(const struct kcfaes_key *key,
+                          uint8_t counter[16],
+                          const uint8_t *src, size_t len,
+                          uint8_t *dst);
+
+/* kcfaes_ctr over pieces. */
+enum kcfaes_rc kcfaes_ctr_iov(const struct kcfaes_key *key,
+                              uint8_t counter[16],
+                              const struct kcfaes_iovec *src, size_t src_count,
+                              const struct kcfaes_iovec *dst, size_t dst_count);
+
+/*
+ * AES-CBC: encrypts len bytes, a multiple of 16, without padding. iv becomes the last ciphertext
+ * block, so that another call goes on where this ended. Not authenticated; the first IV must be
+ * unpredictable. KCFAES_DATA_LEN_RANGE.
+ */
+enum kcfaes_rc kcfaes_cbc_encrypt(const struct kcfaes_key *key,
+                                  uint8_t iv[16],
+                                  const uint8_t *src, size_t len,
+                                  uint8_t *dst);
+
+/* AES-CBC: decrypts; otherwise as kcfaes_cbc_encrypt. KCFAES_ENCRYPTED_DATA_LEN_RANGE. */
+enum kcfaes_rc kcfaes_cbc_decrypt(const struct kcfaes_key *key,
+                                  uint8_t iv[16],
+                                  const uint8_t *src, size_t len,
+                                  uint8_t *dst);
+
+/* kcfaes_cbc_encrypt over pieces. */
+enum kcfaes_rc kcfaes_cbc_encrypt_iov(const struct kcfaes_key *key,
+                                      uint8_t iv[16],
+                                      const struct kcfaes_iovec *src, size_t src_count,
+                                      const struct kcfaes_iovec *dst, size_t dst_count);
+
+/* kcfaes_cbc_decrypt over pieces. */
+enum kcfaes_rc kcfaes_cbc_decrypt_iov(const struct kcfaes_key *key,
+                                      uint8_t iv[16],
+                                      const struct kcfaes_iovec *src, size_t src_count,
+                                      const struct kcfaes_iovec *dst, size_t dst_count);
 
 /* One message of kcfaes_cbc_encrypt_batch. */
 typedef struct kcfaes_cbc_job {
@@ -129,303 +344,6 @@ typedef struct kcfaes_cbc_job {
     uint8_t iv[16];
 } kcfaes_cbc_job;
 
-#ifdef __cplusplus
-extern "C" {
-#endif /* __cplusplus */
-
-/* Version of the library: "major.minor.patch". */
-const char *kcfaes_version(void);
-
-/* One line of English on a kcfaes_rc, never NULL. */
-const char *kcfaes_strerror(int rc);
-
-/* Name of the table of kernels that a call would use now: "portable" or "aesni". */
-const char *kcfaes_table_name(void);
-
-/*
- * Makes later calls of the whole process use the table of that name or, with NULL, again the best
- * that the CPU has. KCFAES_ARGUMENTS_BAD: no such table. KCFAES_NOT_SUPPORTED: this CPU lacks
- * it. Messages in work may go on with another table.
- */
-enum kcfaes_rc kcfaes_table_force(const char *name);
-
-/*
- * Known answers of every mode and key size on every table that this CPU has; a few milliseconds.
- * KCFAES_FAILED: an answer was wrong, and fault (which may be NULL) says where. KCFAES_HOST_MEMORY.
- */
-enum kcfaes_rc kcfaes_selftest(struct kcfaes_fault *fault);
-
-/*
- * Makes a key of 16, 24 or 32 bytes on the heap. KCFAES_KEY_SIZE_RANGE, KCFAES_HOST_MEMORY.
- */
-enum kcfaes_rc kcfaes_key_new(const uint8_t bytes[], size_t len, struct kcfaes_key **key);
-
-/* Bytes of memory that a key takes, at any alignment; at most KCFAES_KEY_SIZE. */
-size_t kcfaes_key_size(void);
-
-/*
- * Makes a key of 16, 24 or 32 bytes in the size bytes at memory, which stay the caller's; key then
- * points into them. KCFAES_KEY_SIZE_RANGE; KCFAES_BUFFER_TOO_SMALL: size is less than
- * kcfaes_key_size().
- */
-enum kcfaes_rc kcfaes_key_init(void *memory,
-                               size_t size,
-                               const uint8_t bytes[],
-                               size_t len,
-                               struct kcfaes_key **key);
-
-/* Erases a key, wherever it lies; later use of it is refused. NULL is fine. */
-void kcfaes_key_wipe(struct kcfaes_key *key);
-
-/* Erases a key and frees it if it came from kcfaes_key_new. NULL is fine. */
-void kcfaes_key_free(struct kcfaes_key *key);
-
-/*
- * AES-GCM: encrypts len bytes of src to dst and makes the tag of tag_len 4, 8 or 12 to 16 bytes,
- * which also covers aad. The IV has 1 byte or more, best 12, and must never be used twice with one
- * key. KCFAES_MECHANISM_PARAM_INVALID, KCFAES_DATA_LEN_RANGE (more than 64 GiB).
- */
-enum kcfaes_rc kcfaes_gcm_seal(const struct kcfaes_key *key,
-                               const uint8_t *iv,
-                               size_t iv_len,
-                               const uint8_t *aad,
-                               size_t aad_len,
-                               const uint8_t *src,
-                               size_t len,
-                               uint8_t *dst,
-                               uint8_t *tag,
-                               size_t tag_len);
-
-/*
- * AES-GCM: verifies the tag and decrypts len bytes of src to dst. KCFAES_INVALID_MAC: the message
- * is not authentic, and no plaintext is left: dst is zero or, in place, the ciphertext again.
- */
-KCFAES_MUST_USE
-enum kcfaes_rc kcfaes_gcm_open(const struct kcfaes_key *key,
-                               const uint8_t *iv,
-                               size_t iv_len,
-                               const uint8_t *aad,
-                               size_t aad_len,
-                               const uint8_t *src,
-                               size_t len,
-                               uint8_t *dst,
-                               const uint8_t *tag,
-                               size_t tag_len);
-
-/*
- * kcfaes_gcm_seal over pieces: all bytes of src, to the first bytes of dst.
- * KCFAES_BUFFER_TOO_SMALL: dst has fewer.
- */
-enum kcfaes_rc kcfaes_gcm_seal_iov(const struct kcfaes_key *key,
-                                   const uint8_t *iv,
-                                   size_t iv_len,
-                                   const uint8_t *aad,
-                                   size_t aad_len,
-                                   const struct kcfaes_iovec *src,
-                                   size_t src_count,
-                                   const struct kcfaes_iovec *dst,
-                                   size_t dst_count,
-                                   uint8_t *tag,
-                                   size_t tag_len);
-
-/*
- * kcfaes_gcm_open over pieces: all bytes of src, to the first bytes of dst.
- * KCFAES_BUFFER_TOO_SMALL: dst has fewer.
- */
-KCFAES_MUST_USE
-enum kcfaes_rc kcfaes_gcm_open_iov(const struct kcfaes_key *key,
-                                   const uint8_t *iv,
-                                   size_t iv_len,
-                                   const uint8_t *aad,
-                                   size_t aad_len,
-                                   const struct kcfaes_iovec *src,
-                                   size_t src_count,
-                                   const struct kcfaes_iovec *dst,
-                                   size_t dst_count,
-                                   const uint8_t *tag,
-                                   size_t tag_len);
-
-/*
- * AES-GMAC: the tag of len bytes of src, as AES-GCM makes it of so much aad and no text. IV and
- * tag as for kcfaes_gcm_seal.
- */
-enum kcfaes_rc kcfaes_gmac(const struct kcfaes_key *key,
-                           const uint8_t *iv,
-                           size_t iv_len,
-                           const uint8_t *src,
-                           size_t len,
-                           uint8_t *tag,
-                           size_t tag_len);
-
-/* AES-GMAC: verifies the tag of len bytes of src. KCFAES_INVALID_MAC: they are not authentic. */
-KCFAES_MUST_USE
-enum kcfaes_rc kcfaes_gmac_verify(const struct kcfaes_key *key,
-                                  const uint8_t *iv,
-                                  size_t iv_len,
-                                  const uint8_t *src,
-                                  size_t len,
-                                  const uint8_t *tag,
-                                  size_t tag_len);
-
-/* kcfaes_gmac over pieces. */
-enum kcfaes_rc kcfaes_gmac_iov(const struct kcfaes_key *key,
-                               const uint8_t *iv,
-                               size_t iv_len,
-                               const struct kcfaes_iovec *src,
-                               size_t src_count,
-                               uint8_t *tag,
-                               size_t tag_len);
-
-/* kcfaes_gmac_verify over pieces. */
-KCFAES_MUST_USE
-enum kcfaes_rc kcfaes_gmac_verify_iov(const struct kcfaes_key *key,
-                                      const uint8_t *iv,
-                                      size_t iv_len,
-                                      const struct kcfaes_iovec *src,
-                                      size_t src_count,
-                                      const uint8_t *tag,
-                                      size_t tag_len);
-
-/*
- * AES-CCM: encrypts len bytes of src to dst and makes the tag of tag_len 4, 6, 8, 10, 12, 14 or 16
- * bytes, which also covers aad. The nonce has n = 7 to 13 bytes and must never be used twice with
- * one key; the text has less than 2^(8(15 - n)). KCFAES_MECHANISM_PARAM_INVALID.
- */
-enum kcfaes_rc kcfaes_ccm_seal(const struct kcfaes_key *key,
-                               const uint8_t *nonce,
-                               size_t nonce_len,
-                               const uint8_t *aad,
-                               size_t aad_len,
-                               const uint8_t *src,
-                               size_t len,
-                               uint8_t *dst,
-                               uint8_t *tag,
-                               size_t tag_len);
-
-/*
- * AES-CCM: verifies the tag and decrypts len bytes of src to dst. KCFAES_INVALID_MAC: the message
- * is not authentic, and no plaintext is left: dst is zero or, in place, the ciphertext again.
- */
-KCFAES_MUST_USE
-enum kcfaes_rc kcfaes_ccm_open(const struct kcfaes_key *key,
-                               const uint8_t *nonce,
-                               size_t nonce_len,
-                               const uint8_t *aad,
-                               size_t aad_len,
-                               const uint8_t *src,
-                               size_t len,
-                               uint8_t *dst,
-                               const uint8_t *tag,
-                               size_t tag_len);
-
-/*
- * kcfaes_ccm_seal over pieces: all bytes of src, to the first bytes of dst.
- * KCFAES_BUFFER_TOO_SMALL: dst has fewer.
- */
-enum kcfaes_rc kcfaes_ccm_seal_iov(const struct kcfaes_key *key,
-                                   const uint8_t *nonce,
-                                   size_t nonce_len,
-                                   const uint8_t *aad,
-                                   size_t aad_len,
-                                   const struct kcfaes_iovec *src,
-                                   size_t src_count,
-                                   const struct kcfaes_iovec *dst,
-                                   size_t dst_count,
-                                   uint8_t *tag,
-                                   size_t tag_len);
-
-/*
- * kcfaes_ccm_open over pieces: all bytes of src, to the first bytes of dst.
- * KCFAES_BUFFER_TOO_SMALL: dst has fewer.
- */
-KCFAES_MUST_USE
-enum kcfaes_rc kcfaes_ccm_open_iov(const struct kcfaes_key *key,
-                                   const uint8_t *nonce,
-                                   size_t nonce_len,
-                                   const uint8_t *aad,
-                                   size_t aad_len,
-                                   const struct kcfaes_iovec *src,
-                                   size_t src_count,
-                                   const struct kcfaes_iovec *dst,
-                                   size_t dst_count,
-                                   const uint8_t *tag,
-                                   size_t tag_len);
-
-/*
- * AES-CMAC: the MAC of len bytes of src; of its 16 bytes the first tag_len, 4 to 16.
- * KCFAES_MECHANISM_PARAM_INVALID.
- */
-enum kcfaes_rc kcfaes_cmac(const struct kcfaes_key *key,
-                           const uint8_t *src,
-                           size_t len,
-                           uint8_t *tag,
-                           size_t tag_len);
-
-/* AES-CMAC: verifies the MAC of len bytes of src. KCFAES_INVALID_MAC: they are not authentic. */
-KCFAES_MUST_USE
-enum kcfaes_rc kcfaes_cmac_verify(const struct kcfaes_key *key,
-                                  const uint8_t *src,
-                                  size_t len,
-                                  const uint8_t *tag,
-                                  size_t tag_len);
-
-/* kcfaes_cmac over pieces. */
-enum kcfaes_rc kcfaes_cmac_iov(const struct kcfaes_key *key,
-                               const struct kcfaes_iovec *src,
-                               size_t src_count,
-                               uint8_t *tag,
-                               size_t tag_len);
-
-/* kcfaes_cmac_verify over pieces. */
-KCFAES_MUST_USE
-enum kcfaes_rc kcfaes_cmac_verify_iov(const struct kcfaes_key *key,
-                                      const struct kcfaes_iovec *src,
-                                      size_t src_count,
-                                      const uint8_t *tag,
-                                      size_t tag_len);
-
-/*
- * AES-CTR: encrypts or decrypts len bytes. counter is the first counter block, a big-endian number
- * of 128 bits, and becomes the one after the last used: another call goes on where this ended if
- * len was a multiple of 16. Not authenticated. No counter block may be used twice with one key.
- */
-enum kcfaes_rc kcfaes_ctr(const struct kcfaes_key *key,
-                          uint8_t counter[16],
-                          const uint8_t *src,
-                          size_t len,
-                          uint8_t *dst);
-
-/*
- * kcfaes_ctr over pieces: all bytes of src, to the first bytes of dst. KCFAES_BUFFER_TOO_SMALL:
- * dst has fewer.
- */
-enum kcfaes_rc kcfaes_ctr_iov(const struct kcfaes_key *key,
-                              uint8_t counter[16],
-                              const struct kcfaes_iovec *src,
-                              size_t src_count,
-                              const struct kcfaes_iovec *dst,
-                              size_t dst_count);
-
-/*
- * AES-CBC: encrypts len bytes, a multiple of 16, without padding. iv becomes the last ciphertext
- * block, so that another call goes on where this ended. Not authenticated; the first IV must be
- * unpredictable. KCFAES_DATA_LEN_RANGE.
- */
-enum kcfaes_rc kcfaes_cbc_encrypt(const struct kcfaes_key *key,
-                                  uint8_t iv[16],
-                                  const uint8_t *src,
-                                  size_t len,
-                                  uint8_t *dst);
-
-/*
- * AES-CBC: decrypts; otherwise as kcfaes_cbc_encrypt. KCFAES_ENCRYPTED_DATA_LEN_RANGE.
- */
-enum kcfaes_rc kcfaes_cbc_decrypt(const struct kcfaes_key *key,
-                                  uint8_t iv[16],
-                                  const uint8_t *src,
-                                  size_t len,
-                                  uint8_t *dst);
-
 /*
  * AES-CBC: encrypts count messages that do not depend on each other, each with its own key or all
  * with the same one. A single CBC encryption waits for the processor at every block; up to 16 side
@@ -436,64 +354,53 @@ enum kcfaes_rc kcfaes_cbc_decrypt(const struct kcfaes_key *key,
 enum kcfaes_rc kcfaes_cbc_encrypt_batch(struct kcfaes_cbc_job *jobs, size_t count);
 
 /*
- * kcfaes_cbc_encrypt over pieces: all bytes of src, to the first bytes of dst.
- * KCFAES_BUFFER_TOO_SMALL: dst has fewer.
- */
-enum kcfaes_rc kcfaes_cbc_encrypt_iov(const struct kcfaes_key *key,
-                                      uint8_t iv[16],
-                                      const struct kcfaes_iovec *src,
-                                      size_t src_count,
-                                      const struct kcfaes_iovec *dst,
-                                      size_t dst_count);
-
-/*
- * kcfaes_cbc_decrypt over pieces: all bytes of src, to the first bytes of dst.
- * KCFAES_BUFFER_TOO_SMALL: dst has fewer.
- */
-enum kcfaes_rc kcfaes_cbc_decrypt_iov(const struct kcfaes_key *key,
-                                      uint8_t iv[16],
-                                      const struct kcfaes_iovec *src,
-                                      size_t src_count,
-                                      const struct kcfaes_iovec *dst,
-                                      size_t dst_count);
-
-/*
  * AES-ECB: encrypts len bytes, a multiple of 16, each block by itself. Equal blocks stay equal: a
  * building block, not a way to protect text. KCFAES_DATA_LEN_RANGE.
  */
 enum kcfaes_rc kcfaes_ecb_encrypt(const struct kcfaes_key *key,
-                                  const uint8_t *src,
-                                  size_t len,
+                                  const uint8_t *src, size_t len,
                                   uint8_t *dst);
 
 /* AES-ECB: decrypts; otherwise as kcfaes_ecb_encrypt. KCFAES_ENCRYPTED_DATA_LEN_RANGE. */
 enum kcfaes_rc kcfaes_ecb_decrypt(const struct kcfaes_key *key,
-                                  const uint8_t *src,
-                                  size_t len,
+                                  const uint8_t *src, size_t len,
                                   uint8_t *dst);
 
-/*
- * kcfaes_ecb_encrypt over pieces: all bytes of src, to the first bytes of dst.
- * KCFAES_BUFFER_TOO_SMALL: dst has fewer.
- */
+/* kcfaes_ecb_encrypt over pieces. */
 enum kcfaes_rc kcfaes_ecb_encrypt_iov(const struct kcfaes_key *key,
-                                      const struct kcfaes_iovec *src,
-                                      size_t src_count,
-                                      const struct kcfaes_iovec *dst,
-                                      size_t dst_count);
+                                      const struct kcfaes_iovec *src, size_t src_count,
+                                      const struct kcfaes_iovec *dst, size_t dst_count);
+
+/* kcfaes_ecb_decrypt over pieces. */
+enum kcfaes_rc kcfaes_ecb_decrypt_iov(const struct kcfaes_key *key,
+                                      const struct kcfaes_iovec *src, size_t src_count,
+                                      const struct kcfaes_iovec *dst, size_t dst_count);
+
+/* ---- Messages in parts ----------------------------------------------------------------------- */
 
 /*
- * kcfaes_ecb_decrypt over pieces: all bytes of src, to the first bytes of dst.
- * KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+ * A message in parts, in any mode. One thread at a time. The key must stay until the message ends.
+ * It must not be copied or moved.
  */
-enum kcfaes_rc kcfaes_ecb_decrypt_iov(const struct kcfaes_key *key,
-                                      const struct kcfaes_iovec *src,
-                                      size_t src_count,
-                                      const struct kcfaes_iovec *dst,
-                                      size_t dst_count);
+typedef struct kcfaes_ctx kcfaes_ctx;
 
 /* Makes a context on the heap, with no message begun. KCFAES_HOST_MEMORY. */
 enum kcfaes_rc kcfaes_ctx_new(struct kcfaes_ctx **ctx);
+
+/* Erases a context and frees it if it came from kcfaes_ctx_new. NULL is fine. */
+void kcfaes_ctx_free(struct kcfaes_ctx *ctx);
+
+/*
+ * Erases a context, wherever it lies and in whatever state; later use of it is refused. NULL is
+ * fine.
+ */
+void kcfaes_ctx_wipe(struct kcfaes_ctx *ctx);
+
+/*
+ * Bytes of memory that are enough for a context, at any alignment, in every version with this
+ * soname.
+ */
+#define KCFAES_CTX_SIZE 512
 
 /* Bytes of memory that a context takes, at any alignment; at most KCFAES_CTX_SIZE. */
 size_t kcfaes_ctx_size(void);
@@ -505,25 +412,14 @@ size_t kcfaes_ctx_size(void);
 enum kcfaes_rc kcfaes_ctx_init(void *memory, size_t size, struct kcfaes_ctx **ctx);
 
 /*
- * Erases a context, wherever it lies and in whatever state; later use of it is refused. NULL is
- * fine.
- */
-void kcfaes_ctx_wipe(struct kcfaes_ctx *ctx);
-
-/* Erases a context and frees it if it came from kcfaes_ctx_new. NULL is fine. */
-void kcfaes_ctx_free(struct kcfaes_ctx *ctx);
-
-/*
  * Begins an AES-GCM message to encrypt in parts: kcfaes_update, kcfaes_gcm_seal_final. IV as for
  * kcfaes_gcm_seal; it and aad need not stay. Every init function abandons the message that the
  * context may have in work, even if it fails itself.
  */
 enum kcfaes_rc kcfaes_gcm_seal_init(struct kcfaes_ctx *ctx,
                                     const struct kcfaes_key *key,
-                                    const uint8_t *iv,
-                                    size_t iv_len,
-                                    const uint8_t *aad,
-                                    size_t aad_len);
+                                    const uint8_t *iv, size_t iv_len,
+                                    const uint8_t *aad, size_t aad_len);
 
 /*
  * Begins an AES-GCM message to decrypt in parts: kcfaes_update_unverified, kcfaes_gcm_open_final.
@@ -531,19 +427,8 @@ enum kcfaes_rc kcfaes_gcm_seal_init(struct kcfaes_ctx *ctx,
  */
 enum kcfaes_rc kcfaes_gcm_open_init(struct kcfaes_ctx *ctx,
                                     const struct kcfaes_key *key,
-                                    const uint8_t *iv,
-                                    size_t iv_len,
-                                    const uint8_t *aad,
-                                    size_t aad_len);
-
-/*
- * Begins an AES-GMAC message in parts: kcfaes_update (its output is not used, and may be NULL),
- * kcfaes_gmac_final or kcfaes_gmac_verify_final.
- */
-enum kcfaes_rc kcfaes_gmac_init(struct kcfaes_ctx *ctx,
-                                const struct kcfaes_key *key,
-                                const uint8_t *iv,
-                                size_t iv_len);
+                                    const uint8_t *iv, size_t iv_len,
+                                    const uint8_t *aad, size_t aad_len);
 
 /*
  * Begins an AES-CCM message of text_len bytes to encrypt in parts: kcfaes_update,
@@ -551,10 +436,8 @@ enum kcfaes_rc kcfaes_gmac_init(struct kcfaes_ctx *ctx,
  */
 enum kcfaes_rc kcfaes_ccm_seal_init(struct kcfaes_ctx *ctx,
                                     const struct kcfaes_key *key,
-                                    const uint8_t *nonce,
-                                    size_t nonce_len,
-                                    const uint8_t *aad,
-                                    size_t aad_len,
+                                    const uint8_t *nonce, size_t nonce_len,
+                                    const uint8_t *aad, size_t aad_len,
                                     uint64_t text_len,
                                     size_t tag_len);
 
@@ -565,12 +448,18 @@ enum kcfaes_rc kcfaes_ccm_seal_init(struct kcfaes_ctx *ctx,
  */
 enum kcfaes_rc kcfaes_ccm_open_init(struct kcfaes_ctx *ctx,
                                     const struct kcfaes_key *key,
-                                    const uint8_t *nonce,
-                                    size_t nonce_len,
-                                    const uint8_t *aad,
-                                    size_t aad_len,
+                                    const uint8_t *nonce, size_t nonce_len,
+                                    const uint8_t *aad, size_t aad_len,
                                     uint64_t text_len,
                                     size_t tag_len);
+
+/*
+ * Begins an AES-GMAC message in parts: kcfaes_update (its output is not used, and may be NULL),
+ * kcfaes_gmac_final or kcfaes_gmac_verify_final.
+ */
+enum kcfaes_rc kcfaes_gmac_init(struct kcfaes_ctx *ctx,
+                                const struct kcfaes_key *key,
+                                const uint8_t *iv, size_t iv_len);
 
 /*
  * Begins an AES-CMAC message in parts: kcfaes_update (its output is not used, and may be NULL),
@@ -586,16 +475,12 @@ enum kcfaes_rc kcfaes_ctr_init(struct kcfaes_ctx *ctx,
                                const struct kcfaes_key *key,
                                const uint8_t counter[16]);
 
-/*
- * Begins an AES-CBC message to encrypt in parts: kcfaes_update, kcfaes_final.
- */
+/* Begins an AES-CBC message to encrypt in parts: kcfaes_update, kcfaes_final. */
 enum kcfaes_rc kcfaes_cbc_encrypt_init(struct kcfaes_ctx *ctx,
                                        const struct kcfaes_key *key,
                                        const uint8_t iv[16]);
 
-/*
- * Begins an AES-CBC message to decrypt in parts: kcfaes_update, kcfaes_final.
- */
+/* Begins an AES-CBC message to decrypt in parts: kcfaes_update, kcfaes_final. */
 enum kcfaes_rc kcfaes_cbc_decrypt_init(struct kcfaes_ctx *ctx,
                                        const struct kcfaes_key *key,
                                        const uint8_t iv[16]);
@@ -617,10 +502,8 @@ enum kcfaes_rc kcfaes_ecb_decrypt_init(struct kcfaes_ctx *ctx, const struct kcfa
  * began with. KCFAES_ARGUMENTS_BAD: the context decrypts AES-GCM or AES-CCM.
  */
 enum kcfaes_rc kcfaes_update(struct kcfaes_ctx *ctx,
-                             const uint8_t *src,
-                             size_t len,
-                             uint8_t *dst,
-                             size_t room,
+                             const uint8_t *src, size_t len,
+                             uint8_t *dst, size_t room,
                              size_t *written);
 
 /*
@@ -630,26 +513,20 @@ enum kcfaes_rc kcfaes_update(struct kcfaes_ctx *ctx,
  * KCFAES_ENCRYPTED_DATA_LEN_RANGE: more bytes than an AES-CCM message began with.
  */
 enum kcfaes_rc kcfaes_update_unverified(struct kcfaes_ctx *ctx,
-                                        const uint8_t *src,
-                                        size_t len,
-                                        uint8_t *dst,
-                                        size_t room,
+                                        const uint8_t *src, size_t len,
+                                        uint8_t *dst, size_t room,
                                         size_t *written);
 
-/* kcfaes_update over pieces: all bytes of src, to the first bytes of dst. */
+/* kcfaes_update over pieces. */
 enum kcfaes_rc kcfaes_update_iov(struct kcfaes_ctx *ctx,
-                                 const struct kcfaes_iovec *src,
-                                 size_t src_count,
-                                 const struct kcfaes_iovec *dst,
-                                 size_t dst_count,
+                                 const struct kcfaes_iovec *src, size_t src_count,
+                                 const struct kcfaes_iovec *dst, size_t dst_count,
                                  size_t *written);
 
-/* kcfaes_update_unverified over pieces: all bytes of src, to the first bytes of dst. */
+/* kcfaes_update_unverified over pieces. */
 enum kcfaes_rc kcfaes_update_unverified_iov(struct kcfaes_ctx *ctx,
-                                            const struct kcfaes_iovec *src,
-                                            size_t src_count,
-                                            const struct kcfaes_iovec *dst,
-                                            size_t dst_count,
+                                            const struct kcfaes_iovec *src, size_t src_count,
+                                            const struct kcfaes_iovec *dst, size_t dst_count,
                                             size_t *written);
 
 /*
@@ -665,11 +542,9 @@ enum kcfaes_rc kcfaes_final(struct kcfaes_ctx *ctx);
  * needs, and the call may be repeated.
  */
 enum kcfaes_rc kcfaes_gcm_seal_final(struct kcfaes_ctx *ctx,
-                                     uint8_t *dst,
-                                     size_t room,
+                                     uint8_t *dst, size_t room,
                                      size_t *written,
-                                     uint8_t *tag,
-                                     size_t tag_len);
+                                     uint8_t *tag, size_t tag_len);
 
 /*
  * Ends the decryption of an AES-GCM message: verifies the tag, then writes the rest of the
@@ -680,11 +555,9 @@ enum kcfaes_rc kcfaes_gcm_seal_final(struct kcfaes_ctx *ctx,
  */
 KCFAES_MUST_USE
 enum kcfaes_rc kcfaes_gcm_open_final(struct kcfaes_ctx *ctx,
-                                     uint8_t *dst,
-                                     size_t room,
+                                     uint8_t *dst, size_t room,
                                      size_t *written,
-                                     const uint8_t *tag,
-                                     size_t tag_len);
+                                     const uint8_t *tag, size_t tag_len);
 
 /*
  * Ends the encryption of an AES-CCM message, whose text is complete: writes the rest of the
@@ -694,11 +567,9 @@ enum kcfaes_rc kcfaes_gcm_open_final(struct kcfaes_ctx *ctx,
  * is not that of the beginning.
  */
 enum kcfaes_rc kcfaes_ccm_seal_final(struct kcfaes_ctx *ctx,
-                                     uint8_t *dst,
-                                     size_t room,
+                                     uint8_t *dst, size_t room,
                                      size_t *written,
-                                     uint8_t *tag,
-                                     size_t tag_len);
+                                     uint8_t *tag, size_t tag_len);
 
 /*
  * Ends the decryption of an AES-CCM message, whose text is complete: verifies the tag, then writes
@@ -710,23 +581,9 @@ enum kcfaes_rc kcfaes_ccm_seal_final(struct kcfaes_ctx *ctx,
  */
 KCFAES_MUST_USE
 enum kcfaes_rc kcfaes_ccm_open_final(struct kcfaes_ctx *ctx,
-                                     uint8_t *dst,
-                                     size_t room,
+                                     uint8_t *dst, size_t room,
                                      size_t *written,
-                                     const uint8_t *tag,
-                                     size_t tag_len);
-
-/* Ends an AES-CMAC message with its MAC. */
-enum kcfaes_rc kcfaes_cmac_final(struct kcfaes_ctx *ctx, uint8_t *tag, size_t tag_len);
-
-/*
- * Ends an AES-CMAC message and verifies its MAC. KCFAES_INVALID_MAC: it is not authentic, and it
- * has ended.
- */
-KCFAES_MUST_USE
-enum kcfaes_rc kcfaes_cmac_verify_final(struct kcfaes_ctx *ctx,
-                                        const uint8_t *tag,
-                                        size_t tag_len);
+                                     const uint8_t *tag, size_t tag_len);
 
 /* Ends an AES-GMAC message with its tag. */
 enum kcfaes_rc kcfaes_gmac_final(struct kcfaes_ctx *ctx, uint8_t *tag, size_t tag_len);
@@ -737,8 +594,46 @@ enum kcfaes_rc kcfaes_gmac_final(struct kcfaes_ctx *ctx, uint8_t *tag, size_t ta
  */
 KCFAES_MUST_USE
 enum kcfaes_rc kcfaes_gmac_verify_final(struct kcfaes_ctx *ctx,
-                                        const uint8_t *tag,
-                                        size_t tag_len);
+                                        const uint8_t *tag, size_t tag_len);
+
+/* Ends an AES-CMAC message with its MAC. */
+enum kcfaes_rc kcfaes_cmac_final(struct kcfaes_ctx *ctx, uint8_t *tag, size_t tag_len);
+
+/*
+ * Ends an AES-CMAC message and verifies its MAC. KCFAES_INVALID_MAC: it is not authentic, and it
+ * has ended.
+ */
+KCFAES_MUST_USE
+enum kcfaes_rc kcfaes_cmac_verify_final(struct kcfaes_ctx *ctx,
+                                        const uint8_t *tag, size_t tag_len);
+
+/* ---- Tables of kernels, and the self-test ---------------------------------------------------- */
+
+/* Name of the table of kernels that a call would use now: "portable" or "aesni". */
+const char *kcfaes_table_name(void);
+
+/*
+ * Makes later calls of the whole process use the table of that name or, with NULL, again the best
+ * that the CPU has. KCFAES_ARGUMENTS_BAD: no such table. KCFAES_NOT_SUPPORTED: this CPU lacks
+ * it. Messages in work may go on with another table.
+ */
+enum kcfaes_rc kcfaes_table_force(const char *name);
+
+/* What the self-test found. */
+typedef struct kcfaes_fault {
+    /* Name of the table that gave a wrong answer; NULL if none did. */
+    const char *table;
+    /* "ecb", "cbc", "ctr", "ccm", "gcm", "gmac" or "cmac". */
+    const char *mode;
+    /* 128, 192 or 256. */
+    size_t key_bits;
+} kcfaes_fault;
+
+/*
+ * Known answers of every mode and key size on every table that this CPU has; a few milliseconds.
+ * KCFAES_FAILED: an answer was wrong, and fault (which may be NULL) says where. KCFAES_HOST_MEMORY.
+ */
+enum kcfaes_rc kcfaes_selftest(struct kcfaes_fault *fault);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -111,7 +111,7 @@ fn manual_pages(tree: &Tree) -> Result<()> {
     pages.push(tree.root.join("kmod/kcfaes.4"));
     run(Command::new("mandoc").args(["-Tlint", "-Wwarning"]).args(&pages))?;
     let texts: Vec<String> = pages.iter().map(fs::read_to_string).collect::<io::Result<_>>()?;
-    for name in Source::read(&tree.root.join("rust-core/capi/src/api.rs"))?.exports() {
+    for name in Source::read(&tree.root.join("rust-core/capi/src/api/mod.rs"))?.exports() {
         let named = |text: &String| {
             text.split(|c: char| c != '_' && !c.is_alphanumeric()).any(|word| word == name)
         };

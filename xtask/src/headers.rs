@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::process::{compiler, run};
 use crate::rust_source::Source;
+use crate::sections::{self, Section};
 use crate::{Result, Tree, layout};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -15,8 +16,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 enum Content {
     /// KCF's types and numbers, for systems that do not have them.
     KcfTypes,
-    /// Functions that Rust exports.
-    Exports { types: &'static str },
+    /// Functions that Rust exports; in sections, if the source is in modules.
+    Exports { types: &'static str, sections: &'static [&'static str] },
     /// Functions that Rust exports to the kernel module alone.
     Module,
     /// Functions that C provides to Rust.
@@ -56,6 +57,10 @@ const MODULE_TYPES: &str = "\
 
 const FREESTANDING_TYPES: &str = "#include <stddef.h>\n#include <stdint.h>\n";
 
+/// The modules of the plain C API in the header's order: what the others need, then what is used most.
+const API_SECTIONS: [&str; 9] =
+    ["error", "key", "bytes", "gcm", "ccm", "mac", "block", "context", "tables"];
+
 const HEADERS: [Header; 6] = [
     Header {
         file: "kcfaes_kcf.h",
@@ -68,13 +73,13 @@ const HEADERS: [Header; 6] = [
         file: "kcfaes_spi.h",
         source: "capi/src/spi.rs",
         about: "",
-        content: Content::Exports { types: KCF_TYPES },
+        content: Content::Exports { types: KCF_TYPES, sections: &[] },
     },
     Header {
         file: "kcfaes.h",
-        source: "capi/src/api.rs",
+        source: "capi/src/api/mod.rs",
         about: "",
-        content: Content::Exports { types: FREESTANDING_TYPES },
+        content: Content::Exports { types: FREESTANDING_TYPES, sections: &API_SECTIONS },
     },
     Header {
         file: "kcfaes_env.h",
@@ -191,10 +196,31 @@ impl Header {
         Source::read(&self.path(tree))
     }
 
+    /// The sections of the header, if it has any.
+    fn sections(&self, rust: &Source) -> Result<Vec<Section>> {
+        let Content::Exports { sections, .. } = self.content else {
+            return Ok(Vec::new());
+        };
+        let sections = sections.iter().map(|&name| {
+            let module = rust.module(name).ok_or_else(|| format!("no module {name}"))?;
+            let documentation = module.documentation();
+            let heading = documentation.lines().next().unwrap_or_default();
+            let heading = heading.trim_end_matches('.').to_string();
+            Ok(Section { heading, names: module.declarations() })
+        });
+        sections.collect()
+    }
+
     fn generate(&self, tree: &Tree) -> Result<String> {
         let Self { file, source, about, .. } = self;
         let rust = self.read(tree)?;
-        let about = if about.is_empty() { rust.documentation() } else { (*about).to_string() };
+        let mut about = if about.is_empty() { rust.documentation() } else { (*about).to_string() };
+        let sections = self.sections(&rust)?;
+        if !sections.is_empty() {
+            about.push_str("\nSections:\n");
+            about.extend(sections.iter().map(|section| format!("* {}\n", section.heading)));
+        }
+        let source = source.trim_end_matches("/mod.rs");
         let origin =
             format!("Generated from rust-core/{source} by `cargo xtask headers`: do not edit.");
         let intro = comment("", &plain(&format!("{}\n\n{origin}", about.trim_end())));
@@ -218,7 +244,7 @@ impl Header {
                 before.push_str(FREESTANDING_TYPES);
                 config.export.exclude = rust.rust_only_types();
             }
-            Content::Exports { types } => {
+            Content::Exports { types, .. } => {
                 before.push_str(types);
                 before.push_str(&version_macros());
                 if *file == "kcfaes.h" {
@@ -246,6 +272,9 @@ impl Header {
         let mut text = tidy(&String::from_utf8(text)?);
         if let Content::Exports { .. } = self.content {
             text = name_parameters(&text);
+        }
+        if !sections.is_empty() {
+            text = sections::arrange(&text, &sections)?;
         }
         Ok(format!("{intro}\n{}", text.trim_start()))
     }
@@ -306,7 +335,7 @@ fn tidy(text: &str) -> String {
             let body: Vec<_> = body
                 .map(|line| line.strip_prefix(indent).unwrap_or(line).replacen(' ', "", 1))
                 .collect();
-            tidy.push_str(&comment(indent, &plain(&body.join("\n"))));
+            tidy.push_str(&comment(indent, plain(&body.join("\n")).trim_end()));
         } else if let Some((code, remark)) = line.split_once("// ") {
             tidy.push_str(&format!("{} /* {remark} */\n", code.trim_end()));
         } else if !(line.is_empty() && tidy.ends_with("\n\n")) {
@@ -379,6 +408,11 @@ mod tests {
         for header in &HEADERS {
             files.push(format!("rust-core/{}", header.source));
             files.push(format!("include/{}", header.file));
+        }
+        let api = fs::read_dir(tree.root.join("rust-core/capi/src/api")).expect("a folder");
+        for file in api {
+            let name = file.expect("a file").file_name();
+            files.push(format!("rust-core/capi/src/api/{}", name.to_string_lossy()));
         }
         for file in files {
             let to = root.join(&file);

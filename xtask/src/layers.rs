@@ -79,7 +79,28 @@ const CRATES: [(&str, &[&str]); 3] = [
             "stats",
         ],
     ),
-    ("rust-core/capi", &["artifact", "context", "spi", "api", "module", "env_user"]),
+    (
+        "rust-core/capi",
+        &[
+            "artifact",
+            "context",
+            "spi",
+            "api::error",
+            "api::bytes",
+            "api::object",
+            "api::key",
+            "api::message",
+            "api::gcm",
+            "api::ccm",
+            "api::mac",
+            "api::block",
+            "api::context",
+            "api::tables",
+            "api",
+            "module",
+            "env_user",
+        ],
+    ),
 ];
 
 pub(crate) fn command(tree: &Tree) -> Result<()> {

@@ -26,6 +26,7 @@ mod process;
 mod ring0;
 mod rooms;
 mod rust_source;
+mod sections;
 mod setup;
 
 use std::env;

@@ -10,9 +10,10 @@ use syn::{Attribute, Expr, ExprLit, ForeignItem, Item, Lit, Meta, Visibility};
 
 use crate::Result;
 
-/// A parsed source file.
+/// A parsed source file; of a `mod.rs` also the modules beside it.
 pub(crate) struct Source {
     file: syn::File,
+    modules: Vec<(String, Self)>,
 }
 
 impl Source {
@@ -21,7 +22,30 @@ impl Source {
             fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let file =
             syn::parse_file(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self { file })
+        let mut modules = Vec::new();
+        if path.ends_with("mod.rs") {
+            for item in &file.items {
+                if let Item::Mod(module) = item
+                    && module.content.is_none()
+                {
+                    let name = module.ident.to_string();
+                    let source = Self::read(&path.with_file_name(format!("{name}.rs")))?;
+                    modules.push((name, source));
+                }
+            }
+        }
+        Ok(Self { file, modules })
+    }
+
+    /// A module of a `mod.rs`.
+    pub(crate) fn module(&self, name: &str) -> Option<&Self> {
+        self.modules.iter().find(|(module, _)| module == name).map(|(_, source)| source)
+    }
+
+    /// The items of the file and of its modules.
+    fn items(&self) -> impl Iterator<Item = &Item> {
+        let modules = self.modules.iter().map(|(_, source)| source);
+        core::iter::once(self).chain(modules).flat_map(|source| &source.file.items)
     }
 
     /// The file's own documentation.
@@ -39,9 +63,21 @@ impl Source {
         text
     }
 
+    /// Names of all that the header has of this file: its functions, types and constants.
+    pub(crate) fn declarations(&self) -> Vec<String> {
+        let names = self.items().filter_map(|item| match item {
+            Item::Fn(item) if is_exported(&item.attrs) => Some(&item.sig.ident),
+            Item::Struct(item) if public(&item.vis) => Some(&item.ident),
+            Item::Enum(item) if public(&item.vis) => Some(&item.ident),
+            Item::Const(item) if public(&item.vis) => Some(&item.ident),
+            _ => None,
+        });
+        names.map(ToString::to_string).collect()
+    }
+
     /// Names of the functions that the file exports unmangled.
     pub(crate) fn exports(&self) -> Vec<String> {
-        let functions = self.file.items.iter().filter_map(|item| match item {
+        let functions = self.items().filter_map(|item| match item {
             Item::Fn(function) if is_exported(&function.attrs) => {
                 Some(function.sig.ident.to_string())
             }
@@ -52,7 +88,7 @@ impl Source {
 
     /// Names of the public types with a C layout, and of the public aliases.
     pub(crate) fn c_types(&self) -> Vec<String> {
-        let types = self.file.items.iter().filter_map(|item| match item {
+        let types = self.items().filter_map(|item| match item {
             Item::Struct(item) if public(&item.vis) && has_c_layout(&item.attrs) => {
                 Some(&item.ident)
             }
@@ -70,7 +106,7 @@ impl Source {
 
     /// Names of the public types that C never sees.
     pub(crate) fn rust_only_types(&self) -> Vec<String> {
-        let types = self.file.items.iter().filter_map(|item| match item {
+        let types = self.items().filter_map(|item| match item {
             Item::Struct(item) if !has_c_layout(&item.attrs) => Some(&item.ident),
             Item::Enum(item) if !has_c_layout(&item.attrs) => Some(&item.ident),
             Item::Type(item) if !item.generics.params.is_empty() => Some(&item.ident),
@@ -81,7 +117,7 @@ impl Source {
 
     /// Names of the public constants.
     pub(crate) fn constants(&self) -> Vec<String> {
-        let constants = self.file.items.iter().filter_map(|item| match item {
+        let constants = self.items().filter_map(|item| match item {
             Item::Const(item) if public(&item.vis) => Some(item.ident.to_string()),
             _ => None,
         });
@@ -92,7 +128,7 @@ impl Source {
     /// cbindgen emits prototypes of definitions only.
     pub(crate) fn foreign_as_definitions(&self) -> String {
         let mut text = String::new();
-        for item in &self.file.items {
+        for item in self.items() {
             match item {
                 Item::Const(_) | Item::Struct(_) | Item::Union(_) | Item::Type(_) => {
                     text.push_str(&quote!(#item).to_string());

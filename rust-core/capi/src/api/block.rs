@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! AES-CTR, AES-CBC and AES-ECB.
+
+use kcfaes_kernels::{Block, ChainKeys};
+use kcfaes_provider::data::{Run, exists};
+use kcfaes_provider::engine::{Chain, Fpu};
+use kcfaes_provider::kcf::{Error, KM_SLEEP, Result};
+use kcfaes_provider::mode::cbc_encrypt_batch;
+use kcfaes_provider::request::{Direction, Mechanism, Parameter};
+
+use super::bytes::{Bytes, kcfaes_iovec, read_block, with_io};
+use super::error::{answer, kcfaes_rc};
+use super::key::kcfaes_key;
+use super::message::run_message;
+use super::object::live;
+use crate::context::Heap;
+
+/// AES-CTR: encrypts or decrypts len bytes. counter is the first counter block, a big-endian number
+/// of 128 bits, and becomes the one after the last used: another call goes on where this ended if
+/// len was a multiple of 16. Not authenticated. No counter block may be used twice with one key.
+///
+/// cbindgen:ptrs-as-arrays=[[counter;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctr(
+    key: *const kcfaes_key,
+    counter: *mut u8,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    answer(unsafe { apply_ctr(key, counter, Bytes::input(src, len), Bytes::Buffer(dst, len)) })
+}
+
+/// kcfaes_ctr over pieces.
+///
+/// cbindgen:ptrs-as-arrays=[[counter;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctr_iov(
+    key: *const kcfaes_key,
+    counter: *mut u8,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    answer(unsafe {
+        apply_ctr(key, counter, Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count))
+    })
+}
+
+/// AES-CBC: encrypts len bytes, a multiple of 16, without padding. iv becomes the last ciphertext
+/// block, so that another call goes on where this ended. Not authenticated; the first IV must be
+/// unpredictable. KCFAES_DATA_LEN_RANGE.
+///
+/// cbindgen:ptrs-as-arrays=[[iv;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_encrypt(
+    key: *const kcfaes_key,
+    iv: *mut u8,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, len));
+    // SAFETY: the common contract.
+    answer(unsafe { apply_cbc(Direction::Encrypt, key, iv, src, dst) })
+}
+
+/// AES-CBC: decrypts; otherwise as kcfaes_cbc_encrypt. KCFAES_ENCRYPTED_DATA_LEN_RANGE.
+///
+/// cbindgen:ptrs-as-arrays=[[iv;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_decrypt(
+    key: *const kcfaes_key,
+    iv: *mut u8,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, len));
+    // SAFETY: the common contract.
+    answer(unsafe { apply_cbc(Direction::Decrypt, key, iv, src, dst) })
+}
+
+/// kcfaes_cbc_encrypt over pieces.
+///
+/// cbindgen:ptrs-as-arrays=[[iv;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_encrypt_iov(
+    key: *const kcfaes_key,
+    iv: *mut u8,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    answer(unsafe { apply_cbc(Direction::Encrypt, key, iv, src, dst) })
+}
+
+/// kcfaes_cbc_decrypt over pieces.
+///
+/// cbindgen:ptrs-as-arrays=[[iv;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_decrypt_iov(
+    key: *const kcfaes_key,
+    iv: *mut u8,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    answer(unsafe { apply_cbc(Direction::Decrypt, key, iv, src, dst) })
+}
+
+/// One message of kcfaes_cbc_encrypt_batch.
+#[repr(C)]
+pub struct kcfaes_cbc_job {
+    /// Its key.
+    pub key: *const kcfaes_key,
+    /// Text: len bytes.
+    pub src: *const u8,
+    /// Ciphertext: len bytes, the same as src's or disjoint from every src of the batch.
+    pub dst: *mut u8,
+    /// Length of the text, a multiple of 16.
+    pub len: usize,
+    /// The IV; becomes the last ciphertext block.
+    pub iv: [u8; 16],
+}
+
+/// AES-CBC: encrypts count messages that do not depend on each other, each with its own key or all
+/// with the same one. A single CBC encryption waits for the processor at every block; up to 16 side
+/// by side take hardly longer than one: disk sectors, a queue of packets. The lengths may differ.
+/// What is wrong with the first such job, without any effect: KCFAES_ARGUMENTS_BAD,
+/// KCFAES_DATA_LEN_RANGE. KCFAES_HOST_MEMORY likewise, but never where all keys are the same.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cbc_encrypt_batch(
+    jobs: *mut kcfaes_cbc_job,
+    count: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    answer(unsafe { encrypt_batch(jobs, count) })
+}
+
+/// AES-ECB: encrypts len bytes, a multiple of 16, each block by itself. Equal blocks stay equal: a
+/// building block, not a way to protect text. KCFAES_DATA_LEN_RANGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ecb_encrypt(
+    key: *const kcfaes_key,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, len));
+    // SAFETY: the common contract.
+    answer(unsafe { apply_ecb(Direction::Encrypt, key, src, dst) })
+}
+
+/// AES-ECB: decrypts; otherwise as kcfaes_ecb_encrypt. KCFAES_ENCRYPTED_DATA_LEN_RANGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ecb_decrypt(
+    key: *const kcfaes_key,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, len));
+    // SAFETY: the common contract.
+    answer(unsafe { apply_ecb(Direction::Decrypt, key, src, dst) })
+}
+
+/// kcfaes_ecb_encrypt over pieces.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ecb_encrypt_iov(
+    key: *const kcfaes_key,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    answer(unsafe { apply_ecb(Direction::Encrypt, key, src, dst) })
+}
+
+/// kcfaes_ecb_decrypt over pieces.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ecb_decrypt_iov(
+    key: *const kcfaes_key,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    answer(unsafe { apply_ecb(Direction::Decrypt, key, src, dst) })
+}
+
+/// Encrypts, or decrypts, and counts on.
+unsafe fn apply_ctr(
+    key: *const kcfaes_key,
+    counter: *mut u8,
+    src: Bytes,
+    dst: Bytes,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        let parameter = Parameter::Ctr { bits: 128, cb: read_block(counter)? };
+        let (key, mut next) = (&live(key)?.material, [0; 16]);
+        with_io(src, dst, |io| {
+            run_message(key, Mechanism::Ctr, Direction::Encrypt, &parameter, &mut next, io)
+        })?;
+        counter.cast::<[u8; 16]>().write(next);
+    }
+    Ok(())
+}
+
+/// Encrypts or decrypts, and moves the IV on.
+unsafe fn apply_cbc(
+    direction: Direction,
+    key: *const kcfaes_key,
+    iv: *mut u8,
+    src: Bytes,
+    dst: Bytes,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        let parameter = Parameter::Cbc { iv: read_block(iv)? };
+        let (key, mut next) = (&live(key)?.material, [0; 16]);
+        with_io(src, dst, |io| {
+            run_message(key, Mechanism::Cbc, direction, &parameter, &mut next, io)
+        })?;
+        iv.cast::<[u8; 16]>().write(next);
+    }
+    Ok(())
+}
+
+/// Checks every job before it encrypts any.
+unsafe fn encrypt_batch(jobs: *mut kcfaes_cbc_job, count: usize) -> Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    if jobs.is_null() || !jobs.is_aligned() {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    let mut same = true;
+    for i in 0..count {
+        // SAFETY: the common contract: `count` jobs.
+        let (job, first) = unsafe { (&*jobs.add(i), &*jobs) };
+        // SAFETY: the common contract.
+        unsafe { live(job.key)? };
+        if job.len & 15 != 0 {
+            return Err(Error::DATA_LEN_RANGE);
+        }
+        let apart = job.src.addr().abs_diff(job.dst.addr());
+        let overlap = apart != 0 && apart < job.len;
+        if !exists(job.src, job.len) || !exists(job.dst, job.len) || overlap {
+            return Err(Error::ARGUMENTS_BAD);
+        }
+        same &= job.key == first.key;
+    }
+    let mut keys = if same { None } else { Some(Heap::<ChainKeys>::new(KM_SLEEP)?) };
+    let mut fpu = Fpu::new();
+    for rounds in [10, 12, 14] {
+        let mut numbers = 0..count;
+        let next = || {
+            numbers.find_map(|i| {
+                // SAFETY: the common contract, of which the part that can be seen was checked above: the
+                // key is one.
+                unsafe {
+                    let job = &*jobs.add(i);
+                    let schedule = &(*job.key).material.schedule;
+                    let run = Run::new(job.src, job.dst, job.len);
+                    let chain = Chain { schedule, iv: Block(job.iv), run };
+                    (schedule.rounds == rounds).then_some((i, chain))
+                }
+            })
+        };
+        let done = |i, iv: &Block| {
+            // SAFETY: the common contract; `i` came from `next`.
+            unsafe { (*jobs.add(i)).iv = iv.0 };
+        };
+        cbc_encrypt_batch(&mut fpu, keys.as_mut().map(Heap::get), next, done);
+    }
+    Ok(())
+}
+
+unsafe fn apply_ecb(
+    direction: Direction,
+    key: *const kcfaes_key,
+    src: Bytes,
+    dst: Bytes,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        let key = &live(key)?.material;
+        with_io(src, dst, |io| {
+            run_message(key, Mechanism::Ecb, direction, &Parameter::Ecb, &mut [0; 16], io)
+        })
+    }
+}

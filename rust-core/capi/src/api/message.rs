@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A whole message in one call, and its tag.
+
+use kcfaes_provider::data::Io;
+use kcfaes_provider::engine::{Fpu, Material};
+use kcfaes_provider::kcf::{Error, Result};
+use kcfaes_provider::key::Key;
+use kcfaes_provider::mode::{Operation, same_tag};
+use kcfaes_provider::request::{Direction, Mechanism, Parameter};
+
+use super::bytes::{Bytes, readable, with_io};
+use super::key::kcfaes_key;
+use super::object::live;
+
+/// What is to be done with a tag.
+#[derive(Clone, Copy)]
+pub(super) enum Tag {
+    Write(*mut u8),
+    Verify(*const u8),
+}
+
+impl Tag {
+    /// Whether it has a possible length and a place; asked before any work is done.
+    pub(super) fn check(self, mechanism: Mechanism, len: usize) -> Result<()> {
+        let possible = match mechanism {
+            Mechanism::Ccm => matches!(len, 4 | 6 | 8 | 10 | 12 | 14 | 16),
+            Mechanism::Cmac => matches!(len, 4..=16),
+            _ => matches!(len, 4 | 8 | 12..=16),
+        };
+        let missing = match self {
+            Self::Write(at) => at.is_null(),
+            Self::Verify(at) => at.is_null(),
+        };
+        match possible {
+            false => Err(Error::MECHANISM_PARAM_INVALID),
+            true if missing => Err(Error::ARGUMENTS_BAD),
+            true => Ok(()),
+        }
+    }
+
+    /// Does it, in constant time.
+    pub(super) unsafe fn settle(self, len: usize, computed: &[u8; 16]) -> Result<()> {
+        match self {
+            Self::Write(at) => {
+                let computed = computed.get(..len).ok_or(Error::MECHANISM_PARAM_INVALID)?;
+                // SAFETY: the common contract; checked, and `computed` is memory of our own.
+                unsafe { core::ptr::copy_nonoverlapping(computed.as_ptr(), at, computed.len()) };
+                Ok(())
+            }
+            Self::Verify(at) => {
+                // SAFETY: the common contract.
+                let tag = unsafe { readable(at, len)? };
+                let mut received = [0; 16];
+                for (to, from) in received.iter_mut().zip(tag) {
+                    *to = *from;
+                }
+                same_tag(computed, &received, len)
+            }
+        }
+    }
+}
+
+/// Gives a whole message to the provider. `apart` is as in [`Operation::at_once`].
+#[inline(never)]
+pub(super) fn run_message(
+    key: &Key,
+    mechanism: Mechanism,
+    direction: Direction,
+    parameter: &Parameter<'_>,
+    apart: &mut [u8; 16],
+    io: &Io<'_>,
+) -> Result<()> {
+    let mut fpu = Fpu::new();
+    let key = Material::Set(key);
+    Operation::at_once(mechanism, direction, parameter, Some(apart), key, &mut fpu, io).map(drop)
+}
+
+/// The mode of a parameter that is GCM's or CCM's.
+fn sealed_by(parameter: &Parameter<'_>) -> Mechanism {
+    match parameter {
+        Parameter::Ccm { .. } => Mechanism::Ccm,
+        _ => Mechanism::Gcm,
+    }
+}
+
+/// Encrypts a GCM or CCM message and writes its tag.
+pub(super) unsafe fn seal_message(
+    key: *const kcfaes_key,
+    parameter: Result<Parameter<'_>>,
+    src: Bytes,
+    dst: Bytes,
+    tag: *mut u8,
+    tag_len: usize,
+) -> Result<()> {
+    let (parameter, tag) = (parameter?, Tag::Write(tag));
+    let mechanism = sealed_by(&parameter);
+    tag.check(mechanism, tag_len)?;
+    // SAFETY: the common contract.
+    unsafe {
+        let (key, mut computed) = (&live(key)?.material, [0; 16]);
+        with_io(src, dst, |io| {
+            run_message(key, mechanism, Direction::Encrypt, &parameter, &mut computed, io)
+        })?;
+        tag.settle(tag_len, &computed)
+    }
+}
+
+/// Verifies the tag of a GCM or CCM message and decrypts it.
+pub(super) unsafe fn open_message(
+    key: *const kcfaes_key,
+    parameter: Result<Parameter<'_>>,
+    src: Bytes,
+    dst: Bytes,
+    tag: *const u8,
+    tag_len: usize,
+) -> Result<()> {
+    let parameter = parameter?;
+    let mechanism = sealed_by(&parameter);
+    Tag::Verify(tag).check(mechanism, tag_len)?;
+    // SAFETY: the common contract.
+    unsafe {
+        let (key, mut received) = (&live(key)?.material, [0; 16]);
+        for (to, from) in received.iter_mut().zip(readable(tag, tag_len)?) {
+            *to = *from;
+        }
+        with_io(src, dst, |io| {
+            run_message(key, mechanism, Direction::Decrypt, &parameter, &mut received, io)
+        })
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The plain C API of libkcfaes: AES-GCM, CCM, GMAC, CMAC, CTR, CBC and ECB, whole messages in one
+//! call or in parts, over buffers or lists of pieces.
+//!
+//! Lengths are in bytes. A pointer may be NULL only where its length is 0, and is otherwise
+//! KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no byte with it. A
+//! function that fails has consumed and written nothing, unless it says otherwise. Keys may be used
+//! by any number of threads at the same time, a context by one. No function blocks, prints or
+//! changes errno. Only these allocate: kcfaes_key_new, kcfaes_ctx_new, and a function whose input
+//! and output have more than 64 pieces together, whose addresses do not ascend: for the length of
+//! the call 16 bytes for each piece. If there is no memory it is KCFAES_HOST_MEMORY.
+#![allow(non_camel_case_types, reason = "the names are those of the C header")]
+#![allow(rustdoc::broken_intra_doc_links, reason = "marks for cbindgen look like links")]
+// Nothing is computed here: a call describes its bytes as KCF's own data and hands them to the
+// provider's `Operation`, as the ops vector does. The comments on public items are the header's, and
+// so in C's terms. There each module has a section, in the order of `xtask/src/headers.rs`; its heading
+// is the first line of the module's documentation.
+//
+// The common safety contract: a pointer is NULL, or its bytes are readable (const) or writable for
+// the length that goes with it; a key or context is NULL or was made here, and nobody else uses it
+// during the call, but for keys in other calls.
+#![allow(clippy::missing_safety_doc, reason = "the module's common safety contract")]
+
+mod block;
+mod bytes;
+mod ccm;
+mod context;
+mod error;
+mod gcm;
+mod key;
+mod mac;
+mod tables;
+
+mod message;
+mod object;
+
+pub use self::block::*;
+pub use self::bytes::*;
+pub use self::ccm::*;
+pub use self::context::*;
+pub use self::error::*;
+pub use self::gcm::*;
+pub use self::key::*;
+pub use self::mac::*;
+pub use self::tables::*;
