@@ -109,7 +109,7 @@ impl Ciphertext {
     }
 }
 
-/// Which values of a case are drawn from the generator, and its seed. Kept so that [`emit_c`] can
+/// Which values of a case are drawn from the generator, and its seed. Kept so that [`emit_c()`] can
 /// write the recipe where the values themselves would be large.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Recipe {

@@ -15,13 +15,14 @@ use crate::{
 type Step = (&'static str, fn(&Tree) -> Result<()>);
 
 /// Of what not every machine can have.
-const OPTIONAL: [(Step, &[setup::Need]); 3] = [
+const OPTIONAL: [(Step, &[setup::Need]); 4] = [
     (("library for illumos", library::build_illumos), setup::ILLUMOS_LIBRARY),
     (("tables by processor, emulated", cpus::command), setup::CPUS),
+    (("oldest compiler", oldest_compiler), setup::OLDEST),
     (("fuzz targets", fuzz::check), setup::FUZZ),
 ];
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("rustfmt", |tree| {
         // The comparison's peers and the fuzz targets are workspaces apart.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
@@ -40,6 +41,11 @@ const STEPS: [Step; 13] = [
     ("headers", headers::check),
     ("layers", layers::command),
     ("clippy", clippy),
+    ("rustdoc", |tree| {
+        run(cargo(tree)
+            .args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"])
+            .env("RUSTDOCFLAGS", "-D warnings"))
+    }),
     ("rooms and their audit", audit::command),
     ("modules, run in userland", |tree| kmod::command(tree, &[])),
     ("library and examples", library::run_examples),
@@ -120,6 +126,17 @@ fn manual_pages(tree: &Tree) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is shipped builds with the oldest compiler that the workspace names.
+fn oldest_compiler(tree: &Tree) -> Result<()> {
+    let mut check = Command::new("rustup");
+    check.args(["run", setup::OLDEST_RUST, "cargo", "check", "--quiet", "--package=kcfaes-capi"]);
+    for (name, _) in cargo(tree).get_envs() {
+        check.env_remove(name);
+    }
+    let target = tree.target.join("oldest");
+    run(check.arg("--target-dir").arg(target).current_dir(&tree.root))
 }
 
 /// Clippy of everything, and of the two forms of capi that only artifacts have.

@@ -66,6 +66,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "engine::buffer",
             "engine",
             "mode::tag",
+            "mode::aead",
             "mode::ecb",
             "mode::cbc",
             "mode::cbc_batch",

@@ -22,6 +22,8 @@ pub(crate) enum Need {
     Rustfmt,
     /// The compiler that has sanitizers and coverage.
     Nightly,
+    /// The oldest compiler that the workspace says it builds with.
+    OldestRust,
     CargoFuzz,
     /// A target of rustc, with its core.
     Target(&'static str),
@@ -30,8 +32,12 @@ pub(crate) enum Need {
 }
 
 use Need::{
-    Binutils, CargoFuzz, Clippy, Compiler, CxxCompiler, Libclang, Nightly, Package, Rustfmt, Target,
+    Binutils, CargoFuzz, Clippy, Compiler, CxxCompiler, Libclang, Nightly, OldestRust, Package,
+    Rustfmt, Target,
 };
+
+/// `rust-version` of the workspace.
+pub(crate) const OLDEST_RUST: &str = env!("CARGO_PKG_RUST_VERSION");
 
 /// The kernel object's, whose core is built without vector registers.
 const KERNEL: Need = Target("x86_64-unknown-none");
@@ -53,6 +59,7 @@ pub(crate) const CHECK: &[Need] = &[
 pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS)];
 pub(crate) const CPUS: &[Need] = &[Compiler, Binutils, Package("qemu-user", "qemu-x86_64")];
 pub(crate) const CT: &[Need] = &[Compiler, Binutils, KERNEL, Package("valgrind", "valgrind")];
+pub(crate) const OLDEST: &[Need] = &[Compiler, OldestRust];
 pub(crate) const FUZZ: &[Need] = &[Compiler, CxxCompiler, Nightly, CargoFuzz];
 pub(crate) const RING0: &[Need] = &[
     Compiler,
@@ -80,6 +87,7 @@ impl Need {
             Clippy => works("cargo", &["clippy", "--version"]),
             Rustfmt => works("cargo", &["fmt", "--version"]),
             Nightly => works("rustup", &["run", "nightly", "rustc", "--version"]),
+            OldestRust => works("rustup", &["run", OLDEST_RUST, "rustc", "--version"]),
             CargoFuzz => works("cargo-fuzz", &["--version"]),
             Package(_, sign) => is_found(sign),
         }
@@ -96,6 +104,9 @@ impl Need {
             Clippy => Source::Rustup(vec!["component", "add", "clippy"]),
             Rustfmt => Source::Rustup(vec!["component", "add", "rustfmt"]),
             Nightly => Source::Rustup(vec!["toolchain", "install", "nightly", "--profile=minimal"]),
+            OldestRust => {
+                Source::Rustup(vec!["toolchain", "install", OLDEST_RUST, "--profile=minimal"])
+            }
             CargoFuzz => Source::Cargo(vec!["install", "--locked", "cargo-fuzz"]),
             Package(name, _) => Source::Debian(name),
         }

@@ -95,17 +95,15 @@ struct Header {
     /// [`MAGIC`] xor the block's address, so that a moved copy, whose key is elsewhere, is foreign
     /// too.
     magic: u64,
-    /// Number of the mechanism for which it was asked; it serves every one.
-    mechanism: u32,
     /// [`LAYOUT`]
-    layout: u32,
+    layout: u64,
 }
 
 /// "kcfaes" and a number that is no address.
 const MAGIC: u64 = 0x6b63_6661_6573_f00d;
 
 /// Changes whenever [`Key`] does.
-const LAYOUT: u32 = 1;
+const LAYOUT: u64 = 1;
 
 /// A template: one flat block that KCF itself will wipe and free, with a header and a key that has
 /// the powers of H, whatever the mechanism. Read-only once made, and shared by any number of calls.
@@ -113,14 +111,10 @@ pub(crate) struct Template;
 
 impl Template {
     /// Makes one; returns the block and its size.
-    pub(crate) fn create(
-        mechanism: u32,
-        key: &[u8],
-        kmflag: c_int,
-    ) -> Result<(*mut c_void, usize)> {
+    pub(crate) fn create(key: &[u8], kmflag: c_int) -> Result<(*mut c_void, usize)> {
         let block = Block::new(size_of::<Header>() + size_of::<Key>(), kmflag)?;
         let at = block.at;
-        let header = Header { magic: magic(at), mechanism, layout: LAYOUT };
+        let header = Header { magic: magic(at), layout: LAYOUT };
         // SAFETY: the block begins with room for a header, at an alignment of 8; behind it is room
         // for a key, aligned and zeroed. Nobody else has the block yet.
         let place = unsafe {

@@ -29,7 +29,7 @@ use kcfaes_provider::kcf::{
     crypto_ctx_t, crypto_data_t, crypto_key_t, crypto_mechanism_t, crypto_provider_handle_t,
     crypto_req_handle_t, crypto_session_id_t, crypto_spi_ctx_template_t,
 };
-use kcfaes_provider::mode::{Operation, Produced, same_tag};
+use kcfaes_provider::mode::{Apart, Operation, Produced, same_tag};
 use kcfaes_provider::request::{Mechanism, Parameter, check_format, key_bytes};
 use kcfaes_provider::stats;
 use kcfaes_provider::wipe::{Secret, general_registers};
@@ -416,7 +416,7 @@ unsafe fn init(
         );
     }
     let (operation, key) = context.parts();
-    operation.begin(which, direction, &parameter, key, &mut fpu);
+    operation.begin(direction, &parameter, key, &mut fpu);
     // SAFETY: the common contract; it is not NULL.
     unsafe { (*ctx).cc_provider_private = core::ptr::from_mut(context).cast::<c_void>() };
     Ok(())
@@ -568,7 +568,7 @@ unsafe fn whole(request: &Request, io: &Io<'_>) -> Result<Produced> {
                 Material::Raw { key, bytes, hashed }
             }
         };
-        let result = Operation::at_once(which, direction, &parameter, None, key, &mut fpu, io);
+        let result = Operation::at_once(direction, &parameter, Apart::Nothing, key, &mut fpu, io);
         count(Some(which), &fpu, io.src.len(), &result);
         result
     }
@@ -613,7 +613,7 @@ unsafe fn create_template(
         }
         Mechanism::numbered(mechanism)?;
         let bytes = key_bytes(key)?;
-        (*template, *size) = Template::create(mechanism.cm_type as u32, bytes, env::kmflag(req))?;
+        (*template, *size) = Template::create(bytes, env::kmflag(req))?;
     }
     Ok(())
 }

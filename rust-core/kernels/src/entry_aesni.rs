@@ -20,7 +20,7 @@ entries! {
     fn kcfaes_key_expand_aesni(schedule: *mut Schedule, key: *const u8, key_len: usize) {
         key::expand(schedule, key, key_len)
     }
-    /// Computes H = E(K, 0^128) and [`COMMON_POWERS`](crate::COMMON_POWERS) powers of it.
+    /// Computes H = E(K, 0^128) and [`COMMON_POWERS`] powers of it.
     fn kcfaes_ghash_init_aesni(schedule: *const Schedule, powers: *mut Powers) {
         ghash::init::<Xmm, COMMON_POWERS>(schedule, powers)
     }

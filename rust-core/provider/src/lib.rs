@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The provider room: AES mechanisms of the illumos Kernel Cryptographic Framework.
 //!
-//! From the bottom up: [`kcf`] has the framework's structures and numbers; [`env`] is what the room asks of
+//! From the bottom up: [`kcf`] has the framework's structures and numbers; [`mod@env`] is what the room asks of
 //! its system, [`wipe`] erases; [`key`] is what is computed once for a key; [`request`] checks mechanism, key
 //! and parameter; [`data`] turns raw, uio and mblk into runs; [`portable`] is the table that runs anywhere;
 //! [`engine`] chooses the table and takes the FPU, for a bounded time; [`mode`] gives the runs their meaning;

@@ -82,7 +82,14 @@ pub enum Parameter<'a> {
     },
     /// CMAC takes none.
     Cmac,
-    /// GCM (SP 800-38D section 7), and GMAC with a tag of 16 bytes.
+    /// GMAC (SP 800-38D section 3), with a tag of 16 bytes.
+    Gmac {
+        /// The IV, not empty.
+        iv: &'a [u8],
+        /// What is authenticated before the message.
+        aad: &'a [u8],
+    },
+    /// GCM (SP 800-38D section 7).
     Gcm {
         /// The IV, not empty.
         iv: &'a [u8],
@@ -94,10 +101,25 @@ pub enum Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
+    /// Whose it is.
+    pub fn mechanism(&self) -> Mechanism {
+        match self {
+            Self::Ecb => Mechanism::Ecb,
+            Self::Cbc { .. } => Mechanism::Cbc,
+            Self::Ctr { .. } => Mechanism::Ctr,
+            Self::Ccm { .. } => Mechanism::Ccm,
+            Self::Cmac => Mechanism::Cmac,
+            Self::Gmac { .. } => Mechanism::Gmac,
+            Self::Gcm { .. } => Mechanism::Gcm,
+        }
+    }
+
     /// Bytes that a message with `len` bytes of data hashes; 0 where the mechanism hashes nothing.
     pub fn hashed(&self, len: usize) -> usize {
         match self {
-            Self::Gcm { iv, aad, .. } => len.saturating_add(iv.len()).saturating_add(aad.len()),
+            Self::Gcm { iv, aad, .. } | Self::Gmac { iv, aad } => {
+                len.saturating_add(iv.len()).saturating_add(aad.len())
+            }
             _ => 0,
         }
     }
@@ -235,7 +257,7 @@ impl Mechanism {
                 let p = unsafe { param.cast::<CK_AES_GMAC_PARAMS>().read_unaligned() };
                 // SAFETY: the caller's contract.
                 let (iv, aad) = unsafe { (bytes(p.pIv, 12)?, bytes(p.pAAD, p.ulAADLen)?) };
-                *parameter = Parameter::Gcm { iv, aad, tag_len: 16 };
+                *parameter = Parameter::Gmac { iv, aad };
             }
         }
         Ok(())

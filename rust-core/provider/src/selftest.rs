@@ -416,13 +416,13 @@ fn transform(
         Mechanism::Cbc => Parameter::Cbc { iv: Block(IV) },
         Mechanism::Ctr => Parameter::Ctr { bits: 128, cb: Block(counter(key.schedule.rounds)) },
         Mechanism::Gcm => Parameter::Gcm { iv: gcm_iv(manner, iv), aad: &aad, tag_len: 16 },
-        Mechanism::Gmac => Parameter::Gcm { iv, aad: &aad, tag_len: 16 },
+        Mechanism::Gmac => Parameter::Gmac { iv, aad: &aad },
         Mechanism::Ccm => Parameter::ccm(iv, &aad, text.len() as u64, 16)?,
         Mechanism::Cmac => Parameter::Cmac,
     };
     let mut fpu = Fpu::on(table);
     let mut operation = Operation::idle();
-    operation.begin(mechanism, direction, &parameter, key, &mut fpu);
+    operation.begin(direction, &parameter, key, &mut fpu);
     fpu.end();
     operation.detach_tag();
     if operation.is_mac() {

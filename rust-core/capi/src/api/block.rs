@@ -5,8 +5,8 @@ use kcfaes_kernels::{Block, ChainKeys};
 use kcfaes_provider::data::{Run, exists};
 use kcfaes_provider::engine::{Chain, Fpu};
 use kcfaes_provider::kcf::{Error, KM_SLEEP, Result};
-use kcfaes_provider::mode::cbc_encrypt_batch;
-use kcfaes_provider::request::{Direction, Mechanism, Parameter};
+use kcfaes_provider::mode::{Apart, cbc_encrypt_batch};
+use kcfaes_provider::request::{Direction, Parameter};
 
 use super::bytes::{Bytes, kcfaes_iovec, read_block, with_io};
 use super::error::{answer, kcfaes_rc};
@@ -214,7 +214,7 @@ unsafe fn apply_ctr(
         let parameter = Parameter::Ctr { bits: 128, cb: read_block(counter)? };
         let (key, mut next) = (&live(key)?.material, [0; 16]);
         with_io(src, dst, |io| {
-            run_message(key, Mechanism::Ctr, Direction::Encrypt, &parameter, &mut next, io)
+            run_message(key, Direction::Encrypt, &parameter, Apart::NextIv(&mut next), io)
         })?;
         counter.cast::<[u8; 16]>().write(next);
     }
@@ -234,7 +234,7 @@ unsafe fn apply_cbc(
         let parameter = Parameter::Cbc { iv: read_block(iv)? };
         let (key, mut next) = (&live(key)?.material, [0; 16]);
         with_io(src, dst, |io| {
-            run_message(key, Mechanism::Cbc, direction, &parameter, &mut next, io)
+            run_message(key, direction, &parameter, Apart::NextIv(&mut next), io)
         })?;
         iv.cast::<[u8; 16]>().write(next);
     }
@@ -300,8 +300,6 @@ unsafe fn apply_ecb(
     // SAFETY: the common contract.
     unsafe {
         let key = &live(key)?.material;
-        with_io(src, dst, |io| {
-            run_message(key, Mechanism::Ecb, direction, &Parameter::Ecb, &mut [0; 16], io)
-        })
+        with_io(src, dst, |io| run_message(key, direction, &Parameter::Ecb, Apart::Nothing, io))
     }
 }

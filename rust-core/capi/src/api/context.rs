@@ -17,6 +17,7 @@ use super::ccm::ccm_parameter;
 use super::error::{answer, answer_written, kcfaes_rc};
 use super::gcm::gcm_parameter;
 use super::key::kcfaes_key;
+use super::mac::gmac_parameter;
 use super::message::Tag;
 use super::object::{
     Head, Object, erase, erase_and_free, live, make_in_memory, make_on_heap, room_for,
@@ -101,7 +102,7 @@ pub unsafe extern "C" fn kcfaes_gcm_seal_init(
     // SAFETY: the common contract.
     answer(unsafe {
         let parameter = gcm_parameter(iv, iv_len, aad, aad_len, 16);
-        begin_message(ctx, key, Role::Seal, Mechanism::Gcm, Direction::Encrypt, parameter)
+        begin_message(ctx, key, Role::Seal, Direction::Encrypt, parameter)
     })
 }
 
@@ -119,7 +120,7 @@ pub unsafe extern "C" fn kcfaes_gcm_open_init(
     // SAFETY: the common contract.
     answer(unsafe {
         let parameter = gcm_parameter(iv, iv_len, aad, aad_len, 16);
-        begin_message(ctx, key, Role::Open, Mechanism::Gcm, Direction::Decrypt, parameter)
+        begin_message(ctx, key, Role::Open, Direction::Decrypt, parameter)
     })
 }
 
@@ -139,7 +140,7 @@ pub unsafe extern "C" fn kcfaes_ccm_seal_init(
     // SAFETY: the common contract.
     answer(unsafe {
         let parameter = ccm_parameter(nonce, nonce_len, aad, aad_len, Ok(text_len), tag_len);
-        begin_message(ctx, key, Role::Seal, Mechanism::Ccm, Direction::Encrypt, parameter)
+        begin_message(ctx, key, Role::Seal, Direction::Encrypt, parameter)
     })
 }
 
@@ -160,7 +161,7 @@ pub unsafe extern "C" fn kcfaes_ccm_open_init(
     // SAFETY: the common contract.
     answer(unsafe {
         let parameter = ccm_parameter(nonce, nonce_len, aad, aad_len, Ok(text_len), tag_len);
-        begin_message(ctx, key, Role::Open, Mechanism::Ccm, Direction::Decrypt, parameter)
+        begin_message(ctx, key, Role::Open, Direction::Decrypt, parameter)
     })
 }
 
@@ -175,8 +176,8 @@ pub unsafe extern "C" fn kcfaes_gmac_init(
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
     answer(unsafe {
-        let parameter = gcm_parameter(iv, iv_len, core::ptr::null(), 0, 16);
-        begin_message(ctx, key, Role::Mac, Mechanism::Gmac, Direction::Encrypt, parameter)
+        let parameter = gmac_parameter(iv, iv_len);
+        begin_message(ctx, key, Role::Mac, Direction::Encrypt, parameter)
     })
 }
 
@@ -189,9 +190,7 @@ pub unsafe extern "C" fn kcfaes_cmac_init(
 ) -> kcfaes_rc {
     let parameter = Ok(Parameter::Cmac);
     // SAFETY: the common contract.
-    answer(unsafe {
-        begin_message(ctx, key, Role::Mac, Mechanism::Cmac, Direction::Encrypt, parameter)
-    })
+    answer(unsafe { begin_message(ctx, key, Role::Mac, Direction::Encrypt, parameter) })
 }
 
 /// Begins an AES-CTR message in parts: kcfaes_update, kcfaes_final. The keystream is continuous
@@ -207,7 +206,7 @@ pub unsafe extern "C" fn kcfaes_ctr_init(
     // SAFETY: the common contract.
     answer(unsafe {
         let parameter = read_block(counter).map(|cb| Parameter::Ctr { bits: 128, cb });
-        begin_message(ctx, key, Role::Cipher, Mechanism::Ctr, Direction::Encrypt, parameter)
+        begin_message(ctx, key, Role::Cipher, Direction::Encrypt, parameter)
     })
 }
 
@@ -223,7 +222,7 @@ pub unsafe extern "C" fn kcfaes_cbc_encrypt_init(
     // SAFETY: the common contract.
     answer(unsafe {
         let parameter = read_block(iv).map(|iv| Parameter::Cbc { iv });
-        begin_message(ctx, key, Role::Cipher, Mechanism::Cbc, Direction::Encrypt, parameter)
+        begin_message(ctx, key, Role::Cipher, Direction::Encrypt, parameter)
     })
 }
 
@@ -239,7 +238,7 @@ pub unsafe extern "C" fn kcfaes_cbc_decrypt_init(
     // SAFETY: the common contract.
     answer(unsafe {
         let parameter = read_block(iv).map(|iv| Parameter::Cbc { iv });
-        begin_message(ctx, key, Role::Cipher, Mechanism::Cbc, Direction::Decrypt, parameter)
+        begin_message(ctx, key, Role::Cipher, Direction::Decrypt, parameter)
     })
 }
 
@@ -251,9 +250,7 @@ pub unsafe extern "C" fn kcfaes_ecb_encrypt_init(
 ) -> kcfaes_rc {
     let parameter = Ok(Parameter::Ecb);
     // SAFETY: the common contract.
-    answer(unsafe {
-        begin_message(ctx, key, Role::Cipher, Mechanism::Ecb, Direction::Encrypt, parameter)
-    })
+    answer(unsafe { begin_message(ctx, key, Role::Cipher, Direction::Encrypt, parameter) })
 }
 
 /// Begins an AES-ECB message to decrypt in parts: kcfaes_update, kcfaes_final.
@@ -264,9 +261,7 @@ pub unsafe extern "C" fn kcfaes_ecb_decrypt_init(
 ) -> kcfaes_rc {
     let parameter = Ok(Parameter::Ecb);
     // SAFETY: the common contract.
-    answer(unsafe {
-        begin_message(ctx, key, Role::Cipher, Mechanism::Ecb, Direction::Decrypt, parameter)
-    })
+    answer(unsafe { begin_message(ctx, key, Role::Cipher, Direction::Decrypt, parameter) })
 }
 
 /// Gives len more bytes to a message; any number, 0 too. written becomes the number of bytes at
@@ -493,7 +488,6 @@ unsafe fn begin_message(
     ctx: *mut kcfaes_ctx,
     key: *const kcfaes_key,
     role: Role,
-    mechanism: Mechanism,
     direction: Direction,
     parameter: Result<Parameter<'_>>,
 ) -> Result<()> {
@@ -504,7 +498,7 @@ unsafe fn begin_message(
         ctx.operation.end();
         let (parameter, material) = (parameter?, &live(key)?.material);
         (ctx.key, ctx.role, ctx.waiting) = (key, role, 0);
-        ctx.operation.begin(mechanism, direction, &parameter, material, &mut Fpu::new());
+        ctx.operation.begin(direction, &parameter, material, &mut Fpu::new());
         ctx.operation.detach_tag();
     }
     Ok(())

@@ -111,10 +111,16 @@ pub(super) unsafe fn gcm_parameter<'a>(
     aad_len: usize,
     tag_len: usize,
 ) -> Result<Parameter<'a>> {
+    // SAFETY: the common contract.
+    let (iv, aad) = unsafe { (read_iv(iv, iv_len)?, readable(aad, aad_len)?) };
+    Ok(Parameter::Gcm { iv, aad, tag_len })
+}
+
+/// An IV of GCM or GMAC.
+pub(super) unsafe fn read_iv<'a>(iv: *const u8, iv_len: usize) -> Result<&'a [u8]> {
     if iv_len == 0 {
         return Err(Error::MECHANISM_PARAM_INVALID);
     }
     // SAFETY: the common contract.
-    let (iv, aad) = unsafe { (readable(iv, iv_len)?, readable(aad, aad_len)?) };
-    Ok(Parameter::Gcm { iv, aad, tag_len })
+    unsafe { readable(iv, iv_len) }
 }

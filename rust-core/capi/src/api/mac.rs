@@ -2,12 +2,13 @@
 //! AES-GMAC and AES-CMAC.
 
 use kcfaes_provider::kcf::Result;
+use kcfaes_provider::mode::Apart;
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
 use kcfaes_provider::wipe::Secret;
 
 use super::bytes::{Bytes, kcfaes_iovec, with_io};
 use super::error::{answer, kcfaes_rc};
-use super::gcm::gcm_parameter;
+use super::gcm::read_iv;
 use super::key::kcfaes_key;
 use super::message::{Tag, run_message};
 use super::object::live;
@@ -143,10 +144,13 @@ unsafe fn make_gmac(
     tag_len: usize,
 ) -> Result<()> {
     // SAFETY: the common contract.
-    unsafe {
-        let parameter = gcm_parameter(iv, iv_len, core::ptr::null(), 0, 16);
-        make_mac(key, Mechanism::Gmac, parameter, src, tag, tag_len)
-    }
+    unsafe { make_mac(key, Mechanism::Gmac, gmac_parameter(iv, iv_len), src, tag, tag_len) }
+}
+
+/// What AES-GMAC is given beside its message.
+pub(super) unsafe fn gmac_parameter<'a>(iv: *const u8, iv_len: usize) -> Result<Parameter<'a>> {
+    // SAFETY: the common contract.
+    unsafe { read_iv(iv, iv_len) }.map(|iv| Parameter::Gmac { iv, aad: &[] })
 }
 
 unsafe fn make_cmac(key: *const kcfaes_key, src: Bytes, tag: Tag, tag_len: usize) -> Result<()> {
@@ -170,7 +174,7 @@ unsafe fn make_mac(
     unsafe {
         let key = &live(key)?.material;
         with_io(src, Bytes::Buffer(computed.0.as_mut_ptr(), 16), |io| {
-            run_message(key, mechanism, Direction::Encrypt, &parameter, &mut [0; 16], io)
+            run_message(key, Direction::Encrypt, &parameter, Apart::Nothing, io)
         })?;
         tag.settle(tag_len, &computed.0)
     }

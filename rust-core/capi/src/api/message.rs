@@ -5,7 +5,7 @@ use kcfaes_provider::data::Io;
 use kcfaes_provider::engine::{Fpu, Material};
 use kcfaes_provider::kcf::{Error, Result};
 use kcfaes_provider::key::Key;
-use kcfaes_provider::mode::{Operation, same_tag};
+use kcfaes_provider::mode::{Apart, Operation, same_tag};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
 
 use super::bytes::{Bytes, readable, with_io};
@@ -60,27 +60,18 @@ impl Tag {
     }
 }
 
-/// Gives a whole message to the provider. `apart` is as in [`Operation::at_once`].
+/// Gives a whole message to the provider.
 #[inline(never)]
 pub(super) fn run_message(
     key: &Key,
-    mechanism: Mechanism,
     direction: Direction,
     parameter: &Parameter<'_>,
-    apart: &mut [u8; 16],
+    apart: Apart<'_>,
     io: &Io<'_>,
 ) -> Result<()> {
     let mut fpu = Fpu::new();
     let key = Material::Set(key);
-    Operation::at_once(mechanism, direction, parameter, Some(apart), key, &mut fpu, io).map(drop)
-}
-
-/// The mode of a parameter that is GCM's or CCM's.
-fn sealed_by(parameter: &Parameter<'_>) -> Mechanism {
-    match parameter {
-        Parameter::Ccm { .. } => Mechanism::Ccm,
-        _ => Mechanism::Gcm,
-    }
+    Operation::at_once(direction, parameter, apart, key, &mut fpu, io).map(drop)
 }
 
 /// Encrypts a GCM or CCM message and writes its tag.
@@ -93,13 +84,13 @@ pub(super) unsafe fn seal_message(
     tag_len: usize,
 ) -> Result<()> {
     let (parameter, tag) = (parameter?, Tag::Write(tag));
-    let mechanism = sealed_by(&parameter);
-    tag.check(mechanism, tag_len)?;
+    tag.check(parameter.mechanism(), tag_len)?;
     // SAFETY: the common contract.
     unsafe {
         let (key, mut computed) = (&live(key)?.material, [0; 16]);
         with_io(src, dst, |io| {
-            run_message(key, mechanism, Direction::Encrypt, &parameter, &mut computed, io)
+            let apart = Apart::ComputedTag(&mut computed);
+            run_message(key, Direction::Encrypt, &parameter, apart, io)
         })?;
         tag.settle(tag_len, &computed)
     }
@@ -115,16 +106,13 @@ pub(super) unsafe fn open_message(
     tag_len: usize,
 ) -> Result<()> {
     let parameter = parameter?;
-    let mechanism = sealed_by(&parameter);
-    Tag::Verify(tag).check(mechanism, tag_len)?;
+    Tag::Verify(tag).check(parameter.mechanism(), tag_len)?;
     // SAFETY: the common contract.
     unsafe {
-        let (key, mut received) = (&live(key)?.material, [0; 16]);
-        for (to, from) in received.iter_mut().zip(readable(tag, tag_len)?) {
-            *to = *from;
-        }
+        let (key, received) = (&live(key)?.material, readable(tag, tag_len)?);
         with_io(src, dst, |io| {
-            run_message(key, mechanism, Direction::Decrypt, &parameter, &mut received, io)
+            let apart = Apart::ReceivedTag(received);
+            run_message(key, Direction::Decrypt, &parameter, apart, io)
         })
     }
 }

@@ -249,7 +249,7 @@ impl<'a> Io<'a> {
         self.open(needed, room, May::Nothing(shared))
     }
 
-    /// The whole input, which is only read, and [aside](Pair::aside) `needed` bytes of output, wherever
+    /// The whole input, which is only read, and aside `needed` bytes of output, wherever
     /// they are.
     ///
     /// # Errors

@@ -3,8 +3,9 @@
 //!
 //! An [`Operation`] never sees a `crypto_data_t` and allocates only in [`Operation::reserve`] and where
 //! a GCM decryption in parts has latched to buffering. Every method either does all of its work or
-//! fails with nothing consumed and nothing written, but for the rule of forged messages ([`gcm`]).
+//! fails with nothing consumed and nothing written, but for the rule of forged messages (`aead.rs`).
 
+mod aead;
 mod cbc;
 mod cbc_batch;
 mod ccm;
@@ -18,14 +19,13 @@ mod tag;
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
+use self::aead::{Aead, Release};
+pub use self::aead::{Apart, set_gcm_stream};
 use self::cbc::Cbc;
 pub use self::cbc_batch::cbc_encrypt_batch;
-use self::ccm::Ccm;
 use self::cmac::Cmac;
 use self::ctr::Ctr;
 use self::ecb::Ecb;
-use self::gcm::Gcm;
-pub use self::gcm::set_gcm_stream;
 use self::gmac::Gmac;
 pub use self::tag::same_tag;
 use crate::data::{Data, Io, Pair, Segments};
@@ -51,8 +51,8 @@ enum Mode {
     Ecb(Ecb),
     Cbc(Cbc),
     Ctr(Ctr),
-    Ccm(Ccm),
-    Gcm(Gcm),
+    Ccm(Aead<ccm::Text>),
+    Gcm(Aead<gcm::Text>),
     Gmac(Gmac),
     Cmac(Cmac),
 }
@@ -152,13 +152,12 @@ impl Operation {
     /// Begins a message.
     pub fn begin(
         &mut self,
-        mechanism: Mechanism,
         direction: Direction,
         parameter: &Parameter<'_>,
         key: &Key,
         fpu: &mut Fpu,
     ) {
-        self.settle(mechanism, direction, parameter);
+        self.settle(direction, parameter);
         self.hash(parameter, key, fpu);
     }
 
@@ -166,7 +165,7 @@ impl Operation {
     /// has begun a hold, and a caller that built the state itself would copy it in with a memcpy, which in
     /// userland uses registers that nobody wipes.
     #[inline(never)]
-    fn settle(&mut self, mechanism: Mechanism, direction: Direction, parameter: &Parameter<'_>) {
+    fn settle(&mut self, direction: Direction, parameter: &Parameter<'_>) {
         self.direction = direction;
         // A mode that has something to begin with is set first: then no state is moved. So each `if let`
         // finds what the line before it has set.
@@ -175,13 +174,14 @@ impl Operation {
             Parameter::Cbc { iv } => self.mode = Mode::Cbc(Cbc::new(iv)),
             Parameter::Ctr { bits, cb } => self.mode = Mode::Ctr(Ctr::new(bits, cb)),
             Parameter::Ccm { text_len, tag_len, .. } => {
-                self.mode = Mode::Ccm(Ccm::new(text_len, tag_len));
+                let text = ccm::Text::new(text_len);
+                self.mode = Mode::Ccm(Aead::new(text, tag_len, Release::Deciphered));
             }
             Parameter::Cmac => self.mode = Mode::Cmac(Cmac::new()),
-            Parameter::Gcm { .. } if mechanism == Mechanism::Gmac => {
-                self.mode = Mode::Gmac(Gmac::new());
+            Parameter::Gmac { .. } => self.mode = Mode::Gmac(Gmac::new()),
+            Parameter::Gcm { tag_len, .. } => {
+                self.mode = Mode::Gcm(Aead::new(gcm::Text::new(), tag_len, Release::Undecided));
             }
-            Parameter::Gcm { tag_len, .. } => self.mode = Mode::Gcm(Gcm::new(tag_len)),
         }
     }
 
@@ -189,11 +189,16 @@ impl Operation {
     #[inline(never)]
     fn hash(&mut self, parameter: &Parameter<'_>, key: &Key, fpu: &mut Fpu) {
         match (&mut self.mode, parameter) {
-            (Mode::Ccm(ccm), Parameter::Ccm { nonce, aad, .. }) => ccm.begin(key, fpu, nonce, aad),
-            (Mode::Gmac(gmac), Parameter::Gcm { iv, aad, .. }) => {
+            (Mode::Ccm(ccm), Parameter::Ccm { nonce, aad, .. }) => {
+                let (text, tag_len) = ccm.text();
+                text.begin(key, fpu, nonce, aad, tag_len);
+            }
+            (Mode::Gmac(gmac), Parameter::Gmac { iv, aad }) => {
                 gmac.begin(self.direction, key, fpu, iv, aad);
             }
-            (Mode::Gcm(gcm), Parameter::Gcm { iv, aad, .. }) => gcm.begin(key, fpu, iv, aad),
+            (Mode::Gcm(gcm), Parameter::Gcm { iv, aad, .. }) => {
+                gcm.text().0.begin(key, fpu, iv, aad);
+            }
             // Others hash nothing.
             _ => {}
         }
@@ -253,49 +258,58 @@ impl Operation {
     /// A whole message from its beginning, with nothing but the stack. A short one in GCM takes less
     /// time than an operation would that is set up for parts, moved into place and wiped.
     ///
-    /// `apart` is for what is not to be in the text: the tag of GCM and CCM, which an encryption writes
-    /// there in full and a decryption finds there, of the parameter's length; in CBC and CTR the IV or
-    /// counter with which a next message would go on.
-    ///
     /// # Errors
     /// As [`whole`](Self::whole).
     #[inline(always)]
     pub fn at_once(
-        mechanism: Mechanism,
         direction: Direction,
         parameter: &Parameter<'_>,
-        apart: Option<&mut [u8; 16]>,
+        apart: Apart<'_>,
         key: Material<'_>,
         fpu: &mut Fpu,
         io: &Io<'_>,
     ) -> Result<Produced> {
         match *parameter {
-            Parameter::Gcm { iv, aad, tag_len } if mechanism == Mechanism::Gcm => {
+            Parameter::Gcm { iv, aad, tag_len } => {
                 gcm::at_once(direction, iv, aad, tag_len, apart, key, fpu, io).map(Produced::Bytes)
             }
-            _ => {
-                let mut operation = Self::idle();
-                operation.settle(mechanism, direction, parameter);
-                if let Some(tag) = &apart {
-                    operation.detach_tag();
-                    operation.expect_tag(*tag);
-                }
-                let mut room = MaybeUninit::uninit();
-                let produced =
-                    operation.open(io, true, &mut room).and_then(|(produced, pair)| {
-                        let key = key.set(fpu);
-                        operation.hash(parameter, key, fpu);
-                        operation.run(key, fpu, io, true, pair).map(|()| Produced::Bytes(produced))
-                    })?;
-                // ECB and the MACs, whose output is all that they give, leave nothing.
-                if let Some(apart) = apart
-                    && let Some(left) = operation.computed_tag().copied().or(operation.next_iv())
-                {
-                    *apart = left;
-                }
-                Ok(produced)
-            }
+            _ => Self::set_up(direction, parameter, apart, key, fpu, io),
         }
+    }
+
+    /// [`at_once`](Self::at_once) by an operation. Not inlined: the caller's frame would be too large.
+    #[inline(never)]
+    fn set_up(
+        direction: Direction,
+        parameter: &Parameter<'_>,
+        apart: Apart<'_>,
+        key: Material<'_>,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<Produced> {
+        let mut operation = Self::idle();
+        operation.settle(direction, parameter);
+        match &apart {
+            Apart::ComputedTag(_) => operation.detach_tag(),
+            Apart::ReceivedTag(tag) => {
+                operation.detach_tag();
+                operation.expect_tag(tag);
+            }
+            Apart::Nothing | Apart::NextIv(_) => {}
+        }
+        let mut room = MaybeUninit::uninit();
+        let (produced, pair) = operation.open(io, true, &mut room)?;
+        let key = key.set(fpu);
+        operation.hash(parameter, key, fpu);
+        operation.run(key, fpu, io, true, pair)?;
+        match apart {
+            Apart::ComputedTag(tag) => {
+                operation.computed_tag().into_iter().for_each(|computed| *tag = *computed);
+            }
+            Apart::NextIv(iv) => operation.next_iv().into_iter().for_each(|next| *iv = next),
+            Apart::Nothing | Apart::ReceivedTag(_) => {}
+        }
+        Ok(Produced::Bytes(produced))
     }
 
     /// Transforms a whole message.
@@ -332,7 +346,7 @@ impl Operation {
                 carry
             }
             Mode::Ctr(_) => return Ok((len, io.pair(len, room)?)),
-            Mode::Gcm(gcm) if !whole => gcm.for_part(len)?,
+            Mode::Gcm(gcm) if !whole => gcm.for_part(direction, len)?,
             Mode::Ccm(ccm) if !whole => ccm.for_part(direction, len)?,
             Mode::Gcm(gcm) if gcm.fresh() => return gcm.open(direction, io, room),
             Mode::Ccm(ccm) if ccm.fresh() => return ccm.open(direction, io, room),
@@ -374,10 +388,7 @@ impl Operation {
             Mode::Ccm(ccm) if !whole => {
                 ccm.part(direction, key, fpu, pair, len).map_err(Error::from)
             }
-            Mode::Ccm(ccm) => match direction {
-                Direction::Encrypt => ccm.encrypt(key, fpu, pair).map_err(Error::from),
-                Direction::Decrypt => ccm.decrypt(key, fpu, pair),
-            },
+            Mode::Ccm(ccm) => ccm.whole(direction, key, fpu, pair, len),
             mac @ (Mode::Gmac(_) | Mode::Cmac(_)) => {
                 let mut out = pair.aside();
                 mac.absorb(key, fpu, pair).and_then(|()| match mac {
@@ -418,7 +429,7 @@ impl Operation {
                 gcm.decrypt_update(key, fpu, io, &mut self.buffer, kmflag)
             }
             Mode::Ccm(ccm) if direction == Direction::Decrypt && ccm.waits() => {
-                ccm.decrypt_update(key, fpu, io, &mut self.buffer)
+                ccm.decrypt_update(key, fpu, io, &mut self.buffer, kmflag)
             }
             _ => {
                 let mut room = MaybeUninit::uninit();

@@ -167,7 +167,7 @@ pub(super) fn slice(batch: &[u8; BATCH]) -> State {
     state
 }
 
-/// The inverse of [`slice`].
+/// The inverse of [`slice()`].
 #[inline(never)]
 pub(super) fn unslice(mut state: State) -> [u8; BATCH] {
     let mut batch = [0; BATCH];

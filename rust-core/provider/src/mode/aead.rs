@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What GCM and CCM have in common: a text with a tag, in one call or in parts.
+//!
+//! In one call a message is transformed in one pass; a forged one leaves no plaintext. In parts an
+//! encryption and a text whose tag is passed apart release each block at once. A decryption that finds its
+//! tag at the end of the text holds back what may be the tag, and has one of three ways ([`Release`]).
+
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use kcfaes_kernels::Block;
+
+use super::tag::{same_tag, take_back};
+use crate::data::{Data, Io, Overlap, Pair, Segments, Short};
+use crate::engine::drive::{Carry, yield_to};
+use crate::engine::{Buffer, Fpu, Pace, Step};
+use crate::kcf::{Error, Result};
+use crate::key::Key;
+use crate::request::Direction;
+
+/// What is not to be in the text of a whole message.
+pub enum Apart<'a> {
+    /// Nothing: a tag is in the text.
+    Nothing,
+    /// An encryption writes its tag there, in full.
+    ComputedTag(&'a mut [u8; 16]),
+    /// A decryption must find this tag; its length is the parameter's.
+    ReceivedTag(&'a [u8]),
+    /// The IV or counter block with which a next message in CBC or CTR would go on is written there.
+    NextIv(&'a mut [u8; 16]),
+}
+
+/// The text of a message whose beginning is known: what GCM and CCM do differently.
+pub(super) trait Text {
+    const PACE: Pace;
+
+    /// What is done with runs of the text that are not its end.
+    fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a>;
+
+    /// The last `len` bytes, however they are cut, of a text of `text_len`. Returns the tag in full.
+    ///
+    /// # Errors
+    /// As [`drive`](crate::engine::drive::drive).
+    fn end(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        len: usize,
+        text_len: u64,
+    ) -> core::result::Result<&Block, Short>;
+
+    /// A whole text of `len` bytes. Returns the tag in full.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    #[inline(always)]
+    fn whole(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) -> core::result::Result<&Block, Short> {
+        self.end(direction, key, fpu, pair, len, len as u64)
+    }
+
+    /// Goes back to the first counter block.
+    fn rewind(&mut self);
+
+    /// The tag, when the text has ended.
+    fn tag(&self) -> &Block;
+
+    /// Most bytes that the text may have; all that it must have, if `EXACT`.
+    fn most(&self) -> u64;
+
+    const EXACT: bool;
+
+    /// The answer to a text of another length.
+    fn wrong_length(direction: Direction) -> Error;
+}
+
+/// Whether a whole text, or one that has ended, may have `len` bytes.
+///
+/// # Errors
+/// [`Text::wrong_length`]
+#[inline(always)]
+fn check_len<T: Text>(text: &T, direction: Direction, len: u64) -> Result<()> {
+    if len == text.most() || !T::EXACT && len < text.most() {
+        Ok(())
+    } else {
+        Err(T::wrong_length(direction))
+    }
+}
+
+/// Input and output of a whole message, of whose tag `attached` bytes are with its text; and the bytes that
+/// will be written.
+#[inline(always)]
+pub(super) fn open_whole<'a, 'p, T: Text>(
+    text: &T,
+    direction: Direction,
+    attached: usize,
+    io: &Io<'a>,
+    room: &'p mut MaybeUninit<Pair<'a>>,
+) -> Result<(usize, &'p mut Pair<'a>)> {
+    let all = io.src.len();
+    let produced = match direction {
+        Direction::Encrypt => {
+            check_len(text, direction, all as u64)?;
+            all.saturating_add(attached)
+        }
+        Direction::Decrypt => {
+            let len = all.checked_sub(attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+            check_len(text, direction, len as u64)?;
+            len
+        }
+    };
+    Ok((produced, io.pair(produced, room)?))
+}
+
+/// Encrypts a whole text of `len` bytes that has begun, with `attached` bytes of its tag behind it.
+#[inline(never)]
+pub(super) fn encrypt_whole<T: Text>(
+    text: &mut T,
+    attached: usize,
+    key: &Key,
+    fpu: &mut Fpu,
+    pair: &mut Pair<'_>,
+    len: usize,
+) -> core::result::Result<(), Short> {
+    let tag = text.whole(Direction::Encrypt, key, fpu, pair, len)?;
+    yield_to(pair, fpu);
+    pair.scatter(tag.0.get(..attached).unwrap_or_default())
+}
+
+/// A tag that is received: of `len` bytes, of which `attached` follow the text; the others are known.
+pub(super) struct Received {
+    pub(super) bytes: [u8; 16],
+    pub(super) len: usize,
+    pub(super) attached: usize,
+}
+
+/// Decrypts a whole text of `len` bytes that has begun, and compares its tag. If that is wrong, output that
+/// is not also input becomes zero, and what is becomes ciphertext again. The tag is read last: `io.pair` has
+/// seen that no output lies over it.
+#[inline(never)]
+pub(super) fn decrypt_whole<T: Text>(
+    text: &mut T,
+    received: &mut Received,
+    key: &Key,
+    fpu: &mut Fpu,
+    pair: &mut Pair<'_>,
+    len: usize,
+) -> Result<()> {
+    let message = pair.clone();
+    let tag = text.whole(Direction::Decrypt, key, fpu, pair, len);
+    yield_to(pair, fpu);
+    let same = tag.map_err(Error::from).and_then(|tag| {
+        let Received { bytes, len, attached } = received;
+        pair.gather(bytes.get_mut(..*attached).unwrap_or_default())?;
+        same_tag(&tag.0, bytes, *len)
+    });
+    same.inspect_err(|_| {
+        text.rewind();
+        take_back(message, len, &mut text.step(Direction::Encrypt, key), T::PACE, fpu);
+    })
+}
+
+static STREAM: AtomicBool = AtomicBool::new(true);
+
+/// Whether a GCM decryption in parts may stream (the default) or always buffers; later contexts only.
+pub fn set_gcm_stream(stream: bool) {
+    STREAM.store(stream, Ordering::Relaxed);
+}
+
+/// How a decryption in parts releases plaintext.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Release {
+    /// No part has come yet: it will be one of the next two.
+    Undecided,
+    /// Each block as soon as it cannot be the tag.
+    Streaming,
+    /// All of it at the end: the ciphertext is kept, in a buffer that grows.
+    Buffered,
+    /// All of it at the end: the plaintext is kept, in a buffer that was reserved.
+    Deciphered,
+}
+
+/// State between the parts of a message.
+pub(super) struct Aead<T> {
+    text: T,
+    /// At most 16, by [`Parameter`](crate::request::Parameter): no tag is shorter than what is cut from it.
+    tag_len: usize,
+    /// Bytes of the tag that follow the ciphertext: `tag_len`, or 0 where it is passed apart.
+    attached: usize,
+    /// The tag that a decryption has received, passed apart.
+    received: Block,
+    /// Bytes that have come; of a decryption the attached tag's too.
+    come: u64,
+    carry: Carry,
+    release: Release,
+}
+
+impl<T: Text> Aead<T> {
+    #[inline(always)]
+    pub(super) const fn new(text: T, tag_len: usize, release: Release) -> Self {
+        Self {
+            text,
+            tag_len,
+            attached: tag_len,
+            received: Block([0; 16]),
+            come: 0,
+            carry: Carry::new(),
+            release,
+        }
+    }
+
+    /// The text, for its beginning, and the bytes of its tag.
+    pub(super) fn text(&mut self) -> (&mut T, usize) {
+        (&mut self.text, self.tag_len)
+    }
+
+    /// The tag is no part of the ciphertext. So a decryption in parts need hold nothing back, and
+    /// treats its parts as an encryption does.
+    pub(super) fn detach_tag(&mut self) {
+        self.attached = 0;
+        self.release = Release::Streaming;
+    }
+
+    /// The received tag, passed apart.
+    pub(super) fn expect_tag(&mut self, tag: &[u8]) {
+        self.tag_len = tag.len().min(16);
+        for (to, from) in self.received.0.iter_mut().zip(tag) {
+            *to = *from;
+        }
+    }
+
+    /// The computed tag, in full.
+    pub(super) fn computed_tag(&self) -> &[u8; 16] {
+        &self.text.tag().0
+    }
+
+    /// Bytes of the tag.
+    pub(super) fn tag_len(&self) -> usize {
+        self.tag_len
+    }
+
+    /// Whether no text has come yet.
+    pub(super) fn fresh(&self) -> bool {
+        self.come == 0
+    }
+
+    /// The bytes that have come with `more`, unless they are too many with a tag of `attached` bytes.
+    fn grown(&self, direction: Direction, more: usize, attached: usize) -> Result<u64> {
+        let most = self.text.most().saturating_add(attached as u64);
+        let come = self.come.checked_add(more as u64).filter(|&come| come <= most);
+        come.ok_or(T::wrong_length(direction))
+    }
+
+    /// Input and output of a whole message; see [`open_whole`].
+    pub(super) fn open<'a, 'p>(
+        &self,
+        direction: Direction,
+        io: &Io<'a>,
+        room: &'p mut MaybeUninit<Pair<'a>>,
+    ) -> Result<(usize, &'p mut Pair<'a>)> {
+        open_whole(&self.text, direction, self.attached, io, room)
+    }
+
+    /// Transforms a whole message of `all` bytes, which is [`open`](Self::open).
+    pub(super) fn whole(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        all: usize,
+    ) -> Result<()> {
+        let Self { text, tag_len, attached, received, .. } = self;
+        self.come = all as u64;
+        match direction {
+            Direction::Encrypt => Ok(encrypt_whole(text, *attached, key, fpu, pair, all)?),
+            Direction::Decrypt => {
+                let mut received =
+                    Received { bytes: received.0, len: *tag_len, attached: *attached };
+                let len = all.saturating_sub(received.attached);
+                decrypt_whole(text, &mut received, key, fpu, pair, len)
+            }
+        }
+    }
+
+    /// Transforms every block that is complete when the last `keep` bytes stay.
+    fn pump(
+        &mut self,
+        direction: Direction,
+        keep: usize,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+    ) -> core::result::Result<(), Short> {
+        self.carry.pump(keep, fpu, T::PACE, pair, &mut self.text.step(direction, key))
+    }
+
+    /// What waits for a part of `len` bytes of a text without tag, if the text may have them.
+    pub(super) fn for_part(&self, direction: Direction, len: usize) -> Result<&Carry> {
+        self.grown(direction, len, 0).map(|_| &self.carry)
+    }
+
+    /// Transforms a part of `len` bytes, which are [`for_part`](Self::for_part): every block that is complete.
+    pub(super) fn part(
+        &mut self,
+        direction: Direction,
+        key: &Key,
+        fpu: &mut Fpu,
+        pair: &mut Pair<'_>,
+        len: usize,
+    ) -> core::result::Result<(), Short> {
+        self.come += len as u64;
+        self.pump(direction, 0, key, fpu, pair)
+    }
+
+    /// Whether a decryption in parts holds back what may be its tag.
+    pub(super) fn waits(&self) -> bool {
+        self.attached > 0
+    }
+
+    /// Ends an encryption: the rest of the text, and the tag.
+    pub(super) fn encrypt_final(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        dst: &Data<'_>,
+    ) -> Result<usize> {
+        let produced = self.carry.len() + self.attached;
+        if dst.len() < produced {
+            return Err(Error::DATA_LEN_RANGE);
+        }
+        check_len(&self.text, Direction::Encrypt, self.come)?;
+        let mut out = dst.output(produced)?;
+        let mut tail = Pair::in_place(self.carry.bytes());
+        let len = tail.src().left();
+        let tag = self.text.end(Direction::Encrypt, key, fpu, &mut tail, len, self.come)?;
+        fpu.end();
+        out.scatter(self.carry.bytes())?;
+        out.scatter(tag.0.get(..self.attached).unwrap_or_default())?;
+        Ok(produced)
+    }
+
+    /// Takes in a part of a decryption that [`waits`](Self::waits); returns the bytes that it has given out.
+    pub(super) fn decrypt_update(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+        buffer: &mut Buffer,
+        kmflag: c_int,
+    ) -> Result<usize> {
+        let come = self.grown(Direction::Decrypt, io.src.len(), self.attached)?;
+        let mut src = io.src.input()?;
+        if io.src.is_empty() {
+            return Ok(0);
+        }
+        let release = match self.release {
+            Release::Undecided => self.decide(io, &src)?,
+            decided => decided,
+        };
+        let produced = match release {
+            Release::Streaming => self.stream(key, fpu, io)?,
+            Release::Deciphered => self.decipher(key, fpu, src, buffer)?,
+            Release::Buffered | Release::Undecided => {
+                buffer.append(&mut src, kmflag)?;
+                0
+            }
+        };
+        self.release = release;
+        self.come = come;
+        Ok(produced)
+    }
+
+    /// Whether the first part can stream: its output is elsewhere, and has room for all that could
+    /// be plaintext. Where there is room for the tag too, that must be elsewhere as well: a first
+    /// part no longer than the tag says by it alone that the message is decrypted in place.
+    ///
+    /// # Errors
+    /// As [`Segments::overlap`].
+    fn decide(&self, io: &Io<'_>, src: &Segments<'_>) -> Result<Release> {
+        let all = io.src.len();
+        let plain = all.saturating_sub(self.tag_len);
+        if STREAM.load(Ordering::Relaxed)
+            && let Some(dst) = &io.dst
+        {
+            let room = dst.output(all.min(dst.len()).max(plain)).or_else(|_| dst.output(plain));
+            // Without room for it the message is kept, whatever is wrong with the output.
+            if let Ok(room) = room
+                && src.overlap(&room, io.req)? == Overlap::None
+            {
+                return Ok(Release::Streaming);
+            }
+        }
+        Ok(Release::Buffered)
+    }
+
+    /// Decrypts every block that cannot be part of the tag.
+    fn stream(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
+        let produced =
+            self.carry.ready(io.src.len(), self.attached).ok_or(Error::DATA_LEN_RANGE)?;
+        let mut room = MaybeUninit::uninit();
+        let pair = io.pair_apart(produced, &mut room, Error::ARGUMENTS_BAD)?;
+        self.pump(Direction::Decrypt, self.attached, key, fpu, pair)?;
+        Ok(produced)
+    }
+
+    /// The same into the buffer, which has room for the text: it was declared.
+    fn decipher(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        src: Segments<'_>,
+        buffer: &mut Buffer,
+    ) -> Result<usize> {
+        let ready = self.carry.ready(src.left(), self.attached).ok_or(Short)?;
+        let room = buffer.extend(ready).ok_or(Error::HOST_MEMORY)?;
+        let mut pair = Pair::apart(src, Segments::from_mut(room));
+        self.pump(Direction::Decrypt, self.attached, key, fpu, &mut pair)?;
+        Ok(0)
+    }
+
+    /// Ends a decryption: nothing is written unless the tag is right.
+    pub(super) fn decrypt_final(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        dst: &Data<'_>,
+        buffer: &mut Buffer,
+    ) -> Result<usize> {
+        if self.release == Release::Undecided {
+            self.release = Release::Buffered;
+        }
+        let kept = if self.release == Release::Deciphered { buffer.bytes().len() } else { 0 };
+        // The end of the text, and the tag.
+        let waiting = match self.release {
+            Release::Buffered => buffer.bytes(),
+            _ => self.carry.bytes(),
+        };
+        let text_len = self.come.checked_sub(self.attached as u64);
+        let text_len = text_len.ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        check_len(&self.text, Direction::Decrypt, text_len)?;
+        let tail =
+            waiting.len().checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
+        // `tail` is within; if it were not, a text without bytes would have the wrong tag.
+        let (text, tag_at) = waiting.split_at_mut_checked(tail).unwrap_or_default();
+        let mut received = self.received.0;
+        for (to, from) in received.iter_mut().zip(tag_at) {
+            *to = *from;
+        }
+        let mut tail = Pair::in_place(text);
+        let len = tail.src().left();
+        let mut out = dst.output(kept + len)?;
+        let tag = self.text.end(Direction::Decrypt, key, fpu, &mut tail, len, text_len)?;
+        fpu.end();
+        same_tag(&tag.0, &received, self.tag_len)?;
+        let waiting = match self.release {
+            Release::Buffered => buffer.bytes(),
+            Release::Deciphered => {
+                out.scatter(buffer.bytes())?;
+                self.carry.bytes()
+            }
+            Release::Streaming | Release::Undecided => self.carry.bytes(),
+        };
+        out.scatter(waiting.get(..len).unwrap_or_default())?;
+        Ok(kept + len)
+    }
+}
