@@ -76,6 +76,8 @@ const CRATES: [(&str, &[&str]); 3] = [
             "mode::gmac",
             "mode::ccm",
             "mode",
+            "selftest::answers",
+            "selftest::answers",
             "selftest",
             "stats",
         ],
