@@ -408,7 +408,10 @@ typedef struct crypto_control_ops_t {
     void (*provider_status)(crypto_provider_handle_t, unsigned int*);
 } crypto_control_ops_t;
 
-/* Number of CKM_AES_ECB in this provider. */
+/*
+ * Number of CKM_AES_ECB in this provider. All are those of the stock provider, which reserves 2 for
+ * CBC_PAD.
+ */
 #define AES_ECB_MECH_INFO_TYPE 0
 
 /* Number of CKM_AES_CBC in this provider. */

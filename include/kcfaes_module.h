@@ -3,6 +3,9 @@
  * What the kernel module asks of the provider beside the ops vector, when it is loaded and when its
  * statistics are read: self-tests, tunables, names. Not in libkcfaes.
  *
+ * The numbers are the provider's own. The module registers its mechanisms by them, and has them as
+ * default and range of a tunable.
+ *
  * Tables are numbered from 0, slowest first; KCFAES_TABLES of kcfaes_env.h is their count.
  *
  * Generated from rust-core/capi/src/module.rs by cargo xtask headers: do not edit.
@@ -17,6 +20,48 @@
 #include <stddef.h>
 #include <stdint.h>
 #endif
+
+/*
+ * Number of CKM_AES_ECB in this provider. All are those of the stock provider, which reserves 2 for
+ * CBC_PAD.
+ */
+#define KCFAES_AES_ECB_MECH_INFO_TYPE 0
+
+/* Number of CKM_AES_CBC in this provider. */
+#define KCFAES_AES_CBC_MECH_INFO_TYPE 1
+
+/* Number of CKM_AES_CTR in this provider. */
+#define KCFAES_AES_CTR_MECH_INFO_TYPE 3
+
+/* Number of CKM_AES_CCM in this provider. */
+#define KCFAES_AES_CCM_MECH_INFO_TYPE 4
+
+/* Number of CKM_AES_GCM in this provider. */
+#define KCFAES_AES_GCM_MECH_INFO_TYPE 5
+
+/* Number of CKM_AES_GMAC in this provider. */
+#define KCFAES_AES_GMAC_MECH_INFO_TYPE 6
+
+/* Number of CKM_AES_CMAC in this provider. */
+#define KCFAES_AES_CMAC_MECH_INFO_TYPE 7
+
+/* Bytes of the shortest key. */
+#define KCFAES_MIN_KEY 16
+
+/* Bytes of the longest key. */
+#define KCFAES_MAX_KEY 32
+
+/*
+ * Cost units of one hold unless set_hold_bytes says otherwise: 7 to 16 microseconds of a core.
+ * A unit is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
+ */
+#define KCFAES_HOLD_BYTES (32 * 1024)
+
+/* The least that set_hold_bytes takes. */
+#define KCFAES_LEAST_HOLD 1024
+
+/* The most that set_hold_bytes takes. */
+#define KCFAES_MOST_HOLD (1024 * 1024)
 
 /* Where a self-test found a wrong answer. */
 typedef struct kcfaes_module_fault {
@@ -52,7 +97,7 @@ void kcfaes_module_set_table_max(uint32_t table);
 
 /*
  * Sets the most bytes of an FPU hold in later calls; returns the value taken, which is a multiple
- * of 64 from 1 KiB to 1 MiB.
+ * of 64 from KCFAES_LEAST_HOLD to KCFAES_MOST_HOLD.
  */
 size_t kcfaes_module_set_hold_bytes(size_t bytes);
 

@@ -33,15 +33,6 @@
 #define	crypto_key_value_t	MEMBER(crypto_key_t, cku_data.cku_key_value)
 #define	crypto_key_attrs_t	MEMBER(crypto_key_t, cku_data.cku_key_attrs)
 
-/* The numbers that the stock module gives its mechanisms. */
-#define	AES_ECB_MECH_INFO_TYPE	0
-#define	AES_CBC_MECH_INFO_TYPE	1
-#define	AES_CTR_MECH_INFO_TYPE	3
-#define	AES_CCM_MECH_INFO_TYPE	4
-#define	AES_GCM_MECH_INFO_TYPE	5
-#define	AES_GMAC_MECH_INFO_TYPE	6
-#define	AES_CMAC_MECH_INFO_TYPE	7
-
 SIZE(crypto_mechanism_t);
 FIELD(crypto_mechanism_t, cm_type);
 FIELD(crypto_mechanism_t, cm_param);
@@ -172,13 +163,6 @@ VALUE(UIO_SYSSPACE);
 VALUE(KM_SLEEP);
 VALUE(KM_NOSLEEP);
 VALUE(CRYPTO_PROVIDER_READY);
-VALUE(AES_ECB_MECH_INFO_TYPE);
-VALUE(AES_CBC_MECH_INFO_TYPE);
-VALUE(AES_CTR_MECH_INFO_TYPE);
-VALUE(AES_CCM_MECH_INFO_TYPE);
-VALUE(AES_GCM_MECH_INFO_TYPE);
-VALUE(AES_GMAC_MECH_INFO_TYPE);
-VALUE(AES_CMAC_MECH_INFO_TYPE);
 VALUE(CRYPTO_SUCCESS);
 VALUE(CRYPTO_HOST_MEMORY);
 VALUE(CRYPTO_GENERAL_ERROR);

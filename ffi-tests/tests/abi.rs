@@ -302,6 +302,20 @@ fn layout_macros_are_those_of_illumos() {
     assert!(compared >= 170, "only {compared} macros compared");
 }
 
+/// The numbers by which the module registers its mechanisms.
+#[test]
+fn module_header_has_the_mechanism_numbers_of_illumos() {
+    let macros = Header::read(&include("kcfaes_module.h")).constants;
+    let mechanisms = macros.into_iter().filter_map(|(name, value)| {
+        let name = name.strip_prefix("KCFAES_").filter(|name| name.starts_with("AES_"))?;
+        Some((name.to_string(), value))
+    });
+    let header = Header { constants: mechanisms.collect(), ..Header::default() };
+    let comparison = compare_constants(&header, CONSTANTS);
+    assert!(comparison.faults.is_empty(), "{:#?}", comparison.faults);
+    assert_eq!(comparison.compared, 7);
+}
+
 mod planted {
     //! Each comparison must see a fault.
     use super::*;

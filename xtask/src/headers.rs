@@ -5,10 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::layout::{self, MECHANISM_NUMBER};
 use crate::process::{compiler, run};
 use crate::rust_source::Source;
 use crate::sections::{self, Section};
-use crate::{Result, Tree, layout};
+use crate::{Result, Tree};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -18,7 +19,7 @@ enum Content {
     KcfTypes,
     /// Functions that Rust exports; in sections, if the source is in modules.
     Exports { types: &'static str, sections: &'static [&'static str] },
-    /// Functions that Rust exports to the kernel module alone.
+    /// Functions that Rust exports to the kernel module alone, and numbers that its C must agree with.
     Module,
     /// Functions that C provides to Rust.
     Environment,
@@ -54,6 +55,13 @@ const MODULE_TYPES: &str = "\
 #include <stdint.h>
 #endif
 ";
+
+/// Where the numbers of the module's header stand, relative to `rust-core/`, and how their names end.
+const MODULE_NUMBERS: [(&str, &[&str]); 3] = [
+    ("provider/src/kcf.rs", &[MECHANISM_NUMBER]),
+    ("provider/src/key.rs", &["MIN_KEY", "MAX_KEY"]),
+    ("provider/src/engine/fpu.rs", &["HOLD_BYTES", "LEAST_HOLD", "MOST_HOLD"]),
+];
 
 const FREESTANDING_TYPES: &str = "#include <stddef.h>\n#include <stdint.h>\n";
 
@@ -252,16 +260,25 @@ impl Header {
                     config.function.must_use = Some("KCFAES_MUST_USE".to_string());
                 }
             }
-            Content::Module => before.push_str(MODULE_TYPES),
+            Content::Module => {
+                before.push_str(MODULE_TYPES);
+                let mut text = fs::read_to_string(&input)?;
+                for (file, endings) in MODULE_NUMBERS {
+                    let source = Source::read(&tree.root.join("rust-core").join(file))?;
+                    for (name, definition) in source.numbers(endings) {
+                        config.export.rename.insert(name.clone(), format!("KCFAES_{name}"));
+                        text.push_str(&definition);
+                    }
+                }
+                input = write_input(tree, "module.rs", &text)?;
+            }
             Content::Environment => {
                 before.push_str(KCF_TYPES);
                 before.push_str(ALIGNED);
                 for name in rust.constants() {
                     config.export.rename.insert(name.clone(), format!("KCFAES_{name}"));
                 }
-                input = tree.target.join("headers").join("env.rs");
-                fs::create_dir_all(tree.target.join("headers"))?;
-                fs::write(&input, rust.foreign_as_definitions())?;
+                input = write_input(tree, "env.rs", &rust.foreign_as_definitions())?;
             }
             Content::Layout => {}
         }
@@ -278,6 +295,15 @@ impl Header {
         }
         Ok(format!("{intro}\n{}", text.trim_start()))
     }
+}
+
+/// Writes what cbindgen is to read in a source's stead.
+fn write_input(tree: &Tree, name: &str, text: &str) -> Result<PathBuf> {
+    let folder = tree.target.join("headers");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(name);
+    fs::write(&path, text)?;
+    Ok(path)
 }
 
 const MUST_USE: &str = "
@@ -414,6 +440,7 @@ mod tests {
             let name = file.expect("a file").file_name();
             files.push(format!("rust-core/capi/src/api/{}", name.to_string_lossy()));
         }
+        files.extend(MODULE_NUMBERS.map(|(file, _)| format!("rust-core/{file}")));
         for file in files {
             let to = root.join(&file);
             fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
@@ -463,6 +490,23 @@ mod tests {
             "kcfaes_env_features() -> u64",
         );
         assert!(error(&tree).contains("include/kcfaes_env.h:"));
+    }
+
+    #[test]
+    fn a_changed_number_makes_the_modules_header_stale() {
+        for (file, from, to) in [
+            (
+                "kcf.rs",
+                "AES_GCM_MECH_INFO_TYPE: crypto_mech_type_t = 5",
+                "AES_GCM_MECH_INFO_TYPE: crypto_mech_type_t = 6",
+            ),
+            ("engine/fpu.rs", "HOLD_BYTES: usize = 32 * 1024", "HOLD_BYTES: usize = 16 * 1024"),
+            ("engine/fpu.rs", "MOST_HOLD: usize", "LARGEST_HOLD: usize"),
+        ] {
+            let tree = copy_of_tree("number");
+            replace(&tree, &format!("rust-core/provider/src/{file}"), from, to);
+            assert!(error(&tree).contains("include/kcfaes_module.h"), "{from}");
+        }
     }
 
     #[test]

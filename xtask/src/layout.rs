@@ -25,6 +25,10 @@ pub(crate) struct Type {
     fields: &'static [Field],
 }
 
+/// How the names of the mechanisms' numbers end. They are the provider's own: no header of the system has
+/// them.
+pub(crate) const MECHANISM_NUMBER: &str = "_MECH_INFO_TYPE";
+
 include!(concat!(env!("OUT_DIR"), "/layout.rs"));
 
 /// The table as macros, so that it can be asserted against whichever headers define the types:
@@ -41,7 +45,7 @@ pub(crate) fn macros() -> String {
         }
         text.push('\n');
     }
-    for (name, value) in CONSTANTS {
+    for (name, value) in CONSTANTS.iter().filter(|(name, _)| !name.ends_with(MECHANISM_NUMBER)) {
         let _ = writeln!(text, "#define KCFAES_VALUE_{name} {value}");
     }
     text

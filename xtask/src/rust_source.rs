@@ -124,6 +124,21 @@ impl Source {
         constants.collect()
     }
 
+    /// Names and definitions of the public constants whose names end in one of `endings`. The
+    /// definitions are of one plain type, because an alias is not known where they go.
+    pub(crate) fn numbers(&self, endings: &[&str]) -> Vec<(String, String)> {
+        let constants = self.file.items.iter().filter_map(|item| match item {
+            Item::Const(item) if public(&item.vis) => {
+                let name = item.ident.to_string();
+                let (attrs, ident, value) = (&item.attrs, &item.ident, &item.expr);
+                let definition = quote!(#(#attrs)* pub const #ident: u64 = #value;).to_string();
+                endings.iter().any(|end| name.ends_with(end)).then_some((name, definition))
+            }
+            _ => None,
+        });
+        constants.collect()
+    }
+
     /// The file's types and constants, with the functions of its `extern "C"` blocks as definitions:
     /// cbindgen emits prototypes of definitions only.
     pub(crate) fn foreign_as_definitions(&self) -> String {

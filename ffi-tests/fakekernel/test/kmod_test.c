@@ -169,7 +169,8 @@ kcfaes_module_set_table_max(uint32_t table)
 size_t
 kcfaes_module_set_hold_bytes(size_t bytes)
 {
-	hold_bytes = bytes < 1024 ? 1024 : bytes > 1048576 ? 1048576 : bytes;
+	hold_bytes = bytes < KCFAES_LEAST_HOLD ? KCFAES_LEAST_HOLD :
+	    bytes > KCFAES_MOST_HOLD ? KCFAES_MOST_HOLD : bytes;
 	return (hold_bytes);
 }
 

@@ -2,6 +2,9 @@
 //! What the kernel module asks of the provider beside the ops vector, when it is loaded and when its
 //! statistics are read: self-tests, tunables, names. Not in libkcfaes.
 //!
+//! The numbers are the provider's own. The module registers its mechanisms by them, and has them as
+//! default and range of a tunable.
+//!
 //! Tables are numbered from 0, slowest first; `KCFAES_TABLES` of kcfaes_env.h is their count.
 #![allow(clippy::missing_safety_doc, reason = "one pointer, documented as writable")]
 
@@ -70,7 +73,7 @@ pub extern "C" fn kcfaes_module_set_table_max(table: u32) {
 }
 
 /// Sets the most bytes of an FPU hold in later calls; returns the value taken, which is a multiple
-/// of 64 from 1 KiB to 1 MiB.
+/// of 64 from `KCFAES_LEAST_HOLD` to `KCFAES_MOST_HOLD`.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_set_hold_bytes(bytes: usize) -> usize {
     set_hold_bytes(bytes)

@@ -266,7 +266,8 @@ pub const KM_NOSLEEP: c_int = 1;
 /// State of a provider that takes requests (`sys/crypto/spi.h`).
 pub const CRYPTO_PROVIDER_READY: c_uint = 0;
 
-/// Number of CKM_AES_ECB in this provider.
+/// Number of CKM_AES_ECB in this provider. All are those of the stock provider, which reserves 2 for
+/// CBC_PAD.
 pub const AES_ECB_MECH_INFO_TYPE: crypto_mech_type_t = 0;
 /// Number of CKM_AES_CBC in this provider.
 pub const AES_CBC_MECH_INFO_TYPE: crypto_mech_type_t = 1;

@@ -6,6 +6,11 @@ use kcfaes_kernels::{Powers, Schedule};
 use crate::kcf::{Error, Result};
 use crate::wipe::Wipe;
 
+/// Bytes of the shortest key.
+pub const MIN_KEY: usize = 16;
+/// Bytes of the longest key.
+pub const MAX_KEY: usize = 32;
+
 /// Round keys of one key and, where a mechanism hashes, the powers of its H. Nothing in it depends
 /// on a table or on a mechanism's parameters, and it is read-only once set.
 #[derive(Clone, Default)]
@@ -28,7 +33,7 @@ impl Key {
     /// `KEY_SIZE_RANGE`
     pub fn check_len(len: usize) -> Result<()> {
         match len {
-            16 | 24 | 32 => Ok(()),
+            MIN_KEY | 24 | MAX_KEY => Ok(()),
             _ => Err(Error::KEY_SIZE_RANGE),
         }
     }

@@ -13,8 +13,8 @@ use super::select::{Table, TableId, select};
 use crate::env::{self, kcfaes_hold};
 use crate::{portable, watch, wipe};
 
-/// Cost units of one hold unless [`set_hold_bytes`] says otherwise: 7 to 16 microseconds of a core. A unit
-/// is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
+/// Cost units of one hold unless [`set_hold_bytes`] says otherwise: 7 to 16 microseconds of a core.
+/// A unit is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
 pub const HOLD_BYTES: usize = 32 * 1024;
 
 /// A byte in a serial mode costs `1 << 2` units, so that those get a quarter: 8 KiB by default.
@@ -23,17 +23,20 @@ const SERIAL_SHIFT: u32 = 2;
 static HOLD_LIMIT: AtomicUsize = AtomicUsize::new(HOLD_BYTES);
 
 /// The least that [`set_hold_bytes`] takes.
-pub(super) const LEAST_HOLD: usize = 1024;
+pub const LEAST_HOLD: usize = 1024;
+
+/// The most that [`set_hold_bytes`] takes.
+pub const MOST_HOLD: usize = 1024 * 1024;
 
 /// Units that a run costs at least, with the pieces that end in it: the rounds and the product of a piece
 /// of one byte take about as long as those of four blocks that are in flight together.
 pub(super) const RUN_COST: usize = 64;
 
 /// Sets the units of a hold for calls that begin later, which are the bytes that a parallel mode may
-/// process in one, clamped to 1 KiB ..= 1 MiB and rounded down to whole blocks in either pace; returns the
-/// value taken.
+/// process in one, clamped to [`LEAST_HOLD`] `..=` [`MOST_HOLD`] and rounded down to whole blocks in either
+/// pace; returns the value taken.
 pub fn set_hold_bytes(bytes: usize) -> usize {
-    let units = bytes.clamp(LEAST_HOLD, 1024 * 1024) & !((16 << SERIAL_SHIFT) - 1);
+    let units = bytes.clamp(LEAST_HOLD, MOST_HOLD) & !((16 << SERIAL_SHIFT) - 1);
     HOLD_LIMIT.store(units, Ordering::Relaxed);
     units
 }

@@ -10,7 +10,7 @@ mod select;
 mod step;
 
 pub(crate) use buffer::Buffer;
-pub use fpu::{Fpu, HOLD_BYTES, Hold, Pace, set_hold_bytes};
+pub use fpu::{Fpu, HOLD_BYTES, Hold, LEAST_HOLD, MOST_HOLD, Pace, set_hold_bytes};
 pub use kernel::Chain;
 pub(crate) use kernel::inc32;
 pub use material::Material;
