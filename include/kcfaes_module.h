@@ -86,6 +86,12 @@ int kcfaes_module_selftest(uint32_t table, struct kcfaes_module_fault *fault);
 /* Name of a table, NULL if there is none of that number. */
 const char *kcfaes_module_table_name(uint32_t table);
 
+/*
+ * Name of a mechanism by its number, NULL if there is none of that number. The statistics are by
+ * mechanism, in the order of their numbers.
+ */
+const char *kcfaes_module_mechanism_name(uint32_t number);
+
 /* Number of the table that a call from here and now would use. */
 uint32_t kcfaes_module_table(void);
 

@@ -21,14 +21,6 @@
 
 static const struct {
 	const char	*name;
-	uint_t		number;		/* KCF's of the mechanism */
-} kcfaes_counted[] = {
-	{ "ecb", 0 }, { "cbc", 1 }, { "ctr", 3 }, { "ccm", 4 }, { "gcm", 5 },
-	{ "gmac", 6 }, { "cmac", 7 }
-};
-
-static const struct {
-	const char	*name;
 	uint_t		result;
 } kcfaes_failures[] = {
 	{ "fail_host_memory", CRYPTO_HOST_MEMORY },
@@ -44,39 +36,51 @@ static const struct {
 	{ "fail_invalid_mac", CRYPTO_INVALID_MAC },
 };
 
-#define	NCOUNTED	(sizeof (kcfaes_counted) / sizeof (kcfaes_counted[0]))
 #define	NFAILURES	(sizeof (kcfaes_failures) / sizeof (kcfaes_failures[0]))
-
-/* The table, the time, the hold; each pair of counters; each failure. */
-#define	NSTATISTICS	\
-	(3 + NCOUNTED * KCFAES_TABLES * 2 + NFAILURES + 1)
 
 static kstat_t *kcfaes_kstat;
 static struct kcfaes_stats kcfaes_total;	/* by one reader at a time */
 
+/* The table, the time, the hold; each pair of counters; each failure. */
+static uint_t
+kcfaes_kstat_count(void)
+{
+	uint_t number, counted = 0;
+
+	for (number = 0; number < KCFAES_MECHANISMS; number++) {
+		if (kcfaes_module_mechanism_name(number) != NULL)
+			counted++;
+	}
+	return (3 + counted * KCFAES_TABLES * 2 + NFAILURES + 1);
+}
+
 static void
-kcfaes_kstat_name(kstat_named_t *knp, uint_t i, uint_t table,
+kcfaes_kstat_name(kstat_named_t *knp, const char *mechanism, uint_t table,
     const char *what)
 {
 	char name[KSTAT_STRLEN];
 
 	(void) snprintf(name, sizeof (name), "%s_%s_%s",
-	    kcfaes_counted[i].name, kcfaes_table_names[table], what);
+	    mechanism, kcfaes_table_names[table], what);
 	kstat_named_init(knp, name, KSTAT_DATA_UINT64);
 }
 
 static void
 kcfaes_kstat_names(kstat_named_t *knp)
 {
-	uint_t i, table;
+	const char *mechanism;
+	uint_t i, number, table;
 
 	kstat_named_init(knp++, "table", KSTAT_DATA_CHAR);
 	kstat_named_init(knp++, "selftest_ns", KSTAT_DATA_UINT64);
 	kstat_named_init(knp++, "longest_hold_ticks", KSTAT_DATA_UINT64);
-	for (i = 0; i < NCOUNTED; i++) {
+	for (number = 0; number < KCFAES_MECHANISMS; number++) {
+		mechanism = kcfaes_module_mechanism_name(number);
+		if (mechanism == NULL)
+			continue;
 		for (table = 0; table < KCFAES_TABLES; table++) {
-			kcfaes_kstat_name(knp++, i, table, "ops");
-			kcfaes_kstat_name(knp++, i, table, "bytes");
+			kcfaes_kstat_name(knp++, mechanism, table, "ops");
+			kcfaes_kstat_name(knp++, mechanism, table, "bytes");
 		}
 	}
 	for (i = 0; i < NFAILURES; i++) {
@@ -103,8 +107,9 @@ kcfaes_kstat_update(kstat_t *ksp, int rw)
 	knp++;
 	(knp++)->value.ui64 = kcfaes_selftest_ns;
 	(knp++)->value.ui64 = total->longest_hold;
-	for (i = 0; i < NCOUNTED; i++) {
-		number = kcfaes_counted[i].number;
+	for (number = 0; number < KCFAES_MECHANISMS; number++) {
+		if (kcfaes_module_mechanism_name(number) == NULL)
+			continue;
 		for (table = 0; table < KCFAES_TABLES; table++) {
 			(knp++)->value.ui64 =
 			    total->operations[number][table];
@@ -126,7 +131,7 @@ void
 kcfaes_kstat_create(void)
 {
 	kcfaes_kstat = kstat_create("kcfaes", 0, "stats", "crypto",
-	    KSTAT_TYPE_NAMED, NSTATISTICS, 0);
+	    KSTAT_TYPE_NAMED, kcfaes_kstat_count(), 0);
 	if (kcfaes_kstat == NULL) {
 		cmn_err(CE_NOTE, "kcfaes: no kstat kcfaes:0:stats");
 		return;

@@ -279,6 +279,12 @@ unsafe extern "C" {
     pub fn fk_kcf_encrypt_slot(mech: *mut c_void, tmpl: TemplatePtr, slot: *mut Slot) -> c_int;
     pub fn fk_mod_install_error(error: c_int);
     pub fn fk_mod_remove_error(error: c_int);
+    fn fk_kstat_read(
+        module: *const c_char,
+        name: *const c_char,
+        each: extern "C" fn(*mut c_void, *const c_char, u64, *const c_char),
+        arg: *mut c_void,
+    ) -> c_int;
     pub fn fk_kstat_value(
         module: *const c_char,
         name: *const c_char,
@@ -415,6 +421,23 @@ pub fn statistic(name: &str) -> u64 {
     let value = unsafe { fk_kstat_value(c"kcfaes".as_ptr(), c"stats".as_ptr(), c_name.as_ptr()) };
     assert_ne!(value, u64::MAX, "no statistic {name}");
     value
+}
+
+/// The names of the module's kstat, in their order.
+///
+/// # Panics
+/// If it cannot be read.
+pub fn statistics() -> Vec<String> {
+    extern "C" fn push(names: *mut c_void, name: *const c_char, _: u64, _: *const c_char) {
+        // SAFETY: `names` below, which nobody else uses meanwhile, and a C string.
+        unsafe { (*names.cast::<Vec<String>>()).extend(text(name)) }
+    }
+    let mut names: Vec<String> = Vec::new();
+    let at = (&raw mut names).cast();
+    // SAFETY: C strings; `push` takes what `at` is.
+    let error = unsafe { fk_kstat_read(c"kcfaes".as_ptr(), c"stats".as_ptr(), push, at) };
+    assert_eq!(error, 0);
+    names
 }
 
 /// Loads the module anew with `table` as the highest it may use; returns whether it uses that one,

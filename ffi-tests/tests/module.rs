@@ -9,7 +9,7 @@ use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Out, Request, Way};
 use kcfaes_ffi_tests::kernel::{
     self, fk_kmem_live_bytes, fk_log_clear, fk_module_load, fk_module_unload, kcfaes_gcm_stream,
-    kcfaes_hold_bytes, kcfaes_table_max, statistic, table_in_use,
+    kcfaes_hold_bytes, kcfaes_table_max, statistic, statistics, table_in_use,
 };
 use kcfaes_ffi_tests::sample::{Sample, tasks};
 use kcfaes_provider::engine::TableId;
@@ -82,6 +82,7 @@ fn the_module_and_the_provider() {
     _ = kernel::tables();
     unload();
     self_tests_are_short();
+    statistics_have_their_names();
     statistics_are_exact();
     the_vector_test_module_passes();
     tunables_are_obeyed();
@@ -107,6 +108,38 @@ fn self_tests_are_short() {
         }
     }
     panic!("self-tests took {shortest} ns");
+}
+
+/// Names and order are an interface: kcfaes(4) has them.
+fn statistics_have_their_names() {
+    let mut expected: Vec<String> =
+        ["table", "selftest_ns", "longest_hold_ticks"].map(String::from).to_vec();
+    for mechanism in ["ecb", "cbc", "ctr", "ccm", "gcm", "gmac", "cmac"] {
+        for table in ["portable", "aesni", "vaes256", "vaes512"] {
+            for what in ["ops", "bytes"] {
+                expected.push(format!("{mechanism}_{table}_{what}"));
+            }
+        }
+    }
+    for result in [
+        "host_memory",
+        "arguments_bad",
+        "data_len_range",
+        "encrypted_data_len_range",
+        "key_size_range",
+        "key_type_inconsistent",
+        "mechanism_invalid",
+        "mechanism_param_invalid",
+        "not_initialized",
+        "buffer_too_small",
+        "invalid_mac",
+        "other",
+    ] {
+        expected.push(format!("fail_{result}"));
+    }
+    load(AUTOMATIC, 32 * 1024, 1);
+    assert_eq!(statistics(), expected);
+    unload();
 }
 
 fn statistics_are_exact() {

@@ -13,9 +13,9 @@ use core::ffi::{c_char, c_int};
 use kcfaes_provider::engine::{Fpu, TableId, force, probe, select, set_hold_bytes};
 use kcfaes_provider::kcf::KM_SLEEP;
 use kcfaes_provider::mode::set_gcm_stream;
+use kcfaes_provider::request::Mechanism;
 use kcfaes_provider::selftest;
 
-use crate::api::{mode_name, table_name};
 use crate::context::{Heap, HeapKey};
 
 /// Where a self-test found a wrong answer.
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn kcfaes_module_selftest(
     let (mode, key_bits) = match Heap::new(KM_SLEEP) {
         Ok(mut scratch) => match selftest::test(table, scratch.get()) {
             Ok(()) => return 1,
-            Err(found) => (mode_name(found.mechanism), (found.key_len as u32) << 3),
+            Err(found) => (found.mechanism.c_name(), (found.key_len as u32) << 3),
         },
         Err(_) => (c"any mode, for want of memory,", 0),
     };
@@ -55,7 +55,15 @@ pub unsafe extern "C" fn kcfaes_module_selftest(
 /// Name of a table, NULL if there is none of that number.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_table_name(table: u32) -> *const c_char {
-    numbered(table).map_or(core::ptr::null(), |id| table_name(id).as_ptr())
+    numbered(table).map_or(core::ptr::null(), |id| id.c_name().as_ptr())
+}
+
+/// Name of a mechanism by its number, NULL if there is none of that number. The statistics are by
+/// mechanism, in the order of their numbers.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_module_mechanism_name(number: u32) -> *const c_char {
+    Mechanism::numbered(number.into())
+        .map_or(core::ptr::null(), |mechanism| mechanism.c_name().as_ptr())
 }
 
 /// Number of the table that a call from here and now would use.

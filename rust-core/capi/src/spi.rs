@@ -332,7 +332,7 @@ unsafe fn deref<'a, T>(at: *const T) -> Result<&'a T> {
 /// have `len` bytes.
 #[inline(always)]
 fn mechanism_in(group: Group, mechanism: &crypto_mechanism_t, len: usize) -> Result<Mechanism> {
-    let which = Mechanism::numbered(mechanism)?;
+    let which = Mechanism::numbered(mechanism.cm_type)?;
     which.check_len(group.direction(), len)?;
     which.check_parameter(mechanism)?;
     let has = match which {
@@ -611,7 +611,7 @@ unsafe fn create_template(
         if template.is_null() || size.is_null() {
             return Err(Error::ARGUMENTS_BAD);
         }
-        Mechanism::numbered(mechanism)?;
+        Mechanism::numbered(mechanism.cm_type)?;
         let bytes = key_bytes(key)?;
         (*template, *size) = Template::create(bytes, env::kmflag(req))?;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Requests: KCF's raw mechanism and key become checked values, in the reference's order of checks.
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 
 use kcfaes_kernels::Block;
 
@@ -9,7 +9,8 @@ use crate::kcf::{
     AES_CBC_MECH_INFO_TYPE, AES_CCM_MECH_INFO_TYPE, AES_CMAC_MECH_INFO_TYPE,
     AES_CTR_MECH_INFO_TYPE, AES_ECB_MECH_INFO_TYPE, AES_GCM_MECH_INFO_TYPE,
     AES_GMAC_MECH_INFO_TYPE, CK_AES_CCM_PARAMS, CK_AES_CTR_PARAMS, CK_AES_GCM_PARAMS,
-    CK_AES_GMAC_PARAMS, CRYPTO_KEY_RAW, Error, Result, crypto_key_t, crypto_mechanism_t,
+    CK_AES_GMAC_PARAMS, CRYPTO_KEY_RAW, Error, Result, crypto_key_t, crypto_mech_type_t,
+    crypto_mechanism_t,
 };
 use crate::key::Key;
 
@@ -165,13 +166,13 @@ impl Mechanism {
         Ok(())
     }
 
-    /// The mechanism of `cm_type`, whatever its parameter.
+    /// The mechanism of a number.
     ///
     /// # Errors
     /// `MECHANISM_INVALID`
     #[inline]
-    pub fn numbered(mechanism: &crypto_mechanism_t) -> Result<Self> {
-        match mechanism.cm_type {
+    pub fn numbered(number: crypto_mech_type_t) -> Result<Self> {
+        match number {
             AES_ECB_MECH_INFO_TYPE => Ok(Self::Ecb),
             AES_CBC_MECH_INFO_TYPE => Ok(Self::Cbc),
             AES_CTR_MECH_INFO_TYPE => Ok(Self::Ctr),
@@ -180,6 +181,19 @@ impl Mechanism {
             AES_GMAC_MECH_INFO_TYPE => Ok(Self::Gmac),
             AES_CMAC_MECH_INFO_TYPE => Ok(Self::Cmac),
             _ => Err(Error::MECHANISM_INVALID),
+        }
+    }
+
+    /// Its name as C has it: in the statistics and in what a self-test found.
+    pub const fn c_name(self) -> &'static CStr {
+        match self {
+            Self::Ecb => c"ecb",
+            Self::Cbc => c"cbc",
+            Self::Ctr => c"ctr",
+            Self::Ccm => c"ccm",
+            Self::Gcm => c"gcm",
+            Self::Gmac => c"gmac",
+            Self::Cmac => c"cmac",
         }
     }
 

@@ -31,6 +31,8 @@ const _: () = {
     assert!(offset_of!(Counters, failures) == offset_of!(kcfaes_stats, failures));
     assert!(offset_of!(Counters, longest_hold) == offset_of!(kcfaes_stats, longest_hold));
     assert!(TableId::ALL.len() == TABLES);
+    // The highest number.
+    assert!(Mechanism::Cmac as usize + 1 == MECHANISMS);
 };
 
 /// The counters of this CPU.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which table runs: CPU policy in one place, decided anew for each call.
 
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use kcfaes_kernels::entry_vaes256::POWERS as VAES256_POWERS;
@@ -53,13 +54,21 @@ impl TableId {
     pub const ALL: [Self; env::TABLES] =
         [Self::Portable, Self::Aesni, Self::Vaes256, Self::Vaes512];
 
-    /// Its name, which [`force`] and the statistics use.
-    pub const fn name(self) -> &'static str {
+    /// Its name as C has it: in the statistics, and where a table is chosen by name.
+    pub const fn c_name(self) -> &'static CStr {
         match self {
-            Self::Portable => "portable",
-            Self::Aesni => "aesni",
-            Self::Vaes256 => "vaes256",
-            Self::Vaes512 => "vaes512",
+            Self::Portable => c"portable",
+            Self::Aesni => c"aesni",
+            Self::Vaes256 => c"vaes256",
+            Self::Vaes512 => c"vaes512",
+        }
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self.c_name().to_str() {
+            Ok(name) => name,
+            Err(_) => "",
         }
     }
 
