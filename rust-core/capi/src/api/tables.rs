@@ -5,7 +5,6 @@ use core::ffi::{CStr, c_char};
 
 use kcfaes_provider::engine::{TableId, force, select};
 use kcfaes_provider::kcf::KM_SLEEP;
-use kcfaes_provider::request::Mechanism;
 use kcfaes_provider::selftest;
 
 use super::error::answer;
@@ -17,7 +16,7 @@ use crate::context::Heap;
 /// Name of the table of kernels that a call would use now: "portable" or "aesni".
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_table_name() -> *const c_char {
-    table_name(select().id()).as_ptr()
+    select().id().c_name().as_ptr()
 }
 
 /// Makes later calls of the whole process use the table of that name or, with NULL, again the best
@@ -28,7 +27,7 @@ pub unsafe extern "C" fn kcfaes_table_force(name: *const c_char) -> kcfaes_rc {
     let mut chosen = None;
     if !name.is_null() {
         // SAFETY: the common contract: a string.
-        chosen = TableId::ALL.into_iter().find(|&id| unsafe { same_string(name, table_name(id)) });
+        chosen = TableId::ALL.into_iter().find(|&id| unsafe { same_string(name, id.c_name()) });
         if chosen.is_none() {
             return KCFAES_ARGUMENTS_BAD;
         }
@@ -60,8 +59,8 @@ pub unsafe extern "C" fn kcfaes_selftest(fault: *mut kcfaes_fault) -> kcfaes_rc 
     let found = match result {
         Ok(()) => kcfaes_fault { table: core::ptr::null(), mode: core::ptr::null(), key_bits: 0 },
         Err(found) => kcfaes_fault {
-            table: table_name(found.table).as_ptr(),
-            mode: mode_name(found.mechanism).as_ptr(),
+            table: found.table.c_name().as_ptr(),
+            mode: found.mechanism.c_name().as_ptr(),
             key_bits: found.key_len << 3,
         },
     };
@@ -70,27 +69,6 @@ pub unsafe extern "C" fn kcfaes_selftest(fault: *mut kcfaes_fault) -> kcfaes_rc 
         *fault = found;
     }
     if result.is_ok() { KCFAES_OK } else { KCFAES_FAILED }
-}
-
-pub(crate) fn table_name(id: TableId) -> &'static CStr {
-    match id {
-        TableId::Portable => c"portable",
-        TableId::Aesni => c"aesni",
-        TableId::Vaes256 => c"vaes256",
-        TableId::Vaes512 => c"vaes512",
-    }
-}
-
-pub(crate) fn mode_name(mechanism: Mechanism) -> &'static CStr {
-    match mechanism {
-        Mechanism::Ecb => c"ecb",
-        Mechanism::Cbc => c"cbc",
-        Mechanism::Ctr => c"ctr",
-        Mechanism::Ccm => c"ccm",
-        Mechanism::Gcm => c"gcm",
-        Mechanism::Gmac => c"gmac",
-        Mechanism::Cmac => c"cmac",
-    }
 }
 
 /// Whether the string at `at` is `name`; reads no further than the first difference.
