@@ -143,7 +143,7 @@ impl<'a> Parameter<'a> {
 }
 
 /// Longest IV and AAD of SP 800-38D section 5.2.1.1, in bytes: 2^64 - 1 bits.
-const MAX_HASHED: u64 = (1 << 61) - 1;
+pub(crate) const MAX_HASHED: u64 = (1 << 61) - 1;
 
 impl Mechanism {
     /// Whether the parameter, if there is one, has its length.

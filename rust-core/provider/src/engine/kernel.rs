@@ -315,10 +315,8 @@ impl Hold<'_> {
     }
 }
 
-/// The counter block after `counter` (SP 800-38D section 6.2, inc_32).
+/// The counter block after `counter`.
 pub(crate) fn inc32(counter: &CounterBlock) -> CounterBlock {
-    let block = u128::from_be_bytes(counter.block.0);
-    let low = (block as u32).wrapping_add(1);
-    let block = Block((block & !u128::from(u32::MAX) | u128::from(low)).to_be_bytes());
-    CounterBlock { block, ..*counter }
+    let block = portable::inc32(u128::from_be_bytes(counter.block.0), 1);
+    CounterBlock { block: Block(block.to_be_bytes()), ..*counter }
 }

@@ -20,9 +20,6 @@ use crate::wipe::wipe;
 /// Longest text in bytes: 2^32 - 2 blocks (SP 800-38D section 5.2.1.1).
 pub(super) const MAX_TEXT: u64 = ((1 << 32) - 2) * 16;
 
-/// Longest AAD in bytes: 2^64 - 1 bits (SP 800-38D section 5.2.1.1).
-pub(super) const MAX_AAD: u64 = (1 << 61) - 1;
-
 /// A counter block yet to be set.
 const ZERO: CounterBlock = CounterBlock { block: Block([0; 16]), secret: false };
 

@@ -4,14 +4,14 @@
 
 use kcfaes_kernels::Block;
 
-use super::gcm::{Ghash, MAX_AAD};
+use super::gcm::Ghash;
 use super::tag::same_tag;
 use crate::data::Pair;
 use crate::engine::drive::Carry;
 use crate::engine::{Fpu, Pace, Step};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
-use crate::request::Direction;
+use crate::request::{Direction, MAX_HASHED};
 
 /// State between the parts of a message.
 pub(super) struct Gmac {
@@ -65,7 +65,7 @@ impl Gmac {
     pub(super) fn update(&mut self, key: &Key, fpu: &mut Fpu, pair: &mut Pair<'_>) -> Result<()> {
         let len = pair.src().left() as u64;
         let total = self.hash.aad_len.checked_add(len);
-        let total = total.filter(|&n| n <= MAX_AAD).ok_or(Error::DATA_LEN_RANGE)?;
+        let total = total.filter(|&n| n <= MAX_HASHED).ok_or(Error::DATA_LEN_RANGE)?;
         let mut step = Step::Ghash { powers: &key.powers, y: &mut self.hash.y };
         self.carry.pump(self.keep, fpu, Pace::Parallel, pair, &mut step)?;
         self.hash.aad_len = total;

@@ -290,7 +290,8 @@ fn gctr(schedule: &Schedule, ctr: &mut Block, text: &mut [u8; BATCH], len: usize
 }
 
 /// The incrementing function inc_32 (SP 800-38D section 6.2), applied `by` times.
-fn inc32(counter: u128, by: u32) -> u128 {
+#[inline]
+pub(crate) fn inc32(counter: u128, by: u32) -> u128 {
     (counter & !u128::from(u32::MAX)) | u128::from((counter as u32).wrapping_add(by))
 }
 
