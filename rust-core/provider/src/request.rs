@@ -78,7 +78,7 @@ pub enum Parameter<'a> {
         aad: &'a [u8],
         /// Length of the plaintext in bytes, less than 2^(8·(15 - length of the nonce)).
         text_len: u64,
-        /// Length of the MAC in bytes: 4, 6, 8, 10, 12, 14 or 16.
+        /// Length of the MAC in bytes, one of [`Mechanism::has_tag_len`].
         tag_len: usize,
     },
     /// CMAC takes none.
@@ -96,7 +96,7 @@ pub enum Parameter<'a> {
         iv: &'a [u8],
         /// The additional authenticated data.
         aad: &'a [u8],
-        /// Length of the tag in bytes: 4, 8 or 12..=16.
+        /// Length of the tag in bytes, one of [`Mechanism::has_tag_len`].
         tag_len: usize,
     },
 }
@@ -130,8 +130,7 @@ impl<'a> Parameter<'a> {
     /// # Errors
     /// `MECHANISM_PARAM_INVALID` for a length that the standard does not have.
     pub fn ccm(nonce: &'a [u8], aad: &'a [u8], text_len: u64, tag_len: usize) -> Result<Self> {
-        let lengths =
-            matches!(nonce.len(), 7..=13) && matches!(tag_len, 4 | 6 | 8 | 10 | 12 | 14 | 16);
+        let lengths = matches!(nonce.len(), 7..=13) && Mechanism::Ccm.has_tag_len(tag_len);
         // With a nonce of 7 bytes every length can be coded.
         let limit = 1_u64.checked_shl(8 * (15_u32.saturating_sub(nonce.len() as u32)));
         if lengths && limit.is_none_or(|limit| text_len < limit) {
@@ -206,6 +205,18 @@ impl Mechanism {
         match self {
             Self::Ecb | Self::Cbc if len & 15 != 0 => Err(direction.wrong_length()),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether a tag may have `len` bytes (SP 800-38D section 5.2.1.2, SP 800-38C appendix A.1). SP 800-38B
+    /// leaves that of CMAC open: here it has 4 at least.
+    #[inline]
+    pub const fn has_tag_len(self, len: usize) -> bool {
+        match self {
+            Self::Gcm | Self::Gmac => matches!(len, 4 | 8 | 12..=16),
+            Self::Ccm => matches!(len, 4 | 6 | 8 | 10 | 12 | 14 | 16),
+            Self::Cmac => matches!(len, 4..=16),
+            Self::Ecb | Self::Cbc | Self::Ctr => false,
         }
     }
 
@@ -295,11 +306,9 @@ impl Mechanism {
         }
         // SAFETY: of that length, by `check_parameter`; no alignment is presumed.
         let p = unsafe { param.read_unaligned() };
-        let tag_len = match p.ulTagBits {
-            bits @ (32 | 64 | 96 | 104 | 112 | 120 | 128) => bits as usize / 8,
-            _ => return Err(Error::MECHANISM_PARAM_INVALID),
-        };
-        if p.ulIvLen == 0 {
+        let tag_len = p.ulTagBits as usize / 8;
+        let tag = p.ulTagBits & 7 == 0 && Self::Gcm.has_tag_len(tag_len);
+        if !tag || p.ulIvLen == 0 {
             return Err(Error::MECHANISM_PARAM_INVALID);
         }
         // SAFETY: the caller's contract.

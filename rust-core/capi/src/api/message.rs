@@ -22,11 +22,7 @@ pub(super) enum Tag {
 impl Tag {
     /// Whether it has a possible length and a place; asked before any work is done.
     pub(super) fn check(self, mechanism: Mechanism, len: usize) -> Result<()> {
-        let possible = match mechanism {
-            Mechanism::Ccm => matches!(len, 4 | 6 | 8 | 10 | 12 | 14 | 16),
-            Mechanism::Cmac => matches!(len, 4..=16),
-            _ => matches!(len, 4 | 8 | 12..=16),
-        };
+        let possible = mechanism.has_tag_len(len);
         let missing = match self {
             Self::Write(at) => at.is_null(),
             Self::Verify(at) => at.is_null(),
