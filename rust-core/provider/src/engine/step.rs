@@ -28,12 +28,12 @@ pub(crate) enum Step<'a> {
     Blocks {
         mode: BlockMode,
         schedule: &'a Schedule,
-        /// The chain or the counter block; any other one in a mode without.
-        state: &'a mut Block,
+        /// The chain or the counter block, in a mode that has one.
+        state: Option<&'a mut Block>,
         /// The low bits of `state` that count, and wrap within themselves; 0 where nothing counts.
         bits: u32,
-        /// That of CCM and CBC-MAC; any other block in a mode without.
-        mac: &'a mut Block,
+        /// That of CCM and CBC-MAC.
+        mac: Option<&'a mut Block>,
     },
     /// GMAC; reads only.
     Ghash { powers: &'a Powers, y: &'a mut Block },
@@ -43,7 +43,7 @@ impl Step<'_> {
     /// Bytes that may go in one call of a kernel, whole blocks: kernels count in 32 bits.
     pub(super) fn most(&self) -> usize {
         match self {
-            Self::Blocks { state, bits: bits @ 1.., .. } => to_wrap(state, *bits),
+            Self::Blocks { state: Some(state), bits: bits @ 1.., .. } => to_wrap(state, *bits),
             _ => usize::MAX,
         }
     }
@@ -61,7 +61,11 @@ impl Step<'_> {
                 }
             }
             Self::Blocks { mode, schedule, state, bits, mac } => {
-                let first = **state;
+                // What a mode lacks it neither reads nor writes, but a kernel has an argument for it.
+                let [mut no_state, mut no_mac] = [Block([0; 16]); 2];
+                let state = state.as_deref_mut().unwrap_or(&mut no_state);
+                let mac = mac.as_deref_mut().unwrap_or(&mut no_mac);
+                let first = *state;
                 hold.transform(*mode, schedule, state, mac, runs, len);
                 if *bits > 0 {
                     carry(first, state, *bits);

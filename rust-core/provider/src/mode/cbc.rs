@@ -40,8 +40,8 @@ impl Cbc {
             Direction::Encrypt => (BlockMode::CbcEncrypt, Pace::Serial),
             Direction::Decrypt => (BlockMode::CbcDecrypt, Pace::Parallel),
         };
-        let (schedule, state, mac) = (&key.schedule, &mut self.iv, &mut Block([0; 16]));
-        let mut step = Step::Blocks { mode, schedule, state, bits: 0, mac };
+        let (schedule, state) = (&key.schedule, Some(&mut self.iv));
+        let mut step = Step::Blocks { mode, schedule, state, bits: 0, mac: None };
         self.carry.pump(0, fpu, pace, pair, &mut step)
     }
 }

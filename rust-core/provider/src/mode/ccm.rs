@@ -106,7 +106,8 @@ impl aead::Text for Text {
             Direction::Encrypt => BlockMode::CcmEncrypt,
             Direction::Decrypt => BlockMode::CcmDecrypt,
         };
-        let Self { mac, ctr: state, bits, .. } = self;
+        let Self { mac, ctr, bits, .. } = self;
+        let (state, mac) = (Some(ctr), Some(mac));
         Step::Blocks { mode, schedule: &key.schedule, state, bits: *bits, mac }
     }
 

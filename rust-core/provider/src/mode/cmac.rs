@@ -29,9 +29,9 @@ impl Cmac {
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
     ) -> Result<(), Short> {
-        let (schedule, mac, mut none) = (&key.schedule, &mut self.mac, Block([0; 16]));
-        let mut step =
-            Step::Blocks { mode: BlockMode::CbcMac, schedule, state: &mut none, bits: 0, mac };
+        let (schedule, mac) = (&key.schedule, Some(&mut self.mac));
+        let mode = BlockMode::CbcMac;
+        let mut step = Step::Blocks { mode, schedule, state: None, bits: 0, mac };
         self.carry.pump(1, fpu, Pace::Serial, pair, &mut step)
     }
 

@@ -38,9 +38,8 @@ impl Ctr {
     ) -> Result<(), Short> {
         let left = len - self.use_keystream(pair, len);
         let bulk = if whole { left } else { left & !15 };
-        let (schedule, state, bits) = (&key.schedule, &mut self.counter, self.bits);
-        let mac = &mut Block([0; 16]);
-        let mut step = Step::Blocks { mode: BlockMode::Ctr, schedule, state, bits, mac };
+        let (schedule, state, bits) = (&key.schedule, Some(&mut self.counter), self.bits);
+        let mut step = Step::Blocks { mode: BlockMode::Ctr, schedule, state, bits, mac: None };
         drive(fpu, Pace::Parallel, pair, bulk, &mut step)?;
         if bulk < left {
             self.keystream = Block([0; 16]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! ECB, SP 800-38A section 6.1.
 
-use kcfaes_kernels::{Block, BlockMode};
+use kcfaes_kernels::BlockMode;
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
@@ -32,9 +32,8 @@ impl Ecb {
             Direction::Encrypt => BlockMode::EcbEncrypt,
             Direction::Decrypt => BlockMode::EcbDecrypt,
         };
-        let [mut state, mut mac] = [Block([0; 16]); 2];
-        let (schedule, state, mac) = (&key.schedule, &mut state, &mut mac);
-        let mut step = Step::Blocks { mode, schedule, state, bits: 0, mac };
+        let schedule = &key.schedule;
+        let mut step = Step::Blocks { mode, schedule, state: None, bits: 0, mac: None };
         self.carry.pump(0, fpu, Pace::Parallel, pair, &mut step)
     }
 }
