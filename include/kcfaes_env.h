@@ -57,9 +57,6 @@
 /* BMI2. */
 #define KCFAES_FEATURE_BMI2 (1 << 11)
 
-/* AVX-512DQ. */
-#define KCFAES_FEATURE_AVX512DQ (1 << 12)
-
 /* Tables of kernels that are counted apart. */
 #define KCFAES_TABLES 4
 

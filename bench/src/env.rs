@@ -31,7 +31,6 @@ static FEATURES: LazyLock<u32> = LazyLock::new(|| {
         "avx512bw" => FEATURE_AVX512BW,
         "avx512vl" => FEATURE_AVX512VL,
         "bmi2" => FEATURE_BMI2,
-        "avx512dq" => FEATURE_AVX512DQ,
     }
 });
 

@@ -42,7 +42,7 @@ const NEEDED: [(&str, &[&str]); 4] = [
     (FIRST, &["CRYPTO_SPI_VERSION_4"]),
     ("sys/kfpu.h", &["KFPU_NO_STATE"]),
     ("sys/thread.h", &["T_KFPU"]),
-    ("sys/x86_archext.h", &["X86FSET_AVX512DQ", "X86FSET_VAES", "X86FSET_VPCLMULQDQ"]),
+    ("sys/x86_archext.h", &["X86FSET_VAES", "X86FSET_VPCLMULQDQ"]),
 ];
 
 pub(crate) struct Gate {

@@ -79,7 +79,7 @@ const fn leaf7_ecx(feature: u32, bit: u32, xcr0: u64) -> Needs {
     Needs { feature, leaf1_ecx: 0, leaf7_ebx: 0, leaf7_ecx: 1 << bit, xcr0 }
 }
 
-const FEATURES: [Needs; 13] = [
+const FEATURES: [Needs; 12] = [
     leaf1_ecx(env::FEATURE_AES, 25, 0),
     leaf1_ecx(env::FEATURE_PCLMULQDQ, 1, 0),
     leaf1_ecx(env::FEATURE_SSSE3, 9, 0),
@@ -91,7 +91,6 @@ const FEATURES: [Needs; 13] = [
     leaf7_ebx(env::FEATURE_AVX512F, 16, XCR0_AVX512),
     leaf7_ebx(env::FEATURE_AVX512BW, 30, XCR0_AVX512),
     leaf7_ebx(env::FEATURE_AVX512VL, 31, XCR0_AVX512),
-    leaf7_ebx(env::FEATURE_AVX512DQ, 17, XCR0_AVX512),
     leaf7_ebx(env::FEATURE_BMI2, 8, 0),
 ];
 

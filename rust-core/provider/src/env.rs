@@ -34,8 +34,6 @@ pub const FEATURE_AVX512BW: u32 = 1 << 9;
 pub const FEATURE_AVX512VL: u32 = 1 << 10;
 /// BMI2.
 pub const FEATURE_BMI2: u32 = 1 << 11;
-/// AVX-512DQ.
-pub const FEATURE_AVX512DQ: u32 = 1 << 12;
 
 /// What the environment keeps while it lends the FPU; lives on the caller's stack.
 #[derive(Clone, Copy)]
