@@ -343,12 +343,17 @@ fn mechanism_in(group: Group, mechanism: &crypto_mechanism_t, len: usize) -> Res
     if has { Ok(which) } else { Err(Error::MECHANISM_INVALID) }
 }
 
+/// Whether the output goes where the input is: KCF passes NULL or the input's own struct.
+fn is_in_place(input: *const crypto_data_t, output: *const crypto_data_t) -> bool {
+    output.is_null() || output == input
+}
+
 unsafe fn io<'a>(
     src: &'a crypto_data_t,
     output: *mut crypto_data_t,
     req: crypto_req_handle_t,
 ) -> Io<'a> {
-    let in_place = output.is_null() || core::ptr::eq(output.cast_const(), src);
+    let in_place = is_in_place(src, output);
     // SAFETY: the common contract.
     unsafe {
         let dst = if in_place { None } else { Some(Data::new(&*output)) };
@@ -362,7 +367,7 @@ unsafe fn report(
     output: *mut crypto_data_t,
     result: Result<Produced>,
 ) -> Result<()> {
-    let in_place = output.is_null() || output == input;
+    let in_place = is_in_place(input, output);
     let said = if output.is_null() { input } else { output };
     let len = match result {
         Ok(Produced::Bytes(n)) if !in_place => n,

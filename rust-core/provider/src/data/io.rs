@@ -125,6 +125,14 @@ impl<'a> Data<'a> {
         Ok(window)
     }
 
+    /// Whether `cd_length` has room for so many bytes.
+    ///
+    /// # Errors
+    /// `Room(needed)`
+    fn check_room(&self, needed: usize) -> Result<()> {
+        if self.len() < needed { Err(Error::Room(needed)) } else { Ok(()) }
+    }
+
     /// Where the first `len` bytes are, if they are in one raw buffer and there is at least one.
     #[inline(always)]
     fn raw(&self, len: usize) -> Option<*mut u8> {
@@ -181,9 +189,7 @@ impl<'a> Data<'a> {
         needed: usize,
         extent: &mut Extent,
     ) -> Result<()> {
-        if self.len() < needed {
-            return Err(Error::Room(needed));
-        }
+        self.check_room(needed)?;
         if needed == 0 {
             *window = Segments::empty();
             return Ok(());
@@ -287,9 +293,7 @@ impl<'a> Io<'a> {
             None => (from, len),
             Some(dst) => (dst.raw(needed)?, needed),
         };
-        if self.dst_or_src().len() < needed {
-            return None;
-        }
+        self.dst_or_src().check_room(needed).ok()?;
         let sink = match (Overlap::of(from.addr(), len, to.addr(), to_len, 0, 0), may) {
             (_, May::Anything) => Sink::None,
             (Overlap::None, _) => Sink::Apart,
@@ -309,9 +313,7 @@ impl<'a> Io<'a> {
         may: May,
     ) -> Result<&'p mut Pair<'a>> {
         let (len, out) = (self.src.len(), self.dst_or_src());
-        if out.len() < needed {
-            return Err(Error::Room(needed));
-        }
+        out.check_room(needed)?;
         if needed > 0 && out.data.cd_format == CRYPTO_DATA_RAW {
             // SAFETY: vouched for.
             unsafe {

@@ -27,11 +27,11 @@ const _: () = {
 #[inline(never)]
 pub(crate) fn drive(
     fpu: &mut Fpu,
-    pace: Pace,
     pair: &mut Pair<'_>,
     mut len: usize,
     step: &mut Step<'_>,
 ) -> Result<(), Short> {
+    let pace = step.pace();
     while len > 0 {
         yield_to(pair, fpu);
         let mut runs = [const { MaybeUninit::uninit() }; RUNS];
@@ -116,7 +116,6 @@ impl Carry {
         &mut self,
         keep: usize,
         fpu: &mut Fpu,
-        pace: Pace,
         pair: &mut Pair<'_>,
         step: &mut Step<'_>,
     ) -> Result<(), Short> {
@@ -132,7 +131,7 @@ impl Carry {
                 pair.gather(first.get_mut(self.len..).unwrap_or_default())?;
                 self.len = 16;
             }
-            drive(fpu, pace, &mut Pair::in_place(first), 16, step)?;
+            drive(fpu, &mut Pair::in_place(first), 16, step)?;
             yield_to(pair, fpu);
             pair.scatter(first)?;
             *first = *second;
@@ -140,7 +139,7 @@ impl Carry {
             self.len -= 16;
             ready -= 16;
         }
-        drive(fpu, pace, pair, ready, step)?;
+        drive(fpu, pair, ready, step)?;
         yield_to(pair, fpu);
         if self.len < waits {
             let tail = self.blocks.as_flattened_mut().get_mut(self.len..waits).unwrap_or_default();

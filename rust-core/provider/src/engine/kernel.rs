@@ -91,8 +91,7 @@ impl Hold<'_> {
         if table == Portable {
             return portable::transform(mode, s, state, mac, Runs::new(runs, len));
         }
-        let serial = matches!(mode, CbcEncrypt | CcmEncrypt | CcmDecrypt | CbcMac);
-        let table = if serial { Aesni } else { table };
+        let table = if mode.is_serial() { Aesni } else { table };
         // SAFETY: see above; the runs have so many bytes.
         unsafe {
             let [run] = runs else {

@@ -6,7 +6,7 @@ use core::mem::take;
 
 use kcfaes_kernels::{Block, BlockMode, CounterBlock, Powers, Schedule, Tag};
 
-use super::fpu::Hold;
+use super::fpu::{Hold, Pace};
 use crate::data::{Run, Runs};
 use crate::key::Key;
 use crate::request::Direction;
@@ -45,6 +45,15 @@ impl Step<'_> {
         match self {
             Self::Blocks { state: Some(state), bits: bits @ 1.., .. } => to_wrap(state, *bits),
             _ => usize::MAX,
+        }
+    }
+
+    /// How it uses the processor.
+    #[inline(always)]
+    pub(super) fn pace(&self) -> Pace {
+        match self {
+            Self::Blocks { mode, .. } if mode.is_serial() => Pace::Serial,
+            _ => Pace::Parallel,
         }
     }
 

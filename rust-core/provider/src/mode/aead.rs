@@ -14,7 +14,7 @@ use kcfaes_kernels::Block;
 use super::tag::{same_tag, take_back};
 use crate::data::{Data, Io, Overlap, Pair, Segments, Short};
 use crate::engine::drive::{Carry, yield_to};
-use crate::engine::{Buffer, Fpu, Pace, Step};
+use crate::engine::{Buffer, Fpu, Step};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -33,8 +33,6 @@ pub enum Apart<'a> {
 
 /// The text of a message whose beginning is known: what GCM and CCM do differently.
 pub(super) trait Text {
-    const PACE: Pace;
-
     /// What is done with runs of the text that are not its end.
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a>;
 
@@ -165,7 +163,7 @@ pub(super) fn decrypt_whole<T: Text>(
     });
     same.inspect_err(|_| {
         text.rewind();
-        take_back(message, len, &mut text.step(Direction::Encrypt, key), T::PACE, fpu);
+        take_back(message, len, &mut text.step(Direction::Encrypt, key), fpu);
     })
 }
 
@@ -301,7 +299,7 @@ impl<T: Text> Aead<T> {
         fpu: &mut Fpu,
         pair: &mut Pair<'_>,
     ) -> core::result::Result<(), Short> {
-        self.carry.pump(keep, fpu, T::PACE, pair, &mut self.text.step(direction, key))
+        self.carry.pump(keep, fpu, pair, &mut self.text.step(direction, key))
     }
 
     /// What waits for a part of `len` bytes of a text without tag, if the text may have them.

@@ -5,7 +5,7 @@ use kcfaes_kernels::{Block, BlockMode};
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Pace, Step};
+use crate::engine::{Fpu, Step};
 use crate::key::Key;
 use crate::request::Direction;
 
@@ -36,12 +36,12 @@ impl Cbc {
         if let Some(iv) = iv {
             self.iv = Block(iv);
         }
-        let (mode, pace) = match direction {
-            Direction::Encrypt => (BlockMode::CbcEncrypt, Pace::Serial),
-            Direction::Decrypt => (BlockMode::CbcDecrypt, Pace::Parallel),
+        let mode = match direction {
+            Direction::Encrypt => BlockMode::CbcEncrypt,
+            Direction::Decrypt => BlockMode::CbcDecrypt,
         };
         let (schedule, state) = (&key.schedule, Some(&mut self.iv));
         let mut step = Step::Blocks { mode, schedule, state, bits: 0, mac: None };
-        self.carry.pump(0, fpu, pace, pair, &mut step)
+        self.carry.pump(0, fpu, pair, &mut step)
     }
 }

@@ -96,7 +96,6 @@ impl Text {
 }
 
 impl aead::Text for Text {
-    const PACE: Pace = Pace::Serial;
     const EXACT: bool = true;
 
     /// Section 6.1 steps 4 and 8, section 6.2 steps 5 and 10.
@@ -122,7 +121,7 @@ impl aead::Text for Text {
         len: usize,
         _: u64,
     ) -> core::result::Result<&Block, Short> {
-        drive(fpu, Pace::Serial, pair, len, &mut self.step(direction, key))?;
+        drive(fpu, pair, len, &mut self.step(direction, key))?;
         let (hold, _) = fpu.hold(Pace::Serial, 16);
         hold.add_encrypted(&key.schedule, self.a0, &mut self.mac);
         Ok(&self.mac)

@@ -32,7 +32,7 @@ impl Cmac {
         let (schedule, mac) = (&key.schedule, Some(&mut self.mac));
         let mode = BlockMode::CbcMac;
         let mut step = Step::Blocks { mode, schedule, state: None, bits: 0, mac };
-        self.carry.pump(1, fpu, Pace::Serial, pair, &mut step)
+        self.carry.pump(1, fpu, pair, &mut step)
     }
 
     /// The MAC (section 6.2 steps 3 to 6).

@@ -7,7 +7,7 @@ use kcfaes_kernels::{Block, BlockMode};
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::drive;
-use crate::engine::{Fpu, Pace, Step};
+use crate::engine::{Fpu, Step};
 use crate::key::Key;
 
 /// State between the parts of a message.
@@ -40,11 +40,11 @@ impl Ctr {
         let bulk = if whole { left } else { left & !15 };
         let (schedule, state, bits) = (&key.schedule, Some(&mut self.counter), self.bits);
         let mut step = Step::Blocks { mode: BlockMode::Ctr, schedule, state, bits, mac: None };
-        drive(fpu, Pace::Parallel, pair, bulk, &mut step)?;
+        drive(fpu, pair, bulk, &mut step)?;
         if bulk < left {
             self.keystream = Block([0; 16]);
             let mut block = Pair::in_place(&mut self.keystream.0);
-            drive(fpu, Pace::Parallel, &mut block, 16, &mut step)?;
+            drive(fpu, &mut block, 16, &mut step)?;
             self.used = 0;
             fpu.end();
             if self.use_keystream(pair, left - bulk) < left - bulk {

@@ -5,7 +5,7 @@ use kcfaes_kernels::BlockMode;
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Pace, Step};
+use crate::engine::{Fpu, Step};
 use crate::key::Key;
 use crate::request::Direction;
 
@@ -34,6 +34,6 @@ impl Ecb {
         };
         let schedule = &key.schedule;
         let mut step = Step::Blocks { mode, schedule, state: None, bits: 0, mac: None };
-        self.carry.pump(0, fpu, Pace::Parallel, pair, &mut step)
+        self.carry.pump(0, fpu, pair, &mut step)
     }
 }

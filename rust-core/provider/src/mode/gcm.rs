@@ -145,7 +145,6 @@ impl Text {
 }
 
 impl aead::Text for Text {
-    const PACE: Pace = Pace::Parallel;
     const EXACT: bool = false;
 
     #[inline(always)]
@@ -185,7 +184,7 @@ impl aead::Text for Text {
     ) -> core::result::Result<&Block, Short> {
         self.settle();
         let mut step = self.runs(direction, key, Some(text_len));
-        drive(fpu, Pace::Parallel, pair, len, &mut step)?;
+        drive(fpu, pair, len, &mut step)?;
         // No kernel had a last run: the text has ended before.
         if let Step::Gcm { tag: Some(_), .. } = step {
             self.hash.tag(key, fpu, text_len, take(&mut self.multiply));

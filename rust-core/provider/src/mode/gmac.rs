@@ -67,7 +67,7 @@ impl Gmac {
         let total = self.hash.aad_len.checked_add(len);
         let total = total.filter(|&n| n <= MAX_HASHED).ok_or(Error::DATA_LEN_RANGE)?;
         let mut step = Step::Ghash { powers: &key.powers, y: &mut self.hash.y };
-        self.carry.pump(self.keep, fpu, Pace::Parallel, pair, &mut step)?;
+        self.carry.pump(self.keep, fpu, pair, &mut step)?;
         self.hash.aad_len = total;
         self.message_len = self.message_len.saturating_add(len);
         Ok(())

@@ -5,7 +5,7 @@ use subtle::ConstantTimeEq;
 
 use crate::data::Pair;
 use crate::engine::drive::drive;
-use crate::engine::{Fpu, Pace, Step};
+use crate::engine::{Fpu, Step};
 use crate::kcf::{Error, Result};
 
 /// Whether the first `len` bytes of two tags are equal; a tag has 1 to 16. In constant time, and as numbers:
@@ -26,17 +26,11 @@ pub fn same_tag(computed: &[u8; 16], received: &[u8; 16], len: usize) -> Result<
 /// again, the rest of the output becomes zero. The text is the first `len` bytes. The kernels that
 /// deciphered it must take it back, as many blocks at a time: a list may name a byte twice.
 #[inline(never)]
-pub(super) fn take_back(
-    mut message: Pair<'_>,
-    len: usize,
-    step: &mut Step<'_>,
-    pace: Pace,
-    fpu: &mut Fpu,
-) {
+pub(super) fn take_back(mut message: Pair<'_>, len: usize, step: &mut Step<'_>, fpu: &mut Fpu) {
     message.limit(len);
     if message.aliased() {
         // An error here is that for which the text is taken back: the list ends where it did before.
-        _ = drive(fpu, pace, &mut message.clone(), len, step);
+        _ = drive(fpu, &mut message.clone(), len, step);
     }
     fpu.end();
     message.zero_destination();
