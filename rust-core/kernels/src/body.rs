@@ -22,9 +22,13 @@ use core::arch::asm;
 use crate::lanes::Lanes;
 use crate::{Block, Schedule};
 
-/// Registers in flight in the bulk loops. AESENC has a latency of 3 or 4 cycles and two units:
-/// eight would do if each began the moment that it can, twelve are 4 % faster on Zen 5.
+/// Registers in flight in the bulk loops. AESENC has a latency of 3 or 4 cycles and two units, so eight would
+/// do if each began the moment that it can. Measured: twelve are 4 % faster (Zen 5, `make bench`).
 const IN_FLIGHT: usize = 12;
+
+/// From so many registers on, a step is long: their rounds hide what else is done meanwhile. Derived: AESENC's
+/// latency of 4 cycles times its two units. So eight registers fill the units, and fewer leave them idle.
+const MANY: usize = 8;
 
 /// A body for each of the listed values: where it has a barrier in it, no optimiser unrolls it.
 macro_rules! unrolled {
@@ -91,7 +95,7 @@ impl<const ENCRYPT: bool> RoundKeys<ENCRYPT> {
     }
 
     /// The rounds from `from` to the one before the last. A loop costs no time, and unrolled it would
-    /// be half of this room's text: so the compiler may not see how often it turns.
+    /// be half of this room's text. So the compiler may not see how many rounds there are.
     ///
     /// # Safety
     /// The CPU has the features of `L`, and `from` < `rounds`.
@@ -100,25 +104,24 @@ impl<const ENCRYPT: bool> RoundKeys<ENCRYPT> {
         // SAFETY: the caller's promise; the assembler adds to a register.
         unsafe {
             let one = const { Self::one::<N>() };
-            let (mut at, end) = (from * one, self.rounds * one);
+            let (mut at, stop) = (from * one, self.rounds * one);
             loop {
                 let key = L::broadcast(self.first.byte_add(at * (size_of::<Block>() / one)));
                 for x in x.iter_mut() {
                     *x = x.round::<ENCRYPT>(key);
                 }
                 asm!("add {}, {}", inout(reg) at, const Self::one::<N>(), options(pure, nomem, nostack));
-                if at >= end {
+                if at >= stop {
                     break;
                 }
             }
         }
     }
 
-    /// What counts as one round: beside less than eight registers the bytes of its key, which takes two
-    /// instructions less, a fifth of the round. Beside more those do not show, and the loop is placed less
-    /// well.
+    /// What counts as one round. With few registers it is the bytes of a key, which takes two instructions
+    /// less, a fifth of the round. With [`MANY`] these do not show, and the loop is placed less well.
     const fn one<const N: usize>() -> usize {
-        if N < 8 { size_of::<Block>() } else { 1 }
+        if N < MANY { size_of::<Block>() } else { 1 }
     }
 
     /// All but the last round.
@@ -146,32 +149,31 @@ trait Parallel<L: Lanes> {
     /// `src` is readable and `dst` writable for `N * BYTES`, equal or disjoint.
     unsafe fn step<const N: usize>(&mut self, src: *const u8, dst: *mut u8);
 
-    /// Processes the last bytes of a text, `0 < len < BYTES`, with `before` registers yet to be processed
-    /// before them.
+    /// Processes the end of a text, `0 < len < BYTES`; `before` registers before it are yet to be processed.
     ///
     /// # Safety
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
     unsafe fn end(&mut self, src: *const u8, dst: *mut u8, len: usize, before: usize);
 
-    /// Walks over a text. The end and what twelve registers at a time would leave over are done first,
-    /// so that the rest fills the units while these few wait for their rounds.
+    /// Walks over a text. The end and the remainder modulo twelve registers come first. Then the steps of
+    /// twelve fill the units while these few wait for their rounds.
     ///
     /// # Safety
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
     #[inline(always)]
     unsafe fn walk(&mut self, mut src: *const u8, mut dst: *mut u8, mut len: usize) {
         let registers = len / L::BYTES;
-        let whole = registers * L::BYTES;
+        let full = registers * L::BYTES;
         // SAFETY: the steps together cover `len` bytes.
         unsafe {
-            if whole != len {
-                self.end(src.add(whole), dst.add(whole), len - whole, registers);
+            if full != len {
+                self.end(src.add(full), dst.add(full), len - full, registers);
             }
             let first = left_over(registers) * L::BYTES;
-            self.few(src, dst, first);
+            self.walk_few(src, dst, first);
             src = src.add(first);
             dst = dst.add(first);
-            len = whole - first;
+            len = full - first;
             while len > 0 {
                 self.step::<IN_FLIGHT>(src, dst);
                 src = src.add(IN_FLIGHT * L::BYTES);
@@ -181,13 +183,14 @@ trait Parallel<L: Lanes> {
         }
     }
 
-    /// Less than 16 registers, by the bits of their number, with no loop, so that the steps overlap; the
-    /// most first, beside which the few do not show (4 % of 1.4 KB).
+    /// Walks over less than 16 registers: one step for each bit of their number, without a loop, so that the
+    /// steps overlap. The largest step comes first and hides the others (4 % of 1424 bytes: Zen 5,
+    /// `make bench`).
     ///
     /// # Safety
     /// As [`walk`](Self::walk), and `len` is such a number of registers.
     #[inline(always)]
-    unsafe fn few(&mut self, mut src: *const u8, mut dst: *mut u8, len: usize) {
+    unsafe fn walk_few(&mut self, mut src: *const u8, mut dst: *mut u8, len: usize) {
         // SAFETY: the steps together cover `len` bytes.
         unsafe {
             unrolled!(N in 8 4 2 1 {

@@ -216,7 +216,7 @@ macro_rules! wide_entries {
             tag: *const Tag<'_>,
         ) {
             // SAFETY: the entry points' contract; the features are enabled here.
-            unsafe { gcm::part::<$lanes>(schedule, powers, ctr, y, text, len, multiply, encrypt, tag) }
+            unsafe { gcm::transform_part::<$lanes>(schedule, powers, ctr, y, text, len, multiply, encrypt, tag) }
         }
 
         #[cfg(not(target_os = "none"))]
@@ -234,7 +234,7 @@ macro_rules! wide_entries {
             let bulk = if ENCRYPT { $gcm_encrypt } else { $gcm_decrypt };
             // SAFETY: the entry points' contract; the features are enabled here.
             unsafe {
-                gcm::whole::<$lanes, ENCRYPT>(
+                gcm::transform_whole::<$lanes, ENCRYPT>(
                     schedule,
                     powers,
                     j0,

@@ -145,5 +145,7 @@ unsafe extern "C" fn part(
     tag: *const Tag<'_>,
 ) {
     // SAFETY: the entry points' contract; the features are enabled here.
-    unsafe { gcm::part::<Xmm>(schedule, powers, ctr, y, text, len, multiply, encrypt, tag) }
+    unsafe {
+        gcm::transform_part::<Xmm>(schedule, powers, ctr, y, text, len, multiply, encrypt, tag)
+    }
 }

@@ -22,8 +22,8 @@ use crate::{Block, POWERS, Powers, types::mid_of};
 pub(crate) trait Lanes: Copy {
     const BLOCKS: usize;
     const BYTES: usize = 16 * Self::BLOCKS;
-    /// Registers, at most 5, that the end of a GCM message may take: each number of them is text of
-    /// its own in the kernels.
+    /// Registers, at most 5, that the end of a GCM message may take. Chosen: each number of them is machine
+    /// code of its own, and a longer text has a turn for most of it.
     const FINISH: usize;
     /// Whether any bytes of a register can be loaded, and stored, at once.
     const MASKS: bool = false;
@@ -34,20 +34,20 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`zero`](Lanes::zero), and `src` is readable for `BYTES`.
     unsafe fn load(src: *const u8) -> Self;
-    /// Of the `BYTES` bytes at `src` those before `end`, without the first block where `SKIP`;
+    /// Of the `BYTES` bytes at `src` those before `stop`, without the first block where `SKIP`;
     /// zero in place of the others, which are not touched.
     ///
     /// # Safety
-    /// As [`zero`](Lanes::zero), `end <= BYTES`, and the bytes that are loaded are readable.
-    unsafe fn load_part<const SKIP: bool>(src: *const u8, end: usize) -> Self;
+    /// As [`zero`](Lanes::zero), `stop <= BYTES`, and the bytes that are loaded are readable.
+    unsafe fn load_before<const SKIP: bool>(src: *const u8, stop: usize) -> Self;
     /// # Safety
     /// `dst` is writable for `BYTES`.
     unsafe fn store(self, dst: *mut u8);
-    /// Stores what [`load_part`](Lanes::load_part) would load.
+    /// Stores what [`load_before`](Lanes::load_before) would load.
     ///
     /// # Safety
-    /// `end <= BYTES`, and the bytes that are stored are writable.
-    unsafe fn store_part<const SKIP: bool>(self, dst: *mut u8, end: usize);
+    /// `stop <= BYTES`, and the bytes that are stored are writable.
+    unsafe fn store_before<const SKIP: bool>(self, dst: *mut u8, stop: usize);
     /// The `n` bytes at `src` in a block, from place `place` on; zeros elsewhere.
     ///
     /// # Safety
@@ -56,7 +56,7 @@ pub(crate) trait Lanes: Copy {
     #[inline(always)]
     unsafe fn load_inside(src: *const u8, place: usize, n: usize) -> Xmm {
         // SAFETY: the caller's promise.
-        unsafe { Xmm::from_u128(Xmm::load_part::<false>(src, n).to_u128() << (8 * place)) }
+        unsafe { Xmm::from_u128(Xmm::load_before::<false>(src, n).to_u128() << (8 * place)) }
     }
     /// Stores those bytes of `block`, and returns them alone.
     ///
@@ -67,31 +67,31 @@ pub(crate) trait Lanes: Copy {
         // SAFETY: the caller's promise.
         unsafe {
             let bytes = Xmm::from_u128(block.to_u128() >> (8 * place));
-            bytes.store_part::<false>(dst, n);
-            Xmm::from_u128(bytes.part::<false>(n).to_u128() << (8 * place))
+            bytes.store_before::<false>(dst, n);
+            Xmm::from_u128(bytes.keep_before::<false>(n).to_u128() << (8 * place))
         }
     }
-    /// These blocks, but in place of their bytes `begin..end` those of the register at `src`. Without
-    /// [`MASKS`](Lanes::MASKS) only for registers of one block, of which the parts come in their order.
+    /// These blocks, but in place of their bytes `start..stop` those of the register at `src`. Without
+    /// [`MASKS`](Lanes::MASKS) only for registers of one block, and in the order of the bytes.
     ///
     /// # Safety
-    /// As [`load_part`](Lanes::load_part).
+    /// As [`load_before`](Lanes::load_before).
     #[inline(always)]
-    unsafe fn load_between(self, src: *const u8, begin: usize, end: usize) -> Self {
-        let src = src.wrapping_add(begin);
+    unsafe fn load_between(self, src: *const u8, start: usize, stop: usize) -> Self {
+        let src = src.wrapping_add(start);
         // SAFETY: the caller's promise.
-        let block = Self::widen(unsafe { Self::load_inside(src, begin, end - begin) });
-        if begin == 0 { block } else { self.xor(block) }
+        let block = Self::widen(unsafe { Self::load_inside(src, start, stop - start) });
+        if start == 0 { block } else { self.xor(block) }
     }
     /// Stores those bytes, and returns them alone.
     ///
     /// # Safety
-    /// As [`store_part`](Lanes::store_part).
+    /// As [`store_before`](Lanes::store_before).
     #[inline(always)]
-    unsafe fn store_between(self, dst: *mut u8, begin: usize, end: usize) -> Self {
-        let dst = dst.wrapping_add(begin);
+    unsafe fn store_between(self, dst: *mut u8, start: usize, stop: usize) -> Self {
+        let dst = dst.wrapping_add(start);
         // SAFETY: the caller's promise.
-        Self::widen(unsafe { Self::store_inside(self.first(), dst, begin, end - begin) })
+        Self::widen(unsafe { Self::store_inside(self.first(), dst, start, stop - start) })
     }
     /// The last block, repeated. This and the next one as [`load_between`](Lanes::load_between).
     #[inline(always)]
@@ -113,7 +113,7 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`zero`](Lanes::zero), and `block` is readable for `BYTES`.
     unsafe fn consecutive(block: *const Block) -> Self;
-    /// The block `at` bytes behind each of the next `BLOCKS` pointers at `src`.
+    /// The block `at` bytes after each of the next `BLOCKS` pointers at `src`.
     ///
     /// # Safety
     /// As [`zero`](Lanes::zero), and all of this is readable.
@@ -129,8 +129,8 @@ pub(crate) trait Lanes: Copy {
     fn place(block: Xmm, lane: usize) -> Self;
     /// The first block.
     fn first(self) -> Xmm;
-    /// The bytes that [`load_part`](Lanes::load_part) would load, zeros elsewhere.
-    fn part<const SKIP: bool>(self, end: usize) -> Self;
+    /// The bytes that [`load_before`](Lanes::load_before) would load, zeros elsewhere.
+    fn keep_before<const SKIP: bool>(self, stop: usize) -> Self;
     /// The sum (xor) of all blocks.
     fn fold(self) -> Xmm;
 

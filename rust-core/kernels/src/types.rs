@@ -4,10 +4,10 @@
 /// Rounds of AES-256, the most of the three key sizes (FIPS 197, table 3).
 pub const MAX_ROUNDS: usize = 14;
 
-/// Most powers of the hash subkey that a table uses.
+/// Most powers of the hash subkey that a table uses: a turn of eight registers of four blocks.
 pub const POWERS: usize = 32;
 
-/// Powers that are always set: what table `aesni` uses.
+/// Powers that are always set: what table `aesni` uses, a turn of eight registers of one block.
 pub const COMMON_POWERS: usize = 8;
 
 /// One 16-byte block in the byte order of the standards.
@@ -86,7 +86,7 @@ pub struct Chains {
 /// The round keys of as many schedules, all of one key size: by round, then by chain.
 pub type ChainKeys = [[Block; CHAINS]; MAX_ROUNDS + 1];
 
-/// What a GCM tag is made of beside the hash (SP 800-38D section 7.1, steps 5 and 6).
+/// What a GCM tag is made of in addition to the hash (SP 800-38D section 7.1, steps 5 and 6).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Tag<'a> {
@@ -98,7 +98,7 @@ pub struct Tag<'a> {
     pub text_len: u64,
 }
 
-/// Modes whose texts may be in pieces, but for GCM.
+/// Modes whose texts may be in pieces, except GCM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum BlockMode {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Wiping of what a kernel leaves behind: registers, and the stack below its caller.
+//! Wiping of what a kernel leaves: registers, and the stack below its caller.
 //!
 //! A kernel that spills blocks has a frame of its own, and what calls it then calls a function that
 //! zeros as many bytes below the same place as that frame can have. The audit compares the two in the

@@ -22,7 +22,7 @@ pub(crate) unsafe fn encrypt(
     if blocks == 0 {
         return;
     }
-    // SAFETY: the caller's promise; each turn reads the block after the one it writes, while
+    // SAFETY: the caller's promise; each lap reads the block after the one it writes, while
     // there is one.
     unsafe {
         let keys = RoundKeys::<true>::new(schedule);
@@ -71,21 +71,21 @@ impl<L: Lanes> Parallel<L> for Decrypt {
                 let chain = L::load(src.add(i * L::BYTES - 16));
                 x[i].last_round::<false>(last.xor(chain)).store(dst.add(i * L::BYTES));
             }
-            let chain = after::<L>(previous, src, L::BYTES);
+            let chain = blocks_before::<L>(previous, src, L::BYTES);
             x[0].last_round::<false>(last.xor(chain)).store(dst);
         }
     }
 
     #[inline(always)]
     unsafe fn end(&mut self, src: *const u8, dst: *mut u8, len: usize, before: usize) {
-        // SAFETY: the caller's promise; whole blocks, and where registers lie before them, a block does.
+        // SAFETY: the caller's promise; full blocks, and where registers lie before them, a block does.
         unsafe {
             let previous = if before > 0 { Xmm::load(src.sub(16)) } else { self.previous };
-            let mut x = [L::load_part::<false>(src, len)];
-            let chain = after::<L>(previous, src, len);
+            let mut x = [L::load_before::<false>(src, len)];
+            let chain = blocks_before::<L>(previous, src, len);
             self.keys.all_but_last(&mut x);
             let out = x[0].last_round::<false>(self.keys.last::<L>().xor(chain));
-            out.store_part::<false>(dst, len);
+            out.store_before::<false>(dst, len);
         }
     }
 }
@@ -95,9 +95,9 @@ impl<L: Lanes> Parallel<L> for Decrypt {
 /// # Safety
 /// The CPU has the features of `L`; 16 <= `len` <= `BYTES`, and `src` is readable for `len`.
 #[inline(always)]
-unsafe fn after<L: Lanes>(previous: Xmm, src: *const u8, len: usize) -> L {
+unsafe fn blocks_before<L: Lanes>(previous: Xmm, src: *const u8, len: usize) -> L {
     // SAFETY: the block before `src` is skipped.
-    unsafe { L::load_part::<true>(src.wrapping_sub(16), len) }.xor(L::widen(previous))
+    unsafe { L::load_before::<true>(src.wrapping_sub(16), len) }.xor(L::widen(previous))
 }
 
 /// # Safety

@@ -16,7 +16,7 @@ pub(crate) unsafe fn absorb(
     mut src: *const u8,
     mut len: usize,
 ) {
-    // SAFETY: the caller's promise; each turn reads the block after the one it absorbs, while there
+    // SAFETY: the caller's promise; each lap reads the block after the one it absorbs, while there
     // is one.
     unsafe {
         let keys = RoundKeys::<true>::new(schedule);
@@ -36,7 +36,7 @@ pub(crate) unsafe fn absorb(
             x = [x[0].last_round::<true>(last)];
         }
         if len > 0 {
-            x = [x[0].xor(Xmm::load_part::<false>(src, len))];
+            x = [x[0].xor(Xmm::load_before::<false>(src, len))];
             keys.all_but_last(&mut x);
             x = [x[0].last_round::<true>(last)];
         }

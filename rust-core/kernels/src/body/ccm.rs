@@ -2,8 +2,8 @@
 //! The text of CCM (SP 800-38C sections 6.1 and 6.2): counter mode, and CBC-MAC of the plaintext, in
 //! one pass.
 //!
-//! The MAC is one chain, bound by the latency of its rounds; a keystream block goes through its
-//! rounds beside each of its blocks and costs nothing. It is that of the block to come, so that the
+//! The MAC is one chain, bound by the latency of its rounds. With each block of the chain a keystream
+//! block goes through its rounds, and costs nothing. It is that of the next block of text. So the
 //! plaintext of a decryption is there when the chain takes it in, folded into its last round key.
 
 use super::RoundKeys;
@@ -60,10 +60,10 @@ pub(crate) unsafe fn ccm<const ENCRYPT: bool>(
             x[0] = x[0].last_round::<true>(last);
         }
         if left > 0 {
-            let text = Xmm::load_part::<false>(src, left);
-            x[1].last_round::<true>(last.xor(text)).store_part::<false>(dst, left);
-            // The MAC is of plaintext with zeros behind it.
-            let plain = if ENCRYPT { text } else { Xmm::load_part::<false>(dst, left) };
+            let text = Xmm::load_before::<false>(src, left);
+            x[1].last_round::<true>(last.xor(text)).store_before::<false>(dst, left);
+            // The MAC is of plaintext, padded with zeros.
+            let plain = if ENCRYPT { text } else { Xmm::load_before::<false>(dst, left) };
             let mut chain = [x[0].xor(plain)];
             keys.all_but_last(&mut chain);
             x[0] = chain[0].last_round::<true>(last);

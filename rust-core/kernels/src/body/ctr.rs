@@ -2,7 +2,7 @@
 //! Counter mode (SP 800-38A section 6.5) with the 32-bit counter of GCM (inc_32 of SP 800-38D
 //! section 6.2): the last four bytes count, big-endian, modulo 2^32.
 
-use super::{Parallel, RoundKeys};
+use super::{MANY, Parallel, RoundKeys};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, Schedule};
 
@@ -42,33 +42,34 @@ impl<L: Lanes> Counter<L> {
     #[inline(always)]
     pub(super) fn take<const N: usize>(&mut self) -> [L; N] {
         let mut x = [self.next; N];
-        let step = L::BLOCKS as u32;
-        let taken = N as u32 * step;
-        if N >= 8 && self.low + taken + step <= 256 {
+        let blocks = L::BLOCKS as u32;
+        let taken = N as u32 * blocks;
+        // Fewer registers do without this way: it would be 0.7 KB more text.
+        if N >= MANY && self.low + taken + blocks <= 256 {
             for (i, x) in x.iter_mut().enumerate().skip(1) {
-                *x = x.count_within_byte(i as u32 * step);
+                *x = x.count_within_byte(i as u32 * blocks);
             }
             self.next = self.next.count_within_byte(taken);
             self.low += taken;
         } else {
-            // Each from the one before where they are many: the compiler would keep a register for each
-            // of the numbers else, and have none left for what every call needs.
+            // Many are made each from the one before. Otherwise the compiler would keep a register for each
+            // of the numbers, and have none left for what every call needs.
             let first = self.next.swap_bytes();
             let mut next = first;
             for (i, x) in x.iter_mut().enumerate().skip(1) {
-                next = if N >= 8 { next.count(step) } else { first.count(i as u32 * step) };
+                next = if N >= MANY { next.count(blocks) } else { first.count(i as u32 * blocks) };
                 *x = next.swap_bytes();
             }
-            next = if N >= 8 { next.count(step) } else { first.count(taken) };
+            next = if N >= MANY { next.count(blocks) } else { first.count(taken) };
             self.next = next.swap_bytes();
             self.low = (self.low + (taken & self.mask)) & 0xff;
         }
         x
     }
 
-    /// The same behind so many blocks.
+    /// The counter after so many blocks.
     #[inline(always)]
-    pub(super) fn behind(&self, blocks: usize) -> Self {
+    pub(super) fn after(&self, blocks: usize) -> Self {
         let next = self.next.swap_bytes().count(blocks as u32).swap_bytes();
         Self { next, low: (self.low + (blocks as u32 & self.mask)) & 0xff, ..*self }
     }
@@ -103,7 +104,7 @@ impl<L: Lanes> Ctr<L> {
         unsafe { Self { keys: RoundKeys::new(schedule), counter: Counter::new(ctr, false) } }
     }
 
-    /// One register, which lies behind so many blocks yet to be processed.
+    /// One register, which comes after so many blocks yet to be processed.
     ///
     /// # Safety
     /// The CPU has the features of `L`.
@@ -111,7 +112,7 @@ impl<L: Lanes> Ctr<L> {
     pub(super) unsafe fn encrypt(&self, blocks: usize, text: L) -> L {
         // SAFETY: the caller's promise.
         unsafe {
-            let mut x = self.counter.behind(blocks).take::<1>();
+            let mut x = self.counter.after(blocks).take::<1>();
             self.keys.all_but_last(&mut x);
             let [x] = x;
             x.last_round::<true>(self.keys.last::<L>().xor(text))
@@ -134,8 +135,8 @@ impl<L: Lanes> Parallel<L> for Ctr<L> {
     unsafe fn end(&mut self, src: *const u8, dst: *mut u8, len: usize, before: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            let text = L::load_part::<false>(src, len);
-            self.encrypt(before * L::BLOCKS, text).store_part::<false>(dst, len);
+            let text = L::load_before::<false>(src, len);
+            self.encrypt(before * L::BLOCKS, text).store_before::<false>(dst, len);
         }
     }
 }

@@ -10,13 +10,15 @@ use super::{RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, COMMON_POWERS, POWERS, Powers, Schedule, mid_of};
 
-/// Registers that are hashed with one reduction in bulk.
+/// Registers that are hashed with one reduction in bulk. Derived: of 16 vector registers, eight have a turn's
+/// cipher state, three the sums of products, and two or three a product; the powers and keys come from memory.
+/// And [`POWERS`] has powers for eight of the widest registers.
 pub(super) const TURN: usize = 8;
 
 /// An unreduced sum of 256-bit products: `lo` + `mid`·2^64 + `hi`·2^128.
 ///
 /// [`add`](Self::add) is the schoolbook's four products: fewest steps in a row, for the few blocks
-/// of a tail. In bulk Karatsuba's three win ([`Eight`]), 0.41 cycles per byte of GHASH to 0.61 on
+/// of a rest. In bulk Karatsuba's three win ([`TurnHash`]), 0.41 cycles per byte of GHASH to 0.61 on
 /// Zen 5, which begins a PCLMULQDQ every second cycle.
 #[derive(Clone, Copy)]
 pub(super) struct Product<L: Lanes> {
@@ -105,14 +107,14 @@ pub(super) unsafe fn powers_from(powers: *const Powers, left: usize) -> *const B
 const POLYNOMIAL: Block = Block([0, 0, 0, 0, 0, 0, 0, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0]);
 
 /// The sum over [`TURN`] registers, taken one at a time, by Karatsuba.
-pub(super) struct Eight<L: Lanes> {
+pub(super) struct TurnHash<L: Lanes> {
     sum: [L; 3],
     y: Xmm,
     src: *const u8,
     powers: *const Powers,
 }
 
-impl<L: Lanes> Eight<L> {
+impl<L: Lanes> TurnHash<L> {
     /// # Safety
     /// The CPU has the features of `L`; `powers` and the registers at `src` are readable, while
     /// this lives.
@@ -158,29 +160,29 @@ impl<L: Lanes> Eight<L> {
 /// # Safety
 /// The CPU has the features of `L`; `powers` and the registers at `src` are readable.
 #[inline(always)]
-pub(super) unsafe fn eight<L: Lanes>(powers: *const Powers, y: Xmm, src: *const u8) -> Xmm {
+pub(super) unsafe fn hash_turn<L: Lanes>(powers: *const Powers, y: Xmm, src: *const u8) -> Xmm {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut eight = Eight::<L>::new(powers, y, src);
+        let mut hash = TurnHash::<L>::new(powers, y, src);
         unrolled!(I in 0 1 2 3 4 5 6 7 {
-            eight.add::<I>();
+            hash.add::<I>();
         });
-        eight.reduce()
+        hash.reduce()
     }
 }
 
-/// Absorbs the last `len` bytes, which are less than [`TURN`] registers and not none: the whole registers
-/// at `src`, and then `last` for the rest.
+/// Absorbs the rest of a text, `len` bytes: less than a turn, and not none. The full registers are at `src`,
+/// and `end` has the bytes after them.
 ///
 /// # Safety
-/// The CPU has the features of `L`; `powers` is readable, and `src` for the whole registers.
+/// The CPU has the features of `L`; `powers` is readable, and `src` for the full registers.
 #[inline(always)]
-pub(super) unsafe fn tail<L: Lanes>(
+pub(super) unsafe fn hash_rest<L: Lanes>(
     powers: *const Powers,
     y: Xmm,
     mut src: *const u8,
     mut len: usize,
-    last: L,
+    end: L,
 ) -> Xmm {
     // SAFETY: the caller's promise; `left` is the number of blocks that [src, src + len) touches.
     unsafe {
@@ -195,7 +197,7 @@ pub(super) unsafe fn tail<L: Lanes>(
             left -= L::BLOCKS;
         }
         if len != 0 {
-            sum.add(last.swap_bytes().xor(y), powers, left);
+            sum.add(end.swap_bytes().xor(y), powers, left);
         }
         sum.reduce()
     }
@@ -214,14 +216,14 @@ pub(crate) unsafe fn ghash<L: Lanes>(
     unsafe {
         let mut sum = Xmm::broadcast(y).swap_bytes();
         while len >= TURN * L::BYTES {
-            sum = eight::<L>(powers, sum, src);
+            sum = hash_turn::<L>(powers, sum, src);
             src = src.add(TURN * L::BYTES);
             len -= TURN * L::BYTES;
         }
         if len > 0 {
-            let rest = len % L::BYTES;
-            let last = L::load_part::<false>(src.add(len - rest), rest);
-            sum = tail::<L>(powers, sum, src, len, last);
+            let end_len = len % L::BYTES;
+            let end = L::load_before::<false>(src.add(len - end_len), end_len);
+            sum = hash_rest::<L>(powers, sum, src, len, end);
         }
         sum.swap_bytes().store(y.cast());
     }

@@ -57,7 +57,7 @@ unsafe fn expand_128(enc: *mut Block, key: *const u8) -> usize {
     }
 }
 
-/// Six words a turn: four in a register, two in the low half of another, stored one after the
+/// Six words a lap: four in a register, two in the low half of another, stored one after the
 /// other across the borders of the round keys.
 ///
 /// # Safety

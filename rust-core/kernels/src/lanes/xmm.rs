@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One block in an xmm register: AES-NI, SSSE3, SSE4.1 and PCLMULQDQ.
 //!
-//! Beside [`Lanes`] it has what is done with one block at a time in every table: key expansion,
+//! In addition to [`Lanes`] it has what is done with one block at a time in every table: key expansion,
 //! hash accumulators and counter blocks.
 
 use core::{
@@ -36,29 +36,29 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    unsafe fn load_part<const SKIP: bool>(src: *const u8, end: usize) -> Self {
+    unsafe fn load_before<const SKIP: bool>(src: *const u8, stop: usize) -> Self {
         // Two loads that overlap in the middle cover every length without touching a byte outside.
-        // SAFETY: every access lies in [src, src + end) in its branch.
+        // SAFETY: every access lies in [src, src + stop) in its branch.
         unsafe {
-            let block = if SKIP || end == 0 {
+            let block = if SKIP || stop == 0 {
                 return Self::zero();
-            } else if end == Self::BYTES {
+            } else if stop == Self::BYTES {
                 return Self::load(src);
-            } else if end >= 8 {
+            } else if stop >= 8 {
                 let head = src.cast::<u64>().read_unaligned();
-                let tail = src.add(end - 8).cast::<u64>().read_unaligned();
-                u128::from(head) | u128::from(tail) << (8 * (end - 8))
-            } else if end >= 4 {
+                let tail = src.add(stop - 8).cast::<u64>().read_unaligned();
+                u128::from(head) | u128::from(tail) << (8 * (stop - 8))
+            } else if stop >= 4 {
                 let head = src.cast::<u32>().read_unaligned();
-                let tail = src.add(end - 4).cast::<u32>().read_unaligned();
-                u128::from(u64::from(head) | u64::from(tail) << (8 * (end - 4)))
+                let tail = src.add(stop - 4).cast::<u32>().read_unaligned();
+                u128::from(u64::from(head) | u64::from(tail) << (8 * (stop - 4)))
             } else {
-                // Byte by byte from the last, each of which moves up the ones behind it.
-                let mut bytes = u32::from(*src.add(end - 1));
-                if end > 2 {
+                // Byte by byte from the last, each of which moves up the ones after it.
+                let mut bytes = u32::from(*src.add(stop - 1));
+                if stop > 2 {
                     bytes = bytes << 8 | u32::from(*src.add(1));
                 }
-                if end > 1 {
+                if stop > 1 {
                     bytes = bytes << 8 | u32::from(*src);
                 }
                 u128::from(bytes)
@@ -74,27 +74,27 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    unsafe fn store_part<const SKIP: bool>(self, dst: *mut u8, end: usize) {
-        if SKIP || end == 0 {
+    unsafe fn store_before<const SKIP: bool>(self, dst: *mut u8, stop: usize) {
+        if SKIP || stop == 0 {
             return;
         }
-        // SAFETY: every access lies in [dst, dst + end) in its branch.
+        // SAFETY: every access lies in [dst, dst + stop) in its branch.
         unsafe {
             let block = self.to_u128();
-            if end == Self::BYTES {
+            if stop == Self::BYTES {
                 self.store(dst);
-            } else if end >= 8 {
+            } else if stop >= 8 {
                 dst.cast::<u64>().write_unaligned(block as u64);
-                let tail = (block >> (8 * (end - 8))) as u64;
-                dst.add(end - 8).cast::<u64>().write_unaligned(tail);
-            } else if end >= 4 {
+                let tail = (block >> (8 * (stop - 8))) as u64;
+                dst.add(stop - 8).cast::<u64>().write_unaligned(tail);
+            } else if stop >= 4 {
                 dst.cast::<u32>().write_unaligned(block as u32);
-                let tail = (block as u64 >> (8 * (end - 4))) as u32;
-                dst.add(end - 4).cast::<u32>().write_unaligned(tail);
+                let tail = (block as u64 >> (8 * (stop - 4))) as u32;
+                dst.add(stop - 4).cast::<u32>().write_unaligned(tail);
             } else {
                 *dst = block as u8;
-                *dst.add(end / 2) = (block as u32 >> (8 * (end / 2))) as u8;
-                *dst.add(end - 1) = (block as u32 >> (8 * (end - 1))) as u8;
+                *dst.add(stop / 2) = (block as u32 >> (8 * (stop / 2))) as u8;
+                *dst.add(stop - 1) = (block as u32 >> (8 * (stop - 1))) as u8;
             }
         }
     }
@@ -139,12 +139,12 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    fn part<const SKIP: bool>(self, end: usize) -> Self {
+    fn keep_before<const SKIP: bool>(self, stop: usize) -> Self {
         // SAFETY: see above.
         unsafe {
             let place = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-            let end = if SKIP { 0 } else { end };
-            Self(_mm_and_si128(self.0, _mm_cmplt_epi8(place, _mm_set1_epi8(end as i8))))
+            let stop = if SKIP { 0 } else { stop };
+            Self(_mm_and_si128(self.0, _mm_cmplt_epi8(place, _mm_set1_epi8(stop as i8))))
         }
     }
 

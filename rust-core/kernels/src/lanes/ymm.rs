@@ -38,11 +38,11 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
-    unsafe fn load_part<const SKIP: bool>(src: *const u8, end: usize) -> Self {
-        // SAFETY: the caller's promise; the second block is only looked at where `end` reaches it.
+    unsafe fn load_before<const SKIP: bool>(src: *const u8, stop: usize) -> Self {
+        // SAFETY: the caller's promise; the second block is only looked at where `stop` reaches it.
         unsafe {
-            let low = Xmm::load_part::<SKIP>(src, end.min(16));
-            let high = Xmm::load_part::<false>(src.wrapping_add(16), end.saturating_sub(16));
+            let low = Xmm::load_before::<SKIP>(src, stop.min(16));
+            let high = Xmm::load_before::<false>(src.wrapping_add(16), stop.saturating_sub(16));
             Self(_mm256_set_m128i(high.0, low.0))
         }
     }
@@ -54,12 +54,12 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
-    unsafe fn store_part<const SKIP: bool>(self, dst: *mut u8, end: usize) {
-        // SAFETY: the caller's promise; the second block is only touched where `end` reaches it.
+    unsafe fn store_before<const SKIP: bool>(self, dst: *mut u8, stop: usize) {
+        // SAFETY: the caller's promise; the second block is only touched where `stop` reaches it.
         unsafe {
-            self.first().store_part::<SKIP>(dst, end.min(16));
+            self.first().store_before::<SKIP>(dst, stop.min(16));
             let high = Xmm(_mm256_extracti128_si256::<1>(self.0));
-            high.store_part::<false>(dst.wrapping_add(16), end.saturating_sub(16));
+            high.store_before::<false>(dst.wrapping_add(16), stop.saturating_sub(16));
         }
     }
 
@@ -116,14 +116,14 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
-    fn part<const SKIP: bool>(self, end: usize) -> Self {
+    fn keep_before<const SKIP: bool>(self, stop: usize) -> Self {
         // SAFETY: see above.
         unsafe {
             let places = _mm256_setr_epi8(
                 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
                 23, 24, 25, 26, 27, 28, 29, 30, 31,
             );
-            let here = _mm256_cmpgt_epi8(_mm256_set1_epi8(end as i8), places);
+            let here = _mm256_cmpgt_epi8(_mm256_set1_epi8(stop as i8), places);
             let kept = _mm256_and_si256(self.0, here);
             Self(if SKIP { _mm256_blend_epi32::<0xf0>(_mm256_setzero_si256(), kept) } else { kept })
         }
@@ -177,7 +177,7 @@ impl Lanes for Ymm {
     #[inline(always)]
     fn number(self) -> Self {
         // Of the constant of `number_within_byte`, which pinned is not made another here: a fault in
-        // this seldom path's own would not be noticed by a self-test.
+        // this rare path's own would not be noticed by a self-test.
         // SAFETY: see above.
         unsafe { Self(_mm256_add_epi32(self.0, Self(PLACES).pin().swap_bytes().0)) }
     }
@@ -192,8 +192,8 @@ impl Lanes for Ymm {
     fn count(self, n: u32) -> Self {
         // SAFETY: see above.
         unsafe {
-            let step = _mm_cvtsi32_si128(n as i32);
-            Self(_mm256_add_epi32(self.0, _mm256_broadcastsi128_si256(step)))
+            let addend = _mm_cvtsi32_si128(n as i32);
+            Self(_mm256_add_epi32(self.0, _mm256_broadcastsi128_si256(addend)))
         }
     }
 
@@ -201,8 +201,8 @@ impl Lanes for Ymm {
     fn count_within_byte(self, n: u32) -> Self {
         // SAFETY: see above.
         unsafe {
-            let step = _mm_set_epi32((n << 24) as i32, 0, 0, 0);
-            Self(_mm256_add_epi32(self.0, _mm256_broadcastsi128_si256(step)))
+            let addend = _mm_set_epi32((n << 24) as i32, 0, 0, 0);
+            Self(_mm256_add_epi32(self.0, _mm256_broadcastsi128_si256(addend)))
         }
     }
 

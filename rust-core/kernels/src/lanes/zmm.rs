@@ -13,11 +13,11 @@ use crate::Block;
 #[repr(transparent)]
 pub(crate) struct Zmm(__m512i);
 
-/// A bit for each byte before `end`, without the first block's where `SKIP`.
+/// A bit for each byte before `stop`, without the first block's where `SKIP`.
 #[inline(always)]
-unsafe fn bytes_before<const SKIP: bool>(end: usize) -> __mmask64 {
+unsafe fn bytes_before<const SKIP: bool>(stop: usize) -> __mmask64 {
     // SAFETY: the caller says that the CPU has the features.
-    let before = unsafe { _bzhi_u64(u64::MAX, end as u32) };
+    let before = unsafe { _bzhi_u64(u64::MAX, stop as u32) };
     if SKIP { before & !0xffff } else { before }
 }
 
@@ -66,9 +66,9 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
-    unsafe fn load_part<const SKIP: bool>(src: *const u8, end: usize) -> Self {
+    unsafe fn load_before<const SKIP: bool>(src: *const u8, stop: usize) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Self(_mm512_maskz_loadu_epi8(bytes_before::<SKIP>(end), src.cast())) }
+        unsafe { Self(_mm512_maskz_loadu_epi8(bytes_before::<SKIP>(stop), src.cast())) }
     }
 
     #[inline(always)]
@@ -78,24 +78,24 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
-    unsafe fn store_part<const SKIP: bool>(self, dst: *mut u8, end: usize) {
-        // Whole blocks one by one: what a mask has stored is slow to be read again.
-        // SAFETY: the caller's promise; only bytes before `end` are touched.
+    unsafe fn store_before<const SKIP: bool>(self, dst: *mut u8, stop: usize) {
+        // Full blocks one by one: what a mask has stored is slow to be read again.
+        // SAFETY: the caller's promise; only bytes before `stop` are touched.
         unsafe {
-            if !SKIP && end >= 16 {
+            if !SKIP && stop >= 16 {
                 self.first().store(dst);
             }
-            if end >= 32 {
+            if stop >= 32 {
                 Xmm(_mm512_extracti32x4_epi32::<1>(self.0)).store(dst.wrapping_add(16));
             }
-            if end >= 48 {
+            if stop >= 48 {
                 Xmm(_mm512_extracti32x4_epi32::<2>(self.0)).store(dst.wrapping_add(32));
             }
-            if end >= 64 {
+            if stop >= 64 {
                 Xmm(_mm512_extracti32x4_epi32::<3>(self.0)).store(dst.wrapping_add(48));
             }
-            if end & 15 != 0 {
-                let ragged = bytes_before::<SKIP>(end) & !_bzhi_u64(u64::MAX, end as u32 & !15);
+            if stop & 15 != 0 {
+                let ragged = bytes_before::<SKIP>(stop) & !_bzhi_u64(u64::MAX, stop as u32 & !15);
                 _mm512_mask_storeu_epi8(dst.cast(), ragged, self.0);
             }
         }
@@ -104,14 +104,14 @@ impl Lanes for Zmm {
     #[inline(always)]
     unsafe fn load_inside(src: *const u8, place: usize, n: usize) -> Xmm {
         let mask = (u16::MAX >> (16 - n)) << place;
-        // SAFETY: the caller's promise; no byte beside them is touched.
+        // SAFETY: the caller's promise; no other byte is touched.
         unsafe { Xmm(_mm_maskz_loadu_epi8(mask, src.wrapping_sub(place).cast())) }
     }
 
     #[inline(always)]
     unsafe fn store_inside(block: Xmm, dst: *mut u8, place: usize, n: usize) -> Xmm {
         let mask = (u16::MAX >> (16 - n)) << place;
-        // SAFETY: the caller's promise; no byte beside them is touched.
+        // SAFETY: the caller's promise; no other byte is touched.
         unsafe {
             _mm_mask_storeu_epi8(dst.wrapping_sub(place).cast(), mask, block.0);
             Xmm(_mm_maskz_mov_epi8(mask, block.0))
@@ -119,19 +119,19 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
-    unsafe fn load_between(self, src: *const u8, begin: usize, end: usize) -> Self {
+    unsafe fn load_between(self, src: *const u8, start: usize, stop: usize) -> Self {
         // SAFETY: the caller's promise.
         unsafe {
-            let mask = bytes_before::<false>(end) ^ bytes_before::<false>(begin);
+            let mask = bytes_before::<false>(stop) ^ bytes_before::<false>(start);
             Self(_mm512_mask_loadu_epi8(self.0, mask, src.cast()))
         }
     }
 
     #[inline(always)]
-    unsafe fn store_between(self, dst: *mut u8, begin: usize, end: usize) -> Self {
+    unsafe fn store_between(self, dst: *mut u8, start: usize, stop: usize) -> Self {
         // SAFETY: the caller's promise.
         unsafe {
-            let mask = bytes_before::<false>(end) ^ bytes_before::<false>(begin);
+            let mask = bytes_before::<false>(stop) ^ bytes_before::<false>(start);
             _mm512_mask_storeu_epi8(dst.cast(), mask, self.0);
             Self(_mm512_maskz_mov_epi8(mask, self.0))
         }
@@ -190,9 +190,9 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
-    fn part<const SKIP: bool>(self, end: usize) -> Self {
+    fn keep_before<const SKIP: bool>(self, stop: usize) -> Self {
         // SAFETY: see above.
-        unsafe { Self(_mm512_maskz_mov_epi8(bytes_before::<SKIP>(end), self.0)) }
+        unsafe { Self(_mm512_maskz_mov_epi8(bytes_before::<SKIP>(stop), self.0)) }
     }
 
     #[inline(always)]
@@ -259,7 +259,7 @@ impl Lanes for Zmm {
     #[inline(always)]
     fn number(self) -> Self {
         // Of the constant of `number_within_byte`, which pinned is not made another here: a fault in
-        // this seldom path's own would not be noticed by a self-test.
+        // this rare path's own would not be noticed by a self-test.
         // SAFETY: see above.
         unsafe { Self(_mm512_add_epi32(self.0, Self(PLACES).pin().swap_bytes().0)) }
     }
@@ -274,8 +274,8 @@ impl Lanes for Zmm {
     fn count(self, n: u32) -> Self {
         // SAFETY: see above.
         unsafe {
-            let step = _mm_cvtsi32_si128(n as i32);
-            Self(_mm512_add_epi32(self.0, _mm512_broadcast_i32x4(step)))
+            let addend = _mm_cvtsi32_si128(n as i32);
+            Self(_mm512_add_epi32(self.0, _mm512_broadcast_i32x4(addend)))
         }
     }
 
@@ -283,8 +283,8 @@ impl Lanes for Zmm {
     fn count_within_byte(self, n: u32) -> Self {
         // SAFETY: see above.
         unsafe {
-            let step = _mm_set_epi32((n << 24) as i32, 0, 0, 0);
-            Self(_mm512_add_epi32(self.0, _mm512_broadcast_i32x4(step)))
+            let addend = _mm_set_epi32((n << 24) as i32, 0, 0, 0);
+            Self(_mm512_add_epi32(self.0, _mm512_broadcast_i32x4(addend)))
         }
     }
 
