@@ -33,15 +33,30 @@ macro_rules! entries {
 pub(crate) use entries;
 
 /// Defines or declares, as [`entries`], the entry points that call a kernel with a frame of its own and
-/// then a function that wipes that frame. `$pass` passes what the kernel has other arguments for: it
-/// pushes an even number of words, or none; the last is the seventh argument, if there is one.
+/// then a function that wipes that frame. `$pass` pushes the kernel's arguments from the seventh on. The first
+/// six are in registers, where the caller has put them.
 ///
-/// In assembler, because nothing else keeps the two in frames at the same place: rustc (1.95) drops
+/// The stack when the kernel is called, and again when the wiping function is (`kcfaes_gcm_encrypt_aesni`):
+///
+/// ```text
+///  rbp + 24   tag, the caller's eighth argument
+///  rbp + 16   multiply, the caller's seventh argument
+///  rbp +  8   return address of the entry point
+///  rbp        the caller's rbp                          push rbp
+///  rbp -  8   no argument: rsp is a multiple of 16      push rbp                  ┐
+///  rbp - 16   tag, the kernel's ninth argument          push qword ptr [rbp + 24] │ pass_part!(1)
+///  rbp - 24   encrypt, its eighth                       push 1                    │
+///  rbp - 32   multiply, its seventh                     push qword ptr [rbp + 16] ┘   <- rsp
+///  rbp - 40   return address of the kernel              call
+///  below      the kernel's frame                        zeroed by the second call
+/// ```
+///
+/// In assembler, because nothing else keeps the two frames at the same place: rustc (1.95) drops
 /// `#[inline(never)]` from functions that enable target features.
 macro_rules! framed_entries {
     (
         $wipe:path,
-        $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $kernel:expr $(, $pass:literal)*;)*
+        $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $kernel:expr $(, $pass:expr)?;)*
     ) => {
         $(
             $(#[$doc])*
@@ -55,7 +70,7 @@ macro_rules! framed_entries {
                 core::arch::naked_asm!(
                     "push rbp",
                     "mov rbp, rsp",
-                    $($pass,)*
+                    $($pass,)?
                     "call {kernel}",
                     "call {wipe}",
                     "leave",
@@ -79,11 +94,44 @@ macro_rules! framed_entries {
 }
 pub(crate) use framed_entries;
 
+/// Pushes the last three arguments of a kernel `part`: `multiply`, `encrypt` (1 or 0) and `tag`. See
+/// [`framed_entries`].
+#[cfg(not(target_os = "none"))]
+macro_rules! pass_part {
+    ($encrypt:literal) => {
+        concat!(
+            "push rbp\n",
+            "push qword ptr [rbp + 24]\n",
+            concat!("push ", $encrypt, "\n"),
+            "push qword ptr [rbp + 16]",
+        )
+    };
+}
+#[cfg(not(target_os = "none"))]
+pub(crate) use pass_part;
+
+/// Pushes the last two arguments of a kernel `whole`, `dst` and `len`: the entry point's own.
+#[cfg(not(target_os = "none"))]
+macro_rules! pass_whole {
+    () => {
+        "push qword ptr [rbp + 24]\npush qword ptr [rbp + 16]"
+    };
+}
+#[cfg(not(target_os = "none"))]
+pub(crate) use pass_whole;
+
 /// The entry points of a table of wide registers: what they make faster. The rest, which is serial
 /// or small, its callers take from `aesni`.
+///
+/// A wide entry point gives a text of one block to `aesni` as well: it would fill one lane. CBC decryption does
+/// so up to four blocks, which are quicker in registers of one block. Measured (Zen 5, `make bench`, 64 bytes).
+///
+/// `$cut` is the register of a text in pieces (see `pieces::transform`), `$registers` how many a step has, and
+/// `$chained` how many in CBC decryption. Measured (Zen 5, `make consumers`): 1424 bytes in five pieces take 1.35
+/// times one buffer with seven registers of `vaes512`.
 macro_rules! wide_entries {
     (
-        $features:literal, $lanes:ty, ($part:ty, $registers:literal, $chained:literal), $powers:expr, $wipe_stack:path,
+        $features:literal, $lanes:ty, ($cut:ty, $registers:literal, $chained:literal), $powers:expr, $wipe_stack:path,
         $ghash_init:ident, $ecb_encrypt:ident, $ecb_decrypt:ident, $cbc_encrypt_batch:ident,
         $cbc_decrypt:ident, $ctr32:ident, $pieces:ident,
         $ghash:ident, $gcm_encrypt:ident, $gcm_decrypt:ident, $gcm_seal:ident, $gcm_open:ident,
@@ -156,21 +204,21 @@ macro_rules! wide_entries {
             $wipe_stack,
 
             /// As `kcfaes_gcm_encrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 1", "push qword ptr [rbp + 16]";
+            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, $crate::entry::pass_part!(1);
             /// As `kcfaes_gcm_decrypt_aesni`; `powers` has those that this table wants.
-            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 0", "push qword ptr [rbp + 16]";
+            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, $crate::entry::pass_part!(0);
         }
         $crate::entry::framed_entries! {
             $wipe_stack,
 
             /// GCTR encryption of a whole text, whose counters follow `j0`, and the tag: `y` is the
-            /// hash of `aad_len` bytes but for its last multiplication (so the AAD itself, padded, if
+            /// hash of `aad_len` bytes without its last multiplication (so the AAD itself, padded, if
             /// that is one block) and becomes the full 16-byte tag (SP 800-38D 7.1 steps 3 to 6);
             /// `powers` has those that this table wants.
-            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>, "push qword ptr [rbp + 24]", "push qword ptr [rbp + 16]";
+            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>, $crate::entry::pass_whole!();
             /// GCTR decryption of a whole text, otherwise as its encryption; `y` becomes the tag that
             /// the text should have.
-            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>, "push qword ptr [rbp + 24]", "push qword ptr [rbp + 16]";
+            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>, $crate::entry::pass_whole!();
         }
 
         #[cfg(not(target_os = "none"))]
@@ -192,12 +240,12 @@ macro_rules! wide_entries {
                     _ => $ctr32(schedule, state, src, dst, len),
                 };
                 // CBC has a copy of its own where it takes more registers: packets in fragments are
-                // deciphered so, the other modes' texts seldom.
+                // deciphered so, the other modes' texts rarely.
                 const CBC: BlockMode = BlockMode::CbcDecrypt;
                 if $chained != $registers && mode == CBC {
-                    pieces::transform::<$part, { $chained }, false>(CBC, schedule, state, mac, text, len, run);
+                    pieces::transform::<$cut, { $chained }, false>(CBC, schedule, state, mac, text, len, run);
                 } else {
-                    pieces::transform::<$part, { $registers }, false>(mode, schedule, state, mac, text, len, run);
+                    pieces::transform::<$cut, { $registers }, false>(mode, schedule, state, mac, text, len, run);
                 }
             }
         }

@@ -83,16 +83,16 @@ entries! {
 framed_entries! {
     wipe::wipe_stack_aesni,
 
-    /// `mode` over the first `len` bytes of these pieces, whole blocks but in the modes with a counter at the
+    /// `mode` over the first `len` bytes of these pieces: full blocks, except in the modes with a counter at the
     /// end of a text; otherwise as the entry point of that mode. `mac` is that of CCM and CBC-MAC.
     fn kcfaes_pieces_aesni(mode: BlockMode, schedule: *const Schedule, state: *mut Block, mac: *mut Block, text: *const Piece, len: usize) pieces;
     /// GCTR encryption and GHASH of the ciphertext in one pass, of the first `len` bytes of these pieces;
     /// `ctr` as in CTR, a last partial block is zero-padded into `y`, which is multiplied by H before
-    /// anything if `multiply`. Behind that, unless `tag` is NULL, `y` becomes the full 16-byte tag: of the
+    /// anything if `multiply`. After that, unless `tag` is NULL, `y` becomes the full 16-byte tag: of the
     /// length block and E(K, J0).
-    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 1", "push qword ptr [rbp + 16]";
+    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, crate::entry::pass_part!(1);
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
-    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, "push rbp", "push qword ptr [rbp + 24]", "push 0", "push qword ptr [rbp + 16]";
+    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, crate::entry::pass_part!(0);
 }
 
 #[cfg(not(target_os = "none"))]
