@@ -52,12 +52,15 @@
 #define KCFAES_MAX_KEY 32
 
 /*
- * Cost units of one hold unless set_hold_bytes says otherwise: 7 to 16 microseconds of a core.
- * A unit is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
+ * Cost units of one hold unless set_hold_bytes says otherwise. Chosen: 7 to 16 microseconds of a
+ * core. A unit is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
  */
 #define KCFAES_HOLD_BYTES (32 * 1024)
 
-/* The least that set_hold_bytes takes. */
+/*
+ * The least that set_hold_bytes takes. Derived: the cost of as many runs as go to a kernel at
+ * once (asserted in drive.rs).
+ */
 #define KCFAES_LEAST_HOLD 1024
 
 /* The most that set_hold_bytes takes. */

@@ -96,7 +96,8 @@ unsafe fn zero<T: From<u8>>(at: *mut T, count: usize) {
     }
 }
 
-/// Most words that single stores zero: `rep stosq` takes some thirty cycles before its first.
+/// Most words that single stores zero. Derived: `rep stosq` takes some thirty cycles before its first store, in
+/// which two stores a cycle do as much.
 const FEW_WORDS: usize = 64;
 
 /// Zeros `count` words.

@@ -92,7 +92,7 @@ impl Subject {
         Self { schedule, h, start, hash, plain, cipher, cbc, ecb, key }
     }
 
-    /// Transforms the first bytes in pieces of these lengths, which have whole blocks where only those are a
+    /// Transforms the first bytes in pieces of these lengths, which have full blocks where only those are a
     /// text; in parts of so many bytes, with a table for each.
     fn check(
         &self,
@@ -118,7 +118,7 @@ impl Subject {
             In(CbcMac) if in_place => (&self.plain, &self.plain),
             In(CbcMac) => (&self.plain, &untouched),
         };
-        // At one guard page or the other.
+        // 1. Lay the pieces out, each at one guard page or the other.
         let at = |i: usize| if (i + lengths[i]).is_multiple_of(2) { At::Start } else { At::End };
         let mut pieces = Vec::new();
         let mut len = 0;
@@ -129,6 +129,7 @@ impl Subject {
             pieces.push(Piece { src, dst, len: n });
             len += n;
         }
+        // 2. Transform part by part.
         let (mut state, mut y) = (self.start, self.hash);
         let mut rest = pieces.as_mut_slice();
         for (i, &(n, table)) in parts.iter().enumerate() {
@@ -166,6 +167,7 @@ impl Subject {
             }
         }
         assert_eq!(len, parts.iter().map(|(n, _)| n).sum::<usize>());
+        // 3. Compare the output, and the input where it is apart.
         let mut end = 0;
         for (i, &n) in lengths.iter().enumerate() {
             let (source, want) = (&from[end..end + n], &to[end..end + n]);
@@ -175,6 +177,7 @@ impl Subject {
             let out = if in_place { &mut memory.src[i] } else { &mut memory.dst[i] };
             assert!(out.text(at(i), n) == want, "piece {i} of {}", case());
         }
+        // 4. Compare the state.
         let (counter, text) = (advanced(&self.start, len), &self.plain[..len]);
         let end = match what {
             GcmEncrypt | GcmDecrypt => {

@@ -131,8 +131,19 @@ impl<'a> Pair<'a> {
         (unsafe { core::slice::from_raw_parts(to.as_ptr().cast(), n) }, bytes)
     }
 
-    /// [`runs`](Self::runs) of a list that is only read, or of one that is both sides' from here on, which
-    /// have so many bytes left: the longer window is walked for both, in a local, which is in registers.
+    /// [`runs`](Self::runs) of a list that is only read, or of one list in which both sides are. `input` and
+    /// `output` are the bytes left of the sides; `most` is no more than either.
+    ///
+    /// Invariant, before and after: both sides begin at the same byte of the same list. So the shorter side is
+    /// the beginning of the longer one, and one walk over the longer one serves both:
+    ///
+    /// ```text
+    ///  pieces of the list   aaaaaaaa bbbbb cccccccccc ddddd ...
+    ///  src                  |--------- input ----------|
+    ///  dst                  |------ output -----|
+    ///  runs                 |---- bytes ---|
+    ///                                      both sides begin here next
+    /// ```
     #[inline(always)]
     fn runs_of_one_list(
         &mut self,
@@ -141,7 +152,9 @@ impl<'a> Pair<'a> {
         input: usize,
         output: usize,
     ) -> (usize, usize) {
+        // 1. The longer side, in a local, which is in registers.
         let mut list = if input < output { self.dst.clone() } else { self.src.clone() };
+        // 2. Its next bytes become runs.
         let (mut n, mut left) = (0, most);
         for place in to {
             if left == 0 {
@@ -155,11 +168,13 @@ impl<'a> Pair<'a> {
             n += 1;
             left -= here;
         }
+        // 3. Too far, if a block is not complete: both sides go on from where they were.
         let bytes = taken(most, left);
         if bytes < most - left {
             self.skip(bytes);
             return (n, bytes);
         }
+        // 4. Otherwise both go on from where the walk has ended, each with what is left of it.
         if self.sink != Sink::None {
             self.dst.clone_from(&list);
             self.dst.limit(output - bytes);

@@ -15,18 +15,20 @@ use crate::kcf::{
 };
 use crate::watch;
 
-/// Longest row of empty pieces that a list may contain; a longer one is a chain that loops.
+/// Longest row of empty pieces that a list may contain; a longer one is a chain that loops. Chosen: nobody
+/// means so many.
 pub const MAX_EMPTY_PIECES: usize = 65_536;
 
-/// Most pieces of a list that are walked, empty ones included; a longer list is a chain that loops.
+/// Most pieces of a list that are walked, empty ones included; a longer list is a chain that loops. Chosen:
+/// 1 GiB in pieces of 1 KiB has so many.
 pub const MAX_PIECES: usize = 1 << 20;
 
-/// Longest row of empty pieces in a list that may be walked while the FPU is held: a run's cost covers
-/// so many.
+/// Longest row of empty pieces in a list that may be walked while the FPU is held. Chosen: a run costs at least
+/// 64 units of a hold, so each of them has 8.
 const MAX_HELD_EMPTY: usize = 8;
 
 /// Most pieces of two lists that are compared each with each, if their addresses do not ascend. For more
-/// of them memory is allocated.
+/// of them memory is allocated. Chosen: 32 pieces with 32 are 1024 comparisons.
 pub const MAX_COMPARED_PIECES: usize = 64;
 
 /// Where the pieces behind the current one are. Two words and no enum, which would be copied as a
@@ -495,24 +497,31 @@ impl<'a> Segments<'a> {
     }
 
     /// [`overlap`](Self::overlap) where a side has several pieces.
+    ///
+    /// Two numbers decide: `alike`, the bytes that are at the same place of both, and `shared`, the bytes that
+    /// are anywhere in both. The first takes one walk. The second takes an order of the addresses, so what can
+    /// be said without it is said before. If no shared byte is twice in a list (`sound`):
+    ///
+    /// | shared | |
+    /// |---|---|
+    /// | 0 | `None` |
+    /// | = alike | `Exact`: each shared byte is at the same place |
+    /// | > alike | `Partial` |
+    ///
+    /// A byte that is twice in one and also in the other cannot be at the same place both times: `Partial`.
     #[inline(never)]
     fn overlap_of_lists(&self, other: &Self, req: crypto_req_handle_t) -> Result<Overlap> {
         watch::walk();
-        // The same list from the same place on.
+        // 1. The same list from the same place on.
         if self.same_place(other) {
             return Ok(Overlap::Exact);
         }
-        // The places of both at which the same byte is.
-        let (mut a, mut b, mut alike) = (self.walk(), other.walk(), 0);
-        while a.here > 0 && b.here > 0 {
-            let n = a.here.min(b.here);
-            alike += if a.current == b.current { n } else { 0 };
-            a.advance_over_pieces(n);
-            b.advance_over_pieces(n);
-        }
+        // 2. All of the shorter one is at the same places of the longer one.
+        let alike = self.alike(other);
         if alike == self.left().min(other.left()) {
             return Ok(Overlap::Exact);
         }
+        // 3. One lies above the other.
         let (mut pieces, mut ascend) = (0, true);
         let from = self.shape(&mut pieces, &mut ascend);
         let first = pieces;
@@ -520,6 +529,7 @@ impl<'a> Segments<'a> {
         if from.apart(to) {
             return Ok(Overlap::None);
         }
+        // 4. In the order of the addresses: as the lists have it, or each piece with each, or by a heap.
         let mut sweep = Sweep::default();
         let sound = if ascend {
             sweep.merge(self, other)
@@ -535,7 +545,28 @@ impl<'a> Segments<'a> {
         })
     }
 
-    /// Compares each piece with each of `other`.
+    /// The bytes that are at the same place of both windows.
+    #[inline(always)]
+    fn alike(&self, other: &Self) -> usize {
+        let (mut a, mut b, mut alike) = (self.walk(), other.walk(), 0);
+        while a.here > 0 && b.here > 0 {
+            let n = a.here.min(b.here);
+            alike += if a.current == b.current { n } else { 0 };
+            a.advance_over_pieces(n);
+            b.advance_over_pieces(n);
+        }
+        alike
+    }
+
+    /// Compares each piece with each of `other`. The windows overlap as the worst two pieces do.
+    ///
+    /// ```text
+    ///  window   |----- place -----|------ piece ------|
+    ///  memory                     at                  at + n
+    /// ```
+    ///
+    /// Byte `at + i` of memory is byte `place + i` of the window. So two pieces that share bytes have them at the
+    /// same place exactly if `at - place` is the same in both.
     #[inline(never)]
     fn overlap_of_pieces(&self, other: &Self) -> Overlap {
         let (mut found, mut a) = (Overlap::None, self.walk());
@@ -545,8 +576,8 @@ impl<'a> Segments<'a> {
             let mut b = other.walk();
             while b.here > 0 {
                 let other_place = other.left() - b.left();
-                let (bt, m) = b.pop();
-                match Overlap::of(at.addr(), n, bt.addr(), m, place, other_place) {
+                let (other_at, m) = b.pop();
+                match Overlap::of(at.addr(), n, other_at.addr(), m, place, other_place) {
                     Overlap::None => {}
                     Overlap::Exact => found = Overlap::Exact,
                     Overlap::Partial => return Overlap::Partial,

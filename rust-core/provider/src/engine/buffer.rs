@@ -10,11 +10,11 @@ use crate::env;
 use crate::kcf::{Error, KM_NOSLEEP, Result};
 use crate::wipe::wipe_bytes;
 
-/// First size; later ones double.
+/// First size; later ones double. Chosen: a page.
 const FIRST_CAPACITY: usize = 4096;
 
 /// A room larger than this is not waited for: nobody has sent so many bytes yet, they are only
-/// announced.
+/// announced. Chosen: any message that is meant is shorter.
 const MAX_WAIT: usize = 64 << 20;
 
 /// Bytes from the environment's heap, wiped before they go back.

@@ -8,11 +8,11 @@ use super::step::Step;
 use crate::data::{Pair, Short};
 use crate::wipe::wipe;
 
-/// Runs that go to a kernel in one call.
+/// Runs that go to a kernel in one call. Derived: none is empty, so they have a block.
 const RUNS: usize = 16;
 
-// Whatever the pieces are, so many of them have a block, and the smallest hold does for so many of them and
-// for a block: so `drive` always goes on.
+// So `drive` always goes on, whatever the pieces are: so many runs have a block, and the smallest hold does for
+// so many runs and for a block.
 const _: () = {
     assert!(RUNS >= 16);
     assert!(RUNS * RUN_COST <= LEAST_HOLD);

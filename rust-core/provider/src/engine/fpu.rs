@@ -13,23 +13,24 @@ use super::select::{Table, TableId, select};
 use crate::env::{self, kcfaes_hold};
 use crate::{portable, watch, wipe};
 
-/// Cost units of one hold unless [`set_hold_bytes`] says otherwise: 7 to 16 microseconds of a core.
-/// A unit is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
+/// Cost units of one hold unless [`set_hold_bytes`] says otherwise. Chosen: 7 to 16 microseconds of a
+/// core. A unit is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
 pub const HOLD_BYTES: usize = 32 * 1024;
 
-/// A byte in a serial mode costs `1 << 2` units, so that those get a quarter: 8 KiB by default.
+/// A byte in a serial mode costs `1 << 2` units. Chosen: a hold of those modes is a quarter, 8 KiB by default.
 const SERIAL_SHIFT: u32 = 2;
 
 static HOLD_LIMIT: AtomicUsize = AtomicUsize::new(HOLD_BYTES);
 
-/// The least that [`set_hold_bytes`] takes.
+/// The least that [`set_hold_bytes`] takes. Derived: the cost of as many runs as go to a kernel at
+/// once (asserted in `drive.rs`).
 pub const LEAST_HOLD: usize = 1024;
 
 /// The most that [`set_hold_bytes`] takes.
 pub const MOST_HOLD: usize = 1024 * 1024;
 
-/// Units that a run costs at least, with the pieces that end in it: the rounds and the product of a piece
-/// of one byte take about as long as those of four blocks that are in flight together.
+/// Units that a run costs at least, with the pieces that end in it. Derived: a piece of one byte waits for the
+/// latency of its rounds and its product, in which four blocks would go through together.
 pub(super) const RUN_COST: usize = 64;
 
 /// Sets the units of a hold for calls that begin later, which are the bytes that a parallel mode may

@@ -85,8 +85,8 @@ impl Step<'_> {
     }
 }
 
-/// Hashes a text where it lies but for the blocks that a cut goes through, which are copied together, four at
-/// a time. That is on the stack: what GMAC authenticates is no secret.
+/// Hashes a text where it lies, except the blocks that a cut goes through. These are copied together, four at
+/// a time, on the stack: what GMAC authenticates is no secret.
 #[inline(never)]
 fn ghash(hold: Hold<'_>, powers: &Powers, y: &mut Block, mut text: Runs<'_, '_>) {
     while text.left() > 0 {

@@ -177,6 +177,7 @@ fn invert(y: [u64; 22]) -> [u64; 18] {
         y21,
     ] = y;
 
+    // 1. The element of GF(2^4) to invert, t21 to t24: the product of the input and its conjugate.
     let t2 = y12 & y15;
     let t3 = y3 & y6;
     let t4 = t3 ^ t2;
@@ -201,6 +202,7 @@ fn invert(y: [u64; 22]) -> [u64; 18] {
     let t23 = t19 ^ y21;
     let t24 = t20 ^ y18;
 
+    // 2. Its inverse: t29, t33, t37 and t40.
     let t25 = t21 ^ t22;
     let t26 = t21 & t23;
     let t27 = t24 ^ t26;
@@ -217,12 +219,15 @@ fn invert(y: [u64; 22]) -> [u64; 18] {
     let t38 = t27 ^ t36;
     let t39 = t29 & t38;
     let t40 = t25 ^ t39;
+
+    // 3. The sums of these four that the products take.
     let t41 = t40 ^ t37;
     let t42 = t29 ^ t33;
     let t43 = t29 ^ t40;
     let t44 = t33 ^ t37;
     let t45 = t42 ^ t41;
 
+    // 4. The products of the inverse and the input's conjugate.
     [
         t44 & y15,
         t37 & y6,
