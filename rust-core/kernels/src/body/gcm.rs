@@ -102,7 +102,7 @@ pub(crate) unsafe fn transform_part<L: Lanes>(
             text = text.add(1);
             let mut n = len.min(left);
             left -= n;
-            // With masks one turn takes the split block too, unless all else is full turns.
+            // With masks, one turn takes the split block too, if bytes follow it and all are less than a turn.
             let merges = L::MASKS && (17..TURN * L::BYTES).contains(&(place + n));
             if place > 0 && n > 0 && !merges {
                 let here = n.min(16 - place);
@@ -189,8 +189,8 @@ unsafe fn transform_inside_block<L: Lanes>(
 
 /// `n` bytes of a piece, from place `place` of a block on. The last block may be partial.
 ///
-/// There are two algorithms: one for full turns, and one for the rest, which is less than a turn. The rest is
-/// done another way by registers without masks.
+/// There are two algorithms: one for full turns, and one for the rest, which is less than a turn. Registers
+/// without masks have another one for the rest (`transform_rest`).
 ///
 /// With masks, the rest takes one more turn, short or full. Only its first register and its end have masks.
 /// 150 bytes from place 5 on, in registers of four blocks (`·`: not touched):
@@ -224,8 +224,8 @@ unsafe fn transform_piece<L: Lanes>(
     unsafe {
         let (mut src, mut dst) = (src.wrapping_sub(place), dst.wrapping_sub(place));
         let (mut hashed, mut left) = (src, place + n);
-        // 1. Full turns. Encryption hashes the turn before. So it begins one turn ahead of the hash, and ends
-        //    so: its last turn is hashed without masks at once, with masks in the rest's turn.
+        // 1. Full turns. Encryption is one turn ahead of the hash, from the first lap to the last. With masks
+        //    its last turn is hashed while the rest is enciphered; without masks, or rest, at once.
         let mut ahead = false;
         if left >= turn {
             ahead = encrypt;
