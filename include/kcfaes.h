@@ -3,13 +3,16 @@
  * The plain C API of libkcfaes: AES-GCM, CCM, GMAC, CMAC, CTR, CBC and ECB, whole messages in one
  * call or in parts, over buffers or lists of pieces.
  *
- * Lengths are in bytes. A pointer may be NULL only where its length is 0, and is otherwise
- * KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no byte with it. A
- * function that fails has consumed and written nothing, unless it says otherwise. Keys may be used
- * by any number of threads at the same time, a context by one. No function blocks, prints or
- * changes errno. Only these allocate: kcfaes_key_new, kcfaes_ctx_new, and a function whose input
- * and output have more than 64 pieces together, whose addresses do not ascend: for the length of
- * the call 16 bytes for each piece. If there is no memory it is KCFAES_HOST_MEMORY.
+ * Lengths are in bytes. A pointer may be NULL only if its length is 0 or its function says so; any
+ * other NULL is KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no
+ * byte with it. A function that fails has consumed and written nothing, unless it says otherwise.
+ * Any number of threads may use a key at the same time. A context serves one thread at a time. No
+ * function blocks, prints or changes errno.
+ *
+ * These functions allocate: kcfaes_key_new, kcfaes_ctx_new, kcfaes_selftest, and
+ * kcfaes_cbc_encrypt_batch if its keys differ. A function over lists takes 16 bytes for each piece
+ * until it returns, if input and output have several pieces each, more than 64 together, and the
+ * pieces' addresses do not ascend. If there is no memory the answer is KCFAES_HOST_MEMORY.
  *
  * Sections:
  * - Version and errors
@@ -69,7 +72,10 @@ typedef enum kcfaes_rc {
      * was given a part of a block (CRYPTO_DATA_LEN_RANGE).
      */
     KCFAES_DATA_LEN_RANGE = 12,
-    /* The same of ciphertext, when decrypting (CRYPTO_ENCRYPTED_DATA_LEN_RANGE). */
+    /*
+     * The same of ciphertext, when decrypting; but too long a text of AES-GCM is
+     * KCFAES_DATA_LEN_RANGE in both directions (CRYPTO_ENCRYPTED_DATA_LEN_RANGE).
+     */
     KCFAES_ENCRYPTED_DATA_LEN_RANGE = 17,
     /* The key has not 16, 24 or 32 bytes (CRYPTO_KEY_SIZE_RANGE). */
     KCFAES_KEY_SIZE_RANGE = 19,
@@ -147,7 +153,8 @@ typedef struct kcfaes_iovec {
 /*
  * AES-GCM: encrypts len bytes of src to dst and makes the tag of tag_len 4, 8 or 12 to 16 bytes,
  * which also covers aad. The IV has 1 byte or more, best 12, and must never be used twice with one
- * key. KCFAES_MECHANISM_PARAM_INVALID, KCFAES_DATA_LEN_RANGE (more than 64 GiB).
+ * key. KCFAES_MECHANISM_PARAM_INVALID, KCFAES_DATA_LEN_RANGE (more than 2^36 - 32
+ * bytes).
  */
 enum kcfaes_rc kcfaes_gcm_seal(const struct kcfaes_key *key,
                                const uint8_t *iv, size_t iv_len,
@@ -348,8 +355,9 @@ typedef struct kcfaes_cbc_job {
  * AES-CBC: encrypts count messages that do not depend on each other, each with its own key or all
  * with the same one. A single CBC encryption waits for the processor at every block; up to 16 side
  * by side take hardly longer than one: disk sectors, a queue of packets. The lengths may differ.
- * What is wrong with the first such job, without any effect: KCFAES_ARGUMENTS_BAD,
- * KCFAES_DATA_LEN_RANGE. KCFAES_HOST_MEMORY likewise, but never where all keys are the same.
+ * If a job is wrong, no job has any effect, and the answer is that of the first wrong one:
+ * KCFAES_ARGUMENTS_BAD or KCFAES_DATA_LEN_RANGE. KCFAES_HOST_MEMORY has no effect either; it cannot
+ * happen if all keys are the same.
  */
 enum kcfaes_rc kcfaes_cbc_encrypt_batch(struct kcfaes_cbc_job *jobs, size_t count);
 
@@ -609,7 +617,10 @@ enum kcfaes_rc kcfaes_cmac_verify_final(struct kcfaes_ctx *ctx,
 
 /* ---- Tables of kernels, and the self-test ---------------------------------------------------- */
 
-/* Name of the table of kernels that a call would use now: "portable" or "aesni". */
+/*
+ * Name of the table of kernels that a call would use now: "portable", "aesni",
+ * "vaes256" or "vaes512".
+ */
 const char *kcfaes_table_name(void);
 
 /*
@@ -630,7 +641,8 @@ typedef struct kcfaes_fault {
 } kcfaes_fault;
 
 /*
- * Known answers of every mode and key size on every table that this CPU has; a few milliseconds.
+ * Known answers of every mode and key size on every table that this CPU has. It takes
+ * some milliseconds.
  * KCFAES_FAILED: an answer was wrong, and fault (which may be NULL) says where. KCFAES_HOST_MEMORY.
  */
 enum kcfaes_rc kcfaes_selftest(struct kcfaes_fault *fault);

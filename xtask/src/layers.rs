@@ -77,7 +77,6 @@ const CRATES: [(&str, &[&str]); 3] = [
             "mode::ccm",
             "mode",
             "selftest::answers",
-            "selftest::answers",
             "selftest",
             "stats",
         ],

@@ -171,7 +171,7 @@ pub(crate) fn link_relocatable(
 }
 
 /// Gives functions with a mangled name one that DTrace and mdb can read and take as a probe's name:
-/// `kcfaes_provider_mode_gcm_Gcm_pump`.
+/// `kcfaes_provider_engine_drive_drive`.
 fn make_readable(object: &Path) -> Result<()> {
     let mut names = String::new();
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();

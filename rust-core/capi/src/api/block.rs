@@ -136,8 +136,9 @@ pub struct kcfaes_cbc_job {
 /// AES-CBC: encrypts count messages that do not depend on each other, each with its own key or all
 /// with the same one. A single CBC encryption waits for the processor at every block; up to 16 side
 /// by side take hardly longer than one: disk sectors, a queue of packets. The lengths may differ.
-/// What is wrong with the first such job, without any effect: KCFAES_ARGUMENTS_BAD,
-/// KCFAES_DATA_LEN_RANGE. KCFAES_HOST_MEMORY likewise, but never where all keys are the same.
+/// If a job is wrong, no job has any effect, and the answer is that of the first wrong one:
+/// KCFAES_ARGUMENTS_BAD or KCFAES_DATA_LEN_RANGE. KCFAES_HOST_MEMORY has no effect either; it cannot
+/// happen if all keys are the same.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_cbc_encrypt_batch(
     jobs: *mut kcfaes_cbc_job,

@@ -23,7 +23,8 @@ pub enum kcfaes_rc {
     /// The text is too long, or not as long as was said when an AES-CCM message began; or ECB or CBC
     /// was given a part of a block (CRYPTO_DATA_LEN_RANGE).
     KCFAES_DATA_LEN_RANGE = 12,
-    /// The same of ciphertext, when decrypting (CRYPTO_ENCRYPTED_DATA_LEN_RANGE).
+    /// The same of ciphertext, when decrypting; but too long a text of AES-GCM is
+    /// KCFAES_DATA_LEN_RANGE in both directions (CRYPTO_ENCRYPTED_DATA_LEN_RANGE).
     KCFAES_ENCRYPTED_DATA_LEN_RANGE = 17,
     /// The key has not 16, 24 or 32 bytes (CRYPTO_KEY_SIZE_RANGE).
     KCFAES_KEY_SIZE_RANGE = 19,

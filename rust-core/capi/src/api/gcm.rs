@@ -11,7 +11,8 @@ use super::message::{open_message, seal_message};
 
 /// AES-GCM: encrypts len bytes of src to dst and makes the tag of tag_len 4, 8 or 12 to 16 bytes,
 /// which also covers aad. The IV has 1 byte or more, best 12, and must never be used twice with one
-/// key. KCFAES_MECHANISM_PARAM_INVALID, KCFAES_DATA_LEN_RANGE (more than 64 GiB).
+/// key. KCFAES_MECHANISM_PARAM_INVALID, KCFAES_DATA_LEN_RANGE (more than 2^36 - 32
+/// bytes).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_gcm_seal(
     key: *const kcfaes_key,

@@ -2,13 +2,16 @@
 //! The plain C API of libkcfaes: AES-GCM, CCM, GMAC, CMAC, CTR, CBC and ECB, whole messages in one
 //! call or in parts, over buffers or lists of pieces.
 //!
-//! Lengths are in bytes. A pointer may be NULL only where its length is 0, and is otherwise
-//! KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no byte with it. A
-//! function that fails has consumed and written nothing, unless it says otherwise. Keys may be used
-//! by any number of threads at the same time, a context by one. No function blocks, prints or
-//! changes errno. Only these allocate: kcfaes_key_new, kcfaes_ctx_new, and a function whose input
-//! and output have more than 64 pieces together, whose addresses do not ascend: for the length of
-//! the call 16 bytes for each piece. If there is no memory it is KCFAES_HOST_MEMORY.
+//! Lengths are in bytes. A pointer may be NULL only if its length is 0 or its function says so; any
+//! other NULL is KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no
+//! byte with it. A function that fails has consumed and written nothing, unless it says otherwise.
+//! Any number of threads may use a key at the same time. A context serves one thread at a time. No
+//! function blocks, prints or changes errno.
+//!
+//! These functions allocate: kcfaes_key_new, kcfaes_ctx_new, kcfaes_selftest, and
+//! kcfaes_cbc_encrypt_batch if its keys differ. A function over lists takes 16 bytes for each piece
+//! until it returns, if input and output have several pieces each, more than 64 together, and the
+//! pieces' addresses do not ascend. If there is no memory the answer is KCFAES_HOST_MEMORY.
 #![allow(non_camel_case_types, reason = "the names are those of the C header")]
 #![allow(rustdoc::broken_intra_doc_links, reason = "marks for cbindgen look like links")]
 // Nothing is computed here: a call describes its bytes as KCF's own data and hands them to the

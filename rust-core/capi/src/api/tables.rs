@@ -13,7 +13,8 @@ use super::error::kcfaes_rc::{
 };
 use crate::context::Heap;
 
-/// Name of the table of kernels that a call would use now: "portable" or "aesni".
+/// Name of the table of kernels that a call would use now: "portable", "aesni",
+/// "vaes256" or "vaes512".
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_table_name() -> *const c_char {
     select().id().c_name().as_ptr()
@@ -47,7 +48,8 @@ pub struct kcfaes_fault {
     pub key_bits: usize,
 }
 
-/// Known answers of every mode and key size on every table that this CPU has; a few milliseconds.
+/// Known answers of every mode and key size on every table that this CPU has. It takes
+/// some milliseconds.
 /// KCFAES_FAILED: an answer was wrong, and fault (which may be NULL) says where. KCFAES_HOST_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_selftest(fault: *mut kcfaes_fault) -> kcfaes_rc {
