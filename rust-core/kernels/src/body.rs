@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One generic body for each mode, over [`Lanes`]; here what they share: the rounds of the cipher,
-//! and the walk over a text.
+//! One generic body for each mode, over [`Lanes`]. This file has what the bodies share: the rounds of the
+//! cipher, and the walk over a text.
 //!
-//! Invariants: nothing outside the given ranges is touched; of each step all of the source is read
-//! before any of the destination is written, so that both may be the same bytes; the only branches
-//! are on lengths and on the number of rounds. All is inlined into the entry points.
+//! Invariants: nothing outside the given ranges is touched. A step reads all of its source before it writes
+//! any of its destination, so both may be the same bytes. The only branches are on lengths and on the number
+//! of rounds. Everything is inlined into the entry points.
 
 pub(crate) mod cbc;
 pub(crate) mod cbc_batch;
@@ -22,15 +22,15 @@ use core::arch::asm;
 use crate::lanes::Lanes;
 use crate::{Block, Schedule};
 
-/// Registers in flight in the bulk loops. AESENC has a latency of 3 or 4 cycles and two units, so eight would
-/// do if each began the moment that it can. Measured: twelve are 4 % faster (Zen 5, `make bench`).
+/// Registers in flight in the bulk loops. AESENC has a latency of 3 or 4 cycles and runs on two units, so
+/// eight would do if each instruction began at once. Measured: twelve are 4 % faster (Zen 5, `make bench`).
 const IN_FLIGHT: usize = 12;
 
-/// From so many registers on, a step is long: their rounds hide what else is done meanwhile. Derived: AESENC's
-/// latency of 4 cycles times its two units. So eight registers fill the units, and fewer leave them idle.
+/// A step of at least this many registers is long: its rounds hide other work. Derived: AESENC's latency of 4
+/// cycles times its two units. So eight registers fill the units, and fewer leave them idle.
 const MANY: usize = 8;
 
-/// A body for each of the listed values: where it has a barrier in it, no optimiser unrolls it.
+/// Repeats the body for each listed value. No optimiser unrolls a loop whose body has a barrier.
 macro_rules! unrolled {
     ($i:ident in $($n:literal)* $body:block) => {
         $({
@@ -43,8 +43,8 @@ use unrolled;
 
 /// The round keys of one direction.
 ///
-/// Raw, not a reference: the compiler must not think itself free to keep all keys in registers
-/// over a loop, where it would spill; a key that is loaded where it is used costs nothing.
+/// A raw pointer, not a reference: a reference would let the compiler keep all keys in registers over a loop,
+/// and it would spill them. To load a key where it is used costs nothing.
 #[derive(Clone, Copy)]
 struct RoundKeys<const ENCRYPT: bool> {
     first: *const Block,
@@ -94,8 +94,8 @@ impl<const ENCRYPT: bool> RoundKeys<ENCRYPT> {
         }
     }
 
-    /// The rounds from `from` to the one before the last. A loop costs no time, and unrolled it would
-    /// be half of this room's text. So the compiler may not see how many rounds there are.
+    /// The rounds from `from` to the one before the last. A loop costs no time. Unrolled, these rounds would
+    /// be half of this room's text. So the number of rounds is hidden from the compiler.
     ///
     /// # Safety
     /// The CPU has the features of `L`, and `from` < `rounds`.
@@ -118,13 +118,14 @@ impl<const ENCRYPT: bool> RoundKeys<ENCRYPT> {
         }
     }
 
-    /// What counts as one round. With few registers it is the bytes of a key, which takes two instructions
-    /// less, a fifth of the round. With [`MANY`] these do not show, and the loop is placed less well.
+    /// The size of one round in the loop's count. With few registers it is the bytes of a key: that takes two
+    /// instructions less, a fifth of the round. With [`MANY`] registers these two do not show, and the loop
+    /// is placed less well.
     const fn one<const N: usize>() -> usize {
         if N < MANY { size_of::<Block>() } else { 1 }
     }
 
-    /// All but the last round.
+    /// All rounds except the last.
     ///
     /// # Safety
     /// The CPU has the features of `L`.
@@ -149,14 +150,15 @@ trait Parallel<L: Lanes> {
     /// `src` is readable and `dst` writable for `N * BYTES`, equal or disjoint.
     unsafe fn step<const N: usize>(&mut self, src: *const u8, dst: *mut u8);
 
-    /// Processes the end of a text, `0 < len < BYTES`; `before` registers before it are yet to be processed.
+    /// Processes the end of a text, `0 < len < BYTES`. `before` registers that precede it are not processed
+    /// yet.
     ///
     /// # Safety
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
     unsafe fn end(&mut self, src: *const u8, dst: *mut u8, len: usize, before: usize);
 
     /// Walks over a text. The end and the remainder modulo twelve registers come first. Then the steps of
-    /// twelve fill the units while these few wait for their rounds.
+    /// twelve fill the units while those few registers wait for their rounds.
     ///
     /// # Safety
     /// `src` is readable and `dst` writable for `len`, equal or disjoint.
@@ -188,7 +190,7 @@ trait Parallel<L: Lanes> {
     /// `make bench`).
     ///
     /// # Safety
-    /// As [`walk`](Self::walk), and `len` is such a number of registers.
+    /// As [`walk`](Self::walk), and `len` is less than 16 full registers.
     #[inline(always)]
     unsafe fn walk_few(&mut self, mut src: *const u8, mut dst: *mut u8, len: usize) {
         // SAFETY: the steps together cover `len` bytes.
@@ -204,8 +206,8 @@ trait Parallel<L: Lanes> {
     }
 }
 
-/// `registers` modulo [`IN_FLIGHT`], in 32 bits: 2^32 is 1 modulo 3. The multiplication that 64 bits
-/// would take is by a constant so large that a fault in it cannot be tested without a crash.
+/// `registers` modulo [`IN_FLIGHT`], in 32 bits: 2^32 is 1 modulo 3. In 64 bits the compiler would multiply
+/// by a constant so large that a fault in it cannot be tested without a crash.
 #[inline(always)]
 fn left_over(registers: usize) -> usize {
     const { assert!(IN_FLIGHT == 12) };

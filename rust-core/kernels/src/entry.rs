@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the entry points of all tables share.
 
-/// Defines each entry point where this crate is compiled for a host, and declares it where it is
-/// only the provider room's view of the kernels object.
+/// Defines each entry point where this crate is compiled for a host. Elsewhere the crate is only the provider
+/// room's view of the kernels object, and the entry points are declared.
 macro_rules! entries {
     ($features:literal $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block)*) => {
         $(
@@ -32,11 +32,12 @@ macro_rules! entries {
 }
 pub(crate) use entries;
 
-/// Defines or declares, as [`entries`], the entry points that call a kernel with a frame of its own and
-/// then a function that wipes that frame. `$pass` pushes the kernel's arguments from the seventh on. The first
-/// six are in registers, where the caller has put them.
+/// Defines or declares entry points, as [`entries`] does. These call a kernel that has a frame of its own,
+/// and then a function that wipes that frame. `$pass` pushes the kernel's arguments from the seventh on. The
+/// first six are already in registers.
 ///
-/// The stack when the kernel is called, and again when the wiping function is (`kcfaes_gcm_encrypt_aesni`):
+/// The stack when the kernel is called, and again when the wiping function is called
+/// (`kcfaes_gcm_encrypt_aesni`):
 ///
 /// ```text
 ///  rbp + 24   tag, the caller's eighth argument
@@ -51,7 +52,7 @@ pub(crate) use entries;
 ///  below      the kernel's frame                        zeroed by the second call
 /// ```
 ///
-/// In assembler, because nothing else keeps the two frames at the same place: rustc (1.95) drops
+/// This is assembler because nothing else keeps the two frames at the same place: rustc (1.95) drops
 /// `#[inline(never)]` from functions that enable target features.
 macro_rules! framed_entries {
     (
@@ -110,7 +111,7 @@ macro_rules! pass_part {
 #[cfg(not(target_os = "none"))]
 pub(crate) use pass_part;
 
-/// Pushes the last two arguments of a kernel `whole`, `dst` and `len`: the entry point's own.
+/// Pushes the last two arguments of a kernel `whole`: the entry point's own `dst` and `len`.
 #[cfg(not(target_os = "none"))]
 macro_rules! pass_whole {
     () => {
@@ -120,15 +121,16 @@ macro_rules! pass_whole {
 #[cfg(not(target_os = "none"))]
 pub(crate) use pass_whole;
 
-/// The entry points of a table of wide registers: what they make faster. The rest, which is serial
-/// or small, its callers take from `aesni`.
+/// The entry points of a table of wide registers: those that wide registers make faster. For the others,
+/// which are serial or small, callers use `aesni`.
 ///
-/// A wide entry point gives a text of one block to `aesni` as well: it would fill one lane. CBC decryption does
-/// so up to four blocks, which are quicker in registers of one block. Measured (Zen 5, `make bench`, 64 bytes).
+/// A wide entry point passes a text of one block to `aesni` too, because the text would fill one lane. CBC
+/// decryption does so for up to four blocks, which are faster in registers of one block. Measured (Zen 5,
+/// `make bench`, 64 bytes).
 ///
-/// `$cut` is the register of a text in pieces (see `pieces::transform`), `$registers` how many a step has, and
-/// `$chained` how many in CBC decryption. Measured (Zen 5, `make consumers`): 1424 bytes in five pieces take 1.35
-/// times one buffer with seven registers of `vaes512`.
+/// `$cut` is the register type for a text in pieces (see `pieces::transform`). A step has `$registers` of
+/// them, and `$chained` in CBC decryption. Measured (Zen 5, `make consumers`): with seven registers of
+/// `vaes512`, 1424 bytes in five pieces take 1.35 times as long as in one buffer.
 macro_rules! wide_entries {
     (
         $features:literal, $lanes:ty, ($cut:ty, $registers:literal, $chained:literal), $powers:expr, $wipe_stack:path,
@@ -181,12 +183,11 @@ macro_rules! wide_entries {
                 }
                 ctr::ctr32::<$lanes>(schedule, ctr, src, dst, len)
             }
-            /// As `kcfaes_ghash_aesni`; `powers` has those that this table wants.
+            /// As `kcfaes_ghash_aesni`; `powers` has the powers that this table wants.
             fn $ghash(powers: *const Powers, y: *mut Block, src: *const u8, len: usize) {
                 ghash::ghash::<$lanes>(powers, y, src, len)
             }
-            /// Clears every vector register. On the stack an entry point leaves nothing of keys or
-            /// text.
+            /// Clears every vector register. An entry point leaves no keys and no text on the stack.
             fn $wipe() {
                 <$lanes>::wipe()
             }
@@ -197,26 +198,26 @@ macro_rules! wide_entries {
         $crate::entry::framed_entries! {
             $wipe_stack,
 
-            /// As `kcfaes_pieces_aesni`; the modes that are serial may not be asked of it.
+            /// As `kcfaes_pieces_aesni`, except that the serial modes are not allowed.
             fn $pieces(mode: BlockMode, schedule: *const Schedule, state: *mut Block, mac: *mut Block, text: *const Piece, len: usize) pieces;
         }
         $crate::entry::framed_entries! {
             $wipe_stack,
 
-            /// As `kcfaes_gcm_encrypt_aesni`; `powers` has those that this table wants.
+            /// As `kcfaes_gcm_encrypt_aesni`; `powers` has the powers that this table wants.
             fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, $crate::entry::pass_part!(1);
-            /// As `kcfaes_gcm_decrypt_aesni`; `powers` has those that this table wants.
+            /// As `kcfaes_gcm_decrypt_aesni`; `powers` has the powers that this table wants.
             fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, $crate::entry::pass_part!(0);
         }
         $crate::entry::framed_entries! {
             $wipe_stack,
 
-            /// GCTR encryption of a whole text, whose counters follow `j0`, and the tag: `y` is the
-            /// hash of `aad_len` bytes without its last multiplication (so the AAD itself, padded, if
-            /// that is one block) and becomes the full 16-byte tag (SP 800-38D 7.1 steps 3 to 6);
-            /// `powers` has those that this table wants.
+            /// GCTR encryption of a whole text, and the tag (SP 800-38D 7.1 steps 3 to 6). The text's
+            /// counters follow `j0`. On entry `y` is the hash of `aad_len` bytes without its last
+            /// multiplication. (So it is the padded AAD itself, if that is one block.) On return `y` is the
+            /// full 16-byte tag. `powers` has the powers that this table wants.
             fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>, $crate::entry::pass_whole!();
-            /// GCTR decryption of a whole text, otherwise as its encryption; `y` becomes the tag that
+            /// GCTR decryption of a whole text, otherwise as its encryption. On return `y` is the tag that
             /// the text should have.
             fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>, $crate::entry::pass_whole!();
         }
@@ -239,8 +240,8 @@ macro_rules! wide_entries {
                     BlockMode::CbcDecrypt => $cbc_decrypt(schedule, state, src, dst, len / 16),
                     _ => $ctr32(schedule, state, src, dst, len),
                 };
-                // CBC has a copy of its own where it takes more registers: packets in fragments are
-                // deciphered so, the other modes' texts rarely.
+                // CBC decryption has a copy of its own if it takes more registers. IPsec packets in fragments
+                // are decrypted with CBC; the other modes rarely get texts in pieces.
                 const CBC: BlockMode = BlockMode::CbcDecrypt;
                 if $chained != $registers && mode == CBC {
                     pieces::transform::<$cut, { $chained }, false>(CBC, schedule, state, mac, text, len, run);

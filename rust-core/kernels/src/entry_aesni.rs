@@ -32,12 +32,12 @@ entries! {
     fn kcfaes_ecb_decrypt_aesni(schedule: *const Schedule, src: *const u8, dst: *mut u8, blocks: usize) {
         ecb::ecb::<Xmm, false>(schedule, src, dst, blocks)
     }
-    /// CBC encryption; `iv` is the previous ciphertext block and becomes the last one written.
+    /// CBC encryption. `iv` is the previous ciphertext block, and becomes the last block written.
     fn kcfaes_cbc_encrypt_aesni(schedule: *const Schedule, iv: *mut Block, src: *const u8, dst: *mut u8, blocks: usize) {
         cbc::encrypt(schedule, iv, src, dst, blocks)
     }
-    /// CBC encryption of `blocks` blocks in each of the first 8 `chains`, whose `iv` move on, as the
-    /// pointers do not; with the round keys of `schedule`, or those in `keys` if it is not NULL.
+    /// CBC encryption of `blocks` blocks in each of the first 8 `chains`. Their `iv` advance, their pointers
+    /// do not. The round keys are those of `schedule`, or those in `keys` if `keys` is not NULL.
     fn kcfaes_cbc_encrypt_batch_aesni(schedule: *const Schedule, keys: *const ChainKeys, chains: *mut Chains, blocks: usize) {
         if keys.is_null() {
             cbc_batch::encrypt::<Xmm, 8, false>(schedule, keys, chains, blocks)
@@ -45,13 +45,13 @@ entries! {
             cbc_batch::encrypt::<Xmm, 8, true>(schedule, keys, chains, blocks)
         }
     }
-    /// CBC decryption; `iv` is the previous ciphertext block and becomes the last one read.
+    /// CBC decryption. `iv` is the previous ciphertext block, and becomes the last block read.
     fn kcfaes_cbc_decrypt_aesni(schedule: *const Schedule, iv: *mut Block, src: *const u8, dst: *mut u8, blocks: usize) {
         cbc::decrypt::<Xmm>(schedule, iv, src, dst, blocks)
     }
-    /// CTR over `len` bytes: the low 32 bits of `ctr` (big-endian, bytes 12..16) count modulo 2^32,
-    /// the upper 96 stay. `ctr` advances by `len / 16` rounded up; a last partial block uses the
-    /// leading bytes of its keystream block.
+    /// CTR over `len` bytes. The low 32 bits of `ctr` (big-endian, bytes 12..16) count modulo 2^32; the upper
+    /// 96 stay. `ctr` advances by `len / 16` rounded up. A last partial block uses the leading bytes of its
+    /// keystream block.
     fn kcfaes_ctr32_aesni(schedule: *const Schedule, ctr: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
         ctr::ctr32::<Xmm>(schedule, ctr, src, dst, len)
     }
@@ -63,8 +63,8 @@ entries! {
     fn kcfaes_cbc_mac_aesni(schedule: *const Schedule, mac: *mut Block, src: *const u8, len: usize) {
         cbc_mac::absorb(schedule, mac, src, len)
     }
-    /// CTR and CBC-MAC of the plaintext in one pass; `ctr` as in CTR, a last partial block is
-    /// zero-padded into `mac`.
+    /// CTR and CBC-MAC of the plaintext in one pass. `ctr` is as in CTR. A last partial block is zero-padded
+    /// into `mac`.
     fn kcfaes_ccm_encrypt_aesni(schedule: *const Schedule, ctr: *mut Block, mac: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
         ccm::ccm::<true>(schedule, ctr, mac, src, dst, len)
     }
@@ -72,7 +72,7 @@ entries! {
     fn kcfaes_ccm_decrypt_aesni(schedule: *const Schedule, ctr: *mut Block, mac: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
         ccm::ccm::<false>(schedule, ctr, mac, src, dst, len)
     }
-    /// Clears xmm0–15. On the stack an entry point leaves nothing of keys or text.
+    /// Clears xmm0–15. An entry point leaves no keys and no text on the stack.
     fn kcfaes_wipe_aesni() {
         wipe::xmm()
     }
@@ -83,13 +83,13 @@ entries! {
 framed_entries! {
     wipe::wipe_stack_aesni,
 
-    /// `mode` over the first `len` bytes of these pieces: full blocks, except in the modes with a counter at the
-    /// end of a text; otherwise as the entry point of that mode. `mac` is that of CCM and CBC-MAC.
+    /// `mode` over the first `len` bytes of these pieces. `len` is full blocks, except at the end of a text
+    /// in the modes with a counter. `mac` is for CCM and CBC-MAC. Otherwise as the entry point of the mode.
     fn kcfaes_pieces_aesni(mode: BlockMode, schedule: *const Schedule, state: *mut Block, mac: *mut Block, text: *const Piece, len: usize) pieces;
-    /// GCTR encryption and GHASH of the ciphertext in one pass, of the first `len` bytes of these pieces;
-    /// `ctr` as in CTR, a last partial block is zero-padded into `y`, which is multiplied by H before
-    /// anything if `multiply`. After that, unless `tag` is NULL, `y` becomes the full 16-byte tag: of the
-    /// length block and E(K, J0).
+    /// GCTR encryption and GHASH of the ciphertext in one pass, over the first `len` bytes of these pieces.
+    /// If `multiply`, `y` is first multiplied by H. `ctr` is as in CTR. A last partial block is zero-padded
+    /// into `y`. If `tag` is not NULL, `y` then becomes the full 16-byte tag: the length block is hashed and
+    /// E(K, J0) added.
     fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, crate::entry::pass_part!(1);
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
     fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, crate::entry::pass_part!(0);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The vector vocabulary: what a mode may ask of a register that holds one or more AES blocks.
+//! The vector vocabulary: the operations of a register that holds one or more AES blocks.
 //!
-//! The modes are written once over [`Lanes`]; a table of another width is an implementation of it
-//! and a file of entry points. Invariant: a value of a `Lanes` type exists only where the CPU has
-//! the features of its table, for only the `unsafe` constructors make one out of nothing. So
-//! everything else is safe to call. Methods are inlined into roots that enable those features.
+//! The modes are written once over [`Lanes`]. A table of another width is an implementation of it and a file
+//! of entry points. Invariant: a value of a `Lanes` type exists only where the CPU has the features of its
+//! table, because only the `unsafe` constructors make one from nothing. So everything else is safe to call.
+//! Methods are inlined into roots that enable those features.
 
 mod xmm;
 mod ymm;
@@ -17,15 +17,15 @@ use crate::{Block, POWERS, Powers, types::mid_of};
 
 /// A register of [`BLOCKS`](Lanes::BLOCKS) blocks; "each" below means each block by itself.
 ///
-/// Blocks are in the byte order of the standards, or byte-reversed, "as integers" (bit 127 of a
-/// GHASH operand is the coefficient of x^0), where a method says so.
+/// Blocks are in the byte order of the standards. Where a method says "as integers", they are byte-reversed
+/// (bit 127 of a GHASH operand is the coefficient of x^0).
 pub(crate) trait Lanes: Copy {
     const BLOCKS: usize;
     const BYTES: usize = 16 * Self::BLOCKS;
-    /// Registers, at most 5, that the end of a GCM message may take. Chosen: each number of them is machine
-    /// code of its own, and a longer text has a turn for most of it.
+    /// The most registers, at most 5, that the end of a GCM message may take. Chosen: each number of
+    /// registers is machine code of its own, and in a longer text a turn takes most of the bytes.
     const FINISH: usize;
-    /// Whether any bytes of a register can be loaded, and stored, at once.
+    /// Whether a masked load or store moves any set of bytes of a register at once.
     const MASKS: bool = false;
 
     /// # Safety
@@ -34,8 +34,8 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`zero`](Lanes::zero), and `src` is readable for `BYTES`.
     unsafe fn load(src: *const u8) -> Self;
-    /// Of the `BYTES` bytes at `src` those before `stop`, without the first block where `SKIP`;
-    /// zero in place of the others, which are not touched.
+    /// Of the `BYTES` bytes at `src`, those before `stop`; if `SKIP`, without the first block. The other
+    /// bytes are not touched, and are zero in the result.
     ///
     /// # Safety
     /// As [`zero`](Lanes::zero), `stop <= BYTES`, and the bytes that are loaded are readable.
@@ -48,11 +48,11 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// `stop <= BYTES`, and the bytes that are stored are writable.
     unsafe fn store_before<const SKIP: bool>(self, dst: *mut u8, stop: usize);
-    /// The `n` bytes at `src` in a block, from place `place` on; zeros elsewhere.
+    /// The `n` bytes at `src`, in a block from place `place` on; zeros elsewhere.
     ///
     /// # Safety
-    /// As [`zero`](Lanes::zero), `place + n <= 16`, where there are [`MASKS`](Lanes::MASKS) `0 < n`, and the
-    /// bytes are readable.
+    /// As [`zero`](Lanes::zero), `place + n <= 16`, the bytes are readable, and with [`MASKS`](Lanes::MASKS)
+    /// `0 < n`.
     #[inline(always)]
     unsafe fn load_inside(src: *const u8, place: usize, n: usize) -> Xmm {
         // SAFETY: the caller's promise.
@@ -71,7 +71,7 @@ pub(crate) trait Lanes: Copy {
             Xmm::from_u128(bytes.keep_before::<false>(n).to_u128() << (8 * place))
         }
     }
-    /// These blocks, but in place of their bytes `start..stop` those of the register at `src`. Without
+    /// These blocks, with their bytes `start..stop` replaced by those of the register at `src`. Without
     /// [`MASKS`](Lanes::MASKS) only for registers of one block, and in the order of the bytes.
     ///
     /// # Safety
@@ -93,12 +93,13 @@ pub(crate) trait Lanes: Copy {
         // SAFETY: the caller's promise.
         Self::widen(unsafe { Self::store_inside(self.first(), dst, start, stop - start) })
     }
-    /// The last block, repeated. This and the next one as [`load_between`](Lanes::load_between).
+    /// The last block, repeated. This and the next method have the limits of
+    /// [`load_between`](Lanes::load_between).
     #[inline(always)]
     fn last(self) -> Self {
         self
     }
-    /// The blocks before these: the last one of `before`, then these without their last.
+    /// The block before each of these: the last one of `before`, then these without their last.
     #[inline(always)]
     fn chained(self, before: Self) -> Self {
         before
@@ -108,12 +109,12 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`zero`](Lanes::zero), and `block` is readable.
     unsafe fn broadcast(block: *const Block) -> Self;
-    /// `BLOCKS` blocks that follow each other from `block`.
+    /// `BLOCKS` consecutive blocks, from `block` on.
     ///
     /// # Safety
     /// As [`zero`](Lanes::zero), and `block` is readable for `BYTES`.
     unsafe fn consecutive(block: *const Block) -> Self;
-    /// The block `at` bytes after each of the next `BLOCKS` pointers at `src`.
+    /// For each of the next `BLOCKS` pointers at `src`, the block `at` bytes after it.
     ///
     /// # Safety
     /// As [`zero`](Lanes::zero), and all of this is readable.
@@ -142,20 +143,21 @@ pub(crate) trait Lanes: Copy {
     /// The last round.
     fn last_round<const ENCRYPT: bool>(self, key: Self) -> Self;
 
-    /// Adds its place to the counter (modulo 2^32) of each; blocks as integers.
+    /// Adds to the counter (modulo 2^32) of each block its place; blocks as integers.
     fn number(self) -> Self;
-    /// Adds its place to the last byte of each, where the caller knows that no carry leaves it.
+    /// Adds to the last byte of each block its place. The caller knows that no carry leaves the byte.
     fn number_within_byte(self) -> Self;
     /// Adds `n` to the counter (modulo 2^32) of each; blocks as integers.
     fn count(self, n: u32) -> Self;
-    /// Adds `n` < 256 to the last byte of each, where the caller knows that no carry leaves it.
+    /// Adds `n` < 256 to the last byte of each. The caller knows that no carry leaves the byte.
     fn count_within_byte(self, n: u32) -> Self;
 
-    /// Carry-less product of the 64-bit halves of each: bit 0 of `HALVES` picks the half of
-    /// `self`, bit 4 that of `other`.
+    /// Carry-less product of 64-bit halves of each: bit 0 of `HALVES` selects the half of `self`, bit 4 the
+    /// half of `other`.
     fn clmul<const HALVES: i32>(self, other: Self) -> Self;
-    /// Adds to `[lo, mid, hi]` the Karatsuba products of `x` (as integers) and register `I` of the
-    /// eight that end with H^1: the low halves', the halves' sums' and the high halves'.
+    /// Adds to `[lo, mid, hi]` the Karatsuba products of `x` (as integers) and register `I` of the eight that
+    /// end with H^1. The three products are those of the low halves, of the halves' sums, and of the high
+    /// halves.
     ///
     /// # Safety
     /// `powers` is readable, and `I` < 8.
@@ -178,10 +180,10 @@ pub(crate) trait Lanes: Copy {
         let middle = if half == 0 { both.clmul::<0x00>(mids) } else { both.clmul::<0x10>(mids) };
         [lo.xor(x.clmul::<0x00>(pow)), mid.xor(middle), hi.xor(x.clmul::<0x11>(pow))]
     }
-    /// The low halves of each: this one's low, the other's high.
+    /// The low halves of each block: this one's is low, the other's high.
     fn low_halves(self, other: Self) -> Self;
-    /// No instruction, but the compiler keeps what makes and what uses the values that pass through
-    /// here in the order of their passing.
+    /// No instruction. But the compiler makes and uses the values that pass through here in the order of
+    /// their passing.
     fn pin(self) -> Self;
     /// Exchanges the 64-bit halves of each.
     fn swap_halves(self) -> Self;

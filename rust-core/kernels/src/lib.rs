@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The kernels room: every vector instruction of kcfaes, and nothing else.
 //!
-//! Compiled hard-float for the host with the kernel code model and no red zone. The object has no
-//! undefined symbol, writes no static, allocates nothing and cannot panic; the provider reaches it
-//! only through the unmangled `extern "C"` names that the `entry_` modules list, passing pointers and
-//! integers. On a target without an operating system (`x86_64-unknown-none`, the provider room of
-//! the kernel object) this crate is only the types and the declarations of those names.
+//! Compiled hard-float for the host with the kernel code model and no red zone. The object has no undefined
+//! symbol, writes no static, allocates nothing and cannot panic. The provider reaches it only through the
+//! unmangled `extern "C"` names that the `entry_` modules list, and passes pointers and integers. On a target
+//! without an operating system (`x86_64-unknown-none`, the provider room of the kernel object) this crate is
+//! only the types and the declarations of those names.
 //!
 //! Common contract of every entry point (`_aesni` below stands for each table's suffix):
 //! * The caller owns the FPU, and the CPU has every feature that the table presumes.

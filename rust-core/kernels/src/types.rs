@@ -4,7 +4,7 @@
 /// Rounds of AES-256, the most of the three key sizes (FIPS 197, table 3).
 pub const MAX_ROUNDS: usize = 14;
 
-/// Most powers of the hash subkey that a table uses: a turn of eight registers of four blocks.
+/// The most powers of the hash subkey that a table uses: a turn of eight registers of four blocks.
 pub const POWERS: usize = 32;
 
 /// Powers that are always set: what table `aesni` uses, a turn of eight registers of one block.
@@ -21,8 +21,8 @@ pub struct Block(pub [u8; 16]);
 pub struct CounterBlock {
     /// J0 or one that follows it; its last 32 bits count.
     pub block: Block,
-    /// Whether J0 is GHASH of the IV, so that the counter tells of H: then no branch may depend on it. An
-    /// IV of 12 bytes is J0 itself, as public as the IV.
+    /// Whether J0 is the GHASH of the IV. Then the counter reveals H, and no branch may depend on it. An IV
+    /// of 12 bytes makes J0 itself, which is as public as the IV.
     pub secret: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct CounterBlock {
 #[derive(Clone, Debug, Default)]
 #[repr(C, align(16))]
 pub struct Schedule {
-    /// Round keys in the order of encryption; `rounds + 1` of them are set, the rest is zero.
+    /// Round keys in the order of encryption. `rounds + 1` of them are set; the others are zero.
     pub enc: [Block; MAX_ROUNDS + 1],
     /// Round keys of the equivalent inverse cipher in the order of use: `dec[0] = enc[rounds]`,
     /// `dec[i] = InvMixColumns(enc[rounds - i])`, `dec[rounds] = enc[0]`.
@@ -42,36 +42,36 @@ pub struct Schedule {
 
 /// The hash subkey H of GCM and its powers (SP 800-38D section 6.3).
 ///
-/// A power P is kept as v·2 modulo x^128 + x^127 + x^126 + x^121 + 1, v being the 128-bit integer
-/// whose big-endian bytes are P (so that bit 127 is the coefficient of x^0 in GHASH's sense), bit i
-/// here standing for x^i; that is, v << 1, xored with 0xc2…01 where a bit left at the top. Stored
-/// little-endian. One carry-less product of it and a byte-reversed block needs no further shift.
-/// (RFC 8452 appendix A calls this mulX_POLYVAL(ByteReverse(P)).)
+/// A power P is kept as v·2 modulo x^128 + x^127 + x^126 + x^121 + 1. Here v is the 128-bit integer whose
+/// big-endian bytes are P (so bit 127 is the coefficient of x^0 in GHASH's sense), and bit i stands for x^i.
+/// That is v << 1, xored with 0xc2…01 if a bit left at the top. It is stored little-endian. One carry-less
+/// product of this form and a byte-reversed block needs no further shift. (RFC 8452 appendix A calls it
+/// mulX_POLYVAL(ByteReverse(P)).)
 #[derive(Clone, Debug, Default)]
 #[repr(C, align(64))]
 pub struct Powers {
-    /// H^32, H^31, … H^1 in that form: whatever the number N of blocks left, their powers start at
-    /// `POWERS - N`. The first `POWERS - set` are zero.
+    /// H^32, H^31, … H^1 in that form. For the last N blocks of a text the powers start at `POWERS - N`. The
+    /// first `POWERS - set` are zero.
     pub pow: [Block; POWERS],
-    /// For each power the xor of its two halves, the middle operand of Karatsuba, where
-    /// [`mid_of`] says: a load of 1, 2 or 4 pairs has those of as many powers in a row, in the same
-    /// half of each pair.
+    /// For each power the xor of its two halves, the middle operand of Karatsuba, at the place that
+    /// [`mid_of`] gives. A load of 1, 2 or 4 pairs has the operands of as many consecutive powers, in the
+    /// same half of each pair.
     pub mid: [[u64; 2]; POWERS / 2],
     /// H itself, E(K, 0^128), in the byte order of the standard.
     pub h: Block,
-    /// Powers that are set: [`COMMON_POWERS`] at least.
+    /// The number of powers that are set, at least [`COMMON_POWERS`].
     pub set: u32,
 }
 
-/// The pair and the half of it where [`Powers::mid`] belongs to `pow[index]`.
+/// The pair, and the half of that pair, where [`Powers::mid`] has the operand of `pow[index]`.
 pub const fn mid_of(index: usize) -> (usize, usize) {
     (index / 8 * 4 + index % 4, index / 4 % 2)
 }
 
-/// Chains that a table encrypts side by side at most.
+/// The most chains that a table encrypts side by side.
 pub const CHAINS: usize = 16;
 
-/// CBC encryptions that go on side by side; a chain for which there is no message repeats another.
+/// CBC encryptions that advance side by side. A chain without a message repeats another chain.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Chains {
@@ -79,14 +79,14 @@ pub struct Chains {
     pub iv: [Block; CHAINS],
     /// The next block of text of each.
     pub src: [*const u8; CHAINS],
-    /// Where it goes: the same place, or one disjoint from every text.
+    /// Where that block is written: the same place, or one disjoint from every text.
     pub dst: [*mut u8; CHAINS],
 }
 
-/// The round keys of as many schedules, all of one key size: by round, then by chain.
+/// The round keys of one schedule for each chain, all of one key size: by round, then by chain.
 pub type ChainKeys = [[Block; CHAINS]; MAX_ROUNDS + 1];
 
-/// What a GCM tag is made of in addition to the hash (SP 800-38D section 7.1, steps 5 and 6).
+/// What a GCM tag needs in addition to the hash (SP 800-38D section 7.1, steps 5 and 6).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Tag<'a> {
@@ -110,7 +110,7 @@ pub enum BlockMode {
     CbcEncrypt,
     /// The state is the previous ciphertext block.
     CbcDecrypt,
-    /// The state is the next counter block, the last 32 bits of which count.
+    /// The state is the next counter block. Its last 32 bits count.
     Ctr,
     /// As [`Ctr`](Self::Ctr), with CBC-MAC of the input.
     CcmEncrypt,
@@ -121,7 +121,7 @@ pub enum BlockMode {
 }
 
 impl BlockMode {
-    /// Whether each block waits for the one before: then a wider register makes nothing faster.
+    /// Whether each block waits for the one before. Then a wider register makes nothing faster.
     #[must_use]
     pub const fn is_serial(self) -> bool {
         matches!(self, Self::CbcEncrypt | Self::CcmEncrypt | Self::CcmDecrypt | Self::CbcMac)
@@ -134,7 +134,7 @@ impl BlockMode {
 pub struct Piece {
     /// The bytes to read.
     pub src: *const u8,
-    /// Where they go, transformed: the same place, or one disjoint from all of the text's source.
+    /// Where they are written, transformed: the same place, or one disjoint from all of the text's source.
     pub dst: *mut u8,
     /// Bytes; there may be none.
     pub len: usize,

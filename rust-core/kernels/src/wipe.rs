@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Wiping of what a kernel leaves: registers, and the stack below its caller.
 //!
-//! A kernel that spills blocks has a frame of its own, and what calls it then calls a function that
-//! zeros as many bytes below the same place as that frame can have. The audit compares the two in the
-//! object.
+//! A kernel that spills blocks has a frame of its own. Its caller then calls a function that zeros the same
+//! stack, as many bytes as that frame can have. The audit compares the two sizes in the object.
 
 use core::arch::{asm, naked_asm};
 
-/// Defines a function that zeros dead stack, from its return address down: so many registers.
+/// Defines a function that zeros the given number of registers of dead stack, from its return address down.
 macro_rules! wipe_stack {
     ($name:ident: $clear:literal, $store:literal, $register:literal, $width:literal * [$($n:literal)*]) => {
-        /// Zeros the dead stack in which the last called kernel of the table had its frame.
+        /// Zeros the dead stack that held the frame of the table's last called kernel.
         ///
         /// # Safety
         /// The caller owns the vector registers, and the CPU has the table's features.

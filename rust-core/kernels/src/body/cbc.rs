@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Cipher block chaining (SP 800-38A section 6.2).
 //!
-//! Encryption is one chain, bound by the latency of its rounds: the xor with the next plaintext
-//! and the first round key is folded into the last round key, off the chain. Decryption is
-//! parallel; the previous ciphertext is folded into the last round key.
+//! Encryption is one chain, bound by the latency of its rounds. The xor with the next plaintext and the first
+//! round key is folded into the last round key, off the chain. Decryption is parallel; the previous
+//! ciphertext is folded into the last round key.
 
 use super::{Parallel, RoundKeys};
 use crate::lanes::{Lanes, Xmm};
@@ -66,7 +66,7 @@ impl<L: Lanes> Parallel<L> for Decrypt {
             let last = self.keys.last::<L>();
             let previous = self.previous;
             self.previous = Xmm::load(src.add(N * L::BYTES - 16));
-            // Downwards, since in place a store destroys the ciphertext that the next one needs.
+            // Downwards, because in place a store destroys the ciphertext that the next register needs.
             for i in (1..N).rev() {
                 let chain = L::load(src.add(i * L::BYTES - 16));
                 x[i].last_round::<false>(last.xor(chain)).store(dst.add(i * L::BYTES));
@@ -90,7 +90,7 @@ impl<L: Lanes> Parallel<L> for Decrypt {
     }
 }
 
-/// What the first `len` bytes at `src` chain to: `previous`, then the blocks before their last.
+/// The blocks that the first `len` bytes at `src` chain to: `previous`, then these blocks except the last.
 ///
 /// # Safety
 /// The CPU has the features of `L`; 16 <= `len` <= `BYTES`, and `src` is readable for `len`.

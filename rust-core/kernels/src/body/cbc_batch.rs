@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! CBC encryption (SP 800-38A section 6.2) of many messages side by side: one chain waits for its
-//! rounds, so that others fill the units.
+//! CBC encryption (SP 800-38A section 6.2) of many messages side by side. While one chain waits for its
+//! rounds, others fill the units.
 
 use super::RoundKeys;
 use crate::lanes::Lanes;
 use crate::{Block, CHAINS, ChainKeys, Chains, Schedule};
 
-/// `R` registers of chains; with `OWN` each chain has its own round keys in `keys`, otherwise all
-/// have those of `schedule`, which tells the rounds either way.
+/// `R` registers of chains. With `OWN` each chain has its own round keys in `keys`; otherwise all use those
+/// of `schedule`. `schedule` gives the number of rounds in both cases.
 ///
 /// # Safety
 /// The contract of the entry points.

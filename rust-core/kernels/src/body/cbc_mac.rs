@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! CBC-MAC, the chain of CCM (SP 800-38C section 6.1, steps 2 to 4) and of CMAC (SP 800-38B section
-//! 6.2): CBC whose ciphertext nobody sees. As in CBC the xor with the next block and the first round
-//! key is folded into the last round key, so that the rounds' latency is all that is left.
+//! CBC-MAC, the chain of CCM (SP 800-38C section 6.1, steps 2 to 4) and of CMAC (SP 800-38B section 6.2): CBC
+//! with an unpublished ciphertext. As in CBC, the xor with the next block and the first round key is folded
+//! into the last round key. So only the rounds' latency remains.
 
 use super::RoundKeys;
 use crate::lanes::{Lanes, Xmm};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The text of CCM (SP 800-38C sections 6.1 and 6.2): counter mode, and CBC-MAC of the plaintext, in
-//! one pass.
+//! The text of CCM (SP 800-38C sections 6.1 and 6.2): counter mode, and CBC-MAC of the plaintext, in one
+//! pass.
 //!
-//! The MAC is one chain, bound by the latency of its rounds. With each block of the chain a keystream
-//! block goes through its rounds, and costs nothing. It is that of the next block of text. So the
-//! plaintext of a decryption is there when the chain takes it in, folded into its last round key.
+//! The MAC is one chain, bound by the latency of its rounds. With each block of the chain a keystream block
+//! goes through its rounds, at no cost. It is the keystream of the next block of text. So in a decryption the
+//! plaintext is ready when the chain takes it in, folded into its last round key.
 
 use super::RoundKeys;
 use super::ctr::Counter;
@@ -35,7 +35,7 @@ pub(crate) unsafe fn ccm<const ENCRYPT: bool>(
         let mut left = len;
         let mut key = [counter()];
         keys.rounds_from(&mut key, 1);
-        // On their way: a block of the chain, and the keystream for the next text.
+        // In flight: a block of the chain, and the keystream for the next text.
         let mut x = [Xmm::broadcast(mac), key[0]];
         let transform = |key: Xmm, src: *const u8, dst: *mut u8| {
             let text = Xmm::load(src);

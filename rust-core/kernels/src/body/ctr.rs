@@ -6,17 +6,17 @@ use super::{MANY, Parallel, RoundKeys};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, Schedule};
 
-/// The counter blocks of the registers to come.
+/// The counter blocks of the next registers.
 ///
-/// Adding to a big-endian counter takes a byte reversal of each block, unless no carry leaves its
-/// last byte: then one addition does. In the bulk loops that is so for most registers, and `low`
-/// tells. Of a secret counter `low` is always 255, as if each register had a carry.
+/// To add to a big-endian counter takes a byte reversal of each block, unless no carry leaves its last byte:
+/// then one addition does. `low` tells which. In the bulk loops most registers have no carry. For a secret
+/// counter `low` is always 255, as if each register had a carry.
 #[derive(Clone, Copy)]
 pub(super) struct Counter<L: Lanes> {
     next: L,
     /// The last byte of the next counter block; or 255.
     low: u32,
-    /// What of a number of blocks is added to `low`: all, or nothing.
+    /// Selects how much of a number of blocks is added to `low`: all, or nothing.
     mask: u32,
 }
 
@@ -44,7 +44,7 @@ impl<L: Lanes> Counter<L> {
         let mut x = [self.next; N];
         let blocks = L::BLOCKS as u32;
         let taken = N as u32 * blocks;
-        // Fewer registers do without this way: it would be 0.7 KB more text.
+        // Fewer registers do not use this: it would be 0.7 KB more text.
         if N >= MANY && self.low + taken + blocks <= 256 {
             for (i, x) in x.iter_mut().enumerate().skip(1) {
                 *x = x.count_within_byte(i as u32 * blocks);
@@ -52,8 +52,8 @@ impl<L: Lanes> Counter<L> {
             self.next = self.next.count_within_byte(taken);
             self.low += taken;
         } else {
-            // Many are made each from the one before. Otherwise the compiler would keep a register for each
-            // of the numbers, and have none left for what every call needs.
+            // With many registers each counter is made from the one before. Otherwise the compiler would keep
+            // a register for each of the numbers, and have none for what every call needs.
             let first = self.next.swap_bytes();
             let mut next = first;
             for (i, x) in x.iter_mut().enumerate().skip(1) {
@@ -67,7 +67,7 @@ impl<L: Lanes> Counter<L> {
         x
     }
 
-    /// The counter after so many blocks.
+    /// The counter after `blocks` blocks.
     #[inline(always)]
     pub(super) fn after(&self, blocks: usize) -> Self {
         let next = self.next.swap_bytes().count(blocks as u32).swap_bytes();
@@ -104,7 +104,7 @@ impl<L: Lanes> Ctr<L> {
         unsafe { Self { keys: RoundKeys::new(schedule), counter: Counter::new(ctr, false) } }
     }
 
-    /// One register, which comes after so many blocks yet to be processed.
+    /// One register, which comes after `blocks` blocks that are not processed yet.
     ///
     /// # Safety
     /// The CPU has the features of `L`.
@@ -141,7 +141,7 @@ impl<L: Lanes> Parallel<L> for Ctr<L> {
     }
 }
 
-/// The last round with the text added to its key, which takes the addition out of the chain.
+/// The last round, with the text added to its key. That takes the addition out of the chain.
 ///
 /// # Safety
 /// The CPU has the features of `L`; `src` is readable and `dst` writable for `N * BYTES`, equal or

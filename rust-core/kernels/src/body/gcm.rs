@@ -2,8 +2,8 @@
 //! Galois/counter mode (SP 800-38D section 7): counter mode and GHASH of the ciphertext in one
 //! pass, and the tag.
 //!
-//! GHASH needs ciphertext. So the two directions interleave cipher and hash differently; T1 is the first
-//! turn of eight registers:
+//! GHASH needs ciphertext. So the two directions interleave cipher and hash differently. T1 is the first turn
+//! of eight registers:
 //!
 //! ```text
 //!                        lap 1    lap 2    lap 3
@@ -21,13 +21,13 @@ use super::{Parallel, RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, CounterBlock, Piece, Powers, Schedule, Tag};
 
-/// Registers of a short turn. Derived: a packet of 1420 bytes in five fragments has 284 in each, and so five
-/// registers of `vaes512`. Measured: such packets are faster than with full turns alone (Zen 5,
+/// Registers of a short turn. Derived: a packet of 1420 bytes in five fragments has 284 bytes in each, so
+/// five registers of `vaes512`. Measured: such packets are faster than with full turns alone (Zen 5,
 /// `make consumers ARGS="--only ipsec"`).
 const SHORT_TURN: usize = 5;
 
-/// One lap of the bulk loop: hashes the eight registers at `hashed`. Returns the hash, and eight registers
-/// that lack only the last round to be keystream.
+/// One lap of the bulk loop: hashes the eight registers at `hashed`. Returns the hash, and eight registers of
+/// keystream that lack only the last round.
 ///
 /// # Safety
 /// The CPU has the features of `L`; `powers` is readable, and `hashed` for eight registers.
@@ -49,7 +49,7 @@ unsafe fn encipher_and_hash_turn<L: Lanes>(
         unrolled!(I in 0 1 2 3 4 5 6 7 {
             hash.add::<I>();
             mode.keys.round(&mut x, I + 1);
-            // In pairs, so that two products are added by one VPTERNLOG.
+            // In pairs, so that one VPTERNLOG adds two products.
             if I % 2 == 1 {
                 x = x.map(L::pin);
                 hash.pin();
@@ -64,10 +64,10 @@ unsafe fn encipher_and_hash_turn<L: Lanes>(
 ///
 /// 1. Multiplies `y` by H, if `multiply`.
 /// 2. Transforms and hashes each piece. Nothing is gathered. Each piece of a split block enciphers that
-///    block's counter again. GHASH is linear, so the block's part of the hash is the sum of its pieces, each
-///    with zeros around it.
+///    block's counter again. GHASH is linear, so the block's part of the hash is the sum of its pieces,
+///    each with zeros around it.
 /// 3. Advances the counter.
-/// 4. Makes the tag of the hash, if there is a `tag`.
+/// 4. If there is a `tag`, turns the hash into the tag.
 ///
 /// # Safety
 /// The contract of the entry points.
@@ -91,9 +91,9 @@ pub(crate) unsafe fn transform_part<L: Lanes>(
             sum = multiply_by_h(sum, powers);
         }
         let mut left = len;
-        // The next byte is number `place` of its block, and `blocks` blocks come before that block. The
-        // counters of each piece are made from the first: from those before they would come through memory,
-        // one piece after the other.
+        // The next byte is byte `place` of its block, and `blocks` blocks precede that block. The counters of
+        // each piece are made from the first counter. Made from those of the piece before, they would come
+        // through memory, one piece after the other.
         let (mut blocks, mut place) = (0, 0);
         let (ctr, secret) = (&raw mut (*ctr).block, (*ctr).secret);
         let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::new(ctr, secret));
@@ -102,7 +102,8 @@ pub(crate) unsafe fn transform_part<L: Lanes>(
             text = text.add(1);
             let mut n = len.min(left);
             left -= n;
-            // With masks, one turn takes the split block too, if bytes follow it and all are less than a turn.
+            // With masks, one turn takes the split block too, if bytes follow it and all these bytes are less
+            // than a turn.
             let merges = L::MASKS && (17..TURN * L::BYTES).contains(&(place + n));
             if place > 0 && n > 0 && !merges {
                 let here = n.min(16 - place);
@@ -158,10 +159,11 @@ unsafe fn multiply_by_h(x: Xmm, powers: *const Powers) -> Xmm {
     }
 }
 
-/// The bytes of a piece that are in one block, which began in an earlier piece: `n` from place `place` on.
+/// The bytes of a piece that belong to a block that began in an earlier piece: `n` bytes from place `place`
+/// on.
 ///
 /// # Safety
-/// As [`transform_piece`], for these bytes, which are all in the block.
+/// As [`transform_piece`], for these bytes, which all lie in the block.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "as the entry points")]
 unsafe fn transform_inside_block<L: Lanes>(
@@ -189,11 +191,11 @@ unsafe fn transform_inside_block<L: Lanes>(
 
 /// `n` bytes of a piece, from place `place` of a block on. The last block may be partial.
 ///
-/// There are two algorithms: one for full turns, and one for the rest, which is less than a turn. Registers
-/// without masks have another one for the rest (`transform_rest`).
+/// There are two algorithms: one for full turns, and one for the rest, which is less than a turn. Without
+/// masks the rest has another algorithm (`transform_rest`).
 ///
 /// With masks, the rest takes one more turn, short or full. Only its first register and its end have masks.
-/// 150 bytes from place 5 on, in registers of four blocks (`·`: not touched):
+/// The picture shows 150 bytes from place 5 on, in registers of four blocks (`·`: not touched):
 ///
 /// ```text
 ///          lane 0            lane 1            lane 2            lane 3
@@ -203,11 +205,11 @@ unsafe fn transform_inside_block<L: Lanes>(
 /// ```
 ///
 /// The hash so far enters at lane 0 of the first register. If `place` is not 0, the first block began in an
-/// earlier piece. Then that beginning is in the hash already, multiplied by H, and the hash enters at lane 1.
+/// earlier piece. Then the hash already has that beginning, multiplied by H, and enters at lane 1.
 ///
 /// # Safety
-/// The CPU has the features of `L`; `powers` and `src` are readable and `dst` is writable for the
-/// bytes, equal or disjoint. `place` is 0, or registers have masks, the bytes end after the first block, and
+/// The CPU has the features of `L`. `powers` and `src` are readable and `dst` is writable for the bytes,
+/// equal or disjoint. `place` is 0; or registers have masks, the bytes end after the first block, and
 /// `place + n` is less than a turn.
 #[inline(always)]
 unsafe fn transform_piece<L: Lanes>(
@@ -225,7 +227,8 @@ unsafe fn transform_piece<L: Lanes>(
         let (mut src, mut dst) = (src.wrapping_sub(place), dst.wrapping_sub(place));
         let (mut hashed, mut left) = (src, place + n);
         // 1. Full turns. Encryption is one turn ahead of the hash, from the first lap to the last. With masks
-        //    its last turn is hashed while the rest is enciphered; without masks, or rest, at once.
+        //    the last turn is hashed while the rest is enciphered. Without masks, or without a rest, it is
+        //    hashed at once.
         let mut ahead = false;
         if left >= turn {
             ahead = encrypt;
@@ -249,7 +252,7 @@ unsafe fn transform_piece<L: Lanes>(
         if !L::MASKS {
             return transform_rest(mode, powers, sum, src, dst, left, encrypt);
         }
-        // 3. The rest in one more turn. First its keystream, but for the last round.
+        // 3. The rest in one more turn. First its keystream, without the last round.
         let x;
         if ahead {
             (sum, x) = encipher_and_hash_turn(mode, powers, sum, hashed);
@@ -257,7 +260,7 @@ unsafe fn transform_piece<L: Lanes>(
             x = encipher_rest(mode, left);
         }
         let last = mode.keys.last::<L>();
-        // Less than a turn: nothing overflows, as `div_ceil` would have to think.
+        // Less than a turn, so the sum cannot overflow; `div_ceil` would have to provide for that.
         let first = powers_from(powers, (left + 15) >> 4);
         let y = L::place(sum, usize::from(place > 0));
         let mut product = Product::<L>::zero();
@@ -289,11 +292,11 @@ unsafe fn transform_piece<L: Lanes>(
     }
 }
 
-/// The laps of the bulk loop: hashes at `hashed` and transforms at `src` turn by turn, until less than a turn
-/// is left. Returns the hash, and where all of these go on.
+/// The laps of the bulk loop: hashes at `hashed` and transforms at `src`, turn by turn, until less than a
+/// turn is left. Returns the hash, and where `hashed`, `src`, `dst` and `left` are then.
 ///
 /// # Safety
-/// As [`transform_piece`]; `hashed` is `src` itself, or the turn of output before.
+/// As [`transform_piece`]; `hashed` is `src` itself, or the output of the turn before.
 #[inline(always)]
 unsafe fn transform_turns<L: Lanes>(
     mode: &mut Ctr<L>,
@@ -321,10 +324,10 @@ unsafe fn transform_turns<L: Lanes>(
 }
 
 /// The rest of a piece without masks: the end first, then the full registers. The end is hashed from its
-/// register, because what is stored in parts is slow to be read.
+/// register, because it is slow to read again what was stored in parts.
 ///
 /// # Safety
-/// As [`transform_piece`], of `left` bytes: less than a turn, and not none.
+/// As [`transform_piece`], for `left` bytes: less than a turn, and at least one.
 #[inline(always)]
 unsafe fn transform_rest<L: Lanes>(
     mode: &mut Ctr<L>,
@@ -356,8 +359,8 @@ unsafe fn transform_rest<L: Lanes>(
     }
 }
 
-/// Registers for a rest of `left` bytes that lack only the last round to be keystream; those of a short turn
-/// alone, if they are enough.
+/// Registers of keystream for a rest of `left` bytes, which lack only the last round. Only those of a short
+/// turn, if they are enough.
 ///
 /// # Safety
 /// The CPU has the features of `L`.
@@ -374,7 +377,7 @@ unsafe fn encipher_rest<L: Lanes>(mode: &mut Ctr<L>, left: usize) -> [L; TURN] {
     }
 }
 
-/// The last round of a full register. Returns what is hashed of it.
+/// The last round of a full register. Returns the ciphertext, to be hashed.
 ///
 /// # Safety
 /// The CPU has the features of `L`; `src` is readable and `dst` writable for the register, equal or disjoint.
@@ -395,10 +398,10 @@ unsafe fn transform_register<L: Lanes>(
     }
 }
 
-/// The same of its bytes `start..stop`; the others are zeros in what is hashed.
+/// The same for bytes `start..stop` of a register. The other bytes are zeros in what is returned.
 ///
 /// # Safety
-/// As [`transform_register`], for these bytes, which are in the register.
+/// As [`transform_register`], for these bytes, which lie in the register.
 #[inline(always)]
 unsafe fn transform_between<L: Lanes>(
     x: L,
@@ -416,15 +419,15 @@ unsafe fn transform_between<L: Lanes>(
     }
 }
 
-/// That of the two which is hashed. Pinned, so that this is a branch: a decryption does not wait for its
-/// output.
+/// Selects the ciphertext, which is hashed. Pinned, so that this is a branch: a decryption does not wait for
+/// its output.
 #[inline(always)]
 fn ciphertext<L: Lanes>(text: L, out: L, encrypt: bool) -> L {
     if encrypt { out.pin() } else { text.pin() }
 }
 
 /// A whole text and its tag, in tables with more than one block in a register. `bulk` is the table's kernel
-/// for a part of a text: it multiplies `y` and takes all but the end.
+/// for a part of a text. It multiplies `y`, and takes everything except the end.
 ///
 /// # Safety
 /// The contract of the entry points.
@@ -441,7 +444,7 @@ pub(crate) unsafe fn transform_whole<L: Lanes, const ENCRYPT: bool>(
     len: usize,
     bulk: impl FnOnce(*mut CounterBlock, usize),
 ) {
-    // The longest end: lane 0 of its first register is taken.
+    // The longest end. Lane 0 of its first register is not for text.
     let longest_end = 16 * (L::FINISH * L::BLOCKS - 1);
     // SAFETY: the caller's promise; the steps together cover `len` bytes.
     unsafe {
@@ -450,12 +453,13 @@ pub(crate) unsafe fn transform_whole<L: Lanes, const ENCRYPT: bool>(
         let (j0, secret) = (&raw const (*j0).block, (*j0).secret);
         let mut before;
         let mut end = End { keys, powers, j0, before: j0, secret, lengths, src, dst, len };
-        // `y` is yet to be multiplied, as the block before the text.
+        // `y` must still be multiplied, as the block before the text.
         let mut lane = 0;
         if len > longest_end {
             let mut bulk_len = len - len % (TURN * L::BYTES);
             bulk_len += (len - bulk_len).saturating_sub(longest_end).next_multiple_of(L::BYTES);
-            // A copy of all of `j0` would read its last byte and what nobody has written with it, and wait.
+            // A copy of the whole `j0` would read its last byte together with bytes not written with it, and
+            // wait.
             let mut ctr = CounterBlock { block: *j0, secret };
             before = *j0;
             Counter::<L>::advance(&raw mut ctr.block, 1);
@@ -482,14 +486,14 @@ pub(crate) unsafe fn transform_whole<L: Lanes, const ENCRYPT: bool>(
     }
 }
 
-/// The last bytes of a text, and what ends its message.
+/// The last bytes of a text, and the end of its message.
 struct End {
     keys: RoundKeys<true>,
     powers: *const Powers,
     j0: *const Block,
-    /// The counter block before that of the first byte.
+    /// The counter block before the one of the first byte.
     before: *const Block,
-    /// Whether the counter tells of H.
+    /// Whether the counter reveals H.
     secret: bool,
     /// The length block, as an integer.
     lengths: Xmm,
@@ -499,8 +503,8 @@ struct End {
 }
 
 impl End {
-    /// [`finish`](Self::finish) of a whole text of at most one block: in registers of one block, of which
-    /// none has to be folded. Measured: 118 cycles, not 130 (Zen 5, `make bench`).
+    /// [`finish`](Self::finish) for a whole text of at most one block. It uses registers of one block, which
+    /// need no fold. Measured: 118 cycles, not 130 (Zen 5, `make bench`).
     ///
     /// # Safety
     /// The contract of the entry points.
@@ -525,9 +529,10 @@ impl End {
         }
     }
 
-    /// Transforms and hashes them, and returns the tag: `N` registers all in flight, one reduction, nothing
-    /// in memory but the output. The text begins at lane 1. Lane 0 makes E(K, J0), which needs a place in the
-    /// cipher and leaves one free in the hash. A text of n = 9 blocks in registers of four, `N` = 3:
+    /// Transforms and hashes the bytes, and returns the tag. All `N` registers are in flight, there is one
+    /// reduction, and only the output is in memory. The text begins at lane 1. Lane 0 makes E(K, J0): that
+    /// takes a lane of the cipher, and leaves that lane free in the hash. A text of n = 9 blocks in registers
+    /// of four, `N` = 3:
     ///
     /// ```text
     ///             x[0]                        x[1]                 x[2]
@@ -538,12 +543,12 @@ impl End {
     ///  times H^   n+2       n+1   n     n-1   ...                  3    2    -  -    lengths: 1
     /// ```
     ///
-    /// `before` is the counter before c: J0 itself, if there was no bulk. Then the caller gives `y` in lane 0,
-    /// as a block that is not multiplied yet (the last one of the AAD). After a bulk `y` is the hash so far.
-    /// Then the caller gives it in lane 1, where C1 is added to it.
+    /// `before` is the counter before c. It is J0 itself if there was no bulk. Then the caller gives `y` in
+    /// lane 0, as a block that is not multiplied yet (the last one of the AAD). After a bulk `y` is the hash
+    /// so far. Then the caller gives it in lane 1, where C1 is added to it.
     ///
     /// # Safety
-    /// The contract of the entry points; the text, and one block more, end in register `N`.
+    /// The contract of the entry points; the text and one more block end in register `N`.
     #[inline(always)]
     unsafe fn finish<L: Lanes, const N: usize, const ENCRYPT: bool>(&self, y: L) -> Xmm {
         let &Self { keys, powers, j0, before, secret, lengths, len, .. } = self;
@@ -579,8 +584,8 @@ impl End {
     }
 }
 
-/// The last round of a register, for its bytes before `stop`, without the first block if `SKIP`. Returns the
-/// output, and what is hashed.
+/// The last round of a register, for its bytes before `stop`; if `SKIP`, without the first block. Returns the
+/// output, and the bytes to hash.
 ///
 /// # Safety
 /// As [`Lanes::load_before`] and [`Lanes::store_before`].
@@ -601,7 +606,7 @@ unsafe fn transform_before<L: Lanes, const SKIP: bool, const ENCRYPT: bool>(
     }
 }
 
-/// The length block (step 5), as an integer: bits, the additional data first.
+/// The length block (step 5), as an integer. It counts bits; the additional data comes first.
 ///
 /// # Safety
 /// The CPU has the features of `Xmm`.

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! GHASH (SP 800-38D section 6.4) by carry-less multiplication, and the powers of its subkey.
 //!
-//! An accumulator is kept byte-reversed, as an integer whose bit 127 is the coefficient of x^0.
-//! The carry-less product of two such integers comes out one bit too low; the powers carry the
-//! missing shift (see [`Powers`]). Products of up to [`POWERS`] blocks are summed, each with its
-//! own power, and reduced once: Y' = (Y + X1)·H^n + X2·H^(n-1) + … + Xn·H.
+//! An accumulator is kept byte-reversed, as an integer whose bit 127 is the coefficient of x^0. The
+//! carry-less product of two such integers is one bit too low. The powers contain the missing shift (see
+//! [`Powers`]). Products of up to [`POWERS`] blocks, each with its own power, are summed and reduced once:
+//! Y' = (Y + X1)·H^n + X2·H^(n-1) + … + Xn·H.
 
 use super::{RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, COMMON_POWERS, POWERS, Powers, Schedule, mid_of};
 
-/// Registers that are hashed with one reduction in bulk. Derived: of 16 vector registers, eight have a turn's
-/// cipher state, three the sums of products, and two or three a product; the powers and keys come from memory.
-/// And [`POWERS`] has powers for eight of the widest registers.
+/// Registers that bulk hashes with one reduction. Derived: of 16 vector registers, eight hold a turn's cipher
+/// state, three the sums of products, and two or three a product. The powers and keys come from memory.
+/// [`POWERS`] is enough for eight of the widest registers.
 pub(super) const TURN: usize = 8;
 
 /// An unreduced sum of 256-bit products: `lo` + `mid`·2^64 + `hi`·2^128.
 ///
-/// [`add`](Self::add) is the schoolbook's four products: fewest steps in a row, for the few blocks
-/// of a rest. In bulk Karatsuba's three win ([`TurnHash`]), 0.41 cycles per byte of GHASH to 0.61 on
-/// Zen 5, which begins a PCLMULQDQ every second cycle.
+/// [`add`](Self::add) makes the four schoolbook products: the fewest steps in a row, for the few blocks of a
+/// rest. In bulk the three products of Karatsuba win ([`TurnHash`]): 0.41 cycles per byte of GHASH, not 0.61,
+/// on Zen 5, which begins a PCLMULQDQ every second cycle.
 #[derive(Clone, Copy)]
 pub(super) struct Product<L: Lanes> {
     lo: L,
@@ -36,7 +36,7 @@ impl<L: Lanes> Product<L> {
         unsafe { Self { lo: L::zero(), mid: L::zero(), hi: L::zero() } }
     }
 
-    /// Adds `x` times the powers that begin with H^n, n = `left`; `x` as integers.
+    /// Adds `x` times the powers from H^n on, n = `left`; `x` as integers.
     ///
     /// # Safety
     /// `powers` is readable, `left` <= [`POWERS`].
@@ -46,7 +46,7 @@ impl<L: Lanes> Product<L> {
         unsafe { self.add_at(x, powers_from(powers, left), 0) }
     }
 
-    /// Adds `x` times the powers of register `i` from `first` on; `x` as integers.
+    /// Adds `x` times the powers of register `i`, counted from `first`; `x` as integers.
     ///
     /// # Safety
     /// That register begins in [`Powers::pow`], which is readable.
@@ -58,7 +58,7 @@ impl<L: Lanes> Product<L> {
         self.add_product(x, h);
     }
 
-    /// Adds `x` times `h`, each.
+    /// Adds to each block `x` times `h`.
     #[inline(always)]
     fn add_product(&mut self, x: L, h: L) {
         self.lo = self.lo.xor(x.clmul::<0x00>(h));
@@ -68,8 +68,8 @@ impl<L: Lanes> Product<L> {
 
     /// The sum modulo x^128 + x^7 + x^2 + x + 1.
     ///
-    /// Twice the lowest 64 bits (the highest powers of x) are multiplied by the polynomial and
-    /// fall away; bit-reversed it is 2^128 + 0xc2·2^120 + 1.
+    /// Twice, the lowest 64 bits (the highest powers of x) are multiplied by the polynomial and cancel.
+    /// Bit-reversed, the polynomial is 2^128 + 0xc2·2^120 + 1.
     ///
     /// # Safety
     /// The CPU has the features of `L`.
@@ -79,7 +79,7 @@ impl<L: Lanes> Product<L> {
         unsafe { self.reduce_each() }.fold()
     }
 
-    /// As [`reduce`](Self::reduce), but the sum of each place of a register by itself.
+    /// As [`reduce`](Self::reduce), but with a sum for each lane.
     ///
     /// # Safety
     /// The CPU has the features of `L`.
@@ -93,7 +93,7 @@ impl<L: Lanes> Product<L> {
     }
 }
 
-/// The powers that begin with H^n, n = `left`.
+/// The powers from H^n on, n = `left`.
 ///
 /// # Safety
 /// `powers` is readable, `left` <= [`POWERS`].
@@ -103,10 +103,10 @@ pub(super) unsafe fn powers_from(powers: *const Powers, left: usize) -> *const B
     unsafe { (&raw const (*powers).pow).cast::<Block>().add(POWERS - left) }
 }
 
-/// The polynomial but for its highest and lowest terms, as an integer: 0xc2·2^56.
+/// The polynomial without its highest and lowest terms, as an integer: 0xc2·2^56.
 const POLYNOMIAL: Block = Block([0, 0, 0, 0, 0, 0, 0, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0]);
 
-/// The sum over [`TURN`] registers, taken one at a time, by Karatsuba.
+/// The sum over [`TURN`] registers by Karatsuba, one register at a time.
 pub(super) struct TurnHash<L: Lanes> {
     sum: [L; 3],
     y: Xmm,
@@ -171,8 +171,8 @@ pub(super) unsafe fn hash_turn<L: Lanes>(powers: *const Powers, y: Xmm, src: *co
     }
 }
 
-/// Absorbs the rest of a text, `len` bytes: less than a turn, and not none. The full registers are at `src`,
-/// and `end` has the bytes after them.
+/// Absorbs the rest of a text, `len` bytes: less than a turn, and at least one. The full registers are at
+/// `src`; `end` has the bytes after them.
 ///
 /// # Safety
 /// The CPU has the features of `L`; `powers` is readable, and `src` for the full registers.
@@ -229,8 +229,8 @@ pub(crate) unsafe fn ghash<L: Lanes>(
     }
 }
 
-/// H and its powers up to H^`N`, by doubling: H^(m+1)..H^2m are H^m times H^1..H^m, so that only
-/// log2(N) products follow each other.
+/// H and its powers up to H^`N`, by doubling: H^(m+1)..H^2m are H^m times H^1..H^m. So only log2(N) products
+/// depend on each other.
 ///
 /// # Safety
 /// The contract of the entry points.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Key expansion (FIPS 197 sections 5.2 and 5.3.5) without tables: SubWord is a last round of the
-//! cipher on four equal columns.
+//! Key expansion (FIPS 197 sections 5.2 and 5.3.5) without tables: SubWord is a last round of the cipher on
+//! four equal columns.
 
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, MAX_ROUNDS, Schedule};
@@ -57,8 +57,8 @@ unsafe fn expand_128(enc: *mut Block, key: *const u8) -> usize {
     }
 }
 
-/// Six words a lap: four in a register, two in the low half of another, stored one after the
-/// other across the borders of the round keys.
+/// Six words a lap: four in a register, and two in the low half of another. They are stored one after the
+/// other, across the borders of the round keys.
 ///
 /// # Safety
 /// The CPU has AES-NI; `enc` is writable for 13 blocks, `key` readable for 24 bytes.

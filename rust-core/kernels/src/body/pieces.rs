@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Texts in pieces for modes that need a block as a whole: what a cut goes through is put together, and
-//! taken apart, in a register.
+//! Texts in pieces, for modes that need each block whole. A split block is put together, and taken apart, in
+//! a register.
 
 use core::arch::asm;
 
@@ -13,10 +13,10 @@ use crate::{Block, BlockMode, Piece, Schedule};
 /// `make consumers`).
 const LONG: usize = 144;
 
-/// A text in pieces, cut anywhere. A long run goes to `run`. The rest goes in steps of up to `N` - 2 full
-/// registers from one piece, and one register after them that cuts may go through. All are in flight
-/// together, and no byte is loaded twice. A step in registers of four blocks, `N` = 4, where piece A has two
-/// full registers and 22 bytes, piece B 9 bytes, and piece C more than the step needs:
+/// A text in pieces, cut anywhere. A long run goes to `run`. The rest goes in steps. A step has up to `N` - 2
+/// full registers from one piece, and after them one register that cuts may go through. All are in flight
+/// together, and no byte is loaded twice. The picture shows a step in registers of four blocks, `N` = 4.
+/// Piece A has two full registers and 22 bytes, piece B 9 bytes, and piece C more than the step needs:
 ///
 /// ```text
 ///          lane 0            lane 1            lane 2            lane 3
@@ -26,11 +26,11 @@ const LONG: usize = 144;
 ///  x[3]    AAAAAAAAAAAAAAAA  AAAAAABBBBBBBBBC  CCCCCCCCCCCCCCCC  CCCCCCCCCCCCCCCC
 /// ```
 ///
-/// Full registers are flush right: if the piece has only one, it is x[2], and x[1] is a copy of x[0]. The end
-/// of the text is flush right in the same way, by blocks. So `x[N - 1].last()` is always what the next step
-/// chains to; its last block may be partial.
+/// Full registers are right-aligned: if the piece has only one, it is `x[2]`, and `x[1]` is a copy of
+/// `x[0]`. The end of the text is right-aligned in the same way, by blocks. So `x[N - 1].last()` is always
+/// the block that the next step chains to. That last block may be partial.
 ///
-/// The modes that are serial only where `SERIAL`, which is for registers of one block.
+/// Serial modes need `SERIAL`, which is for registers of one block.
 ///
 /// # Safety
 /// The contract of the entry points.
@@ -54,7 +54,7 @@ pub(crate) unsafe fn transform<L: Lanes, const N: usize, const SERIAL: bool>(
             source.settle();
             let here = source.here(left) & !(L::BYTES - 1);
             if here > LONG * (N - 2) {
-                // The step with the cut takes what costs nothing in it.
+                // The step with the cut gets the full registers that cost it nothing.
                 let len = here - N.saturating_sub(3) * L::BYTES;
                 run(source.take(len));
                 left -= len;
@@ -98,8 +98,8 @@ pub(crate) unsafe fn transform<L: Lanes, const N: usize, const SERIAL: bool>(
     }
 }
 
-/// The registers of a step: `state`, the `full` bytes before `src`, and bytes `place..stop` of the register
-/// that cuts may go through, which is also returned alone. `source` goes on after them.
+/// The registers of a step: `state`, the `full` bytes before `src`, and bytes `place..stop` of the cut
+/// register, which cuts may go through. That register is also returned alone. `source` advances past them.
 ///
 /// # Safety
 /// As [`transform`].
@@ -128,7 +128,7 @@ unsafe fn gather<L: Lanes, const N: usize>(
     }
 }
 
-/// The same number. The compiler does not know that: it would keep a flag of each comparison on the stack.
+/// Returns `n`, hidden from the compiler: otherwise it would keep a flag of each comparison on the stack.
 #[inline(always)]
 fn hidden(mut n: usize) -> usize {
     // SAFETY: no instruction.
@@ -136,8 +136,8 @@ fn hidden(mut n: usize) -> usize {
     n
 }
 
-/// What the cipher is applied to (`out`, at first the text `x`), and what is added afterwards (`add`, at first
-/// zero). Advances the `state` of the modes that know the next one already.
+/// The input of the cipher (`out`, at first the text `x`), and what is added to its output (`add`, at first
+/// zero). Advances `state` in the modes that already know the next one.
 ///
 /// | mode | the cipher's input | added to its output | the next state |
 /// |---|---|---|---|
@@ -206,9 +206,9 @@ unsafe fn cipher_mode<L: Lanes, const N: usize>(
     }
 }
 
-/// Advances what waits for a block: `state` to the block that CBC encryption wrote, and `mac` over the
-/// plaintext of CCM, or the text of CBC-MAC. `text` is the block that came in, `out` the one that goes out,
-/// and `len` its bytes.
+/// Advances the state that depends on the block: `state` to the block that CBC encryption wrote, and `mac`
+/// over the plaintext of CCM or the text of CBC-MAC. `text` is the block that came in, `out` the block that
+/// goes out, and `len` the number of its bytes.
 ///
 /// # Safety
 /// As [`transform`].
@@ -239,7 +239,7 @@ unsafe fn chain(
     }
 }
 
-/// Stores the registers of a step where [`gather`] has loaded them from.
+/// Stores the registers of a step at the places that [`gather`] loaded them from.
 ///
 /// # Safety
 /// As [`transform`].
@@ -264,8 +264,8 @@ unsafe fn scatter<L: Lanes, const N: usize>(
     }
 }
 
-/// Enciphers or deciphers each register of `x` except the first, and adds that of `add`. If `N` > 3, x[1] only
-/// if `all`: pieces of a packet are often too short for it.
+/// Enciphers or deciphers each register of `x` except the first, and adds the same register of `add`.
+/// If `N > 3`, `x[1]` only if `all`: pieces of a packet are often too short for it.
 ///
 /// # Safety
 /// The CPU has the features of `L`.
@@ -293,24 +293,24 @@ unsafe fn cipher<L: Lanes, const N: usize, const ENCRYPT: bool>(
     }
 }
 
-/// Where a text goes on, in its source or in its destination.
+/// A position in a text, in its source or in its destination.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor {
     at: *mut u8,
-    /// Bytes there, up to the end of their piece.
+    /// Bytes from there to the end of their piece.
     here: usize,
     /// The pieces after that one.
     next: *const Piece,
 }
 
 impl Cursor {
-    /// All of a text, in its source.
+    /// A whole text, in its source.
     #[inline(always)]
     pub(super) fn new(text: *const Piece) -> Self {
         Self { at: core::ptr::null_mut(), here: 0, next: text }
     }
 
-    /// Goes to the next byte's piece.
+    /// Goes to the piece of the next byte.
     ///
     /// # Safety
     /// This is in the source, and there is a next byte.
@@ -322,7 +322,7 @@ impl Cursor {
         }
     }
 
-    /// Goes to the beginning of the next piece, in its destination if `OUT`.
+    /// Goes to the beginning of the next piece; in its destination, if `OUT`.
     ///
     /// # Safety
     /// There is one.
@@ -335,13 +335,13 @@ impl Cursor {
         self.next = self.next.wrapping_add(1);
     }
 
-    /// The bytes in this piece, at most `most`.
+    /// How many bytes are left in this piece, at most `most`.
     #[inline(always)]
     pub(super) fn here(&self, most: usize) -> usize {
         self.here.min(most)
     }
 
-    /// The next `len` bytes, which are in this piece; goes on after them.
+    /// The next `len` bytes, which are in this piece. Advances past them.
     ///
     /// # Safety
     /// This is in the source.
@@ -362,11 +362,11 @@ impl Cursor {
         Self { at: dst, ..self }
     }
 
-    /// Gives the next bytes that fill a register from `place` to `stop` to `each`, by pieces: where the
-    /// register would begin, and which of its bytes there are. Goes on after them.
+    /// Passes the next bytes, which fill a register from `place` to `stop`, to `each`, piece by piece: the
+    /// address where the register would begin, and which of its bytes the piece has. Advances past them.
     ///
     /// # Safety
-    /// They are there; `OUT` tells whether this is in the destination.
+    /// The bytes exist; `OUT` tells whether this is in the destination.
     #[inline(always)]
     pub(super) unsafe fn by_pieces<L: Lanes, const OUT: bool>(
         &mut self,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One block in an xmm register: AES-NI, SSSE3, SSE4.1 and PCLMULQDQ.
 //!
-//! In addition to [`Lanes`] it has what is done with one block at a time in every table: key expansion,
+//! In addition to [`Lanes`] it has the operations that every table does one block at a time: key expansion,
 //! hash accumulators and counter blocks.
 
 use core::{
@@ -16,8 +16,8 @@ use crate::{Block, POWERS, Powers, types::mid_of};
 #[repr(transparent)]
 pub(crate) struct Xmm(pub(super) __m128i);
 
-// Common to the blocks below that only compute: the value that is operated on exists, so the CPU
-// has the features (the invariant of `Lanes`).
+// For the blocks below that only compute: the operand exists, so the CPU has the features (the invariant of
+// `Lanes`).
 
 impl Lanes for Xmm {
     const BLOCKS: usize = 1;
@@ -53,7 +53,7 @@ impl Lanes for Xmm {
                 let tail = src.add(stop - 4).cast::<u32>().read_unaligned();
                 u128::from(u64::from(head) | u64::from(tail) << (8 * (stop - 4)))
             } else {
-                // Byte by byte from the last, each of which moves up the ones after it.
+                // From the last byte to the first. Each one shifts the bytes after it up.
                 let mut bytes = u32::from(*src.add(stop - 1));
                 if stop > 2 {
                     bytes = bytes << 8 | u32::from(*src.add(1));
@@ -226,10 +226,10 @@ impl Lanes for Xmm {
         Self(x): Self,
         powers: *const Powers,
     ) -> [Self; 3] {
-        // In assembler for its memory operands and for its order: out of the intrinsics LLVM makes
-        // separate loads, and reorders until cipher state is spilled: 0.56 to 0.58 cycles per byte
-        // of AES-128-GCM on Zen 5, this 0.52.
-        // SAFETY: reads register `I` of the powers only, of which the caller says that it exists.
+        // Assembler, for its memory operands and its order. From intrinsics LLVM makes separate loads, and
+        // reorders until cipher state is spilled: 0.56 to 0.58 cycles per byte of AES-128-GCM on Zen 5, where
+        // this takes 0.52.
+        // SAFETY: reads only register `I` of the powers, which exists by the caller's promise.
         unsafe {
             asm!(
                 "movdqa {low}, {x}",
@@ -309,7 +309,7 @@ impl Xmm {
         }
     }
 
-    /// The low half from memory, the high one zero.
+    /// The low half from memory; the high half is zero.
     ///
     /// # Safety
     /// The CPU has the table's features, and `src` is readable for 8 bytes.
@@ -344,11 +344,11 @@ impl Xmm {
         }
     }
 
-    /// SubWord(RotWord(word `WORD`)), or SubWord alone where not `ROTATE`, xored with the round
-    /// constant, in all four words; `rcon` has it in all four words too.
+    /// SubWord(RotWord(word `WORD`)), or SubWord alone if not `ROTATE`, xored with the round constant. All
+    /// four words of the result are equal; all four words of `rcon` are too.
     ///
-    /// With four equal columns ShiftRows changes nothing, so that the last round of the cipher is
-    /// SubWord of each: no table, and less latency than AESKEYGENASSIST.
+    /// With four equal columns ShiftRows changes nothing, so the last round of the cipher is SubWord of each
+    /// column. It needs no table, and has less latency than AESKEYGENASSIST.
     #[inline(always)]
     pub(crate) fn sub_word<const WORD: i32, const ROTATE: bool>(self, rcon: Self) -> Self {
         // SAFETY: see above.
@@ -360,15 +360,15 @@ impl Xmm {
         }
     }
 
-    /// All four words the last one of this.
+    /// The last word, four times.
     #[inline(always)]
     pub(crate) fn last_word(self) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm_shuffle_epi32::<0b11_11_11_11>(self.0)) }
     }
 
-    /// Multiplication by the polynomial's variable, where bit i is the coefficient of x^i, modulo
-    /// x^128 + x^127 + x^126 + x^121 + 1; without a branch on the bit that leaves.
+    /// Multiplication by x modulo x^128 + x^127 + x^126 + x^121 + 1, where bit i is the coefficient of x^i.
+    /// There is no branch on the bit that leaves.
     #[inline(always)]
     pub(crate) fn shift_left_reduced(self) -> Self {
         let (value, out) = (self.to_u128() << 1, self.to_u128() >> 127);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Two blocks in a ymm register: AVX2, VAES and VPCLMULQDQ.
 //!
-//! Parts of a register are put together of parts of its two blocks.
+//! Partial registers are made from their two blocks, each full or partial.
 
 use core::arch::{asm, x86_64::*};
 use core::mem::offset_of;
@@ -18,8 +18,8 @@ const PLACES: __m256i =
     // SAFETY: bytes.
     unsafe { core::mem::transmute::<[u32; 8], __m256i>([0, 0, 0, 0, 0, 0, 0, 1 << 24]) };
 
-// Common to the blocks below that only compute: the value that is operated on exists, so the CPU
-// has the features (the invariant of `Lanes`).
+// For the blocks below that only compute: the operand exists, so the CPU has the features (the invariant of
+// `Lanes`).
 
 impl Lanes for Ymm {
     const BLOCKS: usize = 2;
@@ -39,7 +39,7 @@ impl Lanes for Ymm {
 
     #[inline(always)]
     unsafe fn load_before<const SKIP: bool>(src: *const u8, stop: usize) -> Self {
-        // SAFETY: the caller's promise; the second block is only looked at where `stop` reaches it.
+        // SAFETY: the caller's promise; the second block is only read where `stop` reaches it.
         unsafe {
             let low = Xmm::load_before::<SKIP>(src, stop.min(16));
             let high = Xmm::load_before::<false>(src.wrapping_add(16), stop.saturating_sub(16));
@@ -176,8 +176,8 @@ impl Lanes for Ymm {
 
     #[inline(always)]
     fn number(self) -> Self {
-        // Of the constant of `number_within_byte`, which pinned is not made another here: a fault in
-        // this rare path's own would not be noticed by a self-test.
+        // Made from the constant of `number_within_byte`. `pin` keeps the compiler from making a second
+        // constant: no self-test would notice a fault in one that only this rare path uses.
         // SAFETY: see above.
         unsafe { Self(_mm256_add_epi32(self.0, Self(PLACES).pin().swap_bytes().0)) }
     }
@@ -262,8 +262,8 @@ impl Ymm {
     }
 }
 
-/// [`Lanes::multiply_add`] in assembler, as in `Xmm` for its memory operands: with intrinsics the
-/// sixteen registers do not suffice.
+/// [`Lanes::multiply_add`] in assembler, as in `Xmm` for its memory operands. With intrinsics the sixteen
+/// registers do not suffice.
 ///
 /// # Safety
 /// As there.
@@ -274,7 +274,7 @@ unsafe fn multiply_add<const I: usize>(
     Ymm(x): Ymm,
     powers: *const Powers,
 ) -> [Ymm; 3] {
-    // SAFETY: reads register `I` of the powers only, of which the caller says that it exists.
+    // SAFETY: reads only register `I` of the powers, which exists by the caller's promise.
     unsafe {
         asm!(
             "vpshufd {both}, {x}, 0x4e",

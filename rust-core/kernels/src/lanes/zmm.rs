@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Four blocks in a zmm register: AVX-512F, BW and VL, VAES, VPCLMULQDQ and BMI2.
 //!
-//! Parts of a register go through masks: what a masked load or store leaves out is not touched, not
-//! even where it cannot be.
+//! Partial registers use masks. Bytes that a mask leaves out are not touched, even if they are not
+//! accessible.
 
 use core::arch::{asm, x86_64::*};
 
@@ -13,7 +13,7 @@ use crate::Block;
 #[repr(transparent)]
 pub(crate) struct Zmm(__m512i);
 
-/// A bit for each byte before `stop`, without the first block's where `SKIP`.
+/// A bit for each byte before `stop`, without those of the first block if `SKIP`.
 #[inline(always)]
 unsafe fn bytes_before<const SKIP: bool>(stop: usize) -> __mmask64 {
     // SAFETY: the caller says that the CPU has the features.
@@ -45,8 +45,8 @@ const PLACES: __m512i =
         ])
     };
 
-// Common to the blocks below that only compute: the value that is operated on exists, so the CPU
-// has the features (the invariant of `Lanes`).
+// For the blocks below that only compute: the operand exists, so the CPU has the features (the invariant of
+// `Lanes`).
 
 impl Lanes for Zmm {
     const BLOCKS: usize = 4;
@@ -79,7 +79,7 @@ impl Lanes for Zmm {
 
     #[inline(always)]
     unsafe fn store_before<const SKIP: bool>(self, dst: *mut u8, stop: usize) {
-        // Full blocks one by one: what a mask has stored is slow to be read again.
+        // Full blocks one by one: it is slow to read again what a mask has stored.
         // SAFETY: the caller's promise; only bytes before `stop` are touched.
         unsafe {
             if !SKIP && stop >= 16 {
@@ -258,8 +258,8 @@ impl Lanes for Zmm {
 
     #[inline(always)]
     fn number(self) -> Self {
-        // Of the constant of `number_within_byte`, which pinned is not made another here: a fault in
-        // this rare path's own would not be noticed by a self-test.
+        // Made from the constant of `number_within_byte`. `pin` keeps the compiler from making a second
+        // constant: no self-test would notice a fault in one that only this rare path uses.
         // SAFETY: see above.
         unsafe { Self(_mm512_add_epi32(self.0, Self(PLACES).pin().swap_bytes().0)) }
     }
