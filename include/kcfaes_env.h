@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The environment: all that the provider asks of the system it runs in.
+ * The environment: everything that the provider asks of the system it runs in.
  *
- * In the kernel kmod/kcfaes_env.c answers, in libkcfaes a few lines over malloc and CPUID. The
- * names are bound by the linker, so that no call to them is indirect.
+ * In the kernel kmod/kcfaes_env.c answers; in libkcfaes a few lines over malloc and CPUID do.
+ * The linker binds the names, so no call to them is indirect.
  *
  * Generated from rust-core/provider/src/env.rs by cargo xtask headers: do not edit.
  */
@@ -57,28 +57,28 @@
 /* BMI2. */
 #define KCFAES_FEATURE_BMI2 (1 << 11)
 
-/* Tables of kernels that are counted apart. */
+/* Tables of kernels that have separate counters. */
 #define KCFAES_TABLES 4
 
-/* Mechanism numbers that are counted apart: KCF's, from 0, some of which are unused. */
+/* Mechanism numbers that have separate counters: KCF's, from 0. Some are unused. */
 #define KCFAES_MECHANISMS 8
 
-/* Results that are counted apart: KCF's CRYPTO_*, from 0. */
+/* Results that have separate counters: KCF's CRYPTO_*, from 0. */
 #define KCFAES_RESULTS 128
 
-/* What the environment keeps while it lends the FPU; lives on the caller's stack. */
+/* What the environment keeps while it lends the FPU. It lives on the caller's stack. */
 typedef struct KCFAES_ALIGNED(16) kcfaes_hold {
     /* The environment's own: how the FPU was taken. */
     uint64_t mode;
     /* The environment's own. */
     uint64_t pad;
-    /* Room for xmm0-15, saved where the FPU is borrowed from an interrupted thread. */
+    /* Room for xmm0-15, saved if the FPU is borrowed from an interrupted thread. */
     uint8_t xmm[16][16];
 } kcfaes_hold;
 
 /*
- * Counters of one CPU. The environment keeps one for each, zero at first, and adds them up; the
- * provider writes those of the CPU that it runs on, without a lock.
+ * Counters of one CPU. The environment keeps one set for each CPU, zero at first, and adds them
+ * up. The provider writes those of the CPU that it runs on, without a lock.
  */
 typedef struct KCFAES_ALIGNED(64) kcfaes_stats {
     /* Calls on data (in one call, a part, an end) that succeeded, by mechanism and table. */
@@ -88,8 +88,8 @@ typedef struct KCFAES_ALIGNED(64) kcfaes_stats {
     /* Calls of any kind that failed, by result. */
     uint64_t failures[KCFAES_RESULTS];
     /*
-     * Ticks of the time stamp counter that the longest FPU hold took, of those that ended because
-     * their budget was spent.
+     * Ticks of the time stamp counter that the longest FPU hold took, of those that ended with
+     * their budget spent.
      */
     uint64_t longest_hold;
 } kcfaes_stats;
@@ -99,7 +99,7 @@ extern "C" {
 #endif /* __cplusplus */
 
 /*
- * Returns size > 0 bytes, aligned to 8 at least, or NULL. With KM_SLEEP it may wait for
+ * Returns size > 0 bytes, aligned to at least 8, or NULL. With KM_SLEEP it may wait for
  * memory, unless it runs in an interrupt.
  */
 void *kcfaes_env_alloc(size_t size, int kmflag);
@@ -107,7 +107,7 @@ void *kcfaes_env_alloc(size_t size, int kmflag);
 /* Gives back what kcfaes_env_alloc returned for this size. */
 void kcfaes_env_free(void *ptr, size_t size);
 
-/* KM_SLEEP or KM_NOSLEEP, as the request allows; it may be NULL. */
+/* KM_SLEEP or KM_NOSLEEP, as req allows; req may be NULL. */
 int kcfaes_env_kmflag(crypto_req_handle_t req);
 
 /* The feature bits of this CPU that the system has enabled; the same at every call. */
@@ -120,18 +120,18 @@ uint32_t kcfaes_env_features(void);
 uint32_t kcfaes_env_signature(void);
 
 /*
- * Non-zero where the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a
+ * Non-zero if the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a
  * thread that is itself inside an FPU section.
  */
 int kcfaes_env_in_interrupt(void);
 
 /*
- * Takes the FPU for the calling thread, which neither sleeps nor allocates until it gives it
- * back. Not nested.
+ * Takes the FPU for the calling thread. The thread neither sleeps nor allocates until it
+ * gives the FPU back. Not nested.
  */
 void kcfaes_env_hold(struct kcfaes_hold *hold);
 
-/* The counters of this CPU, or NULL where nothing is counted. */
+/* The counters of this CPU, or NULL if nothing is counted. */
 struct kcfaes_stats *kcfaes_env_stats(void);
 
 /* Gives back the FPU that kcfaes_env_hold took with this hold. */

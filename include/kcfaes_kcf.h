@@ -42,31 +42,31 @@
 /* State of a provider that takes requests (sys/crypto/spi.h). */
 #define CRYPTO_PROVIDER_READY 0
 
-/* Success (sys/crypto/common.h, as all that follow). */
+/* Success (sys/crypto/common.h, as all results below). */
 #define CRYPTO_SUCCESS 0
 
 /* No memory. */
 #define CRYPTO_HOST_MEMORY 2
 
-/* What should be impossible has happened. */
+/* Something impossible has happened. */
 #define CRYPTO_GENERAL_ERROR 3
 
 /* An argument is wrong. */
 #define CRYPTO_ARGUMENTS_BAD 5
 
-/* The length of the data is not possible. */
+/* The length of the data is impossible. */
 #define CRYPTO_DATA_LEN_RANGE 12
 
-/* The length of the ciphertext is not possible. */
+/* The length of the ciphertext is impossible. */
 #define CRYPTO_ENCRYPTED_DATA_LEN_RANGE 17
 
-/* The length of the key is not possible. */
+/* The length of the key is impossible. */
 #define CRYPTO_KEY_SIZE_RANGE 19
 
 /* The key is not given by value. */
 #define CRYPTO_KEY_TYPE_INCONSISTENT 20
 
-/* The mechanism is not one of this provider's. */
+/* This provider does not have the mechanism. */
 #define CRYPTO_MECHANISM_INVALID 28
 
 /* The mechanism's parameter is wrong. */
@@ -75,7 +75,7 @@
 /* The context was not initialised. */
 #define CRYPTO_OPERATION_NOT_INITIALIZED 32
 
-/* The output has too little room; cd_length says what is needed. */
+/* The output has too little room; cd_length has the room needed. */
 #define CRYPTO_BUFFER_TOO_SMALL 66
 
 /* The tag does not match. */
@@ -115,13 +115,13 @@ typedef struct iovec_t {
 } iovec_t;
 
 /*
- * A list of pieces (sys/uio.h). Only uio_iov, uio_iovcnt and uio_segflg are read, nothing
- * is written.
+ * A list of pieces (sys/uio.h). Only uio_iov, uio_iovcnt and uio_segflg are read;
+ * nothing is written.
  */
 typedef struct uio_t {
     /* The pieces. */
     struct iovec_t *uio_iov;
-    /* How many. */
+    /* The number of pieces. */
     int uio_iovcnt;
     /* lloff_t, not read. */
     int64_t _uio_offset;
@@ -138,8 +138,8 @@ typedef struct uio_t {
 } uio_t;
 
 /*
- * A STREAMS message block (sys/stream.h). Only b_cont, b_rptr and b_wptr are read, nothing
- * is written.
+ * A STREAMS message block (sys/stream.h). Only b_cont, b_rptr and b_wptr are read;
+ * nothing is written.
  */
 typedef struct mblk_t {
     /* Next message of a queue, not read. */
@@ -196,9 +196,9 @@ typedef struct crypto_key_value_t {
     void *cku_v_data;
 } crypto_key_value_t;
 
-/* A key by attributes (sys/crypto/common.h), which this provider refuses. */
+/* A key by attributes (sys/crypto/common.h). This provider refuses it. */
 typedef struct crypto_key_attrs_t {
-    /* How many attributes. */
+    /* The number of attributes. */
     unsigned int cku_a_count;
     /* crypto_object_attribute_t *, not read. */
     void *cku_a_oattr;
@@ -224,14 +224,14 @@ typedef struct crypto_key_t {
 
 /*
  * The framework's context of a multi-part operation (sys/crypto/spi.h). The provider writes
- * cc_provider_private only.
+ * only cc_provider_private.
  */
 typedef struct crypto_ctx_t {
     /* Not read. */
     crypto_provider_handle_t cc_provider;
     /* Not read. */
     crypto_session_id_t cc_session;
-    /* The provider's state; NULL when there is none. */
+    /* The provider's state; NULL if there is none. */
     void *cc_provider_private;
     /* Not read. */
     void *cc_framework_private;
@@ -258,8 +258,8 @@ typedef struct CK_AES_CCM_PARAMS {
     /* Length of the additional authenticated data in bytes. */
     unsigned long ulAuthDataSize;
     /*
-     * Length of the message in bytes: encrypting of the plaintext, decrypting of the ciphertext
-     * with its MAC.
+     * Length of the message in bytes: of the plaintext in an encryption, of the ciphertext with
+     * its MAC in a decryption.
      */
     unsigned long ulDataSize;
     /* The nonce. */
@@ -409,8 +409,8 @@ typedef struct crypto_control_ops_t {
 } crypto_control_ops_t;
 
 /*
- * Number of CKM_AES_ECB in this provider. All are those of the stock provider, which reserves 2 for
- * CBC_PAD.
+ * Number of CKM_AES_ECB in this provider. All these numbers are those of the stock provider,
+ * which reserves 2 for CBC_PAD.
  */
 #define AES_ECB_MECH_INFO_TYPE 0
 

@@ -22,8 +22,8 @@
 #endif
 
 /*
- * Number of CKM_AES_ECB in this provider. All are those of the stock provider, which reserves 2 for
- * CBC_PAD.
+ * Number of CKM_AES_ECB in this provider. All these numbers are those of the stock provider,
+ * which reserves 2 for CBC_PAD.
  */
 #define KCFAES_AES_ECB_MECH_INFO_TYPE 0
 
@@ -52,18 +52,19 @@
 #define KCFAES_MAX_KEY 32
 
 /*
- * Cost units of one hold unless set_hold_bytes says otherwise. Chosen: 7 to 16 microseconds of a
- * core. A unit is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
+ * Cost units of one hold, unless set_hold_bytes sets another number. Chosen: 7 to 16
+ * microseconds of a core. A unit is the time of a byte in a parallel mode (ECB, CTR, CBC
+ * decryption, GCM).
  */
 #define KCFAES_HOLD_BYTES (32 * 1024)
 
 /*
- * The least that set_hold_bytes takes. Derived: the cost of as many runs as go to a kernel at
- * once (asserted in drive.rs).
+ * The smallest hold that set_hold_bytes accepts. Derived: the cost of all the runs that one
+ * call of a kernel takes (asserted in drive.rs).
  */
 #define KCFAES_LEAST_HOLD 1024
 
-/* The most that set_hold_bytes takes. */
+/* The largest hold that set_hold_bytes accepts. */
 #define KCFAES_MOST_HOLD (1024 * 1024)
 
 /* Where a self-test found a wrong answer. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The environment: all that the provider asks of the system it runs in.
+//! The environment: everything that the provider asks of the system it runs in.
 //!
-//! In the kernel `kmod/kcfaes_env.c` answers, in libkcfaes a few lines over malloc and CPUID. The
-//! names are bound by the linker, so that no call to them is indirect.
+//! In the kernel `kmod/kcfaes_env.c` answers; in libkcfaes a few lines over malloc and CPUID do.
+//! The linker binds the names, so no call to them is indirect.
 
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
@@ -35,7 +35,7 @@ pub const FEATURE_AVX512VL: u32 = 1 << 10;
 /// BMI2.
 pub const FEATURE_BMI2: u32 = 1 << 11;
 
-/// What the environment keeps while it lends the FPU; lives on the caller's stack.
+/// What the environment keeps while it lends the FPU. It lives on the caller's stack.
 #[derive(Clone, Copy)]
 #[repr(C, align(16))]
 pub struct kcfaes_hold {
@@ -43,19 +43,19 @@ pub struct kcfaes_hold {
     pub mode: u64,
     /// The environment's own.
     pub pad: u64,
-    /// Room for xmm0–15, saved where the FPU is borrowed from an interrupted thread.
+    /// Room for xmm0–15, saved if the FPU is borrowed from an interrupted thread.
     pub xmm: [[u8; 16]; 16],
 }
 
-/// Tables of kernels that are counted apart.
+/// Tables of kernels that have separate counters.
 pub const TABLES: usize = 4;
-/// Mechanism numbers that are counted apart: KCF's, from 0, some of which are unused.
+/// Mechanism numbers that have separate counters: KCF's, from 0. Some are unused.
 pub const MECHANISMS: usize = 8;
-/// Results that are counted apart: KCF's `CRYPTO_*`, from 0.
+/// Results that have separate counters: KCF's `CRYPTO_*`, from 0.
 pub const RESULTS: usize = 128;
 
-/// Counters of one CPU. The environment keeps one for each, zero at first, and adds them up; the
-/// provider writes those of the CPU that it runs on, without a lock.
+/// Counters of one CPU. The environment keeps one set for each CPU, zero at first, and adds them
+/// up. The provider writes those of the CPU that it runs on, without a lock.
 #[repr(C, align(64))]
 pub struct kcfaes_stats {
     /// Calls on data (in one call, a part, an end) that succeeded, by mechanism and table.
@@ -64,39 +64,39 @@ pub struct kcfaes_stats {
     pub bytes: [[u64; TABLES]; MECHANISMS],
     /// Calls of any kind that failed, by result.
     pub failures: [u64; RESULTS],
-    /// Ticks of the time stamp counter that the longest FPU hold took, of those that ended because
-    /// their budget was spent.
+    /// Ticks of the time stamp counter that the longest FPU hold took, of those that ended with
+    /// their budget spent.
     pub longest_hold: u64,
 }
 
 unsafe extern "C" {
-    /// Returns `size` > 0 bytes, aligned to 8 at least, or NULL. With `KM_SLEEP` it may wait for
+    /// Returns `size` > 0 bytes, aligned to at least 8, or NULL. With `KM_SLEEP` it may wait for
     /// memory, unless it runs in an interrupt.
     fn kcfaes_env_alloc(size: usize, kmflag: c_int) -> *mut c_void;
     /// Gives back what `kcfaes_env_alloc` returned for this `size`.
     fn kcfaes_env_free(ptr: *mut c_void, size: usize);
-    /// `KM_SLEEP` or `KM_NOSLEEP`, as the request allows; it may be NULL.
+    /// `KM_SLEEP` or `KM_NOSLEEP`, as `req` allows; `req` may be NULL.
     fn kcfaes_env_kmflag(req: crypto_req_handle_t) -> c_int;
     /// The feature bits of this CPU that the system has enabled; the same at every call.
     fn kcfaes_env_features() -> u32;
     /// The processor's signature, CPUID leaf 1 EAX (Intel SDM volume 2A, CPUID): model, family and
     /// their extensions.
     fn kcfaes_env_signature() -> u32;
-    /// Non-zero where the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a
+    /// Non-zero if the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a
     /// thread that is itself inside an FPU section.
     fn kcfaes_env_in_interrupt() -> c_int;
-    /// Takes the FPU for the calling thread, which neither sleeps nor allocates until it gives it
-    /// back. Not nested.
+    /// Takes the FPU for the calling thread. The thread neither sleeps nor allocates until it
+    /// gives the FPU back. Not nested.
     fn kcfaes_env_hold(hold: *mut kcfaes_hold);
-    /// The counters of this CPU, or NULL where nothing is counted.
+    /// The counters of this CPU, or NULL if nothing is counted.
     fn kcfaes_env_stats() -> *mut kcfaes_stats;
     /// Gives back the FPU that `kcfaes_env_hold` took with this `hold`.
     fn kcfaes_env_release(hold: *mut kcfaes_hold);
 }
 
-/// `size` bytes, aligned to 8 at least, contents undefined; `None` where there is no memory.
+/// `size` bytes, aligned to at least 8, contents undefined; `None` if there is no memory.
 pub fn alloc(size: usize, kmflag: c_int) -> Option<NonNull<u8>> {
-    // SAFETY: the function has no precondition but a size other than zero.
+    // SAFETY: the function has no precondition except a size other than zero.
     NonNull::new(unsafe { kcfaes_env_alloc(size.max(1), kmflag) }.cast())
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn in_interrupt() -> bool {
     unsafe { kcfaes_env_in_interrupt() != 0 }
 }
 
-/// The counters of this CPU, if any are kept: for the whole life of the module.
+/// The counters of this CPU, if any are kept. They live as long as the module.
 pub(crate) fn stats() -> *mut kcfaes_stats {
     // SAFETY: no precondition.
     unsafe { kcfaes_env_stats() }
@@ -144,7 +144,7 @@ pub(crate) fn stats() -> *mut kcfaes_stats {
 /// Takes the FPU.
 ///
 /// # Safety
-/// It is not held already, and [`release`] follows with the same `hold`, unmoved.
+/// The FPU is not held already, and [`release`] follows with the same `hold`, unmoved.
 pub(crate) unsafe fn hold(hold: &mut MaybeUninit<kcfaes_hold>) {
     // SAFETY: the caller's contract; the environment writes before it reads.
     unsafe { kcfaes_env_hold(hold.as_mut_ptr()) }
@@ -153,7 +153,7 @@ pub(crate) unsafe fn hold(hold: &mut MaybeUninit<kcfaes_hold>) {
 /// Gives the FPU back.
 ///
 /// # Safety
-/// It was taken by [`hold`] with this argument.
+/// The FPU was taken by [`hold`] with this argument.
 pub(crate) unsafe fn release(hold: &mut MaybeUninit<kcfaes_hold>) {
     // SAFETY: the caller's contract.
     unsafe { kcfaes_env_release(hold.as_mut_ptr()) }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The types and numbers of the Kernel Cryptographic Framework that cross the ops vector: the one
-//! source from which `include/kcfaes_kcf.h` is generated.
+//! The types and numbers of the Kernel Cryptographic Framework that cross the ops vector.
+//! `include/kcfaes_kcf.h` is generated from this file alone.
 //!
 //! Names, order and widths are those of the illumos headers named at each type, LP64 kernel. Only
-//! what the provider reads or writes is here. The layouts are pinned by `ffi-tests` against a table
-//! compiled from the real headers, and by `kmod/kcfaes_abi.c` against the headers of the day.
+//! what the provider reads or writes is here. The layouts are pinned by `ffi-tests` against a
+//! table compiled from the real headers, and by `kmod/kcfaes_abi.c` against the headers of the
+//! build.
 #![allow(
     non_camel_case_types,
     non_snake_case,
@@ -47,14 +48,14 @@ pub struct iovec_t {
     pub iov_len: usize,
 }
 
-/// A list of pieces (`sys/uio.h`). Only `uio_iov`, `uio_iovcnt` and `uio_segflg` are read, nothing
-/// is written.
+/// A list of pieces (`sys/uio.h`). Only `uio_iov`, `uio_iovcnt` and `uio_segflg` are read;
+/// nothing is written.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct uio_t {
     /// The pieces.
     pub uio_iov: *mut iovec_t,
-    /// How many.
+    /// The number of pieces.
     pub uio_iovcnt: c_int,
     /// `lloff_t`, not read.
     pub _uio_offset: i64,
@@ -70,8 +71,8 @@ pub struct uio_t {
     pub uio_resid: isize,
 }
 
-/// A STREAMS message block (`sys/stream.h`). Only `b_cont`, `b_rptr` and `b_wptr` are read, nothing
-/// is written.
+/// A STREAMS message block (`sys/stream.h`). Only `b_cont`, `b_rptr` and `b_wptr` are read;
+/// nothing is written.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct mblk_t {
@@ -135,11 +136,11 @@ pub struct crypto_key_value_t {
     pub cku_v_data: *mut c_void,
 }
 
-/// A key by attributes (`sys/crypto/common.h`), which this provider refuses.
+/// A key by attributes (`sys/crypto/common.h`). This provider refuses it.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct crypto_key_attrs_t {
-    /// How many attributes.
+    /// The number of attributes.
     pub cku_a_count: c_uint,
     /// `crypto_object_attribute_t *`, not read.
     pub cku_a_oattr: *mut c_void,
@@ -168,7 +169,7 @@ pub struct crypto_key_t {
 }
 
 /// The framework's context of a multi-part operation (`sys/crypto/spi.h`). The provider writes
-/// `cc_provider_private` only.
+/// only `cc_provider_private`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct crypto_ctx_t {
@@ -176,7 +177,7 @@ pub struct crypto_ctx_t {
     pub cc_provider: crypto_provider_handle_t,
     /// Not read.
     pub cc_session: crypto_session_id_t,
-    /// The provider's state; NULL when there is none.
+    /// The provider's state; NULL if there is none.
     pub cc_provider_private: *mut c_void,
     /// Not read.
     pub cc_framework_private: *mut c_void,
@@ -206,8 +207,8 @@ pub struct CK_AES_CCM_PARAMS {
     pub ulNonceSize: c_ulong,
     /// Length of the additional authenticated data in bytes.
     pub ulAuthDataSize: c_ulong,
-    /// Length of the message in bytes: encrypting of the plaintext, decrypting of the ciphertext
-    /// with its MAC.
+    /// Length of the message in bytes: of the plaintext in an encryption, of the ciphertext with
+    /// its MAC in a decryption.
     pub ulDataSize: c_ulong,
     /// The nonce.
     pub nonce: *mut c_uchar,
@@ -266,8 +267,8 @@ pub const KM_NOSLEEP: c_int = 1;
 /// State of a provider that takes requests (`sys/crypto/spi.h`).
 pub const CRYPTO_PROVIDER_READY: c_uint = 0;
 
-/// Number of CKM_AES_ECB in this provider. All are those of the stock provider, which reserves 2 for
-/// CBC_PAD.
+/// Number of CKM_AES_ECB in this provider. All these numbers are those of the stock provider,
+/// which reserves 2 for CBC_PAD.
 pub const AES_ECB_MECH_INFO_TYPE: crypto_mech_type_t = 0;
 /// Number of CKM_AES_CBC in this provider.
 pub const AES_CBC_MECH_INFO_TYPE: crypto_mech_type_t = 1;
@@ -282,29 +283,29 @@ pub const AES_GMAC_MECH_INFO_TYPE: crypto_mech_type_t = 6;
 /// Number of CKM_AES_CMAC in this provider.
 pub const AES_CMAC_MECH_INFO_TYPE: crypto_mech_type_t = 7;
 
-/// Success (`sys/crypto/common.h`, as all that follow).
+/// Success (`sys/crypto/common.h`, as all results below).
 pub const CRYPTO_SUCCESS: c_int = 0x00;
 /// No memory.
 pub const CRYPTO_HOST_MEMORY: c_int = 0x02;
-/// What should be impossible has happened.
+/// Something impossible has happened.
 pub const CRYPTO_GENERAL_ERROR: c_int = 0x03;
 /// An argument is wrong.
 pub const CRYPTO_ARGUMENTS_BAD: c_int = 0x05;
-/// The length of the data is not possible.
+/// The length of the data is impossible.
 pub const CRYPTO_DATA_LEN_RANGE: c_int = 0x0c;
-/// The length of the ciphertext is not possible.
+/// The length of the ciphertext is impossible.
 pub const CRYPTO_ENCRYPTED_DATA_LEN_RANGE: c_int = 0x11;
-/// The length of the key is not possible.
+/// The length of the key is impossible.
 pub const CRYPTO_KEY_SIZE_RANGE: c_int = 0x13;
 /// The key is not given by value.
 pub const CRYPTO_KEY_TYPE_INCONSISTENT: c_int = 0x14;
-/// The mechanism is not one of this provider's.
+/// This provider does not have the mechanism.
 pub const CRYPTO_MECHANISM_INVALID: c_int = 0x1c;
 /// The mechanism's parameter is wrong.
 pub const CRYPTO_MECHANISM_PARAM_INVALID: c_int = 0x1d;
 /// The context was not initialised.
 pub const CRYPTO_OPERATION_NOT_INITIALIZED: c_int = 0x20;
-/// The output has too little room; `cd_length` says what is needed.
+/// The output has too little room; `cd_length` has the room needed.
 pub const CRYPTO_BUFFER_TOO_SMALL: c_int = 0x42;
 /// The tag does not match.
 pub const CRYPTO_INVALID_MAC: c_int = 0x48;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Key material: what a template, a context or an atomic operation computes once per key.
+//! Key material: what a template, a context or an atomic operation computes once for a key.
 
 use kcfaes_kernels::{Powers, Schedule};
 
@@ -11,14 +11,14 @@ pub const MIN_KEY: usize = 16;
 /// Bytes of the longest key.
 pub const MAX_KEY: usize = 32;
 
-/// Round keys of one key and, where a mechanism hashes, the powers of its H. Nothing in it depends
-/// on a table or on a mechanism's parameters, and it is read-only once set.
+/// Round keys of one key and, for mechanisms that hash, the powers of its H. Nothing in it depends on a table
+/// or on a mechanism's parameters. Once set it is read-only.
 #[derive(Clone, Default)]
 #[repr(C)]
 pub struct Key {
     /// Round keys, both directions.
     pub schedule: Schedule,
-    /// H and its powers; all zero in a key that was set without them.
+    /// H and its powers; all zero if the key was set without them.
     pub powers: Powers,
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The provider room: AES mechanisms of the illumos Kernel Cryptographic Framework.
 //!
-//! From the bottom up: [`kcf`] has the framework's structures and numbers; [`mod@env`] is what the room asks of
-//! its system, [`wipe`] erases; [`key`] is what is computed once for a key; [`request`] checks mechanism, key
-//! and parameter; [`data`] turns raw, uio and mblk into runs; [`portable`] is the table that runs anywhere;
-//! [`engine`] chooses the table and takes the FPU, for a bounded time; [`mode`] gives the runs their meaning;
-//! [`selftest`] and [`stats`] look at all of it. Nothing points up: `cargo xtask layers` checks it.
+//! From the bottom up: [`kcf`] has the framework's structures and numbers; [`mod@env`] is what the room asks
+//! of its system, [`wipe`] erases; [`key`] is what is computed once for a key; [`request`] checks mechanism,
+//! key and parameter; [`data`] turns raw, uio and mblk into runs; [`portable`] is the table that runs
+//! anywhere; [`engine`] chooses the table and takes the FPU, for a bounded time; [`mode`] gives the runs
+//! their meaning; [`selftest`] and [`stats`] test and count. No module uses one above it:
+//! `cargo xtask layers` checks that.
 //!
 //! In the kernel object this room has no vector register, no panic and no indirect branch.
 #![cfg_attr(not(test), no_std)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Requests: KCF's raw mechanism and key become checked values, in the reference's order of checks.
+//! Requests: KCF's raw mechanism and key become checked values. The order of checks is the reference's.
 
 use core::ffi::{CStr, c_void};
 
@@ -44,7 +44,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// What a length is answered with that cannot be: no multiple of the block, or not what was declared.
+    /// The error for an impossible length: no multiple of the block, or not the declared length.
     pub fn wrong_length(self) -> Error {
         match self {
             Self::Encrypt => Error::DATA_LEN_RANGE,
@@ -53,12 +53,12 @@ impl Direction {
     }
 }
 
-/// A mechanism's parameter, its pointers followed. Nothing of it need outlive the init call.
+/// A mechanism's parameter, with its pointers followed. None of it needs to outlive the init call.
 #[derive(Clone, Copy)]
 pub enum Parameter<'a> {
     /// ECB takes none.
     Ecb,
-    /// CBC: the IV, zero where the request has none (the input's `cd_miscdata` may follow).
+    /// CBC: the IV, zero if the request has none (the input's `cd_miscdata` may follow).
     Cbc {
         /// The IV.
         iv: Block,
@@ -87,7 +87,7 @@ pub enum Parameter<'a> {
     Gmac {
         /// The IV, not empty.
         iv: &'a [u8],
-        /// What is authenticated before the message.
+        /// The data that is authenticated before the message.
         aad: &'a [u8],
     },
     /// GCM (SP 800-38D section 7).
@@ -102,7 +102,7 @@ pub enum Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// Whose it is.
+    /// The mechanism that it belongs to.
     pub fn mechanism(&self) -> Mechanism {
         match self {
             Self::Ecb => Mechanism::Ecb,
@@ -115,7 +115,7 @@ impl<'a> Parameter<'a> {
         }
     }
 
-    /// Bytes that a message with `len` bytes of data hashes; 0 where the mechanism hashes nothing.
+    /// The number of bytes that a message with `len` bytes of data hashes; 0 if the mechanism hashes nothing.
     pub fn hashed(&self, len: usize) -> usize {
         match self {
             Self::Gcm { iv, aad, .. } | Self::Gmac { iv, aad } => {
@@ -131,7 +131,7 @@ impl<'a> Parameter<'a> {
     /// `MECHANISM_PARAM_INVALID` for a length that the standard does not have.
     pub fn ccm(nonce: &'a [u8], aad: &'a [u8], text_len: u64, tag_len: usize) -> Result<Self> {
         let lengths = matches!(nonce.len(), 7..=13) && Mechanism::Ccm.has_tag_len(tag_len);
-        // With a nonce of 7 bytes every length can be coded.
+        // With a nonce of 7 bytes every length can be encoded.
         let limit = 1_u64.checked_shl(8 * (15_u32.saturating_sub(nonce.len() as u32)));
         if lengths && limit.is_none_or(|limit| text_len < limit) {
             Ok(Self::Ccm { nonce, aad, text_len, tag_len })
@@ -145,7 +145,7 @@ impl<'a> Parameter<'a> {
 pub(crate) const MAX_HASHED: u64 = (1 << 61) - 1;
 
 impl Mechanism {
-    /// Whether the parameter, if there is one, has its length.
+    /// Whether the parameter, if there is one, has the right length.
     ///
     /// # Errors
     /// `MECHANISM_PARAM_INVALID`
@@ -165,7 +165,7 @@ impl Mechanism {
         Ok(())
     }
 
-    /// The mechanism of a number.
+    /// The mechanism with this number.
     ///
     /// # Errors
     /// `MECHANISM_INVALID`
@@ -183,7 +183,7 @@ impl Mechanism {
         }
     }
 
-    /// Its name as C has it: in the statistics and in what a self-test found.
+    /// Its name in C: in the statistics and in the findings of a self-test.
     pub const fn c_name(self) -> &'static CStr {
         match self {
             Self::Ecb => c"ecb",
@@ -199,7 +199,7 @@ impl Mechanism {
     /// Whether a whole message may have `len` bytes: ECB and CBC want full blocks.
     ///
     /// # Errors
-    /// `DATA_LEN_RANGE` or, decrypting, `ENCRYPTED_DATA_LEN_RANGE`
+    /// `DATA_LEN_RANGE`; in a decryption `ENCRYPTED_DATA_LEN_RANGE`
     #[inline]
     pub fn check_len(self, direction: Direction, len: usize) -> Result<()> {
         match self {
@@ -209,7 +209,7 @@ impl Mechanism {
     }
 
     /// Whether a tag may have `len` bytes (SP 800-38D section 5.2.1.2, SP 800-38C appendix A.1). SP 800-38B
-    /// leaves that of CMAC open: here it has 4 at least.
+    /// does not limit the tag of CMAC: here it has at least 4 bytes.
     #[inline]
     pub const fn has_tag_len(self, len: usize) -> bool {
         match self {
@@ -225,14 +225,14 @@ impl Mechanism {
         matches!(self, Self::Gcm | Self::Gmac)
     }
 
-    /// Follows and checks the parameter. In place, because what is returned is copied.
+    /// Follows and checks the parameter. Written in place, because a return value would be copied.
     ///
     /// # Errors
     /// `MECHANISM_PARAM_INVALID`
     ///
     /// # Safety
-    /// [`Mechanism::check_parameter`] has passed `mechanism`; `cm_param` is NULL or readable for that
-    /// length, and so are the IV and AAD that it names, for `'a`.
+    /// [`Mechanism::check_parameter`] has passed `mechanism`. `cm_param` is NULL or readable for that length.
+    /// The IV and AAD that it names are readable for `'a`.
     #[inline(never)]
     pub unsafe fn parameter<'a>(
         self,

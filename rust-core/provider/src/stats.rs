@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Statistics: what a call did, added to the counters of the CPU that it ends on.
 //!
-//! A counter has one writer as long as its thread stays on the CPU, so an addition is a plain load
-//! and store, never a locked instruction, and no other CPU's cache line is touched. What that gives
-//! up: if the thread is preempted between finding the counters and adding, and goes on elsewhere,
-//! one addition can be lost. An interrupt on the same CPU cannot cause that where the compiler adds
-//! to memory in one instruction, which it does. They are statistics.
+//! A counter has one writer as long as its thread stays on the CPU. So an addition is a plain load and store,
+//! never a locked instruction, and touches no cache line of another CPU. The price: if the thread is
+//! preempted between finding the counters and adding, and continues on another CPU, one addition can be lost.
+//! An interrupt on the same CPU cannot cause that, because the compiler adds to memory in one instruction.
+//! Statistics can bear that loss.
 
 use core::ffi::c_int;
 use core::mem::offset_of;
@@ -16,7 +16,7 @@ use crate::env::{self, MECHANISMS, RESULTS, TABLES, kcfaes_stats};
 use crate::kcf::Error;
 use crate::request::Mechanism;
 
-/// [`kcfaes_stats`] as memory that others read meanwhile.
+/// [`kcfaes_stats`] as memory that others read at the same time.
 #[repr(C, align(64))]
 struct Counters {
     operations: [[AtomicU64; TABLES]; MECHANISMS],
@@ -31,14 +31,14 @@ const _: () = {
     assert!(offset_of!(Counters, failures) == offset_of!(kcfaes_stats, failures));
     assert!(offset_of!(Counters, longest_hold) == offset_of!(kcfaes_stats, longest_hold));
     assert!(TableId::ALL.len() == TABLES);
-    // The highest number.
+    // CMAC has the highest number.
     assert!(Mechanism::Cmac as usize + 1 == MECHANISMS);
 };
 
 /// The counters of this CPU.
 fn here() -> Option<&'static Counters> {
-    // SAFETY: NULL or, for the life of the module, counters in this layout, which everybody who
-    // writes them accesses by atomic instructions.
+    // SAFETY: NULL, or counters in this layout that live as long as the module. Everybody who writes them
+    // uses atomic instructions.
     unsafe { env::stats().cast::<Counters>().as_ref() }
 }
 
@@ -48,7 +48,7 @@ fn add(counter: Option<&AtomicU64>, n: u64) {
     }
 }
 
-/// Counts a call on `bytes` bytes of input that succeeded on `fpu`.
+/// Counts a successful call on `bytes` bytes of input that ran on `fpu`.
 pub fn succeeded(mechanism: Mechanism, fpu: &Fpu, bytes: usize) {
     let Some(counters) = here() else { return };
     let (mechanism, table) = (mechanism as usize, fpu.table() as usize);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a thread has done while the FPU was held, for tests: lists walked, pieces passed, cost spent.
-//! Builds without debug assertions, as every artifact is, have nothing of it. Nothing of it is inlined: what
-//! lies on the stack of those who call it is tested, too.
+//! What a thread has done while the FPU was held, for tests: lists walked, pieces passed, cost spent. Builds
+//! without debug assertions, as every artifact is, contain none of it. Nothing here is inlined: the tests
+//! also check the stack of the callers.
 
 #[cfg(all(debug_assertions, not(target_os = "none")))]
 pub use self::counting::{Seen, take};
@@ -31,20 +31,20 @@ mod counting {
     use core::cell::Cell;
     use std::thread_local;
 
-    /// What has happened since [`take`] was called last.
+    /// What has happened since the last call of [`take`].
     #[derive(Clone, Copy, Debug, Default)]
     pub struct Seen {
-        /// Lists that were opened, or compared, inside a hold.
+        /// Lists that were opened or compared inside a hold.
         pub walks: usize,
-        /// Most pieces, empty ones included, that were passed in one hold.
+        /// The most pieces, empty ones included, that were passed in one hold.
         pub pieces: usize,
-        /// Most cost units that one hold was asked for.
+        /// The most cost units that one hold was asked for.
         pub cost: usize,
     }
 
     thread_local! {
         static SEEN: Cell<Seen> = const { Cell::new(Seen { walks: 0, pieces: 0, cost: 0 }) };
-        /// The pieces and the cost of the hold that there is.
+        /// The pieces and the cost of the current hold.
         static HOLD: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
     }
 

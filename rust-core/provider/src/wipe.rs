@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Erasing state so that the compiler cannot leave it out, and what calls have left on the stack.
+//! Erasing state so that the compiler cannot omit it, and erasing what calls have left on the stack.
 
 use core::arch::asm;
 use core::sync::atomic::{Ordering, compiler_fence};
 
-/// A type of which all-zero bytes are a value and which owns nothing.
+/// A type for which all-zero bytes are a value, and which owns nothing.
 ///
 /// # Safety
 /// Both hold.
@@ -17,7 +17,7 @@ unsafe impl Wipe for kcfaes_kernels::Block {}
 // SAFETY: bytes.
 unsafe impl Wipe for kcfaes_kernels::ChainKeys {}
 
-/// A value that is wiped when it goes out of scope, on whichever way.
+/// A value that is wiped whenever it goes out of scope.
 #[derive(Debug)]
 pub struct Secret<T: Wipe>(pub T);
 
@@ -28,7 +28,7 @@ impl<T: Wipe> Drop for Secret<T> {
     }
 }
 
-/// A body for each of the listed values: a compiler that optimises for size unrolls no loop.
+/// Repeats the body for each listed value: a compiler that optimises for size unrolls no loop.
 macro_rules! unrolled {
     ($i:ident in $($n:literal)* $body:block) => {
         $({
@@ -42,7 +42,8 @@ macro_rules! unrolled {
 #[inline]
 pub fn wipe<T: Wipe>(value: &mut T) {
     let at = core::ptr::from_mut(value);
-    // SAFETY: the type may be all-zero and owns nothing; where it is aligned to words, so is its size.
+    // SAFETY: the type may be all-zero and owns nothing. If its alignment is that of words, its size is a
+    // multiple of words.
     unsafe {
         let words = size_of::<T>() / size_of::<u64>();
         if align_of::<T>() < align_of::<u64>() {
@@ -70,7 +71,7 @@ pub fn wipe_bytes(bytes: &mut [u8]) {
 /// Overwrites `len` bytes at `at` with zeros, for good.
 ///
 /// # Safety
-/// They are writable, and nobody minds.
+/// The bytes are writable, and nobody needs them.
 #[inline]
 pub unsafe fn wipe_raw(at: *mut u8, len: usize) {
     let head = (at.addr().wrapping_neg() & 7).min(len);
@@ -87,7 +88,7 @@ pub unsafe fn wipe_raw(at: *mut u8, len: usize) {
 /// Zeros `count` integers, one store each.
 ///
 /// # Safety
-/// They are writable and aligned.
+/// The integers are writable and aligned.
 #[inline]
 unsafe fn zero<T: From<u8>>(at: *mut T, count: usize) {
     for i in 0..count {
@@ -96,17 +97,17 @@ unsafe fn zero<T: From<u8>>(at: *mut T, count: usize) {
     }
 }
 
-/// Most words that single stores zero. Derived: `rep stosq` takes some thirty cycles before its first store, in
-/// which two stores a cycle do as much.
+/// The most words that single stores zero. Derived: `rep stosq` takes some thirty cycles before its first
+/// store. In that time two stores a cycle do as much.
 const FEW_WORDS: usize = 64;
 
 /// Zeros `count` words.
 ///
 /// # Safety
-/// They are writable and aligned.
+/// The words are writable and aligned.
 #[inline(never)]
 unsafe fn zero_words(at: *mut u64, count: usize) {
-    // SAFETY: within the words; the assembler stores to them alone.
+    // SAFETY: within the words; the assembler stores only to them.
     unsafe {
         if count > FEW_WORDS {
             asm!(
@@ -131,8 +132,8 @@ unsafe fn zero_words(at: *mut u64, count: usize) {
     }
 }
 
-/// Zeros the general registers that a callee may change: what an entry point does last. Code that moves
-/// text, and that of `portable`, leaves bytes of both in them.
+/// Zeros the general registers that a callee may change. It is the last thing that an entry point does. Code
+/// that moves text, and the code of `portable`, leaves bytes of text and keys in them.
 #[inline(always)]
 pub fn general_registers() {
     // SAFETY: touches the named registers only, all of which are declared.
@@ -156,18 +157,18 @@ pub(crate) fn stack_pointer() -> usize {
     here
 }
 
-/// Zeros the dead stack below its caller's frame, down to `below` bytes under `low`, a stack pointer
-/// from which a call was made; nothing if none was (`usize::MAX`).
+/// Zeros the dead stack below its caller's frame, down to `below` bytes under `low`. `low` is a stack pointer
+/// from which a call was made; if none was (`usize::MAX`), it zeros nothing.
 ///
-/// In userland the stack pointer goes down with it: the bytes are a frame of its own then, and a memory
-/// checker sees no write below the stack. The kernel object's stack pointer only moves by constants, so
+/// In userland the stack pointer goes down too. Then the bytes are a frame of this function, and a memory
+/// checker sees no write below the stack. In the kernel object the stack pointer only moves by constants, so
 /// that the audit can follow it.
 #[inline(never)]
 pub(crate) fn dead_stack(low: usize, below: usize) {
     let low = low.saturating_sub(below) & !15;
-    // SAFETY: what lies below the stack pointer is no longer anybody's; an interrupt or a signal puts
-    // its frame there, and has left when the stores go on. The compiler has nothing there either: it
-    // must assume that assembly without `nostack` pushes. The stack pointer is put back.
+    // SAFETY: nobody owns the bytes below the stack pointer any more. An interrupt or a signal puts its frame
+    // there, and has left before the stores continue. The compiler has nothing there either: it must assume
+    // that assembly without `nostack` pushes. The stack pointer is restored.
     unsafe {
         #[cfg(not(target_os = "none"))]
         asm!(
@@ -200,8 +201,8 @@ pub(crate) fn dead_stack(low: usize, below: usize) {
     }
 }
 
-/// Zeros the vector registers that this room's own code uses where it is compiled with any: in the
-/// kernel object it is not.
+/// Zeros the vector registers that this room's own code uses, if it is compiled with any. In the kernel
+/// object it is not.
 pub(crate) fn registers() {
     #[cfg(target_feature = "sse2")]
     // SAFETY: touches the named registers only, all of which are declared.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an entry point was given: an input, and an output or none.
+//! The data of a call: an input, and an output or none.
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -12,13 +12,13 @@ use crate::kcf::{
     crypto_data_t, crypto_req_handle_t, iovec_t, uio_t,
 };
 
-/// A `crypto_data_t` whose pointers the caller has vouched for; only read.
+/// A `crypto_data_t` whose pointers the caller has vouched for. It is only read.
 #[derive(Clone, Copy)]
 pub struct Data<'a> {
     data: &'a crypto_data_t,
 }
 
-/// Bytes of our own, described as KCF would.
+/// Bytes of our own, described as KCF describes them.
 pub struct Flat<'a> {
     data: crypto_data_t,
     _borrow: PhantomData<&'a mut [u8]>,
@@ -53,13 +53,13 @@ pub struct Halves<'a> {
 }
 
 impl<'a> Halves<'a> {
-    /// All of `bytes`, cut behind the first `at`, or all of them.
+    /// All of `bytes`, cut after the first `at` bytes, or after the last one if there are fewer.
     pub fn new(bytes: &'a mut [u8], at: usize) -> Self {
         let mut data = Flat::new(bytes).data;
         data.cd_format = CRYPTO_DATA_UIO;
         let len = data.cd_length;
         let at = at.min(len);
-        // SAFETY: a raw buffer yet.
+        // SAFETY: the format is still a raw buffer.
         let base = unsafe { data.cdu.cdu_raw.iov_base.cast::<u8>() };
         let piece =
             |at: usize, len| iovec_t { iov_base: base.wrapping_add(at).cast(), iov_len: len };
@@ -114,8 +114,8 @@ impl<'a> Data<'a> {
         Ok(window)
     }
 
-    /// Room for `needed` bytes of output. Its list may be shorter than `cd_length`: what counts is
-    /// what will be written.
+    /// Room for `needed` bytes of output. Its list may be shorter than `cd_length`: only the bytes that will
+    /// be written count.
     ///
     /// # Errors
     /// As [`Io::pair`].
@@ -125,7 +125,7 @@ impl<'a> Data<'a> {
         Ok(window)
     }
 
-    /// Whether `cd_length` has room for so many bytes.
+    /// Whether `cd_length` has room for `needed` bytes.
     ///
     /// # Errors
     /// `Room(needed)`
@@ -133,7 +133,7 @@ impl<'a> Data<'a> {
         if self.len() < needed { Err(Error::Room(needed)) } else { Ok(()) }
     }
 
-    /// Where the first `len` bytes are, if they are in one raw buffer and there is at least one.
+    /// The address of the first `len` bytes, if they are in one raw buffer and there is at least one.
     #[inline(always)]
     fn raw(&self, len: usize) -> Option<*mut u8> {
         if self.data.cd_format != CRYPTO_DATA_RAW {
@@ -222,15 +222,20 @@ impl<'a> Io<'a> {
         self.dst.as_ref().unwrap_or(&self.src)
     }
 
-    /// The whole input, and `needed` bytes of output. In `room`, because what is returned is copied.
+    /// The whole input, and `needed` bytes of output. Written to `room`, because a return value would be
+    /// copied.
     ///
     /// # Errors
-    /// First `Room(needed)` by `cd_length`. Then what is wrong with the input: `ARGUMENTS_BAD` for
-    /// an unknown format, a negative offset, an offset and length that overflow, a raw buffer that is
-    /// too short, a uio in user space, a malformed piece, a chain that loops; `DATA_LEN_RANGE` for a
-    /// list that ends early. Then with the output, likewise, but `Room(needed)` where it ends early; a raw
-    /// output is looked at before an input is walked. Then `HOST_MEMORY` as [`Segments::overlap`], and
-    /// `ARGUMENTS_BAD` where they overlap at different places.
+    /// In this order:
+    ///
+    /// 1. `Room(needed)`, by `cd_length`.
+    /// 2. A fault of the input. `ARGUMENTS_BAD`: an unknown format, a negative offset, an offset and length
+    ///    that overflow, a raw buffer that is too short, a uio in user space, a malformed piece, a chain that
+    ///    loops. `DATA_LEN_RANGE`: a list that ends early.
+    /// 3. A fault of the output, likewise, except that a list that ends early is `Room(needed)`. A raw output
+    ///    is checked before an input is walked.
+    /// 4. `HOST_MEMORY`, as [`Segments::overlap`].
+    /// 5. `ARGUMENTS_BAD`, if they overlap at different places.
     pub fn pair<'p>(
         &self,
         needed: usize,
@@ -242,7 +247,7 @@ impl<'a> Io<'a> {
     /// As [`pair`](Self::pair), for an output that may share no byte with the input.
     ///
     /// # Errors
-    /// As [`pair`](Self::pair), but `shared` where they overlap anywhere, or in place.
+    /// As [`pair`](Self::pair), but `shared` if they overlap at all, in place included.
     pub fn pair_apart<'p>(
         &self,
         needed: usize,
@@ -255,8 +260,7 @@ impl<'a> Io<'a> {
         self.open(needed, room, May::Nothing(shared))
     }
 
-    /// The whole input, which is only read, and aside `needed` bytes of output, wherever
-    /// they are.
+    /// The whole input, which is only read; and separately `needed` bytes of output, which may overlap it.
     ///
     /// # Errors
     /// As [`pair`](Self::pair), whatever the overlap.
@@ -268,7 +272,8 @@ impl<'a> Io<'a> {
         self.open(needed, room, May::Anything)
     }
 
-    /// Opens both windows: first as if nothing were in pieces or wrong, which takes a third of the time.
+    /// Opens both windows. It first assumes that nothing is in pieces or wrong: that takes a third of the
+    /// time.
     #[inline(never)]
     fn open<'p>(
         &self,
@@ -283,8 +288,8 @@ impl<'a> Io<'a> {
         Ok(room.write(Pair { src, dst, sink }))
     }
 
-    /// Where both windows begin, if each is in one raw buffer and nothing is wrong, and the length of the
-    /// second.
+    /// The beginnings of both windows, if each is in one raw buffer and nothing is wrong, and the length of
+    /// the second.
     #[inline(always)]
     fn contiguous(&self, needed: usize, may: May) -> Option<(*mut u8, *mut u8, usize, Sink)> {
         let len = self.src.len();
@@ -303,8 +308,8 @@ impl<'a> Io<'a> {
         Some((from, to, to_len, sink))
     }
 
-    /// Opens both windows. A raw output is refused before the input is walked: who sends a long list, and
-    /// no room, does not have to wait.
+    /// Opens both windows. A raw output is refused before the input is walked, so that a caller with a long
+    /// list and no room does not wait.
     #[inline(never)]
     fn open_lists<'p>(
         &self,
@@ -324,8 +329,8 @@ impl<'a> Io<'a> {
         let pair = room.write(Pair::empty());
         let Pair { src, dst, .. } = pair;
         let (mut from, mut to) = (Extent::NONE, Extent::NONE);
-        // The same list from the same place on is walked once. What is wrong, and with which of the two, is
-        // for two walks to say.
+        // If both are the same list from the same place on, it is walked once. If that finds a fault, two
+        // walks find out which of the two it is in.
         let both = len.max(needed);
         let one = out.same_list(&self.src)
             && out.open(src, both, Error::DATA_LEN_RANGE, &mut from).is_ok();
@@ -353,12 +358,12 @@ impl<'a> Io<'a> {
     }
 }
 
-/// What output may share with the input.
+/// What the output may share with the input.
 #[derive(Clone, Copy)]
 enum May {
-    /// Bytes at the same place of both: elsewhere the result would depend on the order of the bytes.
+    /// Only bytes at the same place in both. With others the result would depend on the order of the bytes.
     Alias,
-    /// Nothing, or this is the error.
+    /// Nothing; otherwise this is the error.
     Nothing(Error),
     /// Anything: the input is read before the output is written.
     Anything,

@@ -5,18 +5,18 @@ use core::mem::MaybeUninit;
 
 use super::{Run, Segments, Short};
 
-/// A source and where its transformed bytes go.
+/// A source, and the destination of its transformed bytes.
 ///
 /// Invariant: the two share no byte, or only bytes at the same place of both.
 #[derive(Clone)]
 pub struct Pair<'a> {
     pub(super) src: Segments<'a>,
-    /// Empty where nothing is written.
+    /// Empty if nothing is written.
     pub(super) dst: Segments<'a>,
     pub(super) sink: Sink,
 }
 
-/// What the destination is to the source.
+/// How the destination relates to the source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sink {
     /// Nothing is written: the source is only hashed.
@@ -41,7 +41,7 @@ impl<'a> Pair<'a> {
         Self { dst: src.clone(), src, sink: Sink::Aliased }
     }
 
-    /// Reads `src` and writes to memory of our own, which no caller's list names.
+    /// Reads `src` and writes to memory of our own, which is in no caller's list.
     #[inline]
     pub(crate) fn apart(src: Segments<'a>, dst: Segments<'a>) -> Self {
         Self { src, dst, sink: Sink::Apart }
@@ -58,7 +58,7 @@ impl<'a> Pair<'a> {
         self.src.sparse() | self.dst.sparse()
     }
 
-    /// Takes the destination away: what is left is only read.
+    /// Takes the destination away: from now on the bytes are only read.
     pub(crate) fn aside(&mut self) -> Segments<'a> {
         core::mem::replace(&mut self.dst, Segments::empty())
     }
@@ -73,7 +73,7 @@ impl<'a> Pair<'a> {
         self.src.limit(len);
     }
 
-    /// Bytes that are contiguous on both sides.
+    /// The number of bytes that are contiguous on both sides.
     #[inline(always)]
     pub fn contiguous(&self) -> usize {
         let (_, n) = self.src.contiguous();
@@ -94,21 +94,21 @@ impl<'a> Pair<'a> {
         };
         self.dst.advance(len);
         self.src.advance(len);
-        // SAFETY: `len` bytes are contiguous at both, valid for `'a`. They share no byte or, by the
-        // invariant and since both sides have advanced alike, they are the same bytes. A caller who
-        // scatters more than it gathered has made sure that the two sides are apart.
+        // SAFETY: `len` bytes are contiguous at both, valid for `'a`. They share no byte, or they are the
+        // same bytes: that is the invariant, and both sides have advanced alike. A caller that scatters more
+        // than it gathered has made sure that the two sides are apart.
         unsafe { Run::new(src, dst, len) }
     }
 
-    /// Goes `len` bytes on.
+    /// Advances by `len` bytes.
     #[inline(never)]
     pub fn skip(&mut self, len: usize) {
         self.src.advance(len);
         self.dst.advance(len);
     }
 
-    /// The next `len` bytes, or of those in as many pieces as `to` has room for the whole blocks: the runs,
-    /// and their bytes; advances past them.
+    /// The next `len` bytes, or the full blocks of as many pieces as `to` has room for. Returns the runs and
+    /// the number of their bytes; advances past them.
     #[inline(always)]
     pub fn runs<'r>(
         &mut self,
@@ -131,11 +131,11 @@ impl<'a> Pair<'a> {
         (unsafe { core::slice::from_raw_parts(to.as_ptr().cast(), n) }, bytes)
     }
 
-    /// [`runs`](Self::runs) of a list that is only read, or of one list in which both sides are. `input` and
-    /// `output` are the bytes left of the sides; `most` is no more than either.
+    /// [`runs`](Self::runs) of a list that is only read, or of one list that has both sides. `input` and
+    /// `output` are the bytes left of each side; `most` is at most either.
     ///
-    /// Invariant, before and after: both sides begin at the same byte of the same list. So the shorter side is
-    /// the beginning of the longer one, and one walk over the longer one serves both:
+    /// Invariant, before and after: both sides begin at the same byte of the same list. So the shorter side
+    /// is the beginning of the longer one, and one walk over the longer one serves both:
     ///
     /// ```text
     ///  pieces of the list   aaaaaaaa bbbbb cccccccccc ddddd ...
@@ -152,7 +152,7 @@ impl<'a> Pair<'a> {
         input: usize,
         output: usize,
     ) -> (usize, usize) {
-        // 1. The longer side, in a local, which is in registers.
+        // 1. The longer side, in a local variable, so that it stays in registers.
         let mut list = if input < output { self.dst.clone() } else { self.src.clone() };
         // 2. Its next bytes become runs.
         let (mut n, mut left) = (0, most);
@@ -168,13 +168,14 @@ impl<'a> Pair<'a> {
             n += 1;
             left -= here;
         }
-        // 3. Too far, if a block is not complete: both sides go on from where they were.
+        // 3. If the last block is not complete, the walk went too far: both sides start again from where they
+        //    were.
         let bytes = taken(most, left);
         if bytes < most - left {
             self.skip(bytes);
             return (n, bytes);
         }
-        // 4. Otherwise both go on from where the walk has ended, each with what is left of it.
+        // 4. Otherwise both continue from where the walk has ended, each with the bytes that it has left.
         if self.sink != Sink::None {
             self.dst.clone_from(&list);
             self.dst.limit(output - bytes);
@@ -184,7 +185,7 @@ impl<'a> Pair<'a> {
         (n, bytes)
     }
 
-    /// [`runs`](Self::runs) of two lists: locals, as there.
+    /// [`runs`](Self::runs) of two lists, in local variables, as there.
     #[inline(never)]
     fn runs_of_two_lists(
         &mut self,
@@ -233,7 +234,7 @@ impl<'a> Pair<'a> {
         if self.sink == Sink::None { Ok(()) } else { self.dst.scatter(from) }
     }
 
-    /// Overwrites with zeros whatever part of the destination is not the source itself.
+    /// Overwrites with zeros the part of the destination that is not the source itself.
     pub fn zero_destination(mut self) {
         loop {
             let run = self.run(usize::MAX);
@@ -245,7 +246,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Of `most` bytes, of which so many did not fit, those that go on: whole blocks, unless they are all.
+/// How many of `most` bytes advance if `left` of them did not fit: full blocks, unless all fit.
 fn taken(most: usize, left: usize) -> usize {
     if left > 0 { (most - left) & !15 } else { most }
 }
@@ -255,8 +256,8 @@ mod tests {
     use super::*;
     use crate::data::{Halves, Io};
 
-    /// A tag is in one window of a list and not in the other: the input's of a decryption, the output's of an
-    /// encryption.
+    /// A tag is in one window of a list and not in the other: in the input of a decryption, or the output of
+    /// an encryption.
     #[test]
     fn both_windows_of_one_list_end_where_they_did() {
         for encryption in [false, true] {
@@ -277,7 +278,7 @@ mod tests {
         }
     }
 
-    /// More pieces than there is room for: whole blocks of them go, the rest is still there.
+    /// More pieces than there is room for: their full blocks advance, the rest stays.
     #[test]
     fn what_does_not_fit_stays() {
         let mut text = [0; 64];

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A run: one stretch of bytes that is contiguous on both sides; and several of them.
+//! A run, which is a stretch of bytes that is contiguous on both sides; and several runs.
 
 use core::marker::PhantomData;
 use core::slice::Iter;
 
 use kcfaes_kernels::Piece;
 
-/// `len` bytes to read at `src` and as many to write at `dst`; the two are the same bytes or do not
+/// `len` bytes to read at `src` and `len` bytes to write at `dst`. The two are the same bytes or do not
 /// overlap at all. Everything that KCF passes, in whatever pieces, reaches a mode as runs.
 ///
 /// Invariant: both ranges stay valid for `'a`, and nobody else writes them meanwhile.
@@ -27,7 +27,7 @@ impl<'a> Run<'a> {
         Self { piece: Piece { src, dst, len }, _borrow: PhantomData }
     }
 
-    /// Runs as the kernels read them.
+    /// The runs in the form that kernels read.
     pub fn pieces(runs: &[Self]) -> *const Piece {
         runs.as_ptr().cast()
     }
@@ -58,7 +58,7 @@ impl<'a> Run<'a> {
         self.piece.dst
     }
 
-    /// Cuts off and returns the first `len` bytes (all of them when there are fewer).
+    /// Cuts off and returns the first `len` bytes (all, if there are fewer).
     pub fn split_off(&mut self, len: usize) -> Self {
         let len = len.min(self.piece.len);
         let mut head = *self;
@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
         unsafe { core::slice::from_raw_parts(self.piece.src, self.piece.len) }
     }
 
-    /// Adds `keystream` to as many bytes as both have.
+    /// Adds `keystream` to the bytes, to the end of the shorter of the two.
     pub fn xor(&self, keystream: &[u8]) {
         for (i, k) in keystream.iter().enumerate().take(self.piece.len) {
             // SAFETY: `i` is less than the run's length.
@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Overwrites the destination with zeros where it is not the source.
+    /// Overwrites the destination with zeros, unless it is the source.
     pub(super) fn zero_destination(&self) {
         if !core::ptr::eq(self.piece.src, self.piece.dst) {
             // SAFETY: the destination is writable for the run's length.
@@ -98,9 +98,9 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The next bytes of a text that lie in some runs, read and written in order as if they were one run.
+/// The next bytes of a text, in several runs. They are read and written in order, as if they were one run.
 ///
-/// Invariant: `first` is empty only where nothing is left.
+/// Invariant: `first` is empty only if nothing is left.
 #[derive(Clone)]
 pub struct Runs<'r, 'a> {
     first: Run<'a>,
@@ -109,7 +109,7 @@ pub struct Runs<'r, 'a> {
 }
 
 impl<'r, 'a> Runs<'r, 'a> {
-    /// The first `len` bytes of `runs`, which have so many.
+    /// The first `len` bytes of `runs`, which have at least `len`.
     #[inline(never)]
     pub fn new(runs: &'r [Run<'a>], len: usize) -> Self {
         let mut all = Self { first: Run::in_place(&mut []), behind: runs.iter(), left: len };
@@ -117,7 +117,7 @@ impl<'r, 'a> Runs<'r, 'a> {
         all
     }
 
-    /// Goes to the run of the next byte.
+    /// Advances to the run of the next byte.
     fn settle(&mut self) {
         while self.first.is_empty() {
             let Some(&next) = self.behind.next() else {
@@ -128,17 +128,17 @@ impl<'r, 'a> Runs<'r, 'a> {
         }
     }
 
-    /// Bytes that are left.
+    /// The number of bytes left.
     pub fn left(&self) -> usize {
         self.left
     }
 
-    /// Bytes that are left of the run in which the next one is.
+    /// The number of bytes left in the run of the next byte.
     pub fn contiguous(&self) -> usize {
         self.first.len().min(self.left)
     }
 
-    /// Takes the next `len` bytes, or as many as are contiguous.
+    /// Takes the next `len` bytes, or as many of them as are contiguous.
     pub fn take(&mut self, len: usize) -> Run<'a> {
         let run = self.first.split_off(len.min(self.left));
         self.left -= run.len();
@@ -146,15 +146,15 @@ impl<'r, 'a> Runs<'r, 'a> {
         run
     }
 
-    /// Goes `len` bytes on, or to the end.
+    /// Advances by `len` bytes, or to the end.
     pub fn skip(&mut self, mut len: usize) {
         while self.left > 0 && len > 0 {
             len -= self.take(len).len();
         }
     }
 
-    /// Reads the next `N` bytes or, at the end, those that are left with zeros behind them; returns
-    /// how many were read. Pairs with [`put`](Self::put), which goes on behind them.
+    /// Reads the next `N` bytes or, at the end, the bytes left, followed by zeros. Returns how many were
+    /// read. [`put`](Self::put), which advances past them, is its counterpart.
     #[inline(never)]
     pub fn peek<const N: usize>(&self, bytes: &mut [u8; N]) -> usize {
         *bytes = [0; N];
@@ -168,7 +168,7 @@ impl<'r, 'a> Runs<'r, 'a> {
         self.left.min(N)
     }
 
-    /// Writes the first `N` bytes (at the end as many as are left) and goes on behind them.
+    /// Writes the first `N` bytes (at the end as many as are left) and advances past them.
     #[inline(never)]
     pub fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
         let mut rest = bytes.as_slice();

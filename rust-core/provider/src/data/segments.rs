@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One cursor over the three data formats of KCF: raw, uio and mblk.
 //!
-//! A list is validated as a whole, with checked arithmetic, before a byte of it is touched; walking
-//! it afterwards copies nothing and allocates nothing. Neither the list nor its `crypto_data_t` is
-//! ever written, only the bytes that it names.
+//! A list is validated as a whole, with checked arithmetic, before a byte of it is touched. To walk it
+//! afterwards copies nothing and allocates nothing. Neither the list nor its `crypto_data_t` is ever written,
+//! only the bytes that the list names.
 
 use core::ffi::c_void;
 use core::marker::PhantomData;
@@ -15,40 +15,39 @@ use crate::kcf::{
 };
 use crate::watch;
 
-/// Longest row of empty pieces that a list may contain; a longer one is a chain that loops. Chosen: nobody
-/// means so many.
+/// The most empty pieces in a row that a list may contain. A longer row is a chain that loops. Chosen: no
+/// real list has so many.
 pub const MAX_EMPTY_PIECES: usize = 65_536;
 
-/// Most pieces of a list that are walked, empty ones included; a longer list is a chain that loops. Chosen:
-/// 1 GiB in pieces of 1 KiB has so many.
+/// The most pieces of a list that are walked, empty ones included. A longer list is a chain that loops.
+/// Chosen: 1 GiB in pieces of 1 KiB.
 pub const MAX_PIECES: usize = 1 << 20;
 
-/// Longest row of empty pieces in a list that may be walked while the FPU is held. Chosen: a run costs at least
-/// 64 units of a hold, so each of them has 8.
+/// The most empty pieces in a row that may be walked while the FPU is held. Chosen: a run costs at least 64
+/// units of a hold, so each of these pieces has 8.
 const MAX_HELD_EMPTY: usize = 8;
 
-/// Most pieces of two lists that are compared each with each, if their addresses do not ascend. For more
-/// of them memory is allocated. Chosen: 32 pieces with 32 are 1024 comparisons.
+/// The most pieces of two lists that are compared each with each, if their addresses do not ascend. For more
+/// pieces memory is allocated. Chosen: 32 pieces with 32 are 1024 comparisons.
 pub const MAX_COMPARED_PIECES: usize = 64;
 
-/// Where the pieces behind the current one are. Two words and no enum, which would be copied as a
-/// string of bytes.
+/// The pieces after the current one. Two words, not an enum: an enum would be copied as a string of bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Rest {
-    /// An [`iovec_t`] or, where `count` has [`CHAIN`], an [`mblk_t`] or NULL.
+    /// An [`iovec_t`]; an [`mblk_t`] or NULL if `count` has [`CHAIN`].
     next: *const c_void,
     /// The number of iovecs, at most 2^31 - 1, or [`CHAIN`]; and [`SPARSE`].
     count: usize,
 }
 
-/// The pieces are a chain, of a length that only its end tells.
+/// The pieces are a chain. Only its end tells its length.
 const CHAIN: usize = 1 << 62;
 
-/// There is a row of more than [`MAX_HELD_EMPTY`] empty pieces.
+/// A row of more than [`MAX_HELD_EMPTY`] empty pieces exists.
 const SPARSE: usize = 1 << 63;
 
 impl Rest {
-    /// The next piece as the list has it, which may be empty; `None` at the end of the list.
+    /// The next piece of the list, which may be empty; `None` at the end of the list.
     ///
     /// # Safety
     /// The list is readable.
@@ -59,7 +58,7 @@ impl Rest {
             // SAFETY: NULL, or a readable block of the chain.
             let mp = unsafe { self.next.cast::<mblk_t>().as_ref() }?;
             self.next = mp.b_cont.cast();
-            // Where the end lies before the beginning, a length that cannot be.
+            // If the end lies before the beginning, this is an impossible length.
             Some((mp.b_rptr, mp.b_wptr.addr().wrapping_sub(mp.b_rptr.addr())))
         } else {
             if self.count as u32 == 0 {
@@ -74,9 +73,9 @@ impl Rest {
         }
     }
 
-    /// The next piece that is not empty; at the end of the list an empty one. Counts the pieces in
-    /// `passed`, and notes whether the list is [`SPARSE`]. `None` where a piece cannot be, or too many
-    /// are empty or passed.
+    /// The next piece that is not empty; an empty one at the end of the list. Counts the pieces in `passed`,
+    /// and notes whether the list is [`SPARSE`]. `None` if a piece is impossible, or too many are empty or
+    /// passed.
     ///
     /// # Safety
     /// The list is readable.
@@ -103,7 +102,7 @@ impl Rest {
         sound.then_some((base, n))
     }
 
-    /// The same of a list of which all pieces are known to be sound.
+    /// The same for a list whose pieces are all known to be sound.
     ///
     /// # Safety
     /// The list is readable.
@@ -122,8 +121,8 @@ impl Rest {
         }
     }
 
-    /// The next piece that is not empty, of which so many were passed; at the end of the list an empty one.
-    /// `None` where too many are empty.
+    /// The next piece that is not empty, after `empty` empty ones, which it counts; an empty piece at the end
+    /// of the list. `None` if too many are empty.
     ///
     /// # Safety
     /// The list is readable.
@@ -144,17 +143,17 @@ impl Rest {
     }
 }
 
-/// Where a list has no more pieces.
+/// The piece at the end of a list.
 const END: (*mut u8, usize) = (core::ptr::null_mut(), 0);
 
-/// Whether there can be `len` bytes at `base`: not at NULL, nor past the end of the address space.
+/// Whether `len` bytes can exist at `base`: not at NULL, nor past the end of the address space.
 #[inline(always)]
 pub fn exists(base: *const u8, len: usize) -> bool {
-    // `base + len` is no more than `usize::MAX`; of NULL the left side is.
+    // `base + len` is at most `usize::MAX`. For NULL the left side is `usize::MAX`.
     len == 0 || base.addr().wrapping_sub(1) < !len
 }
 
-/// Lowest address of a window and one past its highest, or wider.
+/// The lowest address of a window and one past its highest, or wider.
 #[derive(Clone, Copy)]
 pub(super) struct Extent {
     low: usize,
@@ -178,7 +177,7 @@ impl Extent {
     }
 }
 
-/// A list has fewer bytes than when it was opened: somebody has changed it meanwhile.
+/// A list has fewer bytes than when it was opened: somebody has changed it since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Short;
 
@@ -196,7 +195,7 @@ pub struct Segments<'a> {
     current: *mut u8,
     /// Bytes of the window in the current piece.
     here: usize,
-    /// Bytes of the window in the pieces behind it.
+    /// Bytes of the window in the pieces after the current one.
     behind: usize,
     rest: Rest,
     _borrow: PhantomData<&'a mut [u8]>,
@@ -221,8 +220,8 @@ impl<'a> Segments<'a> {
         Self { current: base, here: len, behind: 0, rest, _borrow: PhantomData }
     }
 
-    /// What is found out about a window of `len` bytes without a walk; returns where its list begins or,
-    /// where it is raw, where its bytes do.
+    /// The checks of a window of `len` bytes that need no walk. Returns the beginning of its list or, for a
+    /// raw buffer, of its bytes.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -254,7 +253,7 @@ impl<'a> Segments<'a> {
                 }
                 let count = u32::try_from(uio.uio_iovcnt);
                 match count {
-                    // Nothing of the list is looked at.
+                    // The list is not checked.
                     _ if len == 0 => Ok(Rest { next: core::ptr::dangling(), count: 0 }),
                     Ok(count) if count == 0 || !uio.uio_iov.is_null() => {
                         Ok(Rest { next: uio.uio_iov.cast(), count: count as usize })
@@ -282,10 +281,10 @@ impl<'a> Segments<'a> {
         unsafe { Self::admit(data, len, short) }.map(|_| ())
     }
 
-    /// Becomes the window of `len` bytes behind `cd_offset`, and adds it to `extent`; of no use where that
-    /// fails. In place, because a window that is returned is copied, word by word, more than once. A list
-    /// is walked until `len` bytes behind the offset are seen. With `len` 0 the offset itself must still
-    /// be inside an mblk, as it must in the reference.
+    /// Becomes the window of `len` bytes after `cd_offset`, and adds it to `extent`. If that fails, the value
+    /// must not be used. In place, because a returned window is copied, word by word, more than once. A list
+    /// is walked until `len` bytes after the offset are seen. With `len` 0 the offset itself must still be
+    /// inside an mblk, as in the reference.
     ///
     /// # Errors
     /// `ARGUMENTS_BAD`: unknown format, negative offset, offset and length that overflow, a uio in
@@ -344,7 +343,7 @@ impl<'a> Segments<'a> {
         Ok(())
     }
 
-    /// Whether a walk over a few pieces may be a long one, past empty pieces, so that the FPU must not be
+    /// Whether a walk over a few pieces may be long because of empty pieces between them. The FPU must not be
     /// held meanwhile.
     #[inline(always)]
     pub(super) fn sparse(&self) -> bool {
@@ -368,7 +367,7 @@ impl<'a> Segments<'a> {
         self.behind = left - self.here;
     }
 
-    /// Drops the first `n` bytes (all when there are fewer).
+    /// Drops the first `n` bytes (all, if there are fewer).
     #[inline(always)]
     pub fn advance(&mut self, n: usize) {
         match self.here.checked_sub(n) {
@@ -389,7 +388,7 @@ impl<'a> Segments<'a> {
         self.advance_within(n.min(self.here));
     }
 
-    /// Drops the contiguous bytes and returns where they are.
+    /// Drops the contiguous bytes and returns their address and number.
     #[inline(never)]
     fn pop(&mut self) -> (*mut u8, usize) {
         let piece = self.contiguous();
@@ -416,8 +415,8 @@ impl<'a> Segments<'a> {
         self.here = len.min(self.behind);
         self.behind -= self.here;
         if len == 0 {
-            // The list was valid when it was opened: somebody cut it meanwhile. Whoever wants the bytes
-            // that are missing now fails.
+            // The list was valid when it was opened, so somebody has cut it since. Any request for the
+            // missing bytes now fails.
             self.behind = 0;
         }
     }
@@ -428,7 +427,7 @@ impl<'a> Segments<'a> {
         core::ptr::eq(self.current, other.current) && self.rest == other.rest
     }
 
-    /// Copies bytes out, as many as fit and are left, and advances past them; returns how many.
+    /// Copies out as many bytes as fit and are left, and advances past them. Returns how many.
     pub fn gather(&mut self, mut to: &mut [u8]) -> usize {
         let mut copied = 0;
         loop {
@@ -454,7 +453,7 @@ impl<'a> Segments<'a> {
         match <&[u8; 16]>::try_from(from) {
             // A tag.
             Ok(block) if self.here >= block.len() => {
-                // SAFETY: so many bytes are writable at `current`.
+                // SAFETY: the bytes of a block are writable at `current`.
                 unsafe { self.current.cast::<[u8; 16]>().write(*block) };
                 self.advance(block.len());
                 Ok(())
@@ -496,11 +495,12 @@ impl<'a> Segments<'a> {
         self.overlap_of_lists(other, req)
     }
 
-    /// [`overlap`](Self::overlap) where a side has several pieces.
+    /// [`overlap`](Self::overlap) if a side has several pieces.
     ///
-    /// Two numbers decide: `alike`, the bytes that are at the same place of both, and `shared`, the bytes that
-    /// are anywhere in both. The first takes one walk. The second takes an order of the addresses, so what can
-    /// be said without it is said before. If no shared byte is twice in a list (`sound`):
+    /// Two numbers decide: `alike`, the bytes that are at the same place in both, and `shared`, the bytes
+    /// that are anywhere in both. `alike` takes one walk. `shared` takes the pieces in the order of their
+    /// addresses, so the cases that do not need it come first. If no shared byte is twice in a list
+    /// (`sound`):
     ///
     /// | shared | |
     /// |---|---|
@@ -508,7 +508,8 @@ impl<'a> Segments<'a> {
     /// | = alike | `Exact`: each shared byte is at the same place |
     /// | > alike | `Partial` |
     ///
-    /// A byte that is twice in one and also in the other cannot be at the same place both times: `Partial`.
+    /// If a byte is twice in one list and also in the other, it cannot be at the same place both times:
+    /// `Partial`.
     #[inline(never)]
     fn overlap_of_lists(&self, other: &Self, req: crypto_req_handle_t) -> Result<Overlap> {
         watch::walk();
@@ -516,7 +517,7 @@ impl<'a> Segments<'a> {
         if self.same_place(other) {
             return Ok(Overlap::Exact);
         }
-        // 2. All of the shorter one is at the same places of the longer one.
+        // 2. All of the shorter list is at the same places of the longer one.
         let alike = self.alike(other);
         if alike == self.left().min(other.left()) {
             return Ok(Overlap::Exact);
@@ -529,7 +530,7 @@ impl<'a> Segments<'a> {
         if from.apart(to) {
             return Ok(Overlap::None);
         }
-        // 4. In the order of the addresses: as the lists have it, or each piece with each, or by a heap.
+        // 4. In the order of the addresses: as in the lists, or each piece with each, or by a heap.
         let mut sweep = Sweep::default();
         let sound = if ascend {
             sweep.merge(self, other)
@@ -545,7 +546,7 @@ impl<'a> Segments<'a> {
         })
     }
 
-    /// The bytes that are at the same place of both windows.
+    /// The number of bytes that are at the same place in both windows.
     #[inline(always)]
     fn alike(&self, other: &Self) -> usize {
         let (mut a, mut b, mut alike) = (self.walk(), other.walk(), 0);
@@ -558,15 +559,15 @@ impl<'a> Segments<'a> {
         alike
     }
 
-    /// Compares each piece with each of `other`. The windows overlap as the worst two pieces do.
+    /// Compares each piece with each of `other`. The worst pair of pieces decides.
     ///
     /// ```text
     ///  window   |----- place -----|------ piece ------|
     ///  memory                     at                  at + n
     /// ```
     ///
-    /// Byte `at + i` of memory is byte `place + i` of the window. So two pieces that share bytes have them at the
-    /// same place exactly if `at - place` is the same in both.
+    /// Byte `at + i` of memory is byte `place + i` of the window. So if two pieces share bytes, these are at
+    /// the same place exactly if `at - place` is the same in both.
     #[inline(never)]
     fn overlap_of_pieces(&self, other: &Self) -> Overlap {
         let (mut found, mut a) = (Overlap::None, self.walk());
@@ -587,7 +588,8 @@ impl<'a> Segments<'a> {
         found
     }
 
-    /// The extent; adds the number of pieces, and clears `ascend` unless each lies above the one before.
+    /// The extent. Adds the number of pieces to `pieces`, and clears `ascend` unless each piece lies above
+    /// the one before.
     #[inline(never)]
     fn shape(&self, pieces: &mut usize, ascend: &mut bool) -> Extent {
         let (mut extent, mut list) = (Extent::NONE, self.walk());
@@ -600,37 +602,37 @@ impl<'a> Segments<'a> {
         extent
     }
 
-    /// The same bytes for a walk of its own. Never inlined: a copy in place is longer.
+    /// A copy, for a walk of its own. Never inlined: an inlined copy is longer.
     #[inline(never)]
     fn walk(&self) -> Self {
         self.clone()
     }
 }
 
-/// The pieces of two lists in the order of their addresses: what the lists share. Two pieces share a byte
-/// if the one that begins first ends behind the other's beginning.
+/// Finds what two lists share, from their pieces in the order of their addresses. Two pieces share a byte if
+/// the one that begins first ends after the other's beginning.
 #[derive(Default)]
 struct Sweep {
-    /// Of the pieces so far of either list the highest end and the second.
+    /// For each list, the highest end of the pieces so far, and the second highest.
     ends: [[usize; 2]; 2],
     /// Bytes that the lists share.
     shared: usize,
 }
 
-/// A piece of one of two lists, in memory of our own.
+/// A piece of one of two lists, stored in memory of our own.
 #[derive(Clone, Copy)]
 struct Place {
     at: usize,
-    /// Its length, and [`SECOND`]: no piece is longer than `isize::MAX`.
+    /// Its length, with [`SECOND`]. No piece is longer than `isize::MAX`.
     len: usize,
 }
 
-/// The piece is one of the second list.
+/// The piece belongs to the second list.
 const SECOND: usize = 1 << 63;
 
 impl Sweep {
-    /// The next piece. `false` where a byte of one list is twice in the other, so that it cannot be at
-    /// the same place of both.
+    /// Takes the next piece. Returns `false` if a byte of one list is twice in the other: it cannot be at the
+    /// same place both times.
     fn next(&mut self, Place { at, len }: Place) -> bool {
         let [first, second] = &mut self.ends;
         let (own, other) = if len & SECOND != 0 { (second, first) } else { (first, second) };
@@ -659,7 +661,7 @@ impl Sweep {
         sound
     }
 
-    /// Two lists of `pieces` in all, by a heap of them that has the lowest at its top.
+    /// Two lists of `pieces` in all, by a heap of the pieces with the lowest at its top.
     fn sort(
         &mut self,
         lists: [&Segments<'_>; 2],
@@ -674,19 +676,19 @@ impl Sweep {
             let mut list = list.walk();
             while list.here > 0 && n < pieces {
                 let (at, len) = list.pop();
-                // SAFETY: the block has room for `pieces`, at their alignment of 8, of which this is the
-                // n-th.
+                // SAFETY: the block has room for `pieces` at their alignment of 8, and this is the n-th of
+                // them.
                 unsafe { heap.add(n).write(Place { at: at.addr(), len: len | which }) };
                 n += 1;
             }
             which = SECOND;
         }
         let mut sound = true;
-        // First each place from the last one that has others under it is put where it belongs; then the
-        // top is taken, n times, and what was last is put where it belongs.
+        // First make the heap: sift each place down, from the last one that has children to the first. Then
+        // take the top, n times, and each time sift the last place down from the top.
         for i in (0..n + n / 2).rev() {
             let (mut root, end) = if i >= n { (i - n, n) } else { (0, i) };
-            // SAFETY: `root`, `child` and its neighbour are less than `n`, and so many places are set.
+            // SAFETY: `root`, `child` and its neighbour are less than `n`, and the first `n` places are set.
             unsafe {
                 let moved = if i >= n { *heap.add(root) } else { *heap.add(i) };
                 if i < n {
@@ -715,11 +717,11 @@ impl Sweep {
     }
 }
 
-/// Copies plaintext that was kept back when the FPU is no longer held: not by vector registers, as the
-/// `memcpy` of a program would, for nobody would wipe them.
+/// Copies plaintext that was kept back, after the FPU was given back. It may not use vector registers, as the
+/// `memcpy` of a program would: nobody would wipe them.
 ///
 /// # Safety
-/// `len` bytes are readable at `from`, and writable at `to`, where others are.
+/// `len` bytes are readable at `from` and writable at `to`, and the two are disjoint.
 unsafe fn copy_text(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: the caller's contract; the direction flag is clear, by the ABI.
     unsafe {
@@ -740,13 +742,12 @@ pub enum Overlap {
     None,
     /// Every shared byte is at the same place in both.
     Exact,
-    /// A byte of the one is at another place in the other.
+    /// A byte is at different places in the two.
     Partial,
 }
 
 impl Overlap {
-    /// Of one piece at address `a` and one at `b`, which begin at `a_place` and `b_place` of their
-    /// windows.
+    /// For one piece at address `a` and one at `b`, which begin at `a_place` and `b_place` of their windows.
     #[inline(always)]
     pub(super) fn of(
         a: usize,
@@ -770,7 +771,7 @@ impl Overlap {
 mod tests {
     use super::*;
 
-    /// A list of pieces, none of them empty, over addresses that nobody touches.
+    /// A list of pieces, none empty, over addresses that nobody touches.
     fn window(list: &[iovec_t]) -> Segments<'_> {
         let [first, behind @ ..] = list else { return Segments::empty() };
         Segments {
@@ -790,7 +791,7 @@ mod tests {
         pieces.iter().map(piece).collect()
     }
 
-    /// Each byte of one list beside each of the other.
+    /// Compares each byte of one list with each of the other.
     fn by_bytes(a: &[(usize, usize)], b: &[(usize, usize)]) -> Overlap {
         let bytes = |list: &[(usize, usize)]| -> Vec<usize> {
             list.iter().flat_map(|&(at, len)| at..at + len).collect()
@@ -808,8 +809,8 @@ mod tests {
         }
     }
 
-    /// Every way to find out, and what the lists are said to be: in one more case `Exact`, where all that
-    /// both have is the same, whatever they name twice.
+    /// Compares every method with the definition. One more case may be `Exact`: all that both lists have is
+    /// the same, even if they name bytes twice.
     fn check(a: &[(usize, usize)], b: &[(usize, usize)]) -> Overlap {
         let (first, second, none) = (list(a), list(b), core::ptr::null_mut());
         let (x, y) = (window(&first), window(&second));
@@ -817,7 +818,7 @@ mod tests {
         let of = |sweep: &Sweep, sound| match sweep.shared {
             0 if sound => Overlap::None,
             _ if !sound => Overlap::Partial,
-            // As many bytes as at the same places.
+            // All shared bytes are at the same places.
             shared if shared == alike(a, b) => Overlap::Exact,
             _ => Overlap::Partial,
         };
@@ -845,7 +846,7 @@ mod tests {
         bytes(a).iter().zip(bytes(b)).filter(|&(&x, y)| x == y).count()
     }
 
-    /// All lists of up to two pieces of up to three bytes, beside all of up to three of up to two.
+    /// All lists of up to two pieces of up to three bytes, against all of up to three pieces of up to two.
     #[test]
     fn overlap_of_every_pair_of_short_lists() {
         let lists = |pieces: usize, longest: usize, places: usize| {
@@ -874,8 +875,8 @@ mod tests {
         assert!(found.iter().all(|&n| n > 1000), "{found:?}");
     }
 
-    /// Up to 200 pieces on either side, in ascending order or none, apart, alike but for a piece, or with
-    /// pieces that are named twice.
+    /// Up to 200 pieces on either side, in ascending order or no order: apart, alike except for one piece, or
+    /// with pieces that are named twice.
     #[test]
     fn overlap_of_long_lists() {
         let mut state = 1_u64;
@@ -908,7 +909,7 @@ mod tests {
                 let j = below(i + 1);
                 sides[0].swap(i, j);
                 if turn % 7 == 0 {
-                    // As many, so that both stay alike.
+                    // The same number of bytes, so that both stay alike.
                     sides[1].swap(i, j);
                 }
             }

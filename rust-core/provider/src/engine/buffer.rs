@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The buffer of a multi-part decryption that may release nothing before its end: a growing one, or
-//! one with room for a text whose length is known.
+//! The buffer of a multi-part decryption that may release nothing before its end. It grows, or has room for a
+//! text of known length.
 
 use core::ffi::c_int;
 use core::ptr::NonNull;
@@ -10,14 +10,14 @@ use crate::env;
 use crate::kcf::{Error, KM_NOSLEEP, Result};
 use crate::wipe::wipe_bytes;
 
-/// First size; later ones double. Chosen: a page.
+/// First size; each later one is double. Chosen: a page.
 const FIRST_CAPACITY: usize = 4096;
 
-/// A room larger than this is not waited for: nobody has sent so many bytes yet, they are only
-/// announced. Chosen: any message that is meant is shorter.
+/// The largest room for which an allocation may wait. A larger one is only announced: nobody has sent that
+/// many bytes yet. Chosen: longer than any real message.
 const MAX_WAIT: usize = 64 << 20;
 
-/// Bytes from the environment's heap, wiped before they go back.
+/// Bytes from the environment's heap, wiped before they are freed.
 pub(crate) struct Buffer {
     at: NonNull<u8>,
     len: usize,
@@ -36,10 +36,10 @@ impl Buffer {
         unsafe { core::slice::from_raw_parts_mut(self.at.as_ptr(), self.len) }
     }
 
-    /// Appends all that is left of `from`.
+    /// Appends all bytes left in `from`.
     ///
     /// # Errors
-    /// `HOST_MEMORY`: then nothing has changed.
+    /// `HOST_MEMORY`; then nothing has changed.
     pub(crate) fn append(&mut self, from: &mut Segments<'_>, kmflag: c_int) -> Result<()> {
         let more = from.left();
         let len = self.len.checked_add(more).ok_or(Error::HOST_MEMORY)?;
@@ -50,10 +50,10 @@ impl Buffer {
         Ok(())
     }
 
-    /// Makes room for `len` bytes, while there are none.
+    /// Makes room for `len` bytes. The buffer must be empty.
     ///
     /// # Errors
-    /// `HOST_MEMORY`: then there is no room.
+    /// `HOST_MEMORY`; then there is no room.
     pub(crate) fn reserve(&mut self, len: usize, kmflag: c_int) -> Result<()> {
         if len > isize::MAX as usize {
             return Err(Error::HOST_MEMORY);
@@ -66,16 +66,16 @@ impl Buffer {
         Ok(())
     }
 
-    /// Appends `len` bytes, zeros yet, for which there must be room.
+    /// Appends `len` zeros, to be written by the caller. There must be room for them.
     #[inline(never)]
     pub(crate) fn extend(&mut self, len: usize) -> Option<&mut [u8]> {
-        // Without memory there is no address either: a DEBUG kernel looks at it before the count.
+        // Without memory there is no address either, and a DEBUG kernel checks the address before the count.
         if len == 0 {
             return Some(&mut []);
         }
         let end = self.len.checked_add(len).filter(|&end| end <= self.capacity)?;
-        // SAFETY: `capacity` bytes are ours at `at`, of which those behind `len` are free; they are
-        // set before they become a slice.
+        // SAFETY: `capacity` bytes at `at` are ours, and those after `len` are free. They are set before they
+        // become a slice.
         let tail = unsafe {
             let tail = self.at.add(self.len);
             tail.write_bytes(0, len);

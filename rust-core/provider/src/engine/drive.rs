@@ -8,22 +8,22 @@ use super::step::Step;
 use crate::data::{Pair, Short};
 use crate::wipe::wipe;
 
-/// Runs that go to a kernel in one call. Derived: none is empty, so they have a block.
+/// Runs that one call of a kernel takes. Derived: no run is empty, so this many have a block.
 const RUNS: usize = 16;
 
-// So `drive` always goes on, whatever the pieces are: so many runs have a block, and the smallest hold does for
-// so many runs and for a block.
+// So `drive` always advances, whatever the pieces are: `RUNS` runs have a block, and the smallest hold is
+// enough for `RUNS` runs and for a block.
 const _: () = {
     assert!(RUNS >= 16);
     assert!(RUNS * RUN_COST <= LEAST_HOLD);
     assert!(Pace::Parallel.cost(16) <= LEAST_HOLD && Pace::Serial.cost(16) <= LEAST_HOLD);
 };
 
-/// Feeds the next `len` bytes of `pair` to `step`, in order and as they are cut, as many at a time as the
-/// budget of a hold and the kernels allow.
+/// Feeds the next `len` bytes of `pair` to `step`, in order and as they are cut. Each call takes as many as
+/// the budget of a hold and the kernels allow.
 ///
 /// # Errors
-/// [`Short`]; what was transformed by then is.
+/// [`Short`]; what was transformed before it stays transformed.
 #[inline(never)]
 pub(crate) fn drive(
     fpu: &mut Fpu,
@@ -46,8 +46,8 @@ pub(crate) fn drive(
     Ok(())
 }
 
-/// Ends the hold before a walk that may take long. Any other goes over a few pieces, whose cost is that of
-/// the runs that they become.
+/// Ends the hold before a walk that may take long. Any other walk goes over a few pieces, and the cost of the
+/// runs that they become covers it.
 #[inline(always)]
 pub(crate) fn yield_to(pair: &Pair<'_>, fpu: &mut Fpu) {
     if pair.sparse() {
@@ -55,8 +55,8 @@ pub(crate) fn yield_to(pair: &Pair<'_>, fpu: &mut Fpu) {
     }
 }
 
-/// Bytes that wait between the calls of a multi-part operation: a partial block and, where a mode
-/// must hold back the last bytes it has seen (they may be the tag), those.
+/// Bytes that wait between the calls of a multi-part operation: a partial block and, in a mode that must hold
+/// back the last bytes (they may be the tag), those bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Carry {
     blocks: [[u8; 16]; 2],
@@ -69,12 +69,12 @@ impl Carry {
         Self { blocks: [[0; 16]; 2], len: 0 }
     }
 
-    /// Bytes that wait.
+    /// The number of waiting bytes.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// The bytes that wait, to be transformed in place.
+    /// The waiting bytes, to be transformed in place.
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
         self.blocks.as_flattened_mut().get_mut(..self.len).unwrap_or_default()
     }
@@ -88,7 +88,7 @@ impl Carry {
         }
     }
 
-    /// Takes the last `len` bytes (at most 16), with zeros behind them; `None` if fewer wait.
+    /// Takes the last `len` bytes (at most 16), followed by zeros; `None` if fewer wait.
     pub(crate) fn pop(&mut self, len: usize) -> Option<[u8; 16]> {
         let start = self.len.checked_sub(len)?;
         let mut popped = [0; 16];
@@ -100,14 +100,13 @@ impl Carry {
         Some(popped)
     }
 
-    /// How many bytes, in whole blocks, go on when `more` arrive and the last `keep` (at most 16)
-    /// stay.
+    /// How many bytes, in full blocks, advance when `more` arrive and the last `keep` (at most 16) stay.
     pub(crate) fn ready(&self, more: usize, keep: usize) -> Option<usize> {
         Some(self.len.checked_add(more)?.saturating_sub(keep) & !15)
     }
 
-    /// Takes all of `pair`'s source: what is [`ready`](Self::ready) goes through `step` to the
-    /// destination, the rest waits.
+    /// Takes all of `pair`'s source. The bytes that are [`ready`](Self::ready) go through `step` to the
+    /// destination, the others wait.
     ///
     /// # Errors
     /// As [`drive`].
@@ -127,7 +126,7 @@ impl Carry {
             yield_to(pair, fpu);
             let [first, second] = &mut self.blocks;
             if self.len < 16 {
-                // Never out of range, nor is what follows.
+                // Never out of range; nor are the ranges below.
                 pair.gather(first.get_mut(self.len..).unwrap_or_default())?;
                 self.len = 16;
             }

@@ -13,36 +13,38 @@ use super::select::{Table, TableId, select};
 use crate::env::{self, kcfaes_hold};
 use crate::{portable, watch, wipe};
 
-/// Cost units of one hold unless [`set_hold_bytes`] says otherwise. Chosen: 7 to 16 microseconds of a
-/// core. A unit is the time of a byte in a parallel mode (ECB, CTR, CBC decryption, GCM).
+/// Cost units of one hold, unless [`set_hold_bytes`] sets another number. Chosen: 7 to 16
+/// microseconds of a core. A unit is the time of a byte in a parallel mode (ECB, CTR, CBC
+/// decryption, GCM).
 pub const HOLD_BYTES: usize = 32 * 1024;
 
-/// A byte in a serial mode costs `1 << 2` units. Chosen: a hold of those modes is a quarter, 8 KiB by default.
+/// A byte in a serial mode costs `1 << 2` units. Chosen: a hold of those modes is a quarter as long, 8 KiB by
+/// default.
 const SERIAL_SHIFT: u32 = 2;
 
 static HOLD_LIMIT: AtomicUsize = AtomicUsize::new(HOLD_BYTES);
 
-/// The least that [`set_hold_bytes`] takes. Derived: the cost of as many runs as go to a kernel at
-/// once (asserted in `drive.rs`).
+/// The smallest hold that [`set_hold_bytes`] accepts. Derived: the cost of all the runs that one
+/// call of a kernel takes (asserted in `drive.rs`).
 pub const LEAST_HOLD: usize = 1024;
 
-/// The most that [`set_hold_bytes`] takes.
+/// The largest hold that [`set_hold_bytes`] accepts.
 pub const MOST_HOLD: usize = 1024 * 1024;
 
-/// Units that a run costs at least, with the pieces that end in it. Derived: a piece of one byte waits for the
-/// latency of its rounds and its product, in which four blocks would go through together.
+/// The least cost of a run, in units, with the pieces that end in it. Derived: a piece of one byte waits for
+/// the latency of its rounds and its product. Four blocks would go through together in that time.
 pub(super) const RUN_COST: usize = 64;
 
-/// Sets the units of a hold for calls that begin later, which are the bytes that a parallel mode may
-/// process in one, clamped to [`LEAST_HOLD`] `..=` [`MOST_HOLD`] and rounded down to whole blocks in either
-/// pace; returns the value taken.
+/// Sets the units of a hold for later calls: the number of bytes that a parallel mode may process in one
+/// hold. `bytes` is clamped to [`LEAST_HOLD`] `..=` [`MOST_HOLD`] and rounded down to full blocks in either
+/// pace. Returns the value taken.
 pub fn set_hold_bytes(bytes: usize) -> usize {
     let units = bytes.clamp(LEAST_HOLD, MOST_HOLD) & !((16 << SERIAL_SHIFT) - 1);
     HOLD_LIMIT.store(units, Ordering::Relaxed);
     units
 }
 
-/// How a mode uses the processor, which decides what a byte costs.
+/// How a mode uses the processor. This decides what a byte costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// Many blocks in flight.
@@ -66,25 +68,26 @@ impl Pace {
     }
 }
 
-/// The FPU for the length of one call: taken when first needed, given back when the budget is
-/// spent (so that the thread can be preempted) and at the end, with the registers wiped.
+/// The FPU for the length of one call. It is taken when first needed, and given back at the end of the call.
+/// It is also given back when the budget is spent, so that the thread can be preempted. The registers are
+/// wiped each time.
 pub struct Fpu {
     table: Table,
-    /// Cost units of a hold, and those that are left of this one; 0 where there is none.
+    /// Cost units of a hold, and the units left of this one; 0 without a hold.
     budget: usize,
     left: usize,
     held: bool,
     /// Lowest stack pointer from which a kernel of `portable` was called; `usize::MAX` if none was.
     low: Cell<usize>,
-    /// When this hold began by the time stamp counter, if that is worth reading; 0 if not.
+    /// The time stamp counter when this hold began, if it is worth reading; otherwise 0.
     begun: u64,
-    /// Ticks of the longest hold that ended because its budget was spent.
+    /// Ticks of the longest hold that ended with its budget spent.
     longest: u64,
     hold: MaybeUninit<kcfaes_hold>,
 }
 
-/// Proof that the FPU is ours and that `table` may use it: only [`Fpu::hold`] hands one out, and
-/// while it lives the hold cannot end.
+/// Proof that the FPU is ours and that `table` may use it. Only [`Fpu::hold`] hands one out, and the hold
+/// cannot end while the proof lives.
 #[derive(Clone, Copy)]
 pub struct Hold<'a> {
     table: TableId,
@@ -92,8 +95,8 @@ pub struct Hold<'a> {
 }
 
 impl Hold<'_> {
-    /// The table to run. Inlined into the function that calls its kernel, so that the stack pointer
-    /// seen here is the one below which the kernel's frame will lie.
+    /// The table to run. Inlined into the function that calls its kernel: the stack pointer read here is then
+    /// the one below which the kernel's frame will lie.
     #[inline(always)]
     pub(super) fn table(&self) -> TableId {
         if self.table == TableId::Portable {
@@ -131,14 +134,14 @@ impl Fpu {
         self.table.id()
     }
 
-    /// Ticks of the time stamp counter that the longest hold of this call took, of those that ended
-    /// because their budget was spent and of which the beginning was noted; 0 if there was none.
+    /// Ticks of the time stamp counter that this call's longest hold took, of those that ended with their
+    /// budget spent and whose beginning was noted; 0 if there was none.
     pub fn longest_hold(&self) -> u64 {
         self.longest
     }
 
-    /// Makes sure of a hold and grants the first bytes of `want` for it: all, or as many whole
-    /// blocks as the budget has left.
+    /// Makes sure of a hold and grants it the first bytes of `want`: all, or as many full blocks as the
+    /// budget has left.
     pub fn hold(&mut self, pace: Pace, want: usize) -> (Hold<'_>, usize) {
         let shift = pace.shift();
         if self.left >> shift < 16 && (want > 0 || !self.held) {
@@ -148,7 +151,7 @@ impl Fpu {
         (self.spend(pace.cost(granted)), granted)
     }
 
-    /// A hold for what is not worth counting: the one that there is, or a new one.
+    /// A hold for work that is too small to count: the current one, or a new one.
     #[inline]
     pub fn held(&mut self) -> Hold<'_> {
         if !self.held {
@@ -163,14 +166,15 @@ impl Fpu {
         Hold { table: self.table.id(), low: &self.low }
     }
 
-    /// Most bytes to ask of [`hold_all`](Self::hold_all), whole blocks: in a serial mode what the hold that
-    /// there is has left, if it has; a parallel one is better off with a new hold than with one more cut.
+    /// The largest request to make of [`hold_all`](Self::hold_all), in full blocks. Serial modes use up the
+    /// current hold, if anything is left of it. Parallel modes start a new one, because an extra cut costs
+    /// more than a hold.
     pub fn most(&self, pace: Pace) -> usize {
         let left = self.left >> SERIAL_SHIFT & !15;
         if pace == Pace::Serial && left > 0 { left } else { self.budget >> pace.shift() & !15 }
     }
 
-    /// A hold for all of `cost` units at once, which the caller knows to be no more than the budget.
+    /// A hold for all of `cost` units at once. The caller knows that they are within the budget.
     #[inline]
     pub fn hold_all(&mut self, cost: usize) -> Hold<'_> {
         debug_assert!(cost <= self.budget);
@@ -189,8 +193,8 @@ impl Fpu {
         self.current()
     }
 
-    /// Gives the FPU back, if it is held: before a walk of a list that may be long. The portable table holds
-    /// none, and frames of its kernels may be live yet: they are wiped at the end.
+    /// Gives the FPU back, if it is held, before a walk of a list that may be long. The portable table holds
+    /// none. Frames of its kernels may still be live; they are wiped at the end.
     #[inline]
     pub fn end(&mut self) {
         if self.held && self.table.id() > TableId::Portable {
@@ -198,10 +202,10 @@ impl Fpu {
         }
     }
 
-    /// Ends the hold, if there is one, because its budget is spent, and begins another, of which `cost`
-    /// units are wanted at once. The clock is read for holds that will be full, and where another was full:
-    /// not in a short call. A function of its own, because every step of every mode has it: the object is
-    /// smaller by a sixth.
+    /// Ends the hold, if there is one, because its budget is spent. Then begins another, which must grant
+    /// `cost` units at once. The clock is read for holds that will be full, and when the one before was full:
+    /// not in a short call. This is a function of its own because every step of every mode calls it: that
+    /// makes the object smaller by a sixth.
     #[inline(never)]
     fn renew(&mut self, cost: usize) {
         let mut full = cost >= self.budget;
@@ -214,8 +218,8 @@ impl Fpu {
         }
         self.begun = 0;
         if self.table.id() > TableId::Portable {
-            // SAFETY: `release` has just ended any hold of ours, and will end this one; `self` is
-            // borrowed by the `Hold` meanwhile and so does not move.
+            // SAFETY: `release` has just ended any hold of ours, and will end this one. Meanwhile the `Hold`
+            // borrows `self`, so `self` does not move.
             unsafe { env::hold(&mut self.hold) };
             watch::held();
             if full && !env::stats().is_null() {
@@ -226,13 +230,13 @@ impl Fpu {
         self.left = self.budget;
     }
 
-    /// Wipes what the kernels left behind and gives the FPU back.
+    /// Wipes what the kernels have left and gives the FPU back.
     #[inline(never)]
     fn release(&mut self) {
         self.held = false;
         self.left = 0;
         match self.table.id() {
-            // Nothing is held. What its kernels left is wiped at the end.
+            // Nothing is held. The stack of its kernels is wiped at the end.
             TableId::Portable => {}
             table => {
                 watch::released();
@@ -252,10 +256,10 @@ impl Fpu {
 }
 
 impl Drop for Fpu {
-    /// Inlined, so that `dead_stack` is called from the frame that the FPU is in: `portable`'s frames, which
-    /// may hold round keys and text, began below it, and end some way below the lowest stack pointer that
-    /// called one. A frame of this function's own would cover, and so keep, some of that. The other tables'
-    /// entry points leave nothing on the stack.
+    /// Inlined, so that `dead_stack` is called from the frame that the FPU is in. `portable`'s frames, which
+    /// may hold round keys and text, began below that frame, and end some way below the lowest stack pointer
+    /// that called one. A frame of this function would cover some of that stack, and so keep it. The other
+    /// tables' entry points leave nothing on the stack.
     #[inline(always)]
     fn drop(&mut self) {
         if self.held {
@@ -269,8 +273,8 @@ impl Drop for Fpu {
     }
 }
 
-/// The time stamp counter. Read in the kernel alone, where that is always allowed.
+/// The time stamp counter. It is read only in the kernel, where that is always allowed.
 fn ticks() -> u64 {
-    // SAFETY: every CPU with 64 bits has the instruction, and whoever keeps statistics is in the kernel.
+    // SAFETY: every CPU with 64 bits has the instruction, and only the kernel keeps statistics.
     unsafe { core::arch::x86_64::_rdtsc() }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one place that calls kernels: a compare chain over the table to a direct call, so that no
-//! call is indirect. Arguments are as the entry points document them. What a wide register cannot
-//! make faster, because it is serial or small, all SIMD tables take from `aesni`.
+//! The one place that calls kernels: a compare chain over the table to a direct call, so no call is indirect.
+//! Arguments are as the entry points document them. All SIMD tables take from `aesni` the kernels that a wide
+//! register cannot make faster, because they are serial or small.
 
 use kcfaes_kernels::{
     Block, BlockMode, CHAINS, COMMON_POWERS, ChainKeys, Chains, CounterBlock, Powers, Schedule, Tag,
@@ -16,7 +16,7 @@ use crate::portable;
 use crate::request::Direction;
 use crate::wipe::wipe;
 
-/// A CBC encryption among others: the text that is left, whole blocks.
+/// One CBC encryption of several: the text that is left, full blocks.
 pub struct Chain<'a> {
     /// Round keys.
     pub schedule: &'a Schedule,
@@ -26,7 +26,7 @@ pub struct Chain<'a> {
     pub run: Run<'a>,
 }
 
-/// Powers of H that a text of `len` bytes takes, and two blocks beside it: the AAD's and the lengths'.
+/// Powers of H for a text of `len` bytes and two more blocks: the AAD's and the lengths'.
 const fn needed(len: usize) -> usize {
     len.div_ceil(16).saturating_add(2)
 }
@@ -34,8 +34,8 @@ const fn needed(len: usize) -> usize {
 // SAFETY of every block below: the hold proves that the FPU is ours and that the CPU has the table;
 // a run's ranges are valid and equal or disjoint; references are valid.
 impl Hold<'_> {
-    /// The table to run where `powers` hash `len` bytes: a key that was set where only a narrower
-    /// table could run has too few for more than a short text in a wide one.
+    /// The table to run when `powers` hash `len` bytes. A key that was set where only a narrower table could
+    /// run has too few powers for more than a short text in a wide table.
     #[inline(always)]
     fn hashing(&self, powers: &Powers, len: usize) -> TableId {
         let (table, set) = (self.table(), powers.set as usize);
@@ -53,8 +53,8 @@ impl Hold<'_> {
         }
     }
 
-    /// H and its powers: those that the table wants, or only the common ones where `hashed` bytes are
-    /// all that they will be used for and so few that these suffice.
+    /// H and its powers: those that the table wants, or only the common ones if these suffice for the
+    /// `hashed` bytes that they will be used for.
     pub fn ghash_init(&self, schedule: &Schedule, powers: &mut Powers, hashed: usize) {
         match self.table() {
             TableId::Portable => portable::ghash_init(schedule, powers),
@@ -71,8 +71,9 @@ impl Hold<'_> {
         }
     }
 
-    /// `mode` over the first `len` bytes of `runs`, which have so many and may be cut anywhere; whole blocks, but
-    /// in the modes with a counter at the end of a text. `state` moves on, and the `mac` of CCM and CBC-MAC.
+    /// `mode` over the first `len` bytes of `runs`, which have at least `len` and may be cut anywhere. `len`
+    /// is full blocks, except at the end of a text in the modes with a counter. Advances `state`, and the
+    /// `mac` of CCM and CBC-MAC.
     #[inline(always)]
     pub(super) fn transform(
         &self,
@@ -92,7 +93,7 @@ impl Hold<'_> {
             return portable::transform(mode, s, state, mac, Runs::new(runs, len));
         }
         let table = if mode.is_serial() { Aesni } else { table };
-        // SAFETY: see above; the runs have so many bytes.
+        // SAFETY: see above; the runs have at least `len` bytes.
         unsafe {
             let [run] = runs else {
                 return match table {
@@ -139,9 +140,9 @@ impl Hold<'_> {
         }
     }
 
-    /// CBC over the next `blocks` blocks of each chain, which moves on. Chains stand in the first
-    /// places only, as many as the table has. Unless all have the same key their round keys stand in
-    /// `keys`; in a place without a chain those of the first chain do, since it is that one again.
+    /// CBC over the next `blocks` blocks of each chain. The chains advance. They occupy only the first
+    /// places, as many as the table has. Unless all have the same key, their round keys are in `keys`; a
+    /// place without a chain repeats the first chain, and has its round keys.
     pub fn cbc_encrypt_batch(
         &self,
         keys: Option<&ChainKeys>,
@@ -151,7 +152,7 @@ impl Hold<'_> {
         let table = self.table();
         let Some(model) = chains.iter().flatten().next() else { return };
         let schedule = model.schedule;
-        // Every chain has so many blocks.
+        // Every chain has at least this many blocks.
         let blocks = chains.iter().flatten().fold(blocks, |n, chain| n.min(chain.run.len() / 16));
         let mut batch = Chains {
             iv: [model.iv; CHAINS],
@@ -208,8 +209,9 @@ impl Hold<'_> {
         }
     }
 
-    /// GCTR and GHASH of the ciphertext, for the first `len` bytes of `runs`, which have so many; whole blocks
-    /// but at the end of a text. `y` is multiplied by H before if `multiply`. With `tag`, `y` becomes the tag.
+    /// GCTR and GHASH of the ciphertext, for the first `len` bytes of `runs`, which have at least `len`.
+    /// `len` is full blocks, except at the end of a text. If `multiply`, `y` is first multiplied by H. With
+    /// `tag`, `y` becomes the tag.
     #[expect(clippy::too_many_arguments, reason = "as the entry points")]
     pub fn gcm(
         &self,
@@ -231,7 +233,7 @@ impl Hold<'_> {
             portable::ghash(p, y, &hash.0);
             wipe(&mut hash);
         }
-        // SAFETY: see above; the runs have so many bytes.
+        // SAFETY: see above; the runs have at least `len` bytes.
         unsafe {
             match (table, direction) {
                 (TableId::Portable, Encrypt) => {
@@ -265,8 +267,8 @@ impl Hold<'_> {
         }
     }
 
-    /// A whole text: GCTR from inc32(`j0`) and GHASH of the ciphertext; `y`, the hash of the AAD but for its
-    /// last multiplication, becomes the tag, or the one that a decrypted text should have.
+    /// A whole text: GCTR from inc32(`j0`) and GHASH of the ciphertext. On entry `y` is the hash of the AAD
+    /// without its last multiplication. It becomes the tag, or the tag that a decrypted text should have.
     pub fn gcm_whole(
         &self,
         direction: Direction,

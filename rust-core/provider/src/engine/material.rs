@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A key is set: its round keys, and the powers of its H.
+//! Setting a key: its round keys, and the powers of its H.
 
 use super::fpu::{Fpu, Pace};
 use crate::key::Key;
 
-/// Key set-up counts as this many bytes of a hold: it takes about as long as 1 KiB of text. `make bench` measures
-/// it: "new key and seal" without "GCM seal".
+/// Key set-up costs a hold as many units as this: it takes about as long as 1 KiB of text. `make bench`
+/// measures it: "new key and seal" minus "GCM seal".
 const SETUP_BYTES: usize = 1024;
 
 /// The key of a message in one call.
 pub enum Material<'a> {
     /// A key that was set before.
     Set(&'a Key),
-    /// One that is set when everything else about the message was found right: that takes a hold.
+    /// A key that is set once everything else about the message is found right, because that takes a hold.
     Raw {
         /// The place of the key, all zero.
         key: &'a mut Key,
@@ -38,10 +38,10 @@ impl<'a> Material<'a> {
 }
 
 impl Key {
-    /// Expands `key` (16, 24 or 32 bytes), with the powers of H that are worth while where `hashed`
-    /// bytes will be hashed; none if that is 0. A `self` that was never set must be all zero.
+    /// Expands `key` (16, 24 or 32 bytes), with the powers of H that are worthwhile for `hashed` bytes to
+    /// hash; none if that is 0. A `self` that was never set must be all zero.
     pub fn set(&mut self, fpu: &mut Fpu, key: &[u8], hashed: usize) {
-        // Whatever is granted: what it counts as is no length of a text.
+        // The grant does not matter: the cost is not the length of a text.
         let (hold, _) = fpu.hold(Pace::Parallel, SETUP_BYTES);
         hold.key_expand(&mut self.schedule, key);
         if hashed > 0 {

@@ -20,7 +20,7 @@ use crate::env::{
 pub enum TableId {
     /// Integer instructions only, constant-time; runs anywhere.
     Portable = 0,
-    /// Legacy-SSE AES-NI and PCLMULQDQ; runs wherever the FPU can be had, in an interrupt too.
+    /// Legacy-SSE AES-NI and PCLMULQDQ; runs wherever the FPU is available, in an interrupt too.
     Aesni = 1,
     /// AVX2, VAES and VPCLMULQDQ on 256-bit registers.
     Vaes256 = 2,
@@ -28,18 +28,18 @@ pub enum TableId {
     Vaes512 = 3,
 }
 
-/// What table `aesni` is made of.
+/// The features that table `aesni` uses.
 const AESNI: u32 = FEATURE_AES | FEATURE_PCLMULQDQ | FEATURE_SSSE3 | FEATURE_SSE41;
 
-/// What table `vaes256` is made of: it takes from `aesni` what it cannot make faster.
+/// The features that table `vaes256` uses. It takes from `aesni` what it cannot make faster.
 const VAES256: u32 = AESNI | FEATURE_AVX | FEATURE_AVX2 | FEATURE_VAES | FEATURE_VPCLMULQDQ;
 
-/// What table `vaes512` is made of.
+/// The features that table `vaes512` uses.
 const VAES512: u32 = VAES256 | FEATURE_BMI2 | FEATURE_AVX512F | FEATURE_AVX512BW | FEATURE_AVX512VL;
 
-/// Models of Intel's family 6 that lower their clock so much where 512-bit registers multiply that
-/// 256-bit ones are faster: Skylake-SP and its successors, Ice Lake, Tiger Lake. (The list of
-/// BoringSSL's and Linux's AES-GCM; all others with VAES keep their clock or nearly so.)
+/// Models of Intel's family 6 on which 256-bit registers are faster, because 512-bit multiplications lower
+/// their clock so much: Skylake-SP and its successors, Ice Lake, Tiger Lake. (This is the list of BoringSSL's
+/// and Linux's AES-GCM. All other models with VAES keep their clock, or nearly.)
 const SLOW_ZMM: [u32; 7] = [85, 106, 108, 125, 126, 140, 141];
 
 /// Whether a processor's signature, CPUID leaf 1 EAX, is in [`SLOW_ZMM`].
@@ -54,7 +54,7 @@ impl TableId {
     pub const ALL: [Self; env::TABLES] =
         [Self::Portable, Self::Aesni, Self::Vaes256, Self::Vaes512];
 
-    /// Its name as C has it: in the statistics, and where a table is chosen by name.
+    /// Its name in C: in the statistics, and where a table is chosen by name.
     pub const fn c_name(self) -> &'static CStr {
         match self {
             Self::Portable => c"portable",
@@ -72,7 +72,7 @@ impl TableId {
         }
     }
 
-    /// The feature bits that its instructions presume, every one of them.
+    /// The feature bits that its instructions need, all of them.
     const fn features(self) -> u32 {
         match self {
             Self::Portable => 0,
@@ -82,7 +82,7 @@ impl TableId {
         }
     }
 
-    /// Powers of H that it wants.
+    /// The number of powers of H that it wants.
     pub(super) const fn powers(self) -> usize {
         match self {
             Self::Portable | Self::Aesni => COMMON_POWERS,
@@ -91,7 +91,7 @@ impl TableId {
         }
     }
 
-    /// CBC encryptions that it does side by side.
+    /// The number of CBC encryptions that it does side by side.
     pub(crate) const fn chains(self) -> usize {
         match self {
             Self::Portable => 1,
@@ -100,8 +100,8 @@ impl TableId {
         }
     }
 
-    /// Whether a thread that does not own the FPU may run it on borrowed registers: xmm only, in
-    /// encodings that leave the upper halves alone.
+    /// Whether a thread that does not own the FPU may run it on borrowed registers: only xmm, in encodings
+    /// that do not touch the upper halves.
     const fn in_interrupt(self) -> bool {
         match self {
             Self::Portable | Self::Aesni => true,
@@ -109,7 +109,7 @@ impl TableId {
         }
     }
 
-    /// Whether this CPU can run it, and neither it nor what it takes from another is excluded.
+    /// Whether this CPU can run it, and neither this table nor one that it takes kernels from is excluded.
     pub fn available(self) -> bool {
         self.runs_with(env::features())
     }
@@ -120,8 +120,8 @@ impl TableId {
         features & needed == needed && EXCLUDED.load(Ordering::Relaxed) & parts == 0
     }
 
-    /// Takes the table out of the choice of every later call, or back in. `Portable` serves where
-    /// there is no other, whatever is excluded.
+    /// Removes the table from the choice of every later call, or puts it back. `Portable` serves if there is
+    /// no other, even when excluded.
     pub fn exclude(self, excluded: bool) {
         if excluded {
             EXCLUDED.fetch_or(self.bit(), Ordering::Relaxed);
@@ -135,8 +135,7 @@ impl TableId {
     }
 }
 
-/// Proof that this CPU, in this context, may run a table: only [`select`] and [`probe`] hand one
-/// out.
+/// Proof that this CPU, in this context, may run a table. Only [`select`] and [`probe`] hand one out.
 #[derive(Clone, Copy, Debug)]
 pub struct Table(TableId);
 
@@ -147,7 +146,7 @@ impl Table {
     }
 }
 
-/// No table is forced, or the processor's model has not been looked at yet.
+/// No table is forced, or the processor's model was not checked yet.
 const AUTOMATIC: u8 = u8::MAX;
 
 /// The number of the forced table, or [`AUTOMATIC`].
@@ -159,8 +158,8 @@ static SUITED: AtomicU8 = AtomicU8::new(AUTOMATIC);
 /// Tables that gave a wrong answer, a bit for each.
 static EXCLUDED: AtomicU8 = AtomicU8::new(0);
 
-/// Makes every later call use table `id`, or again the best one (`None`). A call in an interrupt
-/// uses it only if it may. Returns whether this CPU has the table; if not, nothing changes.
+/// Makes every later call use table `id`, or the best one again (`None`). A call in an interrupt uses `id`
+/// only if it may. Returns whether this CPU has the table; if not, nothing changes.
 pub fn force(id: Option<TableId>) -> bool {
     match id {
         Some(id) if !id.available() => return false,
@@ -170,8 +169,8 @@ pub fn force(id: Option<TableId>) -> bool {
     true
 }
 
-/// Table `id`, whatever is forced, if this CPU has it and this context may run it: for the
-/// self-test, which must see every one.
+/// Table `id`, whatever is forced, if this CPU has it and this context may run it. For the self-test, which
+/// must see every table.
 pub fn probe(id: TableId) -> Option<Table> {
     (id.available() && (id.in_interrupt() || !env::in_interrupt())).then_some(Table(id))
 }
@@ -200,7 +199,7 @@ pub fn select() -> Table {
     })
 }
 
-/// The best table for this model of processor. Once: reading it may leave a virtual machine.
+/// The best table for this model of processor. Read once: the read may leave a virtual machine.
 #[cold]
 fn look_at_model() -> u8 {
     let best = if slow_zmm(env::signature()) { TableId::Vaes256 } else { TableId::Vaes512 };

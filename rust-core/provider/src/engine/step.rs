@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is done with the runs of a text: a kernel, the key, and the state that it advances. A value
-//! and not a closure, so that the loop that feeds it is one piece of code for all modes.
+//! What is done with the runs of a text: a kernel, the key, and the state that it advances. It is a value,
+//! not a closure, so that the loop that feeds it is one piece of code for all modes.
 
 use core::mem::take;
 
@@ -11,7 +11,7 @@ use crate::data::{Run, Runs};
 use crate::key::Key;
 use crate::request::Direction;
 
-/// Of the modes, each with the state between its runs.
+/// One variant for each group of modes, with the state between its runs.
 pub(crate) enum Step<'a> {
     /// GCTR, and GHASH of the ciphertext.
     Gcm {
@@ -19,20 +19,20 @@ pub(crate) enum Step<'a> {
         key: &'a Key,
         ctr: &'a mut CounterBlock,
         y: &'a mut Block,
-        /// Whether `y` is yet to be multiplied.
+        /// Whether `y` must still be multiplied.
         multiply: &'a mut bool,
-        /// What makes `y` the tag behind the last run of a text; gone when it has.
+        /// Makes `y` the tag after the last run of a text. `None` once that is done.
         tag: Option<Tag<'a>>,
     },
-    /// Any mode but GCM and GMAC.
+    /// Any mode except GCM and GMAC.
     Blocks {
         mode: BlockMode,
         schedule: &'a Schedule,
         /// The chain or the counter block, in a mode that has one.
         state: Option<&'a mut Block>,
-        /// The low bits of `state` that count, and wrap within themselves; 0 where nothing counts.
+        /// The number of low bits of `state` that count, and wrap within themselves; 0 if nothing counts.
         bits: u32,
-        /// That of CCM and CBC-MAC.
+        /// The MAC of CCM and CBC-MAC.
         mac: Option<&'a mut Block>,
     },
     /// GMAC; reads only.
@@ -40,7 +40,7 @@ pub(crate) enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// Bytes that may go in one call of a kernel, whole blocks: kernels count in 32 bits.
+    /// The most bytes that one call of a kernel takes, in full blocks: kernels count in 32 bits.
     pub(super) fn most(&self) -> usize {
         match self {
             Self::Blocks { state: Some(state), bits: bits @ 1.., .. } => to_wrap(state, *bits),
@@ -57,8 +57,8 @@ impl Step<'_> {
         }
     }
 
-    /// The next `len` bytes of a text, at most [`most`](Self::most), in runs that are cut anywhere: whole
-    /// blocks, of which the last of a text may be ragged; `last` if nothing follows.
+    /// The next `len` bytes of a text, at most [`most`](Self::most), in runs that are cut anywhere. `len` is
+    /// full blocks, except that the last block of a text may be partial. `last` if nothing follows.
     #[inline(never)]
     pub(super) fn run(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize, last: bool) {
         match self {
@@ -70,7 +70,8 @@ impl Step<'_> {
                 }
             }
             Self::Blocks { mode, schedule, state, bits, mac } => {
-                // What a mode lacks it neither reads nor writes, but a kernel has an argument for it.
+                // A mode neither reads nor writes the state that it lacks, but the kernel has an argument for
+                // it.
                 let [mut no_state, mut no_mac] = [Block([0; 16]); 2];
                 let state = state.as_deref_mut().unwrap_or(&mut no_state);
                 let mac = mac.as_deref_mut().unwrap_or(&mut no_mac);
@@ -85,8 +86,8 @@ impl Step<'_> {
     }
 }
 
-/// Hashes a text where it lies, except the blocks that a cut goes through. These are copied together, four at
-/// a time, on the stack: what GMAC authenticates is no secret.
+/// Hashes a text in place, except the split blocks. These are copied together, four at a time, on the stack:
+/// what GMAC authenticates is no secret.
 #[inline(never)]
 fn ghash(hold: Hold<'_>, powers: &Powers, y: &mut Block, mut text: Runs<'_, '_>) {
     while text.left() > 0 {
@@ -103,13 +104,13 @@ fn ghash(hold: Hold<'_>, powers: &Powers, y: &mut Block, mut text: Runs<'_, '_>)
     }
 }
 
-/// Bytes, whole blocks, until a counter of 32 bits wraps or that in the low `bits` bits does.
+/// Bytes, in full blocks, until a counter of 32 bits wraps, or the counter in the low `bits` bits does.
 fn to_wrap(counter: &Block, bits: u32) -> usize {
     let mask = mask(bits) as u32;
     (((mask - (u128::from_be_bytes(counter.0) as u32 & mask)) as usize) + 1).saturating_mul(16)
 }
 
-/// What a counter that a kernel has advanced from `first`, in 32 bits, is in the low `bits` bits.
+/// Corrects a counter that a kernel has advanced from `first` in 32 bits: it counts in the low `bits` bits.
 fn carry(first: Block, counter: &mut Block, bits: u32) {
     let (first, next) = (u128::from_be_bytes(first.0), u128::from_be_bytes(counter.0));
     let carry = u128::from(next as u32 == 0) << 32;
@@ -117,7 +118,7 @@ fn carry(first: Block, counter: &mut Block, bits: u32) {
     *counter = Block(next.to_be_bytes());
 }
 
-/// Of so many low bits, 1 to 128.
+/// A mask of the low `bits` bits, 1 to 128.
 fn mask(bits: u32) -> u128 {
     u128::MAX >> (128 - bits.clamp(1, 128))
 }
@@ -126,8 +127,8 @@ fn mask(bits: u32) -> u128 {
 mod tests {
     use super::*;
 
-    /// A counter of a CCM with a short nonce has more than 32 bits, which no test has the bytes to
-    /// count out: so here from just before they are full.
+    /// A counter of a CCM with a short nonce has more than 32 bits. No test has the bytes to count past them,
+    /// so this one starts just before they are full.
     #[test]
     fn a_text_is_cut_where_32_bits_wrap_and_where_the_counter_does() {
         for (bits, first, next, parts) in [
@@ -142,7 +143,7 @@ mod tests {
             let (mut left, mut seen) = (80, Vec::new());
             while left > 0 {
                 let (before, len) = (counter, to_wrap(&counter, bits).min(left));
-                // What a kernel does, whatever the width.
+                // What a kernel does at any width.
                 let low = counter.0.last_chunk_mut::<4>().unwrap();
                 *low = (u32::from_be_bytes(*low).wrapping_add(len as u32 / 16)).to_be_bytes();
                 carry(before, &mut counter, bits);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What GCM and CCM have in common: a text with a tag, in one call or in parts.
 //!
-//! In one call a message is transformed in one pass; a forged one leaves no plaintext. In parts an
-//! encryption and a text whose tag is passed apart release each block at once. A decryption that finds its
-//! tag at the end of the text holds back what may be the tag, and has one of three ways ([`Release`]).
+//! In one call a message is transformed in one pass, and a forged message leaves no plaintext. In parts, an
+//! encryption releases each block at once, and so does a text whose tag is passed apart. A decryption that
+//! finds its tag at the end of the text holds back the bytes that may be the tag. It releases its plaintext
+//! in one of three ways ([`Release`]).
 
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
@@ -19,7 +20,7 @@ use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
 
-/// What is not to be in the text of a whole message.
+/// What is passed apart from the text of a whole message.
 pub enum Apart<'a> {
     /// Nothing: a tag is in the text.
     Nothing,
@@ -27,16 +28,16 @@ pub enum Apart<'a> {
     ComputedTag(&'a mut [u8; 16]),
     /// A decryption must find this tag; its length is the parameter's.
     ReceivedTag(&'a [u8]),
-    /// The IV or counter block with which a next message in CBC or CTR would go on is written there.
+    /// The IV or counter block of a next message in CBC or CTR is written there.
     NextIv(&'a mut [u8; 16]),
 }
 
-/// The text of a message whose beginning is known: what GCM and CCM do differently.
+/// The text of a message that has begun: the differences between GCM and CCM.
 pub(super) trait Text {
-    /// What is done with runs of the text that are not its end.
+    /// The step for runs of the text that are not its end.
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a>;
 
-    /// The last `len` bytes, however they are cut, of a text of `text_len`. Returns the tag in full.
+    /// The last `len` bytes, cut anywhere, of a text of `text_len`. Returns the tag in full.
     ///
     /// # Errors
     /// As [`drive`](crate::engine::drive::drive).
@@ -72,16 +73,16 @@ pub(super) trait Text {
     /// The tag, when the text has ended.
     fn tag(&self) -> &Block;
 
-    /// Most bytes that the text may have; all that it must have, if `EXACT`.
+    /// The most bytes that the text may have; the exact number, if `EXACT`.
     fn most(&self) -> u64;
 
     const EXACT: bool;
 
-    /// The answer to a text of another length.
+    /// The error for a text of another length.
     fn wrong_length(direction: Direction) -> Error;
 }
 
-/// Whether a whole text, or one that has ended, may have `len` bytes.
+/// Whether a text that is whole, or has ended, may have `len` bytes.
 ///
 /// # Errors
 /// [`Text::wrong_length`]
@@ -94,8 +95,8 @@ fn check_len<T: Text>(text: &T, direction: Direction, len: u64) -> Result<()> {
     }
 }
 
-/// Input and output of a whole message, of whose tag `attached` bytes are with its text; and the bytes that
-/// will be written.
+/// Input and output of a whole message whose text has `attached` bytes of its tag with it, and the number of
+/// bytes that will be written.
 #[inline(always)]
 pub(super) fn open_whole<'a, 'p, T: Text>(
     text: &T,
@@ -119,7 +120,7 @@ pub(super) fn open_whole<'a, 'p, T: Text>(
     Ok((produced, io.pair(produced, room)?))
 }
 
-/// Encrypts a whole text of `len` bytes that has begun, with `attached` bytes of its tag behind it.
+/// Encrypts a whole text of `len` bytes that has begun, and writes `attached` bytes of its tag after it.
 #[inline(never)]
 pub(super) fn encrypt_whole<T: Text>(
     text: &mut T,
@@ -134,16 +135,16 @@ pub(super) fn encrypt_whole<T: Text>(
     pair.scatter(tag.0.get(..attached).unwrap_or_default())
 }
 
-/// A tag that is received: of `len` bytes, of which `attached` follow the text; the others are known.
+/// A received tag of `len` bytes. `attached` of them follow the text; the others are known.
 pub(super) struct Received {
     pub(super) bytes: [u8; 16],
     pub(super) len: usize,
     pub(super) attached: usize,
 }
 
-/// Decrypts a whole text of `len` bytes that has begun, and compares its tag. If that is wrong, output that
-/// is not also input becomes zero, and what is becomes ciphertext again. The tag is read last: `io.pair` has
-/// seen that no output lies over it.
+/// Decrypts a whole text of `len` bytes that has begun, and compares its tag. If the tag is wrong, output
+/// that is not also input becomes zero, and output that is also input becomes ciphertext again. The tag is
+/// read last: `io.pair` has checked that no output lies over it.
 #[inline(never)]
 pub(super) fn decrypt_whole<T: Text>(
     text: &mut T,
@@ -169,7 +170,8 @@ pub(super) fn decrypt_whole<T: Text>(
 
 static STREAM: AtomicBool = AtomicBool::new(true);
 
-/// Whether a GCM decryption in parts may stream (the default) or always buffers; later contexts only.
+/// Whether GCM decryptions in parts may stream (the default) or always buffer. Applies to later contexts
+/// only.
 pub fn set_gcm_stream(stream: bool) {
     STREAM.store(stream, Ordering::Relaxed);
 }
@@ -177,26 +179,26 @@ pub fn set_gcm_stream(stream: bool) {
 /// How a decryption in parts releases plaintext.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Release {
-    /// No part has come yet: it will be one of the next two.
+    /// No part has come yet. It will be `Streaming` or `Buffered`.
     Undecided,
-    /// Each block as soon as it cannot be the tag.
+    /// Each block as soon as it cannot be part of the tag.
     Streaming,
-    /// All of it at the end: the ciphertext is kept, in a buffer that grows.
+    /// All of it at the end. The ciphertext is kept in a buffer that grows.
     Buffered,
-    /// All of it at the end: the plaintext is kept, in a buffer that was reserved.
+    /// All of it at the end. The plaintext is kept in a reserved buffer.
     Deciphered,
 }
 
 /// State between the parts of a message.
 pub(super) struct Aead<T> {
     text: T,
-    /// At most 16, by [`Parameter`](crate::request::Parameter): no tag is shorter than what is cut from it.
+    /// At most 16, by [`Parameter`](crate::request::Parameter): no tag is shorter than the part that is used.
     tag_len: usize,
-    /// Bytes of the tag that follow the ciphertext: `tag_len`, or 0 where it is passed apart.
+    /// Bytes of the tag that follow the ciphertext: `tag_len`, or 0 if the tag is passed apart.
     attached: usize,
-    /// The tag that a decryption has received, passed apart.
+    /// The tag that a decryption has received, if it is passed apart.
     received: Block,
-    /// Bytes that have come; of a decryption the attached tag's too.
+    /// Bytes that have come; in a decryption they include the attached tag.
     come: u64,
     carry: Carry,
     release: Release,
@@ -216,13 +218,13 @@ impl<T: Text> Aead<T> {
         }
     }
 
-    /// The text, for its beginning, and the bytes of its tag.
+    /// The text, to be begun, and the bytes of its tag.
     pub(super) fn text(&mut self) -> (&mut T, usize) {
         (&mut self.text, self.tag_len)
     }
 
-    /// The tag is no part of the ciphertext. So a decryption in parts need hold nothing back, and
-    /// treats its parts as an encryption does.
+    /// The tag is not part of the ciphertext. So a decryption in parts holds nothing back, and treats its
+    /// parts as an encryption does.
     pub(super) fn detach_tag(&mut self) {
         self.attached = 0;
         self.release = Release::Streaming;
@@ -251,7 +253,7 @@ impl<T: Text> Aead<T> {
         self.come == 0
     }
 
-    /// The bytes that have come with `more`, unless they are too many with a tag of `attached` bytes.
+    /// The total of bytes with `more`, unless they are too many with a tag of `attached` bytes.
     fn grown(&self, direction: Direction, more: usize, attached: usize) -> Result<u64> {
         let most = self.text.most().saturating_add(attached as u64);
         let come = self.come.checked_add(more as u64).filter(|&come| come <= most);
@@ -268,7 +270,7 @@ impl<T: Text> Aead<T> {
         open_whole(&self.text, direction, self.attached, io, room)
     }
 
-    /// Transforms a whole message of `all` bytes, which is [`open`](Self::open).
+    /// Transforms a whole message of `all` bytes, after [`open`](Self::open).
     pub(super) fn whole(
         &mut self,
         direction: Direction,
@@ -290,7 +292,7 @@ impl<T: Text> Aead<T> {
         }
     }
 
-    /// Transforms every block that is complete when the last `keep` bytes stay.
+    /// Transforms every complete block, except that the last `keep` bytes stay.
     fn pump(
         &mut self,
         direction: Direction,
@@ -302,12 +304,12 @@ impl<T: Text> Aead<T> {
         self.carry.pump(keep, fpu, pair, &mut self.text.step(direction, key))
     }
 
-    /// What waits for a part of `len` bytes of a text without tag, if the text may have them.
+    /// The waiting bytes before a part of `len` bytes of a text without tag, if the text may have that part.
     pub(super) fn for_part(&self, direction: Direction, len: usize) -> Result<&Carry> {
         self.grown(direction, len, 0).map(|_| &self.carry)
     }
 
-    /// Transforms a part of `len` bytes, which are [`for_part`](Self::for_part): every block that is complete.
+    /// Transforms every complete block of a part of `len` bytes, after [`for_part`](Self::for_part).
     pub(super) fn part(
         &mut self,
         direction: Direction,
@@ -320,7 +322,7 @@ impl<T: Text> Aead<T> {
         self.pump(direction, 0, key, fpu, pair)
     }
 
-    /// Whether a decryption in parts holds back what may be its tag.
+    /// Whether a decryption in parts holds back the bytes that may be its tag.
     pub(super) fn waits(&self) -> bool {
         self.attached > 0
     }
@@ -347,7 +349,7 @@ impl<T: Text> Aead<T> {
         Ok(produced)
     }
 
-    /// Takes in a part of a decryption that [`waits`](Self::waits); returns the bytes that it has given out.
+    /// Takes in a part of a decryption that [`waits`](Self::waits). Returns the number of bytes written.
     pub(super) fn decrypt_update(
         &mut self,
         key: &Key,
@@ -378,9 +380,9 @@ impl<T: Text> Aead<T> {
         Ok(produced)
     }
 
-    /// Whether the first part can stream: its output is elsewhere, and has room for all that could
-    /// be plaintext. Where there is room for the tag too, that must be elsewhere as well: a first
-    /// part no longer than the tag says by it alone that the message is decrypted in place.
+    /// Whether the first part can stream: its output is elsewhere, and has room for all bytes that could be
+    /// plaintext. If it has room for the tag too, that room must also be elsewhere: for a first part no
+    /// longer than the tag, that room is the only sign that the message is decrypted in place.
     ///
     /// # Errors
     /// As [`Segments::overlap`].
@@ -391,7 +393,7 @@ impl<T: Text> Aead<T> {
             && let Some(dst) = &io.dst
         {
             let room = dst.output(all.min(dst.len()).max(plain)).or_else(|_| dst.output(plain));
-            // Without room for it the message is kept, whatever is wrong with the output.
+            // Without room the message is kept, whatever else is wrong with the output.
             if let Ok(room) = room
                 && src.overlap(&room, io.req)? == Overlap::None
             {
@@ -411,7 +413,7 @@ impl<T: Text> Aead<T> {
         Ok(produced)
     }
 
-    /// The same into the buffer, which has room for the text: it was declared.
+    /// The same into the buffer, which has room for the declared length of the text.
     fn decipher(
         &mut self,
         key: &Key,
@@ -426,7 +428,7 @@ impl<T: Text> Aead<T> {
         Ok(0)
     }
 
-    /// Ends a decryption: nothing is written unless the tag is right.
+    /// Ends a decryption. Nothing is written unless the tag is right.
     pub(super) fn decrypt_final(
         &mut self,
         key: &Key,
@@ -448,7 +450,7 @@ impl<T: Text> Aead<T> {
         check_len(&self.text, Direction::Decrypt, text_len)?;
         let tail =
             waiting.len().checked_sub(self.attached).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
-        // `tail` is within; if it were not, a text without bytes would have the wrong tag.
+        // `tail` is in range. If it were not, a text without bytes would have the wrong tag.
         let (text, tag_at) = waiting.split_at_mut_checked(tail).unwrap_or_default();
         let mut received = self.received.0;
         for (to, from) in received.iter_mut().zip(tag_at) {

@@ -22,8 +22,8 @@ impl Cbc {
         Self { iv, carry: Carry::new() }
     }
 
-    /// Transforms every block that is complete. An IV that comes with the input replaces the chain, as
-    /// IPsec wants it.
+    /// Transforms every complete block. An IV that comes with the input replaces the chain, as IPsec wants
+    /// it.
     pub(super) fn update(
         &mut self,
         direction: Direction,
@@ -32,7 +32,7 @@ impl Cbc {
         iv: Option<[u8; 16]>,
         pair: &mut Pair<'_>,
     ) -> Result<(), Short> {
-        // Without one the chain goes on.
+        // Without one the chain continues.
         if let Some(iv) = iv {
             self.iv = Block(iv);
         }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! CBC encryption of many messages side by side, which KCF has no call for: a chain waits for its
-//! rounds, others fill the units meanwhile.
+//! CBC encryption of many messages side by side, for which KCF has no call. While a chain waits for its
+//! rounds, others fill the units.
 
 use kcfaes_kernels::{Block, CHAINS, ChainKeys};
 
 use crate::engine::{Chain, Fpu, Pace};
 
-/// Encrypts the messages that `next` gives, each with a number of its own, until it gives none;
-/// `done` gets the number and the last ciphertext block (or the IV) of each, as they end. The texts
-/// are whole blocks and the keys of one size; without `keys`, room for the round keys of those that
-/// are in work at a time, all keys are the same.
+/// Encrypts the messages that `next` gives, until it gives none. Each message has a number. When a message
+/// ends, `done` gets its number and its last ciphertext block (or its IV). The texts are full blocks, and the
+/// keys all have one size. `keys` is room for the round keys of the messages in work. Without it all keys are
+/// the same.
 pub fn cbc_encrypt_batch<'a>(
     fpu: &mut Fpu,
     mut keys: Option<&mut ChainKeys>,
@@ -45,7 +45,7 @@ pub fn cbc_encrypt_batch<'a>(
     }
 }
 
-/// Lays the round keys of a chain beside the others'.
+/// Puts the round keys of a chain next to those of the others.
 fn set_keys(keys: &mut ChainKeys, place: usize, chain: &Chain<'_>) {
     for (row, key) in keys.iter_mut().zip(&chain.schedule.enc) {
         row.get_mut(place).into_iter().for_each(|at| *at = *key);

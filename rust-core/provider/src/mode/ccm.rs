@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! CCM, SP 800-38C, formatted as in its appendix A.
 //!
-//! A message begins with the length of its text, which is kept to in both directions. A decryption in
-//! parts deciphers into a buffer that was allocated when it began, and releases nothing before the MAC is
-//! right.
+//! A message begins with the length of its text, which is enforced in both directions. A decryption in parts
+//! deciphers into a buffer that was allocated when it began. It releases nothing before the MAC is right.
 
 use kcfaes_kernels::{Block, BlockMode};
 
@@ -15,8 +14,8 @@ use crate::kcf::Error;
 use crate::key::Key;
 use crate::request::Direction;
 
-/// The length of AAD as it is coded, and its bytes (appendix A.2.2): two, or six or ten that begin with
-/// a mark.
+/// The encoded length of the AAD, and the bytes of the encoding (appendix A.2.2): two, or six or ten that
+/// begin with a mark.
 fn coded_aad_len(len: u64) -> (u128, usize) {
     match len {
         0..0xff00 => (u128::from(len), 2),
@@ -44,7 +43,7 @@ impl Text {
         Self { mac: zero, ctr: zero, bits: 0, a0: zero, declared }
     }
 
-    /// Begins a message with a MAC of `tag_len` bytes: its nonce of 7..=13 bytes, and its AAD.
+    /// Begins a message with a MAC of `tag_len` bytes: takes its nonce of 7..=13 bytes and its AAD.
     pub(super) fn begin(
         &mut self,
         key: &Key,
@@ -71,7 +70,7 @@ impl Text {
         }
     }
 
-    /// The AAD behind its length (appendix A.2.2), with zeros behind it.
+    /// Absorbs the AAD, with its length before it (appendix A.2.2) and zeros after it.
     fn absorb_aad(&mut self, key: &Key, fpu: &mut Fpu, aad: &[u8]) {
         let (coded, bytes) = coded_aad_len(aad.len() as u64);
         let mut first = (coded << (8 * (16 - bytes))).to_be_bytes();
@@ -83,7 +82,7 @@ impl Text {
         self.absorb(key, fpu, rest);
     }
 
-    /// Bytes that only the MAC sees; a partial block ends with zeros.
+    /// Absorbs bytes that only the MAC covers. A partial block is zero-padded.
     #[inline(never)]
     fn absorb(&mut self, key: &Key, fpu: &mut Fpu, mut bytes: &[u8]) {
         while !bytes.is_empty() {
@@ -110,7 +109,7 @@ impl aead::Text for Text {
         Step::Blocks { mode, schedule: &key.schedule, state, bits: *bits, mac }
     }
 
-    /// Then CBC-MAC becomes the MAC (section 6.1 steps 5 to 8).
+    /// As `step`; then CBC-MAC becomes the MAC (section 6.1 steps 5 to 8).
     #[inline(never)]
     fn end(
         &mut self,
@@ -129,7 +128,7 @@ impl aead::Text for Text {
 
     #[inline(always)]
     fn rewind(&mut self) {
-        // Counter block 1: the number is at the end, and has two bytes at least.
+        // Counter block 1: the number is at the end, and has at least two bytes.
         self.ctr = self.a0;
         self.ctr.0[15] = 1;
     }

@@ -12,7 +12,8 @@ use crate::wipe::Secret;
 /// State between the parts of a message.
 pub(super) struct Cmac {
     mac: Block,
-    /// The last 1..=16 bytes of the message so far: its last block goes in with a subkey.
+    /// The last 1..=16 bytes of the message so far. They wait because the message's last block takes a
+    /// subkey.
     carry: Carry,
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! CTR, SP 800-38A section 6.5, with the standard incrementing function of its appendix B.1 on the
-//! low `bits` bits of the counter block. The keystream is continuous across parts of any length. A
-//! counter that wraps within its bits is not an error, as in the reference.
+//! CTR, SP 800-38A section 6.5, with the standard incrementing function of its appendix B.1 on the low `bits`
+//! bits of the counter block. The keystream is continuous across parts of any length. As in the reference, a
+//! counter that wraps within its bits is not an error.
 
 use kcfaes_kernels::{Block, BlockMode};
 
@@ -15,7 +15,7 @@ pub(super) struct Ctr {
     /// The next counter block.
     pub(super) counter: Block,
     bits: u32,
-    /// Of the last keystream block, the bytes from `used` on are still to be used; 16: none.
+    /// The last keystream block. Its bytes from `used` on are unused; 16 means none.
     keystream: Block,
     used: usize,
 }
@@ -26,8 +26,8 @@ impl Ctr {
         Self { counter: cb, bits, keystream: Block([0; 16]), used: 16 }
     }
 
-    /// Adds the keystream to every byte of the `len` that there are. A whole message may end with a
-    /// ragged run, in a part the rest of the last keystream block is kept.
+    /// Adds the keystream to all `len` bytes. A whole message may end with a partial block. In a part the
+    /// unused bytes of the last keystream block are kept.
     pub(super) fn update(
         &mut self,
         key: &Key,
@@ -54,12 +54,12 @@ impl Ctr {
         Ok(())
     }
 
-    /// Adds what is left of the last keystream block to at most `len` bytes; returns how many.
+    /// Adds the unused bytes of the last keystream block to at most `len` bytes. Returns how many.
     fn use_keystream(&mut self, pair: &mut Pair<'_>, len: usize) -> usize {
         let mut done = 0;
         while let Some(rest @ [_, ..]) = self.keystream.0.get(self.used..) {
             let run = pair.run(rest.len().min(len - done));
-            // All of `len` is done, or the list has become shorter.
+            // Either all of `len` is done, or the list has become shorter.
             if run.is_empty() {
                 break;
             }

@@ -20,7 +20,7 @@ impl Ecb {
         Self { carry: Carry::new() }
     }
 
-    /// Transforms every block that is complete.
+    /// Transforms every complete block.
     pub(super) fn update(
         &mut self,
         direction: Direction,

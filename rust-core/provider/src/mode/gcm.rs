@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! GCM, SP 800-38D section 7.
 //!
-//! A decryption in parts either streams, in constant memory and holding back what may be the tag, or
-//! buffers and releases nothing before the tag is right; its first part decides which.
+//! A decryption in parts either streams or buffers; its first part decides which. Streaming takes constant
+//! memory, and holds back the bytes that may be the tag. Buffering releases nothing before the tag is right.
 
 use core::mem::{MaybeUninit, take};
 
@@ -20,7 +20,7 @@ use crate::wipe::wipe;
 /// Longest text in bytes: 2^32 - 2 blocks (SP 800-38D section 5.2.1.1).
 pub(super) const MAX_TEXT: u64 = ((1 << 32) - 2) * 16;
 
-/// A counter block yet to be set.
+/// A counter block that is not set yet.
 const ZERO: CounterBlock = CounterBlock { block: Block([0; 16]), secret: false };
 
 /// J0 and the hash of SP 800-38D section 7.1, steps 2 to 6.
@@ -58,7 +58,7 @@ impl Ghash {
         self.y = Block([0; 16]);
     }
 
-    /// Step 5 for data that is only hashed; a partial block ends with zeros.
+    /// Step 5 for data that is only hashed. A partial block is zero-padded.
     pub(super) fn absorb(&mut self, key: &Key, fpu: &mut Fpu, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let (hold, granted) = fpu.hold(Pace::Parallel, bytes.len());
@@ -68,7 +68,7 @@ impl Ghash {
         }
     }
 
-    /// Step 5 for AAD, but for the last multiplication; there is at least one byte.
+    /// Step 5 for the AAD, without the last multiplication. The AAD has at least one byte.
     #[inline(never)]
     fn absorb_all_but_last(&mut self, key: &Key, fpu: &mut Fpu, aad: &[u8]) {
         let whole = aad.len().saturating_sub(1) & !15;
@@ -84,7 +84,7 @@ impl Ghash {
         inc32(&self.j0)
     }
 
-    /// Steps 5 and 6: the hash, yet to be multiplied if `multiply`, becomes the tag, in full.
+    /// Steps 5 and 6: the hash becomes the tag, in full. If `multiply`, it is first multiplied by H.
     pub(super) fn tag(
         &mut self,
         key: &Key,
@@ -104,9 +104,9 @@ pub(super) struct Text {
     hash: Ghash,
     /// The next counter block.
     ctr: CounterBlock,
-    /// Otherwise `ctr` is yet to be set.
+    /// Whether `ctr` is set.
     begun: bool,
-    /// The hash is that of the AAD, yet to be multiplied: so the first kernel wants it.
+    /// The hash is that of the AAD, and the first kernel must multiply it.
     multiply: bool,
 }
 
@@ -116,7 +116,7 @@ impl Text {
         Self { hash: Ghash::new(), ctr: ZERO, begun: false, multiply: true }
     }
 
-    /// Begins a message: its IV and AAD.
+    /// Begins a message: takes its IV and AAD.
     #[inline(always)]
     pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8], aad: &[u8]) {
         self.hash.begin(key, fpu, iv);
@@ -126,7 +126,7 @@ impl Text {
         }
     }
 
-    /// Where the text begins in parts: the first counter.
+    /// Sets the first counter, at the beginning of a text in parts.
     #[inline(always)]
     fn settle(&mut self) {
         if !self.begun {
@@ -134,8 +134,7 @@ impl Text {
         }
     }
 
-    /// Steps 3 and 5 for runs of text; and step 6 behind the last, if they are the `end` of a text of so
-    /// many bytes.
+    /// Steps 3 and 5 for runs of text. If they are the `end` of a text, of that many bytes, also step 6.
     #[inline(always)]
     fn runs<'a>(&'a mut self, direction: Direction, key: &'a Key, end: Option<u64>) -> Step<'a> {
         let Self { hash: Ghash { j0, y, aad_len }, ctr, multiply, .. } = self;
@@ -153,7 +152,7 @@ impl aead::Text for Text {
         self.runs(direction, key, None)
     }
 
-    /// In one call of a kernel where the text is in one piece and fits into one hold.
+    /// One call of a kernel, if the text is in one piece and fits into one hold.
     #[inline(always)]
     fn whole(
         &mut self,
@@ -185,7 +184,7 @@ impl aead::Text for Text {
         self.settle();
         let mut step = self.runs(direction, key, Some(text_len));
         drive(fpu, pair, len, &mut step)?;
-        // No kernel had a last run: the text has ended before.
+        // No kernel had the last run, because the text ended before.
         if let Step::Gcm { tag: Some(_), .. } = step {
             self.hash.tag(key, fpu, text_len, take(&mut self.multiply));
         }

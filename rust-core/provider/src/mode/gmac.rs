@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! GMAC, SP 800-38D section 3: GCM of a message that is all additional authenticated data. It is
-//! the parameter's AAD followed by the data, in any parts.
+//! GMAC, SP 800-38D section 3: GCM of a message that is only additional authenticated data. This data is the
+//! parameter's AAD followed by the message, in any parts.
 
 use kcfaes_kernels::Block;
 
@@ -75,7 +75,7 @@ impl Gmac {
 
     /// The tag.
     pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
-        // Any hold has room for the block or less that waits.
+        // Any hold has room for the waiting bytes, a block at most.
         let (hold, _) = fpu.hold(Pace::Parallel, 16);
         hold.ghash(&key.powers, &mut self.hash.y, self.carry.bytes());
         self.hash.tag(key, fpu, 0, false)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Modes of operation: one state machine each, driven by an entry point, fed with runs.
 //!
-//! An [`Operation`] never sees a `crypto_data_t` and allocates only in [`Operation::reserve`] and where
-//! a GCM decryption in parts has latched to buffering. Every method either does all of its work or
-//! fails with nothing consumed and nothing written, but for the rule of forged messages (`aead.rs`).
+//! An [`Operation`] never sees a `crypto_data_t`. It allocates only in [`Operation::reserve`], and when a GCM
+//! decryption in parts has decided to buffer. Every method either does all of its work or fails with nothing
+//! consumed and nothing written. The rule of forged messages (`aead.rs`) is the exception.
 
 mod aead;
 mod cbc;
@@ -67,12 +67,12 @@ unsafe impl Wipe for Mode {}
 unsafe impl Wipe for gcm::Text {}
 
 impl Mode {
-    /// Takes in a message of a MAC, or a part.
+    /// Absorbs a message of a MAC, or a part.
     fn absorb(&mut self, key: &Key, fpu: &mut Fpu, pair: &mut Pair<'_>) -> Result<()> {
         match self {
             Self::Gmac(gmac) => gmac.update(key, fpu, pair),
             Self::Cmac(cmac) => Ok(cmac.update(key, fpu, pair)?),
-            // The callers have a MAC.
+            // The callers have checked that this is a MAC.
             _ => Err(Error::GENERAL_ERROR),
         }
     }
@@ -90,17 +90,17 @@ impl Mode {
     }
 }
 
-/// What a call has written, for `cd_length`.
+/// What a call reports in `cd_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Produced {
-    /// So many bytes.
+    /// The number of bytes written.
     Bytes(usize),
     /// `cd_length` stays as it is.
     Unsaid,
 }
 
 impl Operation {
-    /// An operation that has not begun. Not a constant, which would be copied, padding and all.
+    /// An operation that has not begun. Not a constant: a constant would be copied, padding included.
     #[inline]
     pub const fn idle() -> Self {
         Self { direction: Direction::Encrypt, mode: Mode::Ended, buffer: Buffer::new() }
@@ -125,13 +125,13 @@ impl Operation {
         }
     }
 
-    /// Whether it computes or verifies a MAC, and transforms nothing.
+    /// Whether it computes or verifies a MAC, without transforming anything.
     pub fn is_mac(&self) -> bool {
         matches!(self.mode, Mode::Gmac(_) | Mode::Cmac(_))
     }
 
-    /// Makes room for the plaintext of a CCM decryption in parts, whose length the parameter states,
-    /// before the message begins.
+    /// Makes room for the plaintext of a CCM decryption in parts, before the message begins. The parameter
+    /// states its length.
     ///
     /// # Errors
     /// `HOST_MEMORY`
@@ -161,14 +161,14 @@ impl Operation {
         self.hash(parameter, key, fpu);
     }
 
-    /// Begins a message but for what its parameter has to hash. Never inlined: a key that was just set
-    /// has begun a hold, and a caller that built the state itself would copy it in with a memcpy, which in
+    /// Begins a message, except for what its parameter has to hash. Never inlined: a key that was just set
+    /// has begun a hold, and a caller that built the state itself would copy it with a memcpy, which in
     /// userland uses registers that nobody wipes.
     #[inline(never)]
     fn settle(&mut self, direction: Direction, parameter: &Parameter<'_>) {
         self.direction = direction;
-        // A mode that has something to begin with is set first: then no state is moved. So each `if let`
-        // finds what the line before it has set.
+        // A mode that has something to begin with is set first, so no state is moved. Each `if let` finds the
+        // mode that the line before it has set.
         match *parameter {
             Parameter::Ecb => self.mode = Mode::Ecb(Ecb::new()),
             Parameter::Cbc { iv } => self.mode = Mode::Cbc(Cbc::new(iv)),
@@ -185,7 +185,7 @@ impl Operation {
         }
     }
 
-    /// The IV and AAD of the parameter, where they are hashed.
+    /// Hashes the IV and AAD of the parameter, in the modes that hash them.
     #[inline(never)]
     fn hash(&mut self, parameter: &Parameter<'_>, key: &Key, fpu: &mut Fpu) {
         match (&mut self.mode, parameter) {
@@ -199,31 +199,30 @@ impl Operation {
             (Mode::Gcm(gcm), Parameter::Gcm { iv, aad, .. }) => {
                 gcm.text().0.begin(key, fpu, iv, aad);
             }
-            // Others hash nothing.
+            // Other modes hash nothing.
             _ => {}
         }
     }
 
-    /// The tag of a GCM or CCM message that has just begun is passed apart from its text: an
-    /// encryption leaves it in [`computed_tag`](Self::computed_tag), a decryption wants
-    /// [`expect_tag`](Self::expect_tag) before its end. A decryption in parts then releases every
-    /// block at once, unverified.
+    /// Passes the tag of a GCM or CCM message that has just begun apart from its text. An encryption leaves
+    /// the tag in [`computed_tag`](Self::computed_tag). A decryption wants [`expect_tag`](Self::expect_tag)
+    /// before its end; in parts it releases every block at once, unverified.
     pub fn detach_tag(&mut self) {
         match &mut self.mode {
             Mode::Gcm(gcm) => gcm.detach_tag(),
             Mode::Ccm(ccm) => ccm.detach_tag(),
-            // The others have no tag in their text.
+            // Other modes have no tag in their text.
             _ => {}
         }
     }
 
-    /// The tag that a decryption with the tag apart must find: of a length that GCM has, in CCM of
-    /// the one that its parameter states.
+    /// The tag that a decryption with the tag apart must find. Its length is one that GCM has, or in CCM the
+    /// one that the parameter states.
     pub fn expect_tag(&mut self, tag: &[u8]) {
         match &mut self.mode {
             Mode::Gcm(gcm) => gcm.expect_tag(tag),
             Mode::Ccm(ccm) => ccm.expect_tag(tag),
-            // The others verify none.
+            // Other modes verify no tag.
             _ => {}
         }
     }
@@ -237,7 +236,7 @@ impl Operation {
         }
     }
 
-    /// Length of the tag where it is fixed when a message begins: CCM's.
+    /// Length of the tag if it is fixed when a message begins: CCM's.
     pub fn tag_len(&self) -> Option<usize> {
         match &self.mode {
             Mode::Ccm(ccm) => Some(ccm.tag_len()),
@@ -245,8 +244,7 @@ impl Operation {
         }
     }
 
-    /// Where a next message would go on: the last ciphertext block of CBC, the next counter block
-    /// of CTR.
+    /// The IV of a next message: the last ciphertext block of CBC, the next counter block of CTR.
     pub fn next_iv(&self) -> Option<[u8; 16]> {
         match &self.mode {
             Mode::Cbc(cbc) => Some(cbc.iv.0),
@@ -255,8 +253,8 @@ impl Operation {
         }
     }
 
-    /// A whole message from its beginning, with nothing but the stack. A short one in GCM takes less
-    /// time than an operation would that is set up for parts, moved into place and wiped.
+    /// A whole message from its beginning, using only the stack. For a short GCM message this takes less time
+    /// than an operation, which is set up for parts, moved into place and wiped.
     ///
     /// # Errors
     /// As [`whole`](Self::whole).
@@ -315,10 +313,10 @@ impl Operation {
     /// Transforms a whole message.
     ///
     /// # Errors
-    /// `Room`: nothing consumed. `DATA_LEN_RANGE` or `ENCRYPTED_DATA_LEN_RANGE`: a length that the
-    /// mode cannot have. `INVALID_MAC`. `HOST_MEMORY`: as [`Segments::overlap`], nothing consumed.
-    /// `GENERAL_ERROR`: a list became shorter meanwhile; of a decryption with a tag no plaintext is left.
-    /// Otherwise what is wrong with the data.
+    /// `Room`: nothing consumed. `DATA_LEN_RANGE` or `ENCRYPTED_DATA_LEN_RANGE`: a length that the mode
+    /// cannot have. `INVALID_MAC`. `HOST_MEMORY`: as [`Segments::overlap`], nothing consumed.
+    /// `GENERAL_ERROR`: a list became shorter during the call; a decryption with a tag leaves no plaintext.
+    /// Otherwise a fault of the data.
     pub fn whole(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<Produced> {
         let mut room = MaybeUninit::uninit();
         let (produced, pair) = self.open(io, true, &mut room)?;
@@ -326,9 +324,9 @@ impl Operation {
         Ok(Produced::Bytes(produced))
     }
 
-    /// Input and output of a whole message or of a part, and the bytes that will be written: all that can
-    /// be refused about it, and all walks of its lists whose length they decide. So this comes before the
-    /// FPU is held.
+    /// Input and output of a whole message or of a part, and the number of bytes that will be written. It
+    /// makes all checks that can refuse the call, and all walks whose length its lists decide. So it comes
+    /// before the FPU is held.
     #[inline(never)]
     fn open<'a, 'p>(
         &self,
@@ -364,7 +362,7 @@ impl Operation {
         begin_blocks(carry, io, room)
     }
 
-    /// Transforms a whole message or a part that is [`open`](Self::open).
+    /// Transforms a whole message or a part, after [`open`](Self::open).
     #[inline(never)]
     fn run(
         &mut self,
@@ -401,8 +399,8 @@ impl Operation {
         self.unless_broken(result)
     }
 
-    /// A message that went wrong in the middle does not go on. What memory it has goes with the context: the
-    /// FPU may be held.
+    /// Ends a message that failed in the middle. Its memory is freed with the context, because the FPU may be
+    /// held here.
     fn unless_broken<T>(&mut self, result: Result<T>) -> Result<T> {
         if matches!(result, Err(Error::GENERAL_ERROR)) {
             wipe(&mut self.mode);
@@ -413,9 +411,9 @@ impl Operation {
     /// Transforms a part of a message.
     ///
     /// # Errors
-    /// `Room`: nothing consumed. `HOST_MEMORY`: likewise. `DATA_LEN_RANGE`: a part that arrives in
-    /// place behind a partial block, or too long a message. `GENERAL_ERROR`: a list became shorter
-    /// meanwhile; the message has ended. Otherwise what is wrong with the data.
+    /// `Room`: nothing consumed. `HOST_MEMORY`: likewise. `DATA_LEN_RANGE`: a part that arrives in place
+    /// after a partial block, or too long a message. `GENERAL_ERROR`: a list became shorter during the call;
+    /// the message has ended. Otherwise a fault of the data.
     pub fn update(
         &mut self,
         key: &Key,
@@ -440,13 +438,12 @@ impl Operation {
         self.unless_broken(result).map(Produced::Bytes)
     }
 
-    /// Ends a message given in parts. Without an output only modes that have nothing to write can
-    /// end.
+    /// Ends a message given in parts. Without an output only modes that have nothing to write can end.
     ///
     /// # Errors
-    /// `Room`: nothing consumed, may be tried again. `DATA_LEN_RANGE` or
-    /// `ENCRYPTED_DATA_LEN_RANGE`: bytes are left over, or too few have come, or (encryption) the
-    /// room is too small. `INVALID_MAC`: nothing written.
+    /// `Room`: nothing consumed, may be tried again. `DATA_LEN_RANGE` or `ENCRYPTED_DATA_LEN_RANGE`: bytes
+    /// are left over, or too few have come, or (encryption) the room is too small. `INVALID_MAC`: nothing
+    /// written.
     pub fn finish(&mut self, key: &Key, fpu: &mut Fpu, dst: Option<&Data<'_>>) -> Result<Produced> {
         let direction = self.direction;
         let produced = match &mut self.mode {
@@ -489,7 +486,7 @@ impl Operation {
         Ok(Produced::Bytes(produced))
     }
 
-    /// Ends and erases it.
+    /// Ends the message and erases its state.
     pub fn end(&mut self) {
         wipe(&mut self.mode);
         self.buffer = Buffer::new();
@@ -502,11 +499,11 @@ impl Drop for Operation {
     }
 }
 
-/// Input and output of a part in a mode that emits whole blocks, and the bytes it will emit.
+/// Input and output of a part in a mode that emits full blocks, and the number of bytes that it will emit.
 ///
 /// # Errors
-/// `DATA_LEN_RANGE` for a part that arrives, in place or over its own bytes, behind a partial block:
-/// the output would have to go where the block began, in the caller's earlier buffer.
+/// `DATA_LEN_RANGE` for a part that arrives, in place or over its own bytes, after a partial block: the
+/// output would begin where that block began, in an earlier buffer of the caller.
 #[inline(always)]
 fn begin_blocks<'a, 'p>(
     carry: &Carry,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tags: two are compared, and the text of a forged message is taken back.
+//! Tags: comparing two, and taking back the text of a forged message.
 
 use subtle::ConstantTimeEq;
 
@@ -8,8 +8,8 @@ use crate::engine::drive::drive;
 use crate::engine::{Fpu, Step};
 use crate::kcf::{Error, Result};
 
-/// Whether the first `len` bytes of two tags are equal; a tag has 1 to 16. In constant time, and as numbers:
-/// bytes compared one by one are spread over the stack.
+/// Whether the first `len` bytes of two tags are equal; a tag has 1 to 16. In constant time. The tags are
+/// compared as numbers: bytes compared one by one would be spread over the stack.
 ///
 /// # Errors
 /// `INVALID_MAC`
@@ -22,14 +22,15 @@ pub fn same_tag(computed: &[u8; 16], received: &[u8; 16], len: usize) -> Result<
     if bool::from(differ.ct_eq(&0)) { Ok(()) } else { Err(Error::INVALID_MAC) }
 }
 
-/// A forged message's plaintext goes: where output is input `step`, from its beginning, makes it ciphertext
-/// again, the rest of the output becomes zero. The text is the first `len` bytes. The kernels that
-/// deciphered it must take it back, as many blocks at a time: a list may name a byte twice.
+/// Removes the plaintext of a forged message, which is the first `len` bytes. Where output is also input,
+/// `step`, from its beginning, makes it ciphertext again; the rest of the output becomes zero. The kernels
+/// that deciphered the text must take it back, with the same number of blocks at a time: a list may name a
+/// byte twice.
 #[inline(never)]
 pub(super) fn take_back(mut message: Pair<'_>, len: usize, step: &mut Step<'_>, fpu: &mut Fpu) {
     message.limit(len);
     if message.aliased() {
-        // An error here is that for which the text is taken back: the list ends where it did before.
+        // An error here is the one for which the text is taken back: the list ends where it ended before.
         _ = drive(fpu, &mut message.clone(), len, step);
     }
     fpu.end();

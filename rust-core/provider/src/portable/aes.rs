@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! AES (FIPS 197), bitsliced: four blocks at once in eight 64-bit words.
 //!
-//! Bit i of byte (row r, column c) of the block in lane l is bit 16r + 4c + l of word i. Hence
-//! SubBytes is a circuit over words, MixColumns rotates by multiples of 16, and ShiftRows permutes
-//! nibbles. No address, branch or multiplication depends on data, so time does not either.
+//! Bit i of byte (row r, column c) of the block in lane l is bit 16r + 4c + l of word i. So SubBytes is a
+//! circuit over words, MixColumns rotates by multiples of 16, and ShiftRows permutes nibbles. No address,
+//! branch or multiplication depends on data, so time does not either.
 //!
-//! Round keys stay in standard order and are sliced in the round that uses them: that takes 2 of the
-//! 11 cycles a byte of AES-128, and spares each key a second form. Decryption is the equivalent
-//! inverse cipher (section 5.3.5).
+//! Round keys stay in standard order and are sliced in the round that uses them. That takes 2 of the 11
+//! cycles a byte of AES-128, and no key needs a second form. Decryption is the equivalent inverse cipher
+//! (section 5.3.5).
 
 use super::sbox::{State, inv_sub_bytes, sub_bytes};
 use kcfaes_kernels::{Block, Schedule};
 
-/// Bytes of the four blocks that are worked on at once.
+/// Bytes of the four blocks that are processed at once.
 pub(super) const BATCH: usize = 64;
 
 /// Encrypts four blocks.
@@ -58,8 +58,8 @@ pub(super) fn encrypt_block(schedule: &Schedule, block: &mut [u8; 16]) {
 
 /// Key expansion (FIPS 197 section 5.2) and the round keys of the equivalent inverse cipher.
 ///
-/// A window of the last Nk words is replaced in place: each word is needed once more, for the one
-/// that lies Nk words after it.
+/// A window of the last Nk words is replaced in place. Each word is needed once more, for the word that comes
+/// Nk words after it.
 pub(super) fn key_expand(schedule: &mut Schedule, key: &[u8]) {
     *schedule = Schedule::default();
     let (nk, rounds) = match key.len() {
@@ -125,14 +125,14 @@ fn first_block(batch: &[u8; BATCH]) -> [u8; 16] {
     block
 }
 
-/// Exchanges the bits of `word` under `mask` with those `shift` places above them.
+/// Exchanges the bits of `word` under `mask` with those `shift` places above.
 #[inline(always)]
 fn swap_bits(word: u64, shift: u32, mask: u64) -> u64 {
     let differ = (word ^ (word >> shift)) & mask;
     word ^ differ ^ (differ << shift)
 }
 
-/// An 8 by 8 transposition in each of the words' eight bytes; its own inverse.
+/// Transposes an 8 by 8 matrix of bits in each of the eight byte columns of the words. Its own inverse.
 #[inline(never)]
 fn transpose(state: &mut State) {
     const M4: u64 = 0x0f0f_0f0f_0f0f_0f0f;
@@ -150,9 +150,9 @@ fn transpose(state: &mut State) {
     }
 }
 
-/// Four blocks to words. Of each block one word takes columns 0 and 2, another columns 1 and 3,
-/// with the bytes of a row next to each other; then lane, low bit of the column and bit number,
-/// which select word and bit, trade places.
+/// Four blocks to words. One word of a block takes columns 0 and 2, another columns 1 and 3, with the bytes
+/// of a row next to each other. Then the lane and the low bit of the column, which select the word, trade
+/// places with the bit number, which selects the bit.
 #[inline(never)]
 pub(super) fn slice(batch: &[u8; BATCH]) -> State {
     let mut state = State::default();
@@ -209,7 +209,7 @@ const PAIRS: (u32, u64) = (4, 0x0f0f_0000_0f0f_0000);
 /// Exchanges columns 1 and 3 of row 1, both pairs two apart of row 2, columns 0 and 2 of row 3.
 const HALVES: (u32, u64) = (8, 0x000f_00ff_00f0_0000);
 
-/// ShiftRows: rotating four columns by one is two exchanges, by two one.
+/// ShiftRows: two exchanges rotate four columns by one, one exchange rotates them by two.
 #[inline(always)]
 fn shift_rows(state: &mut State) {
     for word in state {
@@ -240,8 +240,8 @@ fn mix_columns(state: &mut State) {
     }
 }
 
-/// InvMixColumns: {0b}x^3+{0d}x^2+{09}x+{0e} is MixColumns' polynomial times {04}x^2+{05}, so first
-/// x^2·(a_r + a_(r+2)) is added to row r.
+/// InvMixColumns: {0b}x^3+{0d}x^2+{09}x+{0e} is MixColumns' polynomial times {04}x^2+{05}. So x^2·(a_r +
+/// a_(r+2)) is first added to row r.
 #[inline(always)]
 fn inv_mix_columns(state: &mut State) {
     let sums = state.map(|word| word ^ word.rotate_right(32));

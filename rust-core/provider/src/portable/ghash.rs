@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! GHASH (SP 800-38D section 6.4) with integer multiplications.
 //!
-//! An element is the integer of its byte-reversed block, bit 127 the coefficient of x^0. A stored
-//! power has the missing shift of such a bit-reversed product in it (see [`Powers`]): a left shift,
-//! reduced, which is a division by x in the standard's notation.
+//! An element is the integer of its byte-reversed block; bit 127 is the coefficient of x^0. A stored power
+//! contains the missing shift of such a bit-reversed product (see [`Powers`]): a left shift, reduced, which
+//! is a division by x in the standard's notation.
 //!
-//! Carry-less products come from integer ones "with holes": of each operand every fifth bit is
-//! taken, 13 at most, so a column of the product sums to at most 13 and its carries stay within the
-//! four bits below the next column. x86-64 multiplies in a time that does not depend on data.
+//! Carry-less products come from integer ones "with holes": every fifth bit of each operand is taken, 13 at
+//! most. So a column of the product sums to at most 13, and its carries stay within the four bits below the
+//! next column. x86-64 multiplies in a time that does not depend on data.
 
 use kcfaes_kernels::{Block, COMMON_POWERS, Powers, mid_of};
 
-/// A power as [`Powers`] stores it, ready to multiply by: two halves, and their sum.
+/// A power as [`Powers`] stores it, prepared for multiplications: two halves, and their sum.
 pub(super) struct Power {
     low: u64,
     high: u64,
@@ -47,7 +47,7 @@ pub(super) fn init(powers: &mut Powers, h: Block) {
     }
 }
 
-/// Absorbs whole blocks: Y = (Y + X)·H for each.
+/// Absorbs full blocks: Y = (Y + X)·H for each.
 #[inline(always)]
 pub(super) fn absorb<'a>(y: u128, h: &Power, blocks: impl Iterator<Item = &'a [u8; 16]>) -> u128 {
     blocks.fold(y, |y, x| multiply(y ^ u128::from_be_bytes(*x), h))
@@ -69,8 +69,8 @@ fn multiply(x: u128, power: &Power) -> u128 {
     reduce(low ^ (mid << 64), high ^ (mid >> 64))
 }
 
-/// Multiples of the bit-reversed polynomial cancel the lowest 64 bits, twice; `fold` is such a
-/// multiple without the bits that it cancels.
+/// Multiples of the bit-reversed polynomial cancel the lowest 64 bits, twice. `fold` is such a multiple
+/// without the bits that it cancels.
 #[inline(always)]
 fn reduce(low: u128, high: u128) -> u128 {
     let fold = |word: u64| {

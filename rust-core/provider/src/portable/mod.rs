@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Table `portable`: AES and GHASH in integer registers only, for code that may not touch a vector
-//! register, and for CPUs without AES-NI.
+//! Table `portable`: AES and GHASH in integer registers only, for code that may not touch a vector register,
+//! and for CPUs without AES-NI.
 //!
-//! Functions mean the same as the entry points of the other tables
-//! ([`kcfaes_kernels::entry_aesni`]), over the same key material and state, so that one message may
-//! alternate between tables. Constant time; no allocation, no panic. Text comes as [`Runs`], cut anywhere: a
-//! batch is read before it is written, so source and destination may be the same bytes.
+//! Functions mean the same as the entry points of the other tables ([`kcfaes_kernels::entry_aesni`]). Key
+//! material and state are the same too, so one message may alternate between tables. Constant time; no
+//! allocation, no panic. Text comes as [`Runs`], cut anywhere. A batch is read before it is written, so
+//! source and destination may be the same bytes.
 
 mod aes;
 mod ghash;
@@ -32,7 +32,7 @@ pub fn ghash_init(schedule: &Schedule, powers: &mut Powers) {
     ghash::init(powers, h);
 }
 
-/// `mode` over `runs`, as the functions below say; `mac` is that of CCM and CBC-MAC.
+/// `mode` over `runs`, as the functions below say. `mac` is for CCM and CBC-MAC.
 #[inline(always)]
 pub fn transform(
     mode: BlockMode,
@@ -53,7 +53,7 @@ pub fn transform(
     }
 }
 
-/// ECB encryption of whole blocks.
+/// ECB encryption of full blocks.
 #[inline(never)]
 pub fn ecb_encrypt(schedule: &Schedule, mut runs: Runs<'_, '_>) {
     let mut text = [0; BATCH];
@@ -63,7 +63,7 @@ pub fn ecb_encrypt(schedule: &Schedule, mut runs: Runs<'_, '_>) {
     }
 }
 
-/// ECB decryption of whole blocks.
+/// ECB decryption of full blocks.
 #[inline(never)]
 pub fn ecb_decrypt(schedule: &Schedule, mut runs: Runs<'_, '_>) {
     let mut text = [0; BATCH];
@@ -73,8 +73,7 @@ pub fn ecb_decrypt(schedule: &Schedule, mut runs: Runs<'_, '_>) {
     }
 }
 
-/// CBC encryption of whole blocks; `iv` is the previous ciphertext block and becomes the last one
-/// written.
+/// CBC encryption of full blocks. `iv` is the previous ciphertext block, and becomes the last block written.
 #[inline(never)]
 pub fn cbc_encrypt(schedule: &Schedule, iv: &mut Block, mut runs: Runs<'_, '_>) {
     let mut text = [0; 16];
@@ -85,8 +84,7 @@ pub fn cbc_encrypt(schedule: &Schedule, iv: &mut Block, mut runs: Runs<'_, '_>) 
     }
 }
 
-/// CBC decryption of whole blocks; `iv` is the previous ciphertext block and becomes the last one
-/// read.
+/// CBC decryption of full blocks. `iv` is the previous ciphertext block, and becomes the last block read.
 #[inline(never)]
 pub fn cbc_decrypt(schedule: &Schedule, iv: &mut Block, mut runs: Runs<'_, '_>) {
     let mut cipher = [0; BATCH];
@@ -105,9 +103,9 @@ pub fn cbc_decrypt(schedule: &Schedule, iv: &mut Block, mut runs: Runs<'_, '_>) 
     }
 }
 
-/// CTR over any number of bytes: the low 32 bits of `ctr` (big-endian, bytes 12..16) count modulo
-/// 2^32, the upper 96 stay. `ctr` advances by the blocks begun; a last partial block uses the
-/// leading bytes of its keystream block.
+/// CTR over any number of bytes. The low 32 bits of `ctr` (big-endian, bytes 12..16) count modulo 2^32; the
+/// upper 96 stay. `ctr` advances by the blocks begun. A last partial block uses the leading bytes of its
+/// keystream block.
 #[inline(never)]
 pub fn ctr32(schedule: &Schedule, ctr: &mut Block, mut runs: Runs<'_, '_>) {
     let mut text = [0; BATCH];
@@ -131,8 +129,8 @@ pub fn ghash(powers: &Powers, y: &mut Block, bytes: &[u8]) {
     absorb(&Power::h(powers), y, whole.iter().chain(padded));
 }
 
-/// GCTR encryption and GHASH of the ciphertext in one pass; `ctr` as in [`ctr32`], a last partial
-/// block is zero-padded into `y`.
+/// GCTR encryption and GHASH of the ciphertext in one pass. `ctr` is as in [`ctr32`]. A last partial block is
+/// zero-padded into `y`.
 #[inline(never)]
 pub fn gcm_encrypt(
     schedule: &Schedule,
@@ -205,7 +203,7 @@ pub fn cbc_mac(schedule: &Schedule, mac: &mut Block, bytes: &[u8]) {
     }
 }
 
-/// As [`cbc_mac`], of what the runs read.
+/// As [`cbc_mac`], for the bytes that the runs read.
 #[inline(never)]
 fn cbc_mac_of(schedule: &Schedule, mac: &mut Block, mut runs: Runs<'_, '_>) {
     let mut text = [0; 16];
@@ -215,7 +213,7 @@ fn cbc_mac_of(schedule: &Schedule, mac: &mut Block, mut runs: Runs<'_, '_>) {
     }
 }
 
-/// CTR and CBC-MAC of the plaintext in one pass; `ctr` as in [`ctr32`], a last partial block is
+/// CTR and CBC-MAC of the plaintext in one pass. `ctr` is as in [`ctr32`]. A last partial block is
 /// zero-padded into `mac`.
 #[inline(never)]
 pub fn ccm_encrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut runs: Runs<'_, '_>) {
@@ -249,8 +247,8 @@ pub fn ccm_decrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut ru
     }
 }
 
-/// Encrypts `mac`, to which text was added, and returns the keystream of `ctr`: two blocks cost what
-/// one does.
+/// Encrypts `mac`, to which text was added, and returns the keystream of `ctr`: two blocks cost as much as
+/// one.
 #[inline(always)]
 fn mac_and_keystream(schedule: &Schedule, ctr: &Block, mac: &mut Block) -> [u8; 16] {
     let mut batch = [0; BATCH];
@@ -269,12 +267,13 @@ fn next_counter(ctr: &mut Block) {
     ctr.0 = inc32(u128::from_be_bytes(ctr.0), 1).to_be_bytes();
 }
 
-/// Bytes of stack below its caller's that a function of this table may have used. Measured: their deepest
-/// chain, CCM down to the transposition of a round key, takes 1,192 in the kernel object (`make audit`
-/// prints the deepest). They are never inlined, so that none of it can move into the caller's own frame.
+/// Bytes of stack below the caller's that a function of this table may have used. Measured: the deepest
+/// chain, CCM down to the transposition of a round key, takes 1,192 in the kernel object (`make audit` prints
+/// it). The functions are never inlined, so none of this moves into the caller's own frame.
 pub const WIPED_STACK: usize = 2048;
 
-/// Adds the keystream of `ctr` to `text`, and to `ctr` the blocks that its first `len` bytes begin.
+/// Adds the keystream of `ctr` to `text`. Advances `ctr` by the blocks that the first `len` bytes of `text`
+/// begin.
 #[inline(always)]
 fn gctr(schedule: &Schedule, ctr: &mut Block, text: &mut [u8; BATCH], len: usize) {
     let first = u128::from_be_bytes(ctr.0);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! SubBytes and InvSubBytes (FIPS 197 sections 5.1.1 and 5.3.2) as Boolean circuits over 64 bytes.
 //!
-//! Word i of a [`State`] holds bit i of every byte. The circuit for the S-box is Boyar and Peralta's
-//! ("A new combinational logic minimization technique with applications to cryptology", SEA 2010):
-//! a linear layer into the tower field, one nonlinear core that inverts there, a linear layer back.
-//! As in the paper, x0 and s0 are the *highest* bits of a byte.
+//! Word i of a [`State`] holds bit i of every byte. The circuit for the S-box is Boyar and Peralta's ("A new
+//! combinational logic minimization technique with applications to cryptology", SEA 2010): a linear layer
+//! into the tower field, one nonlinear core that inverts there, a linear layer back. As in the paper, x0 and
+//! s0 are the *highest* bits of a byte.
 //!
-//! With S(x) = A·x⁻¹ + 63₁₆ the inverse is S⁻¹(x) = (A⁻¹·(x + 63₁₆))⁻¹: the same core between other
+//! With S(x) = A·x⁻¹ + 63₁₆ the inverse is S⁻¹(x) = (A⁻¹·(x + 63₁₆))⁻¹. It has the same core between other
 //! linear layers, which a greedy search for short linear programs found (23 and 29 gates).
 
 /// Bit i of each of 64 bytes in word i.
@@ -148,8 +148,8 @@ pub(super) fn inv_sub_bytes(state: &mut State) {
     *state = [s7, s6, s5, s4, s3, s2, s1, s0];
 }
 
-/// The paper's nonlinear core: inversion in GF((2^4)^2), zero to zero, from the redundant inputs
-/// y0..y21 to the products z0..z17 (y0 is the input that the paper calls x7).
+/// The paper's nonlinear core: inversion in GF((2^4)^2), where the inverse of zero is zero. It goes from the
+/// redundant inputs y0..y21 to the products z0..z17 (y0 is the input that the paper calls x7).
 #[inline(always)]
 fn invert(y: [u64; 22]) -> [u64; 18] {
     let [
@@ -220,7 +220,7 @@ fn invert(y: [u64; 22]) -> [u64; 18] {
     let t39 = t29 & t38;
     let t40 = t25 ^ t39;
 
-    // 3. The sums of these four that the products take.
+    // 3. The sums of these four that the products need.
     let t41 = t40 ^ t37;
     let t42 = t29 ^ t33;
     let t43 = t29 ^ t40;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The portable table against the standards' own examples, against definitions evaluated bit by
-//! bit, and against RustCrypto at every length of up to 400 bytes.
+//! The portable table against the standards' own examples, against definitions evaluated bit by bit, and
+//! against RustCrypto at every length up to 400 bytes.
 
 use super::*;
 use crate::data::Run;
@@ -74,7 +74,7 @@ fn s_box(x: u8) -> u8 {
 fn s_box_of_every_byte_at_every_place() {
     assert_eq!((s_box(0), s_box(0x53)), (0x63, 0xed));
     for x in 0..=255u8 {
-        // Every place of the batch takes every value, each place a different one at a time.
+        // Every place of the batch takes every value. At any time all places have different values.
         let input: [u8; BATCH] = core::array::from_fn(|i| x.wrapping_add((37 * i) as u8));
         let mut state = aes::slice(&input);
         sbox::sub_bytes(&mut state);
@@ -88,7 +88,7 @@ fn s_box_of_every_byte_at_every_place() {
 
 #[test]
 fn every_s_box_value_at_every_place_of_the_cipher() {
-    // One round with zero keys but the last: MixColumns does not occur.
+    // One round, with all keys zero except the last: MixColumns does not occur.
     let one_round = Schedule { rounds: 1, ..Schedule::default() };
     let place = |i: usize| 16 * (i / 16) + (i % 16 + 16 - 4 * (i % 4)) % 16;
     for x in 0..=255u8 {
@@ -344,7 +344,7 @@ fn j0(powers: &Powers, iv: &[u8]) -> Block {
     j0
 }
 
-/// Encrypts and decrypts; both must arrive at the same tag.
+/// Encrypts and decrypts. Both must give the same tag.
 fn gcm(key: &[u8], iv: &[u8], aad: &[u8], plain: &[u8]) -> (Vec<u8>, [u8; 16]) {
     let schedule = schedule(key);
     let powers = powers(&schedule);
@@ -459,7 +459,7 @@ fn counter_wraps_in_its_low_32_bits() {
     }
 }
 
-/// Every mode at every length of up to 400 bytes; ECB and CBC at whole blocks, AAD as long as text.
+/// Every mode at every length up to 400 bytes; ECB and CBC with full blocks, AAD as long as the text.
 fn against_rustcrypto<C>(key: &[u8])
 where
     C: KeyInit + BlockCipher + BlockSizeUser<BlockSize = U16> + BlockEncrypt + BlockDecrypt + Clone,
@@ -479,7 +479,7 @@ where
         let mut ctr = start;
         assert_eq!(run(&plain, |text| ctr32(&schedule, &mut ctr, text)), expected);
 
-        // CBC-MAC is the last block of CBC, of text with zeros behind it.
+        // CBC-MAC is the last block of CBC, for a text followed by zeros.
         let padded = [plain.as_slice(), &vec![0; len.next_multiple_of(16) - len]].concat();
         let chained = ::cbc::Encryptor::<C>::inner_iv_init(cipher.clone(), iv[..].into())
             .encrypt_padded_vec_mut::<NoPadding>(&padded);
@@ -561,7 +561,7 @@ fn one_message_in_pieces() {
     }
     assert_eq!((&pieces, ctr2, y2), (&text, ctr, y));
 
-    // The state between the pieces has the other tables' form: no keystream runs ahead in it.
+    // Between the pieces the state has the form of the other tables: it holds no keystream in advance.
     for kernel in [ccm_encrypt, ccm_decrypt] {
         let (mut ctr, mut mac) = (Block::default(), Block::default());
         kernel(&schedule, &mut ctr, &mut mac, Run::in_place(&mut text).into());

@@ -3,15 +3,15 @@
 
 use crate::request::Mechanism;
 
-/// [`super::fold`] of the answers to the short messages, and to all.
+/// [`super::fold`] of the answers to the short messages, and of the answers to all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) short: u128,
     pub(super) all: u128,
 }
 
-/// [`super::fold`]s of the answers to one key size: of the ciphertext, in GCM and CCM with the tag
-/// behind it as one more block; of the tag in CMAC and in GMAC, whose message follows the AAD.
+/// [`super::fold`]s of the answers to one key size. An answer is the ciphertext; in GCM and CCM the tag
+/// follows as one more block. In CMAC and GMAC it is the tag, and GMAC's message follows the AAD.
 pub(super) struct Answers {
     pub(super) key_len: usize,
     pub(super) folds: [(Mechanism, Answer); 7],

@@ -2,15 +2,15 @@
 //! Power-on self-test: known answers of every mode and key size on every table that this CPU has,
 //! through the same [`Operation`] that serves a request.
 //!
-//! The messages are the beginnings of one pattern. Of the longest the widest loop of every table,
-//! its shorter ones and a ragged end run, and the CTR counter carries out of its low 32 bits on the
-//! way; it is given in one part and in two. The others take each way that a short GCM message has
-//! through the wide tables. An answer is 128 bits: of all messages the blocks, folded by rotating and
-//! adding, which no single wrong bit survives. The answers are in `answers.rs`; a test computes them
-//! with RustCrypto.
+//! The messages are the beginnings of one pattern. The longest message runs the widest loop of every table,
+//! its shorter loops and a partial end. On the way the CTR counter carries out of its low 32 bits. This
+//! message is given in one part and in two. The others take each way that a short GCM message can take
+//! through the wide tables. An answer is 128 bits: the blocks of all messages, folded by rotation and
+//! addition. A single wrong bit always changes it. The answers are in `answers.rs`; a test computes them with
+//! RustCrypto.
 //!
-//! No heap, no panic, and no frame over 1 KiB: the caller lends the memory for a key and a message.
-//! Both are public.
+//! No heap, no panic, and no frame over 1 KiB: the caller lends the memory for a key and a message. Both are
+//! public.
 
 mod answers;
 
@@ -37,8 +37,8 @@ pub struct Fault {
     pub key_len: usize,
 }
 
-/// Bytes of the longest message: 27 registers of four blocks, one block and 5 bytes. ECB and CBC take
-/// the whole blocks of a message.
+/// Bytes of the longest message: 27 registers of four blocks, one block and 5 bytes. ECB and CBC take the
+/// full blocks of a message.
 const LEN: usize = (27 * 4 + 1) * 16 + 5;
 
 /// How a message is given.
@@ -46,17 +46,15 @@ const LEN: usize = (27 * 4 + 1) * 16 + 5;
 enum Manner {
     /// In one call and one piece.
     Whole,
-    /// In two calls, of which the first has so many bytes: in GCM alone, which has other kernels for
-    /// that.
+    /// In two calls; the first has this many bytes. Only in GCM, which has other kernels for that.
     Parts(usize),
-    /// In one call and two pieces, of which the first has so many bytes.
+    /// In one call and two pieces; the first has this many bytes.
     Pieces(usize),
 }
 
 use Manner::{Parts, Pieces, Whole};
 
-/// Bytes of each message, and how it is given. The longest come last, and only to tables with wide
-/// loops.
+/// Bytes of each message, and how it is given. The longest come last, and only for tables with wide loops.
 const MESSAGES: [(usize, Manner); 10] = [
     (285, Whole),
     (221, Whole),
@@ -70,7 +68,7 @@ const MESSAGES: [(usize, Manner); 10] = [
     (LEN, Parts(27 * 4 * 16)),
 ];
 
-/// What a test works in: about 3 KiB, all-zero at first.
+/// The memory of a test: about 3 KiB, all-zero at first.
 #[repr(C)]
 pub struct Scratch {
     key: Key,
@@ -87,7 +85,7 @@ impl Default for Scratch {
     }
 }
 
-/// The message's first bytes are the AAD too.
+/// The AAD is also the beginning of the message.
 const AAD_LEN: usize = 20;
 
 /// The key is this, or the first 16 or 24 bytes of it.
@@ -96,14 +94,14 @@ const KEY: [u8; 32] = [
     0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f,
 ];
 
-/// The IV of CBC and first counter block of CTR, but for its low bits; its first 12 bytes are the IV of
-/// GMAC and the nonce of CCM.
+/// The IV of CBC, and the first counter block of CTR except for its low bits. Its first 12 bytes are the IV
+/// of GMAC and the nonce of CCM.
 const IV: [u8; 16] = [
     0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa, 0xfb, 0xff, 0xff, 0xff, 0xf0,
 ];
 
-/// The first counter block of CTR, by the rounds of the key. One wraps in its low 32 bits, where a text is
-/// cut; by the low byte of the others the carry out of it falls into the first of the widest steps, or a
+/// The first counter block of CTR, by the number of rounds. One counter wraps in its low 32 bits where a text
+/// is cut. In the others the low byte decides where its carry falls: in the first of the widest steps, or a
 /// later one.
 const fn counter(rounds: u32) -> [u8; 16] {
     let low = match rounds {
@@ -114,9 +112,9 @@ const fn counter(rounds: u32) -> [u8; 16] {
     ((u128::from_be_bytes(IV) & !0xffff_ffff) | low).to_be_bytes()
 }
 
-/// The IV of GCM in one call. It hashes to a counter that begins with a low byte of 0xfc, 0xc3 or 0xf1,
-/// by key size, so that in every table a carry out of it falls once into the first step and once into a
-/// later one, which hashes meanwhile.
+/// The IV of GCM in one call. By key size it hashes to a counter with a low byte of 0xfc, 0xc3 or 0xf1. So in
+/// every table a carry out of that byte falls once into the first step, and once into a later step, which
+/// also hashes.
 const GCM_IV: [u8; 16] = [
     0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd, 0x1e, 0xaf,
 ];
@@ -156,17 +154,17 @@ pub fn test(table: Table, scratch: &mut Scratch) -> core::result::Result<(), Fau
     Ok(())
 }
 
-/// Whether a table is tested in a mechanism with a message: with the longest, which are for wide
-/// loops, not where each block waits for the one before; in two parts only GCM.
+/// Whether a table is tested in a mechanism with a message. The longest messages are for wide loops, not for
+/// modes in which each block waits for the one before. In two parts only GCM is tested.
 fn takes(table: TableId, mechanism: Mechanism, len: usize, manner: Manner) -> bool {
     let serial = matches!(mechanism, Mechanism::Ccm | Mechanism::Cmac);
     (len < LEN || table > TableId::Portable && !serial)
         && (manner == Whole || mechanism == Mechanism::Gcm)
 }
 
-/// Folds what a mechanism makes of a message behind `sum`, if it then decrypts to the message again;
-/// in GCM and CCM, if it has also refused a tag with one bit wrong and left the ciphertext as it was; and
-/// where there are kernels for that, if it makes the same of the message in two pieces.
+/// Folds a mechanism's answer to a message into `sum`. The answer must decrypt to the message again. In GCM
+/// and CCM a tag with one wrong bit must be refused, and leave the ciphertext unchanged. If there are kernels
+/// for pieces, the message in two pieces must give the same answer.
 #[inline(never)]
 fn answer_of(
     table: Table,
@@ -215,14 +213,14 @@ fn answer_of(
     pattern().zip(text).all(|(byte, &mut got)| byte == got).then_some(answer)
 }
 
-/// The IV of a GCM message: given in parts it has the 12 bytes of `public`. The kernels count otherwise
-/// from such an IV than from one that is hashed.
+/// The IV of a GCM message. A message in parts has the 12 bytes of `public`. Kernels count from such an IV in
+/// another way than from a hashed one.
 fn gcm_iv(manner: Manner, public: &[u8]) -> &[u8] {
     if matches!(manner, Parts(_)) { public } else { &GCM_IV }
 }
 
-/// Transforms `text` in place, with the tag apart, which is written or, decrypting, compared; a first
-/// part has whole blocks.
+/// Transforms `text` in place, with the tag apart: it is written, or in a decryption compared. A first part
+/// has full blocks.
 #[inline(never)]
 fn transform(
     table: Table,
@@ -301,8 +299,8 @@ fn pattern() -> impl Iterator<Item = u8> {
     (0u32..).map(|i| (i.wrapping_mul(167).wrapping_add(i >> 8)) as u8)
 }
 
-/// Rotates by one bit and adds each block (big-endian, the last with zeros behind it). A wrong bit
-/// stays a wrong bit.
+/// Rotates by one bit and adds each block (big-endian, the last followed by zeros). A wrong bit stays a wrong
+/// bit.
 #[inline(never)]
 fn fold(start: u128, bytes: &[u8]) -> u128 {
     bytes.chunks(16).fold(start, |folded, chunk| {
