@@ -2,20 +2,23 @@
 /*
  * The ops vector: KCF's software provider interface, version 4 (sys/crypto/spi.h).
  *
- * Every function answers with a CRYPTO_* number of sys/crypto/common.h. Rules they share:
- * - An output of NULL, or the input's own struct, means in place. Two structs over the same bytes
- *   are right too, as long as those are at the same place in both; other overlap is
+ * Every function returns a CRYPTO_* number of sys/crypto/common.h. They share these rules:
+ * - An output of NULL, or the input's own struct, means in place. Two structs over the same
+ *   bytes are allowed too, if the bytes are at the same place in both; other overlap is
  *   CRYPTO_ARGUMENTS_BAD.
  * - On success cd_length of an output that is not in place is the number of bytes written. On
- *   CRYPTO_BUFFER_TOO_SMALL it is the number needed, nothing was consumed and the call may be
- *   repeated. On any other failure it stays, and cd_offset always does. In one call on a context,
- *   computing a MAC leaves cd_length, and verifying a GMAC makes it 0, in place too.
+ *   CRYPTO_BUFFER_TOO_SMALL it is the number needed, nothing was consumed, and the call may be
+ *   repeated. Any other failure leaves it unchanged. cd_offset never changes. In one call on a
+ *   context, computing a MAC leaves cd_length unchanged, and verifying a GMAC makes it 0, in
+ *   place too.
  * - Nothing else of the caller's structs, lists and input bytes is written.
- * - Any thread may call, an interrupt too; one context serves one call at a time, a template any
- *   number.
+ * - Any thread may call, and an interrupt too. One context serves one call at a time, a template
+ *   any number.
  *
- * Common safety contract: pointers are NULL or point to the framework's own, valid structs; lists
- * are readable and the bytes they name are readable or writable as their role wants; a context was
+ * Common safety contract: pointers are NULL or point to the framework's own, valid structs.
+ * Lists are readable, and the bytes they name are readable or writable as their role wants. A
+ * context was made by an init function of this module, and a template by
+ * kcfaes_create_ctx_template.
  * made by an init function of this module and a template by kcfaes_create_ctx_template.
  *
  * Generated from rust-core/capi/src/spi.rs by cargo xtask headers: do not edit.
@@ -48,7 +51,7 @@ void kcfaes_provider_status(crypto_provider_handle_t provider, unsigned int *sta
 
 /*
  * Begins an encryption in parts. The mechanism, its parameter and the key need not outlive the
- * call, the template must outlive the context.
+ * call. The template must outlive the context.
  */
 int kcfaes_encrypt_init(crypto_ctx_t *ctx,
                         crypto_mechanism_t *mechanism,
@@ -56,7 +59,7 @@ int kcfaes_encrypt_init(crypto_ctx_t *ctx,
                         crypto_spi_ctx_template_t template_,
                         crypto_req_handle_t req);
 
-/* Encrypts a whole message on a context, which success ends. */
+/* Encrypts a whole message on a context. Success ends the context. */
 int kcfaes_encrypt(crypto_ctx_t *ctx,
                    crypto_data_t *plaintext,
                    crypto_data_t *ciphertext,
@@ -68,10 +71,13 @@ int kcfaes_encrypt_update(crypto_ctx_t *ctx,
                           crypto_data_t *ciphertext,
                           crypto_req_handle_t req);
 
-/* Ends an encryption in parts: the rest of the text, the tag. Success ends the context. */
+/*
+ * Ends an encryption in parts: writes the rest of the text, and the tag. Success ends the
+ * context.
+ */
 int kcfaes_encrypt_final(crypto_ctx_t *ctx, crypto_data_t *ciphertext, crypto_req_handle_t req);
 
-/* Encrypts a message in one call. With a template the key is not looked at. */
+/* Encrypts a message in one call. With a template the key is not read. */
 int kcfaes_encrypt_atomic(crypto_provider_handle_t provider,
                           crypto_session_id_t session,
                           crypto_mechanism_t *mechanism,
@@ -95,8 +101,9 @@ int kcfaes_decrypt(crypto_ctx_t *ctx,
                    crypto_req_handle_t req);
 
 /*
- * Decrypts a part. GCM streams where the first part's output is apart from its input and has room
- * for all of it but the tag; otherwise it writes nothing before kcfaes_decrypt_final, nor does CCM.
+ * Decrypts a part. GCM streams if the first part's output is apart from its input and has room
+ * for all of it except the tag. Otherwise nothing is written before kcfaes_decrypt_final; CCM
+ * never writes before it.
  */
 int kcfaes_decrypt_update(crypto_ctx_t *ctx,
                           crypto_data_t *ciphertext,
@@ -104,14 +111,15 @@ int kcfaes_decrypt_update(crypto_ctx_t *ctx,
                           crypto_req_handle_t req);
 
 /*
- * Ends a decryption in parts; writes only if the tag is right. Success and CRYPTO_INVALID_MAC end
- * the context.
+ * Ends a decryption in parts. It writes only if the tag is right. Success and
+ * CRYPTO_INVALID_MAC end the context.
  */
 int kcfaes_decrypt_final(crypto_ctx_t *ctx, crypto_data_t *plaintext, crypto_req_handle_t req);
 
 /*
- * Decrypts a message in one call. A forged one is CRYPTO_INVALID_MAC, and no plaintext is left:
- * output apart from the input becomes zero, bytes that are both become the ciphertext again.
+ * Decrypts a message in one call. For a forged one it returns CRYPTO_INVALID_MAC, and leaves
+ * no plaintext: output apart from the input becomes zero, and bytes that are both become the
+ * ciphertext again.
  */
 int kcfaes_decrypt_atomic(crypto_provider_handle_t provider,
                           crypto_session_id_t session,
@@ -129,7 +137,7 @@ int kcfaes_mac_init(crypto_ctx_t *ctx,
                     crypto_spi_ctx_template_t template_,
                     crypto_req_handle_t req);
 
-/* MAC of a whole message on a context, which success ends. */
+/* MAC of a whole message on a context. Success ends the context. */
 int kcfaes_mac(crypto_ctx_t *ctx, crypto_data_t *data, crypto_data_t *mac, crypto_req_handle_t req);
 
 /* Absorbs a part. */
@@ -149,8 +157,8 @@ int kcfaes_mac_atomic(crypto_provider_handle_t provider,
                       crypto_req_handle_t req);
 
 /*
- * Verifies the MAC of a message in one call, in constant time. A MAC of another length than the
- * mechanism's is CRYPTO_INVALID_MAC, whatever else is wrong.
+ * Verifies the MAC of a message in one call, in constant time. If its length is not the
+ * mechanism's, it returns CRYPTO_INVALID_MAC, whatever else is wrong.
  */
 int kcfaes_mac_verify_atomic(crypto_provider_handle_t provider,
                              crypto_session_id_t session,
@@ -163,7 +171,7 @@ int kcfaes_mac_verify_atomic(crypto_provider_handle_t provider,
 
 /*
  * Makes a template of a key: one flat block from the environment's heap, which KCF itself wipes
- * and frees. The mechanism's parameter is not looked at, and the template serves every mechanism.
+ * and frees. The mechanism's parameter is not read, and the template serves every mechanism.
  */
 int kcfaes_create_ctx_template(crypto_provider_handle_t provider,
                                crypto_mechanism_t *mechanism,
@@ -173,8 +181,8 @@ int kcfaes_create_ctx_template(crypto_provider_handle_t provider,
                                crypto_req_handle_t req);
 
 /*
- * Ends a context, in whatever state it is. One that has ended already, or never began, is left
- * alone.
+ * Ends a context, in any state. A context that has ended already, or never began, stays
+ * unchanged.
  */
 int kcfaes_free_context(crypto_ctx_t *ctx);
 

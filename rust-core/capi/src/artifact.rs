@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a C artifact needs of the Rust language: a panic handler, here one that cannot be linked.
+//! What a C artifact needs of the Rust language: a panic handler. This one cannot be linked.
 //!
-//! It calls a function that nobody defines. So an object in which the compiler could not prove every
-//! panic away has an undefined symbol, which the audit reports and every linker refuses.
+//! It calls a function that nobody defines. If the compiler could not prove every panic away, the object has
+//! an undefined symbol. The audit reports it, and every linker refuses it.
 
 unsafe extern "C" {
     fn kcfaes_panic_was_linked() -> !;

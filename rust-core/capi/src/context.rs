@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The blocks of memory that the framework holds for us: templates and contexts.
 //!
-//! The environment's heap promises 8-byte alignment, keys and contexts want 64: every block is
-//! allocated larger by that, and the aligned place is found inside it.
+//! The environment's heap promises 8-byte alignment; keys and contexts need 64. So every block is allocated
+//! larger by 63 bytes, and the aligned place is found inside it.
 
 use core::ffi::{c_int, c_void};
 use core::marker::PhantomData;
@@ -17,14 +17,14 @@ use kcfaes_provider::mode::Operation;
 use kcfaes_provider::request::Direction;
 use kcfaes_provider::wipe::{Wipe, wipe_raw};
 
-/// A block of the environment's heap, wiped before it goes back.
+/// A block of the environment's heap, wiped before it is freed.
 struct Block {
     at: NonNull<u8>,
     size: usize,
 }
 
 impl Block {
-    /// Bytes of a block for `size` bytes at an alignment of 64.
+    /// The size of a block for `size` bytes at an alignment of 64.
     const fn bytes(size: usize) -> usize {
         size + 63
     }
@@ -38,7 +38,7 @@ impl Block {
         Ok(Self { at, size })
     }
 
-    /// The first multiple of 64 at or behind `offset`.
+    /// The first multiple of 64 at or after `offset`.
     fn aligned(&self, offset: usize) -> NonNull<u8> {
         aligned(self.at, offset)
     }
@@ -54,7 +54,7 @@ impl Drop for Block {
     }
 }
 
-/// The first multiple of 64 at or behind `at + offset`.
+/// The first multiple of 64 at or after `at + offset`.
 fn aligned(at: NonNull<u8>, offset: usize) -> NonNull<u8> {
     let behind = at.addr().get() + offset;
     // SAFETY: every block is larger by 63 than what is placed in it.
@@ -67,11 +67,11 @@ pub(crate) struct Heap<T: Wipe> {
     value: PhantomData<T>,
 }
 
-/// A key; its block is always of one size, so that a cache of fixed size can serve it.
+/// A key. Its block always has the same size, so that a cache of fixed size can serve it.
 pub(crate) type HeapKey = Heap<Key>;
 
 impl<T: Wipe> Heap<T> {
-    /// Bytes of the block.
+    /// The size of the block.
     #[cfg(not(kcfaes_artifact = "userland"))]
     pub(crate) const BYTES: usize = Block::bytes(size_of::<T>());
 
@@ -89,24 +89,23 @@ impl<T: Wipe> Heap<T> {
     }
 }
 
-/// First bytes of a template, by which a foreign pointer is told from ours.
+/// First bytes of a template. They distinguish ours from a foreign pointer.
 #[repr(C)]
 struct Header {
-    /// [`MAGIC`] xor the block's address, so that a moved copy, whose key is elsewhere, is foreign
-    /// too.
+    /// [`MAGIC`] xor the block's address. So a moved copy, whose key is elsewhere, is foreign too.
     magic: u64,
     /// [`LAYOUT`]
     layout: u64,
 }
 
-/// "kcfaes" and a number that is no address.
+/// "kcfaes" and a number, not an address.
 const MAGIC: u64 = 0x6b63_6661_6573_f00d;
 
 /// Changes whenever [`Key`] does.
 const LAYOUT: u64 = 1;
 
-/// A template: one flat block that KCF itself will wipe and free, with a header and a key that has
-/// the powers of H, whatever the mechanism. Read-only once made, and shared by any number of calls.
+/// A template: one flat block that KCF itself will wipe and free. It has a header, and a key with the powers
+/// of H, whatever the mechanism. Once made it is read-only, and any number of calls share it.
 pub(crate) struct Template;
 
 impl Template {
@@ -115,8 +114,8 @@ impl Template {
         let block = Block::new(size_of::<Header>() + size_of::<Key>(), kmflag)?;
         let at = block.at;
         let header = Header { magic: magic(at), layout: LAYOUT };
-        // SAFETY: the block begins with room for a header, at an alignment of 8; behind it is room
-        // for a key, aligned and zeroed. Nobody else has the block yet.
+        // SAFETY: the block begins with room for a header, at an alignment of 8. After it there is room for a
+        // key, aligned and zeroed. Nobody else has the block yet.
         let place = unsafe {
             at.cast::<Header>().write(header);
             &mut *block.aligned(size_of::<Header>()).cast::<Key>().as_ptr()
@@ -129,10 +128,10 @@ impl Template {
     /// The key of a template.
     ///
     /// # Errors
-    /// `ARGUMENTS_BAD` if it is not one of ours.
+    /// `ARGUMENTS_BAD` if the template is not one of ours.
     ///
     /// # Safety
-    /// `template` points to readable memory, and if it is ours it stays as it is during `'a`.
+    /// `template` points to readable memory. If it is ours, it does not change during `'a`.
     pub(crate) unsafe fn key<'a>(template: crypto_spi_ctx_template_t) -> Result<&'a Key> {
         let at = NonNull::new(template.cast::<u8>()).ok_or(Error::ARGUMENTS_BAD)?;
         if at.addr().get() & 7 != 0 {
@@ -152,7 +151,7 @@ fn magic(at: NonNull<u8>) -> u64 {
     MAGIC ^ at.addr().get() as u64
 }
 
-/// The functions that take a context: those of the group whose init began it (`CRYPTO_FG_*`).
+/// The functions that may use a context: those of the group whose init began it (`CRYPTO_FG_*`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Group {
     Encrypt,
@@ -168,9 +167,9 @@ impl Group {
     }
 }
 
-/// What `cc_provider_private` points to: a message in work, with a key of its own or a template's.
+/// What `cc_provider_private` points to: a message in work, with its own key or a template's.
 pub(crate) struct Context {
-    /// Who may go on with it.
+    /// The group that may continue it.
     pub(crate) group: Group,
     /// The message.
     pub(crate) operation: Operation,
@@ -179,7 +178,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Room for a context, with a key of its own unless a template's is given.
+    /// Room for a context, with a key of its own unless a template is given.
     pub(crate) fn new<'a>(
         group: Group,
         template: Option<&Key>,
@@ -189,7 +188,7 @@ impl Context {
         let place = size_of::<Self>().next_multiple_of(64);
         let block = Block::new(place + own, kmflag)?;
         let at = block.aligned(0);
-        // SAFETY: behind the context is room for a key, if it is to have one.
+        // SAFETY: after the context there is room for a key, if the context has its own.
         let behind = unsafe { at.add(place) }.cast::<Key>().as_ptr().cast_const();
         let key = template.map_or(behind, core::ptr::from_ref);
         let at = at.cast::<Self>();
@@ -203,16 +202,16 @@ impl Context {
     /// The context's own key, to be set before its first use.
     ///
     /// # Safety
-    /// It was made without a template.
+    /// The context was made without a template.
     pub(crate) unsafe fn own_key(&mut self) -> &mut Key {
-        // SAFETY: then the key is behind it, zeroed, in its own block.
+        // SAFETY: then the key is after it, zeroed, in its own block.
         unsafe { &mut *self.key.cast_mut() }
     }
 
     /// The message and the key.
     pub(crate) fn parts(&mut self) -> (&mut Operation, &Key) {
-        // SAFETY: the key is in the context's own block, or in a template that by KCF's rules lives
-        // as long as the context; it does not change.
+        // SAFETY: the key is in the context's own block, or in a template that by KCF's rules lives as long
+        // as the context. It does not change.
         (&mut self.operation, unsafe { &*self.key })
     }
 
@@ -221,8 +220,8 @@ impl Context {
     /// # Safety
     /// `this` came from [`Context::new`] and is not used again.
     pub(crate) unsafe fn free(this: NonNull<Self>) {
-        // SAFETY: the caller's contract; the block is read out of the memory that it describes
-        // before that is wiped.
+        // SAFETY: the caller's contract; the block is read out of the memory that it describes before that
+        // memory is wiped.
         unsafe {
             let block = core::ptr::read(&raw const (*this.as_ptr()).block);
             core::ptr::drop_in_place(&raw mut (*this.as_ptr()).operation);

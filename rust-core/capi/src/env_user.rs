@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The environment in libkcfaes: what `kcfaes_provider::env` asks, answered by malloc and
-//! CPUID.
+//! The environment in libkcfaes: malloc and CPUID answer what `kcfaes_provider::env` asks.
 //!
-//! A process owns its vector registers and is never in an interrupt, so a hold does nothing. The
-//! feature bits are tested one by one: machines exist that report VAES without VPCLMULQDQ or AES.
+//! A process owns its vector registers and is never in an interrupt, so a hold does nothing. The feature bits
+//! are tested one by one, because some machines report VAES without VPCLMULQDQ or AES.
 
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
@@ -56,9 +55,9 @@ const XCR0_AVX: u64 = 0x06;
 /// XCR0 bits of SSE, AVX, opmask, the upper halves of zmm0–15 and zmm16–31.
 const XCR0_AVX512: u64 = 0xe6;
 
-/// What to require of CPUID: a bit of `leaf 1 ecx`, `leaf 7 ebx` or `leaf 7 ecx` (Intel SDM volume
-/// 2A, CPUID, tables of "Feature Information" and "Structured Extended Feature Flags"), and the
-/// register state that the system must have enabled in XCR0.
+/// The requirements of a feature: a bit of `leaf 1 ecx`, `leaf 7 ebx` or `leaf 7 ecx` (Intel SDM volume 2A,
+/// CPUID, tables of "Feature Information" and "Structured Extended Feature Flags"), and the register state
+/// that the system must have enabled in XCR0.
 struct Needs {
     feature: u32,
     leaf1_ecx: u32,
@@ -101,8 +100,8 @@ const OSXSAVE: u32 = 1 << 27;
 static DETECTED_FEATURES: AtomicU32 = AtomicU32::new(0);
 const DETECTED: u32 = 1 << 31;
 
-// Detected once: CPUID leaves a virtual machine, at thousands of cycles. Threads that race find the
-// same bits.
+// Detected once: CPUID leaves a virtual machine, at thousands of cycles. Threads that race find the same
+// bits.
 #[unsafe(no_mangle)]
 extern "C" fn kcfaes_env_features() -> u32 {
     let mut features = DETECTED_FEATURES.load(Ordering::Relaxed);
@@ -140,7 +139,7 @@ fn detect() -> u32 {
 
 fn xgetbv0() -> u64 {
     let (low, high): (u32, u32);
-    // SAFETY: the only caller has seen OSXSAVE.
+    // SAFETY: the only caller has checked OSXSAVE.
     unsafe {
         asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags));
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The C ABI of kcfaes: the ops vector of KCF ([`spi`]), the plain C API ([`api`]) and what the
-//! kernel module asks when it is loaded (`module`). Nothing is computed here.
+//! The C ABI of kcfaes: the ops vector of KCF ([`spi`]), the plain C API ([`api`]), and what the kernel
+//! module asks when it is loaded (`module`). Nothing is computed here.
 #![no_std]
 
 pub mod api;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel module asks of the provider beside the ops vector, when it is loaded and when its
-//! statistics are read: self-tests, tunables, names. Not in libkcfaes.
+//! What the kernel module asks of the provider in addition to the ops vector, when it is loaded
+//! and when its statistics are read: self-tests, tunables, names. Not in libkcfaes.
 //!
-//! The numbers are the provider's own. The module registers its mechanisms by them, and has them as
-//! default and range of a tunable.
+//! The numbers are the provider's own. The module registers its mechanisms by them, and uses them
+//! as default and range of a tunable.
 //!
-//! Tables are numbered from 0, slowest first; `KCFAES_TABLES` of kcfaes_env.h is their count.
+//! Tables are numbered from 0, slowest first. `KCFAES_TABLES` of kcfaes_env.h is their number.
 #![allow(clippy::missing_safety_doc, reason = "one pointer, documented as writable")]
 
 use core::ffi::{c_char, c_int};
@@ -27,10 +27,11 @@ pub struct kcfaes_module_fault {
     pub key_bits: u32,
 }
 
-/// Runs the known answers of a table, in every mode and key size, on this CPU. Returns 1 if
-/// all are right, and 0 if this CPU does not have the table, or there is none of that number. At the
-/// first wrong answer it returns -1, `fault` (writable) says where, and no later call uses the
-/// table, but for 0, which serves where there is no other: then the module may not be loaded.
+/// Runs the known answers of a table, in every mode and key size, on this CPU. Returns 1 if all
+/// are right, and 0 if this CPU does not have the table or no table has that number. At the first
+/// wrong answer it returns -1, and `fault` (writable) says where. Then no later call uses the
+/// table. Table 0 is the exception, because it serves where there is no other: if it fails, the
+/// module may not be loaded.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_module_selftest(
     table: u32,
@@ -52,13 +53,13 @@ pub unsafe extern "C" fn kcfaes_module_selftest(
     -1
 }
 
-/// Name of a table, NULL if there is none of that number.
+/// Name of a table, NULL if no table has that number.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_table_name(table: u32) -> *const c_char {
     numbered(table).map_or(core::ptr::null(), |id| id.c_name().as_ptr())
 }
 
-/// Name of a mechanism by its number, NULL if there is none of that number. The statistics are by
+/// Name of a mechanism by its number, NULL if no mechanism has that number. The statistics are by
 /// mechanism, in the order of their numbers.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_mechanism_name(number: u32) -> *const c_char {
@@ -66,35 +67,35 @@ pub extern "C" fn kcfaes_module_mechanism_name(number: u32) -> *const c_char {
         .map_or(core::ptr::null(), |mechanism| mechanism.c_name().as_ptr())
 }
 
-/// Number of the table that a call from here and now would use.
+/// Number of the table that a call would use here and now.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_table() -> u32 {
     Fpu::on(select()).table() as u32
 }
 
-/// Makes later calls use this table, or the next below it that this CPU has; or, if there is none of
-/// that number, the best for this model of CPU.
+/// Makes later calls use this table, or the next below it that this CPU has. If no table has that
+/// number, they use the best for this model of CPU.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_set_table_max(table: u32) {
     let below = TableId::ALL.into_iter().rfind(|&id| id as u32 <= table && id.available());
     force(below.filter(|_| numbered(table).is_some()));
 }
 
-/// Sets the most bytes of an FPU hold in later calls; returns the value taken, which is a multiple
-/// of 64 from `KCFAES_LEAST_HOLD` to `KCFAES_MOST_HOLD`.
+/// Sets the most bytes of an FPU hold in later calls. Returns the value taken, which is a
+/// multiple of 64 from `KCFAES_LEAST_HOLD` to `KCFAES_MOST_HOLD`.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_set_hold_bytes(bytes: usize) -> usize {
     set_hold_bytes(bytes)
 }
 
-/// Whether GCM decryptions in parts that begin later may release text before their end.
+/// Whether GCM decryptions in parts that begin later may release text before they end.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_set_gcm_stream(on: c_int) {
     set_gcm_stream(on != 0);
 }
 
-/// Bytes of the block that an operation in one call without a template takes for its length: the
-/// one size for which a cache is worth while. A template, which KCF itself frees, is larger.
+/// Bytes of the block that an operation in one call without a template takes while it runs. It is
+/// the only size for which a cache is worthwhile. A template, which KCF itself frees, is larger.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_operation_bytes() -> usize {
     HeapKey::BYTES

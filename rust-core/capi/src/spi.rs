@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The ops vector: KCF's software provider interface, version 4 (`sys/crypto/spi.h`).
 //!
-//! Every function answers with a `CRYPTO_*` number of `sys/crypto/common.h`. Rules they share:
-//! * An output of NULL, or the input's own struct, means in place. Two structs over the same bytes
-//!   are right too, as long as those are at the same place in both; other overlap is
+//! Every function returns a `CRYPTO_*` number of `sys/crypto/common.h`. They share these rules:
+//! * An output of NULL, or the input's own struct, means in place. Two structs over the same
+//!   bytes are allowed too, if the bytes are at the same place in both; other overlap is
 //!   `CRYPTO_ARGUMENTS_BAD`.
 //! * On success `cd_length` of an output that is not in place is the number of bytes written. On
-//!   `CRYPTO_BUFFER_TOO_SMALL` it is the number needed, nothing was consumed and the call may be
-//!   repeated. On any other failure it stays, and `cd_offset` always does. In one call on a context,
-//!   computing a MAC leaves `cd_length`, and verifying a GMAC makes it 0, in place too.
+//!   `CRYPTO_BUFFER_TOO_SMALL` it is the number needed, nothing was consumed, and the call may be
+//!   repeated. Any other failure leaves it unchanged. `cd_offset` never changes. In one call on a
+//!   context, computing a MAC leaves `cd_length` unchanged, and verifying a GMAC makes it 0, in
+//!   place too.
 //! * Nothing else of the caller's structs, lists and input bytes is written.
-//! * Any thread may call, an interrupt too; one context serves one call at a time, a template any
-//!   number.
+//! * Any thread may call, and an interrupt too. One context serves one call at a time, a template
+//!   any number.
 //!
-//! Common safety contract: pointers are NULL or point to the framework's own, valid structs; lists
-//! are readable and the bytes they name are readable or writable as their role wants; a context was
+//! Common safety contract: pointers are NULL or point to the framework's own, valid structs.
+//! Lists are readable, and the bytes they name are readable or writable as their role wants. A
+//! context was made by an init function of this module, and a template by
+//! `kcfaes_create_ctx_template`.
 //! made by an init function of this module and a template by `kcfaes_create_ctx_template`.
 #![allow(clippy::missing_safety_doc, reason = "the module's common safety contract")]
 
@@ -42,14 +45,14 @@ pub unsafe extern "C" fn kcfaes_provider_status(
     _provider: crypto_provider_handle_t,
     status: *mut c_uint,
 ) {
-    // SAFETY: the common contract; there is no answer but the status.
+    // SAFETY: the common contract. The status is the only answer.
     if let Some(status) = unsafe { status.as_mut() } {
         *status = CRYPTO_PROVIDER_READY;
     }
 }
 
 /// Begins an encryption in parts. The mechanism, its parameter and the key need not outlive the
-/// call, the template must outlive the context.
+/// call. The template must outlive the context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_encrypt_init(
     ctx: *mut crypto_ctx_t,
@@ -62,7 +65,7 @@ pub unsafe extern "C" fn kcfaes_encrypt_init(
     code(unsafe { init(Group::Encrypt, ctx, mechanism, key, template, req) })
 }
 
-/// Encrypts a whole message on a context, which success ends.
+/// Encrypts a whole message on a context. Success ends the context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_encrypt(
     ctx: *mut crypto_ctx_t,
@@ -86,7 +89,8 @@ pub unsafe extern "C" fn kcfaes_encrypt_update(
     code(unsafe { update(Group::Encrypt, ctx, plaintext, ciphertext, req) })
 }
 
-/// Ends an encryption in parts: the rest of the text, the tag. Success ends the context.
+/// Ends an encryption in parts: writes the rest of the text, and the tag. Success ends the
+/// context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_encrypt_final(
     ctx: *mut crypto_ctx_t,
@@ -97,7 +101,7 @@ pub unsafe extern "C" fn kcfaes_encrypt_final(
     code(unsafe { finish(Group::Encrypt, ctx, ciphertext) })
 }
 
-/// Encrypts a message in one call. With a template the key is not looked at.
+/// Encrypts a message in one call. With a template the key is not read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_encrypt_atomic(
     _provider: crypto_provider_handle_t,
@@ -139,8 +143,9 @@ pub unsafe extern "C" fn kcfaes_decrypt(
     code(unsafe { single(Group::Decrypt, ctx, ciphertext, plaintext, req) })
 }
 
-/// Decrypts a part. GCM streams where the first part's output is apart from its input and has room
-/// for all of it but the tag; otherwise it writes nothing before `kcfaes_decrypt_final`, nor does CCM.
+/// Decrypts a part. GCM streams if the first part's output is apart from its input and has room
+/// for all of it except the tag. Otherwise nothing is written before `kcfaes_decrypt_final`; CCM
+/// never writes before it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_decrypt_update(
     ctx: *mut crypto_ctx_t,
@@ -152,8 +157,8 @@ pub unsafe extern "C" fn kcfaes_decrypt_update(
     code(unsafe { update(Group::Decrypt, ctx, ciphertext, plaintext, req) })
 }
 
-/// Ends a decryption in parts; writes only if the tag is right. Success and `CRYPTO_INVALID_MAC` end
-/// the context.
+/// Ends a decryption in parts. It writes only if the tag is right. Success and
+/// `CRYPTO_INVALID_MAC` end the context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_decrypt_final(
     ctx: *mut crypto_ctx_t,
@@ -164,8 +169,9 @@ pub unsafe extern "C" fn kcfaes_decrypt_final(
     code(unsafe { finish(Group::Decrypt, ctx, plaintext) })
 }
 
-/// Decrypts a message in one call. A forged one is `CRYPTO_INVALID_MAC`, and no plaintext is left:
-/// output apart from the input becomes zero, bytes that are both become the ciphertext again.
+/// Decrypts a message in one call. For a forged one it returns `CRYPTO_INVALID_MAC`, and leaves
+/// no plaintext: output apart from the input becomes zero, and bytes that are both become the
+/// ciphertext again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_decrypt_atomic(
     _provider: crypto_provider_handle_t,
@@ -195,7 +201,7 @@ pub unsafe extern "C" fn kcfaes_mac_init(
     code(unsafe { init(Group::Mac, ctx, mechanism, key, template, req) })
 }
 
-/// MAC of a whole message on a context, which success ends.
+/// MAC of a whole message on a context. Success ends the context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_mac(
     ctx: *mut crypto_ctx_t,
@@ -246,8 +252,8 @@ pub unsafe extern "C" fn kcfaes_mac_atomic(
     code(unsafe { atomic(&request, data, mac) })
 }
 
-/// Verifies the MAC of a message in one call, in constant time. A MAC of another length than the
-/// mechanism's is `CRYPTO_INVALID_MAC`, whatever else is wrong.
+/// Verifies the MAC of a message in one call, in constant time. If its length is not the
+/// mechanism's, it returns `CRYPTO_INVALID_MAC`, whatever else is wrong.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_mac_verify_atomic(
     _provider: crypto_provider_handle_t,
@@ -265,7 +271,7 @@ pub unsafe extern "C" fn kcfaes_mac_verify_atomic(
 }
 
 /// Makes a template of a key: one flat block from the environment's heap, which KCF itself wipes
-/// and frees. The mechanism's parameter is not looked at, and the template serves every mechanism.
+/// and frees. The mechanism's parameter is not read, and the template serves every mechanism.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_create_ctx_template(
     _provider: crypto_provider_handle_t,
@@ -279,8 +285,8 @@ pub unsafe extern "C" fn kcfaes_create_ctx_template(
     code(unsafe { create_template(mechanism, key, template, size, req) })
 }
 
-/// Ends a context, in whatever state it is. One that has ended already, or never began, is left
-/// alone.
+/// Ends a context, in any state. A context that has ended already, or never began, stays
+/// unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_free_context(ctx: *mut crypto_ctx_t) -> c_int {
     if !ctx.is_null() {
@@ -299,7 +305,7 @@ struct Request {
     req: crypto_req_handle_t,
 }
 
-/// What an entry point answers; the last that it does.
+/// The return value of an entry point, computed last.
 fn code(result: Result<()>) -> c_int {
     general_registers();
     match result {
@@ -311,15 +317,15 @@ fn code(result: Result<()>) -> c_int {
     }
 }
 
-/// Counts a call on data, unless it failed: [`code`] counts those.
+/// Counts a call on data if it succeeded. [`code`] counts failures.
 fn count(mechanism: Option<Mechanism>, fpu: &Fpu, bytes: usize, result: &Result<Produced>) {
     if let (Some(mechanism), Ok(_)) = (mechanism, result) {
         stats::succeeded(mechanism, fpu, bytes);
     }
 }
 
-/// What `at` points to, shared: concurrent calls may read the same key and mechanism. A member that a
-/// call writes (`cd_length`, `cc_provider_private`) is written through the raw pointer.
+/// The value at `at`, shared: concurrent calls may read the same key and mechanism. A member that
+/// a call writes (`cd_length`, `cc_provider_private`) is written through the raw pointer.
 ///
 /// # Safety
 /// The module's common contract, here and below.
@@ -328,8 +334,8 @@ unsafe fn deref<'a, T>(at: *const T) -> Result<&'a T> {
     unsafe { at.as_ref() }.ok_or(Error::ARGUMENTS_BAD)
 }
 
-/// The mechanism, if the group has it (a CMAC is not decrypted, only verified) and a whole message may
-/// have `len` bytes.
+/// The mechanism, if the group has it (a CMAC is only verified, not decrypted) and a whole
+/// message may have `len` bytes.
 #[inline(always)]
 fn mechanism_in(group: Group, mechanism: &crypto_mechanism_t, len: usize) -> Result<Mechanism> {
     let which = Mechanism::numbered(mechanism.cm_type)?;
@@ -343,7 +349,7 @@ fn mechanism_in(group: Group, mechanism: &crypto_mechanism_t, len: usize) -> Res
     if has { Ok(which) } else { Err(Error::MECHANISM_INVALID) }
 }
 
-/// Whether the output goes where the input is: KCF passes NULL or the input's own struct.
+/// Whether the output goes to the input's place: KCF passes NULL or the input's own struct.
 fn is_in_place(input: *const crypto_data_t, output: *const crypto_data_t) -> bool {
     output.is_null() || output == input
 }
@@ -375,7 +381,7 @@ unsafe fn report(
         // Any other result leaves `cd_length` as it was.
         _ => return result.map(drop),
     };
-    // SAFETY: the common contract; the input was looked at before.
+    // SAFETY: the common contract; the input was checked before.
     unsafe { (*said).cd_length = len };
     result.map(drop)
 }
@@ -427,16 +433,17 @@ unsafe fn init(
     Ok(())
 }
 
-/// The context behind a framework's context, if an init of this group began it.
+/// Our context in a framework's context, if an init of this group began it.
 unsafe fn context<'a>(group: Group, ctx: *mut crypto_ctx_t) -> Result<&'a mut Context> {
-    // SAFETY: the common contract: what is not NULL is a context of ours, which serves one call at a time.
+    // SAFETY: the common contract: if it is not NULL, it is a context of ours, which serves one
+    // call at a time.
     let context = unsafe { deref(ctx)?.cc_provider_private.cast::<Context>().as_mut() };
     context.filter(|context| context.group == group).ok_or(Error::OPERATION_NOT_INITIALIZED)
 }
 
-/// Frees the context, if there still is one: an end frees it, and KCF may ask for it again.
+/// Frees the context, if it still exists: an end frees it, and KCF may ask for it again.
 unsafe fn free(ctx: *mut crypto_ctx_t) {
-    // SAFETY: the common contract; a context of ours, which nobody can reach any more.
+    // SAFETY: the common contract; a context of ours that nobody can reach any more.
     unsafe {
         if let Some(context) = NonNull::new((*ctx).cc_provider_private.cast::<Context>()) {
             (*ctx).cc_provider_private = core::ptr::null_mut();
@@ -445,8 +452,8 @@ unsafe fn free(ctx: *mut crypto_ctx_t) {
     }
 }
 
-/// Ends a message that was right or forged. After a forgery nothing more may come out of it. Any other
-/// error leaves the context as it was: the caller tries again, or KCF frees it.
+/// Ends a message that was right or forged. After a forgery nothing more may come out of it. Any
+/// other error leaves the context unchanged: the caller tries again, or KCF frees it.
 #[inline(never)]
 unsafe fn settle(ctx: *mut crypto_ctx_t, result: &Result<Produced>) {
     if matches!(result, Ok(_) | Err(Error::INVALID_MAC)) {
@@ -468,7 +475,7 @@ unsafe fn single(
     let (context, io) = unsafe { (context(group, ctx)?, io(src, output, req)) };
     let (operation, key) = context.parts();
     let (mac, mechanism) = (operation.is_mac(), operation.mechanism());
-    // The FPU is given back where it is, and not moved to be dropped.
+    // The FPU is given back in place, and not moved to be dropped.
     let result = {
         let mut fpu = Fpu::new();
         let result = operation.whole(key, &mut fpu, &io);
@@ -477,8 +484,8 @@ unsafe fn single(
     };
     // SAFETY: the common contract.
     unsafe { settle(ctx, &result) };
-    // In the reference computing a MAC on a context leaves `cd_length`. Verifying one makes it 0, as final
-    // does, in place too.
+    // In the reference, computing a MAC on a context leaves `cd_length` unchanged. Verifying one
+    // makes it 0, as final does, in place too.
     let verifies = mac && group == Group::Decrypt;
     let result = result.map(|n| if mac && !verifies { Produced::Unsaid } else { n });
     let said = if output.is_null() { input } else { output };
@@ -509,7 +516,7 @@ unsafe fn update(
 unsafe fn finish(group: Group, ctx: *mut crypto_ctx_t, output: *mut crypto_data_t) -> Result<()> {
     // SAFETY: the common contract.
     let (context, dst) = unsafe { (context(group, ctx)?, output.as_ref()) };
-    // First of all, as in the reference, and where nothing is to be written too.
+    // First of all, as in the reference; also if nothing is to be written.
     if dst.is_some_and(|dst| !(CRYPTO_DATA_RAW..=CRYPTO_DATA_MBLK).contains(&dst.cd_format)) {
         return Err(Error::ARGUMENTS_BAD);
     }

@@ -203,7 +203,7 @@ pub unsafe extern "C" fn kcfaes_ecb_decrypt_iov(
     answer(unsafe { apply_ecb(Direction::Decrypt, key, src, dst) })
 }
 
-/// Encrypts, or decrypts, and counts on.
+/// Encrypts or decrypts, and advances the counter.
 unsafe fn apply_ctr(
     key: *const kcfaes_key,
     counter: *mut u8,
@@ -222,7 +222,7 @@ unsafe fn apply_ctr(
     Ok(())
 }
 
-/// Encrypts or decrypts, and moves the IV on.
+/// Encrypts or decrypts, and advances the IV.
 unsafe fn apply_cbc(
     direction: Direction,
     key: *const kcfaes_key,
@@ -272,8 +272,8 @@ unsafe fn encrypt_batch(jobs: *mut kcfaes_cbc_job, count: usize) -> Result<()> {
         let mut numbers = 0..count;
         let next = || {
             numbers.find_map(|i| {
-                // SAFETY: the common contract, of which the part that can be seen was checked above: the
-                // key is one.
+                // SAFETY: the common contract. The part of it that can be checked was checked above: the key
+                // is one.
                 unsafe {
                     let job = &*jobs.add(i);
                     let schedule = &(*job.key).material.schedule;

@@ -53,14 +53,14 @@ impl Bytes {
         Self::Buffer(at.cast_mut(), len)
     }
 
-    /// Bytes in all.
+    /// The number of bytes in all.
     unsafe fn len(self) -> Result<usize> {
         match self {
             Self::Buffer(_, len) => Ok(len),
             Self::Pieces(_, 0) => Ok(0),
             Self::Pieces(at, count) => {
                 self.as_uio()?;
-                // SAFETY: the common contract; a list, so neither NULL nor misaligned.
+                // SAFETY: the common contract; it is a list, so neither NULL nor misaligned.
                 let pieces = unsafe { core::slice::from_raw_parts(at, count) };
                 pieces
                     .iter()
@@ -70,16 +70,16 @@ impl Bytes {
         }
     }
 
-    /// Bytes in all, as a parameter states them.
+    /// The number of bytes in all, as a parameter states it.
     pub(super) unsafe fn text_len(self) -> Result<u64> {
         // SAFETY: the common contract.
         unsafe { self.len() }.map(|len| len as u64)
     }
 
-    /// A list of the pieces; of none for a buffer.
+    /// A list of the pieces; an empty list for a buffer.
     ///
     /// # Errors
-    /// `ARGUMENTS_BAD` for pieces where none can be, or more than a uio counts.
+    /// `ARGUMENTS_BAD` for pieces where none are possible, or more than a uio counts.
     fn as_uio(self) -> Result<uio_t> {
         let Self::Pieces(at, count) = self else {
             return Ok(NO_PIECES);
@@ -92,8 +92,7 @@ impl Bytes {
         Ok(uio_t { uio_iov, uio_iovcnt, ..NO_PIECES })
     }
 
-    /// The first `len` bytes, or room for so many, as KCF would describe them; `list` is
-    /// [`Bytes::as_uio`].
+    /// The first `len` bytes, or room for them, as KCF describes them; `list` is [`Bytes::as_uio`].
     pub(super) fn as_crypto_data(self, list: &uio_t, len: usize) -> crypto_data_t {
         let (cd_format, cdu) = match self {
             Self::Buffer(at, len) => {
@@ -117,7 +116,7 @@ pub(super) unsafe fn with_io<R>(
     work: impl FnOnce(&Io<'_>) -> Result<R>,
 ) -> Result<R> {
     let (src_list, dst_list) = (src.as_uio()?, dst.as_uio()?);
-    // Whether an output list has the room is found out by walking it.
+    // A walk of an output list finds out whether it has the room.
     let room = match dst {
         Bytes::Buffer(_, room) => room,
         Bytes::Pieces(..) => usize::MAX,

@@ -30,7 +30,7 @@ pub struct kcfaes_ctx {
     head: Head,
     key: *const kcfaes_key,
     role: Role,
-    /// Bytes taken but not yet given, less than a block.
+    /// Bytes that were taken but not yet written, less than a block.
     waiting: usize,
     operation: Operation,
 }
@@ -473,7 +473,7 @@ unsafe fn fill_ctx(at: NonNull<kcfaes_ctx>) -> Result<()> {
     Ok(())
 }
 
-/// What a context's message is, which decides the functions that it takes.
+/// The kind of a context's message, which decides the functions that it takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Cipher,
@@ -482,8 +482,8 @@ enum Role {
     Mac,
 }
 
-/// Begins a message. A context whose init failed must not go on under the old IV: whatever it did
-/// before ends first.
+/// Begins a message. A context whose init failed must not continue under the old IV. So the message that it
+/// had in work ends first.
 unsafe fn begin_message(
     ctx: *mut kcfaes_ctx,
     key: *const kcfaes_key,
@@ -504,14 +504,14 @@ unsafe fn begin_message(
     Ok(())
 }
 
-/// Whether a caller has said that it takes plaintext before its tag was verified.
+/// Whether a caller has said that it takes plaintext whose tag is not verified yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Release {
     Safe,
     Unverified,
 }
 
-/// A part of a message; returns the bytes written.
+/// A part of a message. Returns the number of bytes written.
 unsafe fn update_message(
     ctx: *mut kcfaes_ctx,
     release: Release,
@@ -527,7 +527,7 @@ unsafe fn update_message(
         with_io(src, dst, |io| {
             let Produced::Bytes(n) = ctx.operation.update(key, &mut Fpu::new(), io, KM_SLEEP)?
             else {
-                // Only an end leaves it unsaid.
+                // Only an end leaves the number unsaid.
                 return Ok(0);
             };
             ctx.waiting = ctx.waiting.wrapping_add(io.src.len()).wrapping_sub(n);
@@ -566,7 +566,7 @@ unsafe fn end_cipher(ctx: *mut kcfaes_ctx) -> Result<()> {
     Ok(())
 }
 
-/// Lets a message write its last bytes, if there is room for them; returns how many.
+/// Lets a message write its last bytes, if there is room for them. Returns how many.
 unsafe fn write_rest(ctx: &mut kcfaes_ctx, key: &Key, dst: *mut u8, room: usize) -> Result<usize> {
     if room < ctx.waiting {
         return Err(Error::Room(ctx.waiting));
@@ -619,7 +619,7 @@ unsafe fn end_seal(
     }
 }
 
-/// Ends a decryption: compares the tag, then lets the last bytes out.
+/// Ends a decryption: compares the tag, then writes the last bytes.
 unsafe fn end_open(
     ctx: *mut kcfaes_ctx,
     mechanism: Mechanism,

@@ -88,7 +88,7 @@ pub extern "C" fn kcfaes_strerror(rc: c_int) -> *const c_char {
     known.map_or(c"unknown error", |(_, message)| message).as_ptr()
 }
 
-/// What a function answers; the last that it does.
+/// The return value of a function, computed last.
 pub(super) fn answer(result: Result<()>) -> kcfaes_rc {
     general_registers();
     match result {
@@ -105,7 +105,7 @@ pub(super) fn answer(result: Result<()>) -> kcfaes_rc {
     }
 }
 
-/// Does the work if its outcome can be told, and tells the bytes written or needed.
+/// Does the work if its outcome can be reported, and reports the bytes written or needed.
 ///
 /// # Safety
 /// The module's common contract, here and below.

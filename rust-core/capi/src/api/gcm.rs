@@ -103,8 +103,8 @@ pub unsafe extern "C" fn kcfaes_gcm_open_iov(
     })
 }
 
-/// Parameter of GCM and GMAC. The length of the tag is looked at where the tag is; with a tag yet to
-/// come it is 16.
+/// Parameter of GCM and GMAC. The length of the tag is checked where the tag is. For a tag still to come it
+/// is 16.
 pub(super) unsafe fn gcm_parameter<'a>(
     iv: *const u8,
     iv_len: usize,

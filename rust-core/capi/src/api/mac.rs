@@ -147,7 +147,7 @@ unsafe fn make_gmac(
     unsafe { make_mac(key, Mechanism::Gmac, gmac_parameter(iv, iv_len), src, tag, tag_len) }
 }
 
-/// What AES-GMAC is given beside its message.
+/// The parameter of AES-GMAC.
 pub(super) unsafe fn gmac_parameter<'a>(iv: *const u8, iv_len: usize) -> Result<Parameter<'a>> {
     // SAFETY: the common contract.
     unsafe { read_iv(iv, iv_len) }.map(|iv| Parameter::Gmac { iv, aad: &[] })

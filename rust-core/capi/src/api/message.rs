@@ -12,7 +12,7 @@ use super::bytes::{Bytes, readable, with_io};
 use super::key::kcfaes_key;
 use super::object::live;
 
-/// What is to be done with a tag.
+/// What to do with a tag.
 #[derive(Clone, Copy)]
 pub(super) enum Tag {
     Write(*mut u8),
@@ -20,7 +20,7 @@ pub(super) enum Tag {
 }
 
 impl Tag {
-    /// Whether it has a possible length and a place; asked before any work is done.
+    /// Checks that it has a possible length and a place, before any work is done.
     pub(super) fn check(self, mechanism: Mechanism, len: usize) -> Result<()> {
         let possible = mechanism.has_tag_len(len);
         let missing = match self {
@@ -34,7 +34,7 @@ impl Tag {
         }
     }
 
-    /// Does it, in constant time.
+    /// Writes or compares the tag, in constant time.
     pub(super) unsafe fn settle(self, len: usize, computed: &[u8; 16]) -> Result<()> {
         match self {
             Self::Write(at) => {

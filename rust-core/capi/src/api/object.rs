@@ -8,13 +8,12 @@ use kcfaes_provider::env;
 use kcfaes_provider::kcf::{Error, KM_SLEEP, Result};
 use kcfaes_provider::wipe::wipe_raw;
 
-/// First bytes of a key or context, by which it is known for what it is: nothing else of it is read
-/// before.
+/// First bytes of a key or context, which identify it. Nothing else of it is read before.
 #[repr(C)]
 pub(super) struct Head {
-    /// The type's number xor the address: a copy elsewhere is not one.
+    /// The type's number xor the address. So a copy elsewhere does not count as one.
     pub(super) seal: usize,
-    /// Start of its memory if that came from the heap.
+    /// Start of the object's memory, if that came from the heap.
     pub(super) heap: *mut u8,
 }
 
@@ -34,7 +33,7 @@ fn seal_at<T: Object>(at: *const T) -> usize {
     T::SEAL ^ at.addr()
 }
 
-/// Bytes in which a `T` finds a place, whatever their alignment.
+/// Bytes that are enough for a `T`, whatever their alignment.
 pub(super) const fn room_for<T>() -> usize {
     size_of::<T>() + align_of::<T>() - 1
 }
@@ -47,7 +46,7 @@ pub(super) unsafe fn live<'a, T: Object>(at: *const T) -> Result<&'a T> {
     if at.is_null() || !at.is_aligned() {
         return Err(Error::ARGUMENTS_BAD);
     }
-    // SAFETY: the common contract; a head is all integers, so that any bytes may be read as one.
+    // SAFETY: the common contract; a head is all integers, so any bytes may be read as one.
     let seal = unsafe { (*head_of(at)).seal };
     if seal != seal_at(at) {
         return Err(Error::ARGUMENTS_BAD);
@@ -100,7 +99,7 @@ pub(super) unsafe fn make_on_heap<T: Object>(
     }
 }
 
-/// Erases an object; what is left is a head that says so.
+/// Erases an object. Only a head remains, which says so.
 pub(super) unsafe fn erase<T: Object>(at: *mut T) {
     // SAFETY: the common contract; after `live` it is an object, which nobody else uses.
     unsafe {
@@ -113,7 +112,7 @@ pub(super) unsafe fn erase<T: Object>(at: *mut T) {
     }
 }
 
-/// Erases an object and gives its memory back if it is ours.
+/// Erases an object, and frees its memory if it is ours.
 pub(super) unsafe fn erase_and_free<T: Object>(at: *mut T) {
     // SAFETY: the common contract; after `erase` there is a head, if there ever was an object.
     unsafe {

@@ -76,6 +76,6 @@ pub unsafe extern "C" fn kcfaes_selftest(fault: *mut kcfaes_fault) -> kcfaes_rc 
 /// Whether the string at `at` is `name`; reads no further than the first difference.
 unsafe fn same_string(at: *const c_char, name: &CStr) -> bool {
     let bytes = name.to_bytes_with_nul();
-    // SAFETY: all bytes before `i` were equal, so the string goes on to `i` at least.
+    // SAFETY: all bytes before `i` were equal, so the string has at least a byte `i`.
     (0..).zip(bytes).all(|(i, &byte)| unsafe { at.add(i).cast::<u8>().read() } == byte)
 }
