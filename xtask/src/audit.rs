@@ -470,6 +470,63 @@ pub(crate) fn unwiped(object: &Object) -> Vec<String> {
     audit.violations
 }
 
+/// Instructions outside the kernels room that a CPU may lack: those beyond SSE2, which every x86-64 CPU has.
+/// `XGETBV` is where the environment asks for the features, after it has asked whether the CPU has it.
+pub(crate) fn beyond_baseline(object: &Object) -> Vec<String> {
+    let mut beyond = Vec::new();
+    let mut functions = 0;
+    for section in object.sections.iter().filter(|section| section.executable) {
+        for function in &section.functions {
+            let name = demangled(&function.name);
+            if in_kernels_room(&name) {
+                continue;
+            }
+            functions += 1;
+            let code = decode(section, function.start, function.start + function.size);
+            let code = code.values().filter(|code| code.mnemonic() != Mnemonic::Xgetbv);
+            for instruction in code.filter(|code| !is_baseline(code)) {
+                let offset = instruction.ip() - function.start;
+                beyond.push(format!("{name}+{offset:#x}: {}", text(instruction)));
+            }
+        }
+    }
+    if functions == 0 {
+        beyond.push("no function outside the kernels: nothing was audited".to_string());
+    }
+    beyond
+}
+
+fn is_baseline(instruction: &Instruction) -> bool {
+    use CpuidFeature::{
+        CET_IBT, CLFSH, CMOV, CPUID, CX8, FXSR, INTEL186, INTEL286, INTEL386, INTEL486, INTEL8086,
+        MMX, MULTIBYTENOP, PAUSE, SSE, SSE2, SYSCALL, TSC, X64,
+    };
+    instruction.cpuid_features().iter().all(|feature| {
+        matches!(
+            *feature,
+            CET_IBT
+                | CLFSH
+                | CMOV
+                | CPUID
+                | CX8
+                | FXSR
+                | INTEL186
+                | INTEL286
+                | INTEL386
+                | INTEL486
+                | INTEL8086
+                | MMX
+                | MULTIBYTENOP
+                | PAUSE
+                | SSE
+                | SSE2
+                | SYSCALL
+                | TSC
+                | X64
+        )
+    })
+}
+
 /// In the name of a function that wipes the frame of another.
 const WIPING: &str = "wipe_stack";
 

@@ -51,7 +51,7 @@ impl Peer {
             .stdout(Stdio::null())
             .stderr(file);
         if self.native {
-            command.env("RUSTFLAGS", "-Ctarget-cpu=native");
+            command.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-cpu=native");
         }
         run(&mut command).map_err(|_| reason(&log).into())
     }

@@ -117,6 +117,12 @@ fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
         return Err(format!("libkcfaes needs {}", strange.join(" ")).into());
     }
     compare("libkcfaes.a", &Symbols::read(path)?.defined_with_prefix(""), exports)?;
+    match audit::beyond_baseline(&object).as_slice() {
+        [] => {}
+        beyond => {
+            return Err(format!("libkcfaes needs more than x86-64: {}", beyond.join("; ")).into());
+        }
+    }
     match audit::unwiped(&object).as_slice() {
         [] => Ok(()),
         left => Err(format!("libkcfaes leaves on the stack: {}", left.join("; ")).into()),

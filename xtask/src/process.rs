@@ -42,14 +42,16 @@ pub(crate) fn works(program: &str, args: &[&str]) -> bool {
 
 /// `cargo` in the repository.
 ///
-/// For the artifacts: without the caller's RUSTFLAGS, which would silently replace the configured
-/// ones, and without what the running `cargo xtask` has set for itself.
+/// Without the caller's RUSTFLAGS, and without those of a cargo configuration in the home directory or above
+/// the repository: `target-cpu=native` there would build an artifact that dies on an older CPU. An empty
+/// `CARGO_ENCODED_RUSTFLAGS` replaces all of them.
 pub(crate) fn cargo(tree: &Tree) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(&tree.root);
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
+    for name in ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
         command.env_remove(name);
     }
+    command.env("CARGO_ENCODED_RUSTFLAGS", "");
     command
 }
 

@@ -84,13 +84,13 @@ pub(crate) fn build(tree: &Tree) -> Result<Rooms> {
     fs::create_dir_all(&dir)?;
     let exports = spi_exports(tree)?;
 
-    let flags = FLAGS.map(|flag| format!("{flag:?}")).join(",");
     run(cargo(tree)
         .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
         .args(["--profile=kernel", "--target=x86_64-unknown-none", "--target-dir"])
         .arg(dir.join("build"))
-        .arg(format!("--config=target.x86_64-unknown-none.rustflags=[{flags}]"))
-        .args(["--", "--cfg", "kcfaes_artifact=\"kernel\""]))?;
+        .args(["--", "--cfg", "kcfaes_artifact=\"kernel\""])
+        // For every crate of the room.
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}")))?;
     let archive = dir.join("build/x86_64-unknown-none/kernel/libkcfaes_capi.a");
     let members = own_members(&archive, &dir.join("provider"))?;
     let provider = dir.join("provider.o");

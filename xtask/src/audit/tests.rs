@@ -399,3 +399,30 @@ fn a_function_without_a_frame() {
     let evex = "vpxorq zmm0, zmm0, zmm0; push rbp; mov rbp, rsp; pop rbp; ret";
     assert!(found("evex", evex).iter().any(|violation| violation.contains("f: no frame")));
 }
+
+/// A library's code presumes no more than every x86-64 CPU has, except in the kernels.
+#[test]
+fn what_a_cpu_may_lack() {
+    let beyond = |name: &str, function: &str, instruction: &str| {
+        let dir = std::env::temp_dir().join(format!("kcfaes-baseline-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a folder");
+        let (text, object) = (dir.join(format!("{name}.s")), dir.join(format!("{name}.o")));
+        let source = asm_function("f", "ret") + &asm_function(function, instruction);
+        fs::write(&text, format!(".intel_syntax noprefix\n{source}")).expect("a file");
+        let mut cc = Command::new("cc");
+        process::run(cc.arg("-c").arg("-o").arg(&object).arg(&text)).expect("cc works");
+        beyond_baseline(&Object::read(&object).expect("an object"))
+    };
+    for (name, instruction) in [
+        ("avx", "vpxor xmm0, xmm0, xmm0; ret"),
+        ("bmi", "shlx rax, rdi, rsi; ret"),
+        ("sse3", "lddqu xmm0, [rdi]; ret"),
+        ("movbe", "movbe rax, [rdi]; ret"),
+        ("popcnt", "popcnt rax, rdi; ret"),
+    ] {
+        assert_only(&beyond(name, "provider", instruction), "provider+0x0");
+        assert_eq!(beyond(name, "kcfaes_ecb_encrypt_vaes256", instruction), Vec::<String>::new());
+    }
+    let baseline = "cmovne rax, rdi; paddq xmm0, xmm1; endbr64; pause; rdtsc; cpuid; ret";
+    assert_eq!(beyond("baseline", "provider", baseline), Vec::<String>::new());
+}
