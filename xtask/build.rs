@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Writes the list of KCF's types, fields and numbers from `provider/src/kcf.rs`, with the sizes and
-//! offsets left to the compiler that lays them out (see `src/layout.rs`).
+//! Writes the list of KCF's types, fields and numbers from `provider/src/kcf.rs`. The compiler that
+//! lays the types out fills in the sizes and offsets (see `src/layout.rs`).
 
 use std::path::Path;
 use std::{env, fs};

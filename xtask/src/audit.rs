@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Proves the contracts of the two rooms on the objects themselves.
 //!
-//! Every instruction of every function is decoded and every relocation looked at; a rule that is
-//! broken is reported with function and offset. The rules are those of a kernel module that may
-//! touch vector registers only between an FPU hold's ends and that krtld must be able to load:
-//! ARCHITECTURE.md, "Two rooms". The tests plant a violation of each.
+//! Every instruction of every function is decoded, and every relocation is looked at. A broken rule is
+//! reported with function and offset. The rules are those of a kernel module. It may touch vector
+//! registers only during an FPU hold, and krtld must be able to load it (ARCHITECTURE.md, "Two rooms").
+//! The tests plant a violation of each rule.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,20 +23,20 @@ use crate::{Result, Tree};
 /// Bytes of stack that one function may take.
 const MAX_FRAME: i64 = 1024;
 
-/// What the kernel gives a module beside our own environment.
+/// What the kernel gives a module in addition to our own environment.
 const MEMORY_FUNCTIONS: [&str; 5] = ["bcmp", "memcmp", "memcpy", "memmove", "memset"];
 
-/// Bytes of text that a module may have, and those that the kernels may. A bound that a change has to
-/// notice; what the text is for is in ARCHITECTURE.md.
+/// Bytes of text that a module may have, and bytes of text that the kernels may have. These bounds make
+/// growth noticed. ARCHITECTURE.md says what the text is for.
 pub(crate) const MAX_TEXT: u64 = 160 * 1024;
 const MAX_KERNELS_TEXT: u64 = 96 * 1024;
 
-/// Kernels that spill a vector register where nobody wipes it, and what that holds, which is public; the
-/// tests of the kernels look at what is left there.
+/// Kernels that spill a vector register where nobody wipes it, and what the spill holds. It is public.
+/// The tests of the kernels look at what is left there.
 const PUBLIC_SPILLS: [(&str, &str); 1] = [("kcfaes_ctr32_vaes256", "the next counter blocks")];
 
-/// Functions without a frame, where fbt has no probe, and why. gcc gives a leaf that uses no stack none,
-/// whatever its options say.
+/// Functions without a frame, and why. fbt has no probe there. gcc gives no frame to a leaf that uses
+/// no stack, whatever its options say.
 const FRAMELESS: [(&str, &str); 7] = [
     ("kcfaes_kernels_wipe_wipe_stack_aesni", "zeros the frame that was at its place"),
     ("kcfaes_kernels_wipe_wipe_stack_vaes256", "likewise"),
@@ -52,11 +52,11 @@ pub(crate) struct Rules<'a> {
     /// Whether a function of this name may use vector registers.
     pub(crate) vector_registers: &'a dyn Fn(&str) -> bool,
     pub(crate) writable_data: bool,
-    /// Whether DTrace and mdb will have to do with its names and frames.
+    /// Whether DTrace and mdb will work with its names and frames.
     pub(crate) readable: bool,
-    /// Bytes of text at most.
+    /// The most bytes of text.
     pub(crate) text: u64,
-    /// Where operations enter, from all CPUs at once: what these reach locks no memory.
+    /// The functions where operations enter, from all CPUs at once. What they reach locks no memory.
     pub(crate) operations: &'a BTreeSet<String>,
     pub(crate) may_import: &'a dyn Fn(&str) -> bool,
 }
@@ -201,7 +201,7 @@ fn audit(object: &Object, rules: &Rules<'_>) -> Audit {
     audit
 }
 
-/// Functions by where they start: name and walk.
+/// Names and walks of functions, by where they start.
 type Walks = BTreeMap<(usize, u64), (String, Walk)>;
 
 impl Audit {
@@ -295,7 +295,7 @@ impl Audit {
         self.check_padding(section, covered, section.size);
     }
 
-    /// Between functions there is nothing but padding, or else code that the audit has not seen.
+    /// Between functions there is only padding. Anything else is code that the audit has not seen.
     fn check_padding(&mut self, section: &Section, start: u64, end: u64) {
         let padding = decode(section, start, end)
             .values()
@@ -332,8 +332,8 @@ impl Audit {
         }
     }
 
-    /// Table `aesni` runs where only xmm0–15 are saved: a VEX or EVEX instruction would clear the
-    /// upper halves of registers that belong to an interrupted thread.
+    /// Table `aesni` runs where only xmm0–15 are saved. A VEX or EVEX instruction would clear the upper
+    /// halves of registers that belong to an interrupted thread.
     fn check_legacy_encodings(&mut self, object: &Object, walks: &Walks) {
         let entry = |name: &str| name.starts_with("kcfaes_") && name.ends_with("_aesni");
         for (name, offset, instruction) in reachable(object, walks, entry).instructions() {
@@ -357,8 +357,8 @@ impl Audit {
         }
     }
 
-    /// A kernel that spills blocks is a function of its own: what calls it also calls, with the stack
-    /// pointer at the same place, a function that wipes at least its frame.
+    /// A kernel that spills blocks is a function of its own. Its caller also calls a function that
+    /// wipes at least the kernel's frame, with the stack pointer at the same place.
     fn check_wiped_frames(&mut self, walks: &Walks) {
         let callee = |callee: &Callee| match callee {
             Callee::Here(section, address) => walks.get(&(*section, *address)),
@@ -418,7 +418,7 @@ impl Reachable {
     }
 }
 
-/// Every function, with its section. Two of the same code may be one, under both names.
+/// Every function, with its section. Two functions with the same code may be one, under both names.
 fn functions(object: &Object) -> impl Iterator<Item = (&Section, &Function)> {
     object.sections.iter().flat_map(|section| section.functions.iter().map(move |f| (section, f)))
 }
@@ -527,7 +527,7 @@ fn is_baseline(instruction: &Instruction) -> bool {
     })
 }
 
-/// In the name of a function that wipes the frame of another.
+/// Part of the name of a function that wipes another function's frame.
 const WIPING: &str = "wipe_stack";
 
 fn in_kernels_room(name: &str) -> bool {
@@ -553,7 +553,7 @@ fn spills(instruction: &Instruction) -> bool {
         && instruction.op1_register().is_vector_register()
 }
 
-/// Bytes of stack from `start` to the end of its deepest chain of calls; `None` if it calls itself.
+/// Bytes of stack from `start` to the end of its deepest chain of calls. `None` if it calls itself.
 fn chain(
     walks: &Walks,
     start: (usize, u64),
@@ -589,9 +589,9 @@ fn decode(section: &Section, start: u64, end: u64) -> BTreeMap<u64, Instruction>
         .collect()
 }
 
-/// Whether a function sets up a frame before its first branch or call. At that `push rbp` fbt has its
-/// entry probe, and by the frame mdb finds the caller. Compilers put other instructions between, which
-/// may not be EVEX: DTrace's own decoder stops at those.
+/// Whether a function sets up a frame before its first branch or call. fbt has its entry probe at that
+/// `push rbp`, and mdb finds the caller by the frame. Compilers put other instructions in between.
+/// These may not be EVEX: DTrace's own decoder stops at those.
 fn has_frame(code: &BTreeMap<u64, Instruction>) -> bool {
     let straight = |code: &&Instruction| {
         code.flow_control() == FlowControl::Next && code.encoding() != EncodingKind::EVEX
@@ -606,7 +606,7 @@ fn has_frame(code: &BTreeMap<u64, Instruction>) -> bool {
         && finds(Mnemonic::Mov, [Register::RBP, Register::RSP])
 }
 
-/// What about `instruction` may not be.
+/// What is forbidden about `instruction`.
 fn forbidden(
     instruction: &Instruction,
     vector_registers: bool,
@@ -681,7 +681,7 @@ fn text(instruction: &Instruction) -> String {
     text
 }
 
-/// Anything that only a panic reaches; the handler itself calls a function that nobody defines.
+/// Anything that only a panic reaches. The handler itself calls a function that nobody defines.
 fn is_panic(name: &str) -> bool {
     let name = demangled(name);
     [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `make bench`: builds the other libraries, each as a peer of its own, and runs the comparison.
+//! `make bench`: builds the other libraries, each as its own peer, and runs the comparison.
 //!
-//! A peer that cannot be built is named in the report with its reason; the others go on.
+//! The report names a peer that cannot be built, with the reason. The others go on.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Peer {
         self.target(tree).join(format!("release/libkcfaes_peer_{package}.so"))
     }
 
-    /// Builds it; what the build says goes to a file.
+    /// Builds the peer. The build's output goes to a file.
     fn build(&self, tree: &Tree, logs: &Path) -> Result<()> {
         setup(self.needs)?;
         let log = logs.join(format!("{}.log", self.name.replace(' ', "-")));
@@ -86,8 +86,8 @@ const PEERS: [Peer; 9] = [
     Peer::new("libgcrypt", "libgcrypt", &[Package("libgcrypt20", "libgcrypt.so.20")]),
 ];
 
-/// The interleaved measurement; arguments are the program's own. With `--quick` no peer is built:
-/// those that are there take part.
+/// The interleaved measurement. The arguments are the program's own. With `--quick` no peer is built:
+/// the peers that are already there take part.
 pub(crate) fn bench(tree: &Tree, arguments: &[&str]) -> Result<()> {
     let out = tree.target.join("bench");
     fs::create_dir_all(&out)?;

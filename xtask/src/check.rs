@@ -14,7 +14,7 @@ use crate::{
 /// A check's name and what it does.
 type Step = (&'static str, fn(&Tree) -> Result<()>);
 
-/// Of what not every machine can have.
+/// The steps that need what not every machine can have.
 const OPTIONAL: [(Step, &[setup::Need]); 4] = [
     (("library for illumos", library::build_illumos), setup::ILLUMOS_LIBRARY),
     (("tables by processor, emulated", cpus::command), setup::CPUS),
@@ -24,7 +24,7 @@ const OPTIONAL: [(Step, &[setup::Need]); 4] = [
 
 const STEPS: [Step; 14] = [
     ("rustfmt", |tree| {
-        // The comparison's peers and the fuzz targets are workspaces apart.
+        // The comparison's peers and the fuzz targets are workspaces of their own.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
             |workspace| {
                 run(cargo(tree).args(["fmt", "--all", "--check", "--manifest-path", workspace]))
@@ -76,7 +76,7 @@ pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
         timed(name, || step(tree))?;
     }
     if full {
-        // The exhaustive variants are tests that are marked as ignored.
+        // The exhaustive variants are tests marked as ignored.
         timed("exhaustive tests", || {
             run(cargo(tree).args([
                 "test",
@@ -111,7 +111,7 @@ fn timed(name: &str, step: impl FnOnce() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-/// Every page passes mandoc's checks, and every function of the plain C API stands in one.
+/// Every page passes mandoc's checks, and every function of the plain C API is in one of them.
 fn manual_pages(tree: &Tree) -> Result<()> {
     let mut pages = install::manual(tree)?;
     pages.push(tree.root.join("kmod/kcfaes.4"));
@@ -136,12 +136,12 @@ fn oldest_compiler(tree: &Tree) -> Result<()> {
         check.env_remove(name);
     }
     let target = tree.target.join("oldest");
-    // Of its warnings some were mistakes.
+    // Some of its warnings were mistakes.
     check.env("RUSTFLAGS", "-Awarnings");
     run(check.arg("--target-dir").arg(target).current_dir(&tree.root))
 }
 
-/// Clippy of everything, and of the two forms of capi that only artifacts have.
+/// Clippy of everything, including the two forms of capi that only artifacts have.
 fn clippy(tree: &Tree) -> Result<()> {
     run(cargo(tree).args([
         "clippy",
@@ -164,15 +164,15 @@ fn clippy(tree: &Tree) -> Result<()> {
     Ok(())
 }
 
-/// Runs every vector through the registered ops vector of the userland KCF: that of the kernel object
-/// itself or, where it cannot be built for want of a tool, of a userland build, which says so.
+/// Runs every vector through the registered ops vector of the userland KCF. It is the kernel object's own.
+/// Where a tool is missing to build that object, it is a userland build's, and the program says so.
 pub(crate) fn demo(tree: &Tree, arguments: &[&str]) -> Result<()> {
     let mut demo = program(tree, "demo");
     with_object(tree, &mut demo)?;
     run(demo.args(arguments))
 }
 
-/// The program gets the kernel object or, where it cannot be built, the reason.
+/// Gives the program the kernel object or, where it cannot be built, the reason.
 pub(crate) fn with_object(tree: &Tree, program: &mut Command) -> Result<()> {
     match setup::missing(setup::ROOMS) {
         None => program.env("KCFAES_OBJECTS", kmod::userland_objects(tree)?),
@@ -181,7 +181,7 @@ pub(crate) fn with_object(tree: &Tree, program: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A program of ffi-tests, optimised; without the modules' objects unless they are given to it.
+/// A program of ffi-tests, optimised. It has the modules' objects only if they are given to it.
 pub(crate) fn program(tree: &Tree, name: &str) -> Command {
     let mut program = cargo(tree);
     program.env_remove("KCFAES_OBJECTS");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `make consumers`: the replays of illumos' consumers, through the kernel object as `make demo`.
+//! `make consumers`: the replays of illumos' consumers, through the kernel object as in `make demo`.
 
 use crate::process::{cargo, run};
 use crate::{Result, Tree, check};
 
-/// Arguments are the program's own.
+/// The arguments are the program's own.
 pub(crate) fn command(tree: &Tree, arguments: &[&str]) -> Result<()> {
     let mut program = cargo(tree);
     program.env_remove("KCFAES_OBJECTS");

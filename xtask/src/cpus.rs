@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which table runs on which processor, under models of processors that this machine is not: the test
-//! that sees the kernels which a call in the userland KCF comes by (ffi-tests/tests/dispatch.rs), and
-//! what libkcfaes, which asks the processor by itself, has and chooses. QEMU's user mode emulates the
-//! instructions; those beyond AVX2 and VAES it does not have.
+//! Which table runs on which processor. QEMU's user mode emulates models of processors that this
+//! machine is not. It does not have the instructions beyond AVX2 and VAES. One test sees the kernels
+//! that a call in the userland KCF reaches (ffi-tests/tests/dispatch.rs). The other sees the tables
+//! that libkcfaes, which asks the processor itself, has and chooses.
 
 use std::process::{Command, Stdio};
 
 use crate::process::{cargo, output, run};
 use crate::{Result, Tree, library};
 
-/// Models, and the tables that they have, the last of which must be chosen.
+/// Models, and the tables that each has. The last of its tables must be chosen.
 const CPUS: [(&str, &str); 14] = [
     // No AES.
     ("qemu64", "portable"),
@@ -68,7 +68,7 @@ fn agrees(report: &str, tables: &str) -> Result<()> {
     if chosen && right && says("self-test", "passed") { Ok(()) } else { Err(report.into()) }
 }
 
-/// What a command printed; where it fails, with what it complained of.
+/// What a command printed. If the command fails, the error has that and its complaints.
 fn said(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stdout);

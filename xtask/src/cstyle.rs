@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The form of the kernel module's C: what illumos' own C style asks and a machine can tell without
-//! parsing.
+//! The form of the kernel module's C: the rules of illumos' own C style that a machine can check
+//! without parsing.
 
 use std::fs;
 

@@ -15,7 +15,7 @@ pub(crate) fn command(tree: &Tree, arguments: &[&str]) -> Result<()> {
         ["--quick"] => false,
         other => return Err(format!("ct: not understood: {}", other.join(" ")).into()),
     };
-    // What the one has found does not keep the other from looking.
+    // The second tool runs even if the first has found something.
     let undefined = memcheck(tree, full);
     trace(tree, full).and(undefined)
 }
@@ -32,7 +32,7 @@ pub(crate) fn memcheck(tree: &Tree, full: bool) -> Result<()> {
     fs::create_dir_all(tree.target.join("ct"))?;
     run(Command::new("valgrind")
         .args(["--tool=memcheck", "--quiet", "--error-limit=no"])
-        // A report is told from others by the instruction, which is the program's to name.
+        // Reports are told apart by the instruction. The program itself names it.
         .args(["--num-callers=2", "--read-inline-info=no"])
         // Dead stack is wiped below the stack pointer.
         .arg("--ignore-range-below-sp=4096-1")

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Follows the stack pointer through a function.
 //!
-//! Every path from the entry is walked with the depth of the stack below the return address, so that
-//! the largest frame, the depth at each call and a use of the red zone are known, not guessed from
-//! the prologue. Where the depth cannot be known (a frame of variable size) that is a violation.
+//! Every path from the entry is walked with the depth of the stack below the return address. So the
+//! largest frame, the depth at each call and a use of the red zone are known, not guessed from the
+//! prologue. A depth that cannot be known (a frame of variable size) is a violation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use iced_x86::{
 
 use crate::elf::{Function, Relocation, Section, Target};
 
-/// Bytes that a call or a tail call leads to.
+/// The code that a call or a tail call leads to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Callee {
     /// Section index, address in it.
@@ -24,15 +24,15 @@ pub(crate) enum Callee {
 /// What a walk found.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
-    /// Bytes of stack below the return address, at most.
+    /// The most bytes of stack below the return address.
     pub(crate) frame: i64,
-    /// Where control leaves to, and the stack in use then, return address of the callee included.
+    /// Where control goes to, and the stack in use then. The callee's return address is included.
     pub(crate) calls: Vec<(Callee, i64)>,
     /// What is wrong, with its address.
     pub(crate) faults: BTreeSet<(u64, String)>,
 }
 
-/// Deeper than any frame that could be meant: a loop that pushes.
+/// Deeper than any frame that could be meant: some loop pushes.
 const RUNAWAY: i64 = 1 << 20;
 
 #[derive(Clone, Copy)]
@@ -100,7 +100,7 @@ pub(crate) fn walk(
                     callee => walk.calls.push((callee, stack.depth)),
                 }
             }
-            // The audit reports indirect branches, traps and the like by themselves.
+            // The audit itself reports indirect branches, traps and the like.
             _ => {}
         }
     }
@@ -174,7 +174,7 @@ fn step(
             }
         }
         (And, Register::RSP) => {
-            // Rounds down by what is not known, at most the alignment less the 8 that a call keeps.
+            // Rounds down by an unknown amount, at most the alignment less the 8 that a call keeps.
             if let Some(mask) = constant() {
                 stack.depth += -mask - 8;
                 return;
@@ -241,7 +241,7 @@ fn check_red_zone(walk: &mut Walk, instruction: &Instruction, stack: Stack) {
         _ => return,
     };
     let below = base - instruction.memory_displacement64() as i64 > stack.depth;
-    // With an index the address may still be inside the frame, if there is one.
+    // With an index the address may still be inside the frame, if there is a frame.
     let certain = instruction.memory_index() == Register::None || stack.locals == 0;
     if below && certain {
         walk.fault(instruction.ip(), "a memory access below the stack pointer (red zone)");

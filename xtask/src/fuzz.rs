@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `make fuzz`: builds the fuzz targets with AddressSanitizer and runs each on the stored corpus and
-//! on what it makes of it.
+//! `make fuzz`: builds the fuzz targets with AddressSanitizer. It runs each target on the stored
+//! corpus, and on the inputs that the target makes of it.
 //!
-//! A corpus is stored as one text file a target, an input a line, in hexadecimal.
+//! A corpus is stored as one text file for each target. Each line is one input in hexadecimal.
 
 use core::fmt::Write as _;
 use core::time::Duration;
@@ -61,7 +61,7 @@ fn fuzz(tree: &Tree, seconds: u64) -> Result<()> {
     }
 }
 
-/// The nightly compiler's cargo, whichever runs this.
+/// The nightly compiler's cargo, whichever cargo runs this.
 fn nightly(tree: &Tree) -> Command {
     let mut command = Command::new("rustup");
     command.args(["run", "nightly", "cargo"]).current_dir(&tree.root);
@@ -77,7 +77,7 @@ fn build(tree: &Tree) -> Result<()> {
         .arg(tree.target.join("fuzz")))
 }
 
-/// What a run has come to.
+/// The result of a run.
 struct Outcome {
     executions: u64,
     edges: u64,
@@ -129,7 +129,7 @@ impl Target<'_> {
         Ok(())
     }
 
-    /// Fuzzes for so long, or up to the first finding.
+    /// Fuzzes for `seconds` seconds, or up to the first finding.
     fn run(&self, seconds: u64) -> Result<Outcome> {
         self.unpack()?;
         let artifacts = self.tree.root.join("fuzz/artifacts").join(self.name);
@@ -193,7 +193,7 @@ impl Target<'_> {
     }
 }
 
-/// Executions and edges of a line of libFuzzer's: `#4096 pulse cov: 1195 ft: 3830 ...`.
+/// Executions and edges in a line of libFuzzer's: `#4096 pulse cov: 1195 ft: 3830 ...`.
 fn progress(line: &str) -> Option<(u64, u64)> {
     let mut words = line.split_whitespace();
     let executions = words.next()?.strip_prefix('#')?.parse().ok()?;
@@ -201,8 +201,8 @@ fn progress(line: &str) -> Option<(u64, u64)> {
     Some((executions, words.next()?.parse().ok()?))
 }
 
-/// Makes the stored corpus of the vectors' and all that runs here have found: of those, inputs that
-/// reach all that they reach together.
+/// Makes the stored corpus from the vectors' corpus and all inputs that runs here have found. It keeps
+/// inputs that together reach all that these reach.
 fn store(tree: &Tree) -> Result<()> {
     build(tree)?;
     let seeds = tree.target.join("fuzz/seeds");
@@ -220,7 +220,8 @@ fn store(tree: &Tree) -> Result<()> {
         fs::create_dir_all(&least)?;
         run(target
             .program()
-            // Edges are what a corpus is for; how often each is passed would be four times as many inputs.
+            // Edges are what a corpus is for. With a count of how often each edge is passed, there
+            // would be four times as many inputs.
             .args(["-set_cover_merge=1", "-use_counters=0"])
             .arg(&least)
             .args([target.corpus(), seeds.join(name)]))?;

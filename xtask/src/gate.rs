@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A checkout of illumos-gate, of which only the kernel's headers are read: what the C of a module
-//! that illumos can load is compiled against.
+//! A checkout of illumos-gate. Only the kernel's headers are read from it. The C of a module that
+//! illumos can load is compiled against them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use std::process::{Command, Stdio};
 use crate::process::compiler;
 use crate::{Result, Tree, kmod};
 
-/// Folders of headers, in the order in which the gate's own makefiles have them.
+/// Folders of headers, in the order of the gate's own makefiles.
 const FOLDERS: [&str; 4] =
     ["usr/src/uts/common", "usr/src/uts/intel", "usr/src/uts/i86pc", "usr/src/common"];
 
-/// What the gate's makefiles define for a module, and what its own compiler does not: it is a compiler
-/// for illumos. With `_ASM_INLINES` curthread and CPU are loads, and not calls.
+/// What the gate's makefiles define for a module. The names after -U are not defined by the gate's own
+/// compiler: it is a compiler for illumos. With `_ASM_INLINES` curthread and CPU are loads, not calls.
 const FLAGS: [&str; 12] = [
     "-D_ASM_INLINES",
     "-D_SYSCALL32",
@@ -30,7 +30,7 @@ const FLAGS: [&str; 12] = [
     "-Wno-attributes",
 ];
 
-/// The oldest kernel that the module can be built for: from then on kernel_fpu_end() leaves CR0.TS
+/// The oldest kernel that the module can be built for. From then on kernel_fpu_end() leaves CR0.TS
 /// clear in a thread of a process.
 const OLDEST: &str = "the module needs illumos of April 2021 or later";
 
@@ -53,8 +53,8 @@ impl Gate {
     /// The checkout at `root`.
     ///
     /// # Errors
-    /// One line that says what is missing: the folder, its headers, a name that a kernel which the
-    /// module can be built for has, or a structure of KCF as the Rust side has it.
+    /// One line that says what is missing: the folder, its headers, a name that every kernel has for
+    /// which the module can be built, or a structure of KCF as the Rust side has it.
     pub(crate) fn open(tree: &Tree, root: &Path) -> Result<Self> {
         let fault = |what: String| format!("GATE={}: {what}", root.display());
         if !root.is_dir() {
@@ -81,7 +81,7 @@ impl Gate {
         Ok(gate)
     }
 
-    /// What a compiler is told to compile C against these headers.
+    /// The arguments with which a compiler compiles C against these headers.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = FLAGS.map(OsString::from).into();
         for folder in FOLDERS {
@@ -109,7 +109,7 @@ impl Gate {
         if good { Ok(text) } else { Err(format!("<{header}>: {}", first_error(&error))) }
     }
 
-    /// The layout's assertions, each by the name of what it is about.
+    /// Checks the layout's assertions. Each has the name of what it is about.
     fn check_layout(&self, tree: &Tree) -> core::result::Result<(), String> {
         let mut cc = compiler("CC", "cc");
         cc.args(kmod::FLAGS).args(self.arguments()).arg("-fsyntax-only");

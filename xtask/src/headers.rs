@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Writes `include/*.h` and the library's symbol map from the Rust sources, or checks that the
-//! committed ones are those.
+//! committed files are the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 enum Content {
     /// KCF's types and numbers, for systems that do not have them.
     KcfTypes,
-    /// Functions that Rust exports; in sections, if the source is in modules.
+    /// Functions that Rust exports, in sections if the source is in modules.
     Exports { types: &'static str, sections: &'static [&'static str] },
     /// Functions that Rust exports to the kernel module alone, and numbers that its C must agree with.
     Module,
@@ -31,12 +31,12 @@ struct Header {
     file: &'static str,
     /// Relative to `rust-core/`.
     source: &'static str,
-    /// The text at its head; empty where the source's own says it.
+    /// The text at its head. It is empty where the source's own text is used.
     about: &'static str,
     content: Content,
 }
 
-/// Includes the types that cross the ops vector, the system's own where there are any.
+/// Includes the types that cross the ops vector. They are the system's own where it has them.
 const KCF_TYPES: &str = "\
 #ifdef _KERNEL
 #include <sys/types.h>
@@ -56,7 +56,7 @@ const MODULE_TYPES: &str = "\
 #endif
 ";
 
-/// Where the numbers of the module's header stand, relative to `rust-core/`, and how their names end.
+/// Where the numbers of the module's header are, relative to `rust-core/`, and how their names end.
 const MODULE_NUMBERS: [(&str, &[&str]); 3] = [
     ("provider/src/kcf.rs", &[MECHANISM_NUMBER]),
     ("provider/src/key.rs", &["MIN_KEY", "MAX_KEY"]),
@@ -65,7 +65,8 @@ const MODULE_NUMBERS: [(&str, &[&str]); 3] = [
 
 const FREESTANDING_TYPES: &str = "#include <stddef.h>\n#include <stdint.h>\n";
 
-/// The modules of the plain C API in the header's order: what the others need, then what is used most.
+/// The modules of the plain C API in the header's order: first what the others need, then what is used
+/// most.
 const API_SECTIONS: [&str; 9] =
     ["error", "key", "bytes", "gcm", "ccm", "mac", "block", "context", "tables"];
 
@@ -140,7 +141,7 @@ pub(crate) fn write(tree: &Tree) -> Result<()> {
     Ok(())
 }
 
-/// Fails where a committed file is not what the sources say, or a header does not compile.
+/// Fails if a committed file is not what the sources say, or if a header does not compile.
 pub(crate) fn check(tree: &Tree) -> Result<()> {
     let mut stale = Vec::new();
     for (path, text) in generate(tree)? {
@@ -297,7 +298,7 @@ impl Header {
     }
 }
 
-/// Writes what cbindgen is to read in a source's stead.
+/// Writes the text that cbindgen reads in place of a source.
 fn write_input(tree: &Tree, name: &str, text: &str) -> Result<PathBuf> {
     let folder = tree.target.join("headers");
     fs::create_dir_all(&folder)?;
@@ -372,7 +373,7 @@ fn tidy(text: &str) -> String {
     tidy
 }
 
-/// Rust marks an unused parameter by an underscore; to a caller it has a plain name.
+/// Rust marks an unused parameter with an underscore. For a caller the parameter has a plain name.
 fn name_parameters(text: &str) -> String {
     let mut named = String::new();
     let mut before = ' ';

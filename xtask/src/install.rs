@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::library::{self, SONAME, shared_name};
 use crate::{Result, Tree, headers};
 
-/// Where to, as packagers say it: files go below DESTDIR, which no installed text mentions.
+/// Where the files go, as packagers say it: below DESTDIR, which no installed text mentions.
 struct Place {
     destdir: String,
     prefix: String,

@@ -5,9 +5,10 @@
 //! of headers ([`Headers`]):
 //!
 //! * Those of a checkout of illumos-gate. target/illumos has the modules that illumos can load.
-//! * The fake kernel's, which stand in for illumos'. target/kmod has modules for the userland KCF,
-//!   which run there with every table. Their structs have the stand-ins' layouts, so illumos must not load
-//!   them: they are named `.not-for-illumos.o` and refer to [`WITHOUT_GATE`], which no kernel has.
+//! * The fake kernel's headers, which stand in for illumos'. target/kmod has the modules for the userland
+//!   KCF, where they run with every table. The modules' structs have the stand-ins' layouts, so illumos
+//!   must not load the modules. Their names end in `.not-for-illumos.o`, and they refer to
+//!   [`WITHOUT_GATE`], which no kernel has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -62,8 +63,7 @@ pub(crate) const FLAGS: [&str; 28] = [
 /// What every module exports.
 const ENTRIES: [&str; 3] = ["_init", "_fini", "_info"];
 
-/// What others find by name: tunables, which are set from /etc/system, and what the test module and mdb
-/// read.
+/// What others find by name: tunables, which /etc/system sets, and what the test module and mdb read.
 const VARIABLES: [&str; 6] = [
     "kcfaes_table_max",
     "kcfaes_hold_bytes",
@@ -111,14 +111,14 @@ const IMPORTS: [&str; 29] = [
 const COMMON_IMPORTS: [&str; 6] =
     ["memcpy", "memset", "mod_info", "mod_install", "mod_remove", "kpreempt"];
 
-/// Functions of the stand-in headers. In illumos' they are inline: loads from the %gs segment.
+/// Functions of the stand-in headers. In illumos' headers they are inline: loads from the %gs segment.
 const STAND_INS: [&str; 2] = ["curcpup", "threadp"];
 
-/// A symbol that only the userland KCF and the kernel of `ring0` define: krtld refuses a module that was
-/// compiled against the stand-in headers.
+/// A symbol that only the userland KCF and the kernel of `ring0` define. So krtld refuses a module that
+/// was compiled against the stand-in headers.
 const WITHOUT_GATE: &str = "kcfaes_built_without_gate";
 
-/// The reference to it. The section is one that the linker script keeps.
+/// The reference to that symbol. The linker script keeps the section.
 const WITHOUT_GATE_SOURCE: &str = "\
     .section .rodata.kept,\"a\",@progbits
     .balign 8
@@ -126,8 +126,8 @@ const WITHOUT_GATE_SOURCE: &str = "\
     .section .note.GNU-stack,\"\",@progbits
 ";
 
-/// What `ld -N misc/kcf` of illumos adds to a module: krtld loads what DT_NEEDED names before it. The
-/// numbers are SHT_STRTAB and SHT_DYNAMIC, then DT_NEEDED with an offset in .dynstr, then DT_NULL.
+/// What illumos' `ld -N misc/kcf` adds to a module. Before the module krtld loads what DT_NEEDED names.
+/// The numbers are SHT_STRTAB and SHT_DYNAMIC, then DT_NEEDED with an offset in .dynstr, then DT_NULL.
 const NEEDS_KCF_SOURCE: &str = "\
     .section .dynstr,\"\",@3
     .string \"\"
@@ -138,7 +138,7 @@ const NEEDS_KCF_SOURCE: &str = "\
     .section .note.GNU-stack,\"\",@progbits
 ";
 
-/// What the test module takes, of KCF only what every consumer does.
+/// What the test module takes. Of KCF it takes only what every consumer takes.
 const TEST_IMPORTS: [&str; 23] = [
     "bcopy",
     "bzero",
@@ -213,8 +213,8 @@ impl Headers<'_> {
     }
 }
 
-/// Functions that in a userland copy of a module are the userland KCF's (`fk_memcpy`): it looks at
-/// addresses as a DEBUG kernel does, which the C library does not.
+/// Functions that a userland copy of a module takes from the userland KCF (`fk_memcpy`). Unlike those
+/// of the C library, they look at addresses as a DEBUG kernel does.
 const CHECKED: [&str; 5] = ["bcopy", "bzero", "memcpy", "memmove", "memset"];
 
 /// The built modules.
@@ -223,8 +223,8 @@ pub(crate) struct Modules {
     pub(crate) test: PathBuf,
 }
 
-/// Builds, audits and runs the modules for the userland KCF. `GATE=DIR`: builds and audits those for
-/// illumos.
+/// Builds, audits and runs the modules for the userland KCF. With `GATE=DIR` it builds and audits those
+/// for illumos.
 pub(crate) fn command(tree: &Tree, arguments: &[&str]) -> Result<()> {
     match arguments {
         [] => userland(tree),
@@ -253,7 +253,7 @@ pub(crate) fn illumos(tree: &Tree, gate: &str) -> Result<PathBuf> {
             return Err(format!("{}: depends on {needed:?}", module.display()).into());
         }
     }
-    // The drop-in is the same file under the name that KCF's list has.
+    // The drop-in is the same file under the name in KCF's list.
     let folder = headers.folder(tree);
     fs::copy(&modules.kcfaes, folder.join("aes"))?;
     for name in ["kcfaes", "aes", "kcfaes_test"] {
@@ -293,7 +293,7 @@ pub(crate) fn modules(tree: &Tree, rooms: &Rooms, headers: Headers<'_>) -> Resul
     Ok(Modules { kcfaes, test })
 }
 
-/// Builds both for programs that run them in userland; returns the folder of their copies.
+/// Builds both modules for programs that run them in userland. Returns the folder of their copies.
 pub(crate) fn userland_objects(tree: &Tree) -> Result<PathBuf> {
     let modules = modules(tree, &rooms::build(tree)?, Headers::StandIns)?;
     for module in [&modules.kcfaes, &modules.test] {
@@ -302,7 +302,7 @@ pub(crate) fn userland_objects(tree: &Tree) -> Result<PathBuf> {
     Ok(tree.target.join("kmod"))
 }
 
-/// Builds those for the userland KCF and proves the kernel's rules on them; returns the number of
+/// Builds the modules for the userland KCF and proves the kernel's rules on them. Returns the number of
 /// violations.
 pub(crate) fn audit_userland(tree: &Tree, rooms: &Rooms) -> Result<usize> {
     let headers = Headers::StandIns;
@@ -346,7 +346,7 @@ fn audit(tree: &Tree, rooms: &Rooms, headers: Headers<'_>, modules: &Modules) ->
     Ok(violations)
 }
 
-/// Whether a function, its name mangled or not, is of the kernels room.
+/// Whether a function belongs to the kernels room. Its name may be mangled or not.
 fn in_kernels_room(rooms: &Rooms, name: &str) -> bool {
     rooms.kernel_entries.contains(name) || name.contains("kcfaes_kernels")
 }
@@ -397,9 +397,9 @@ fn link_module(inputs: &[PathBuf], variables: &[&str], output: &Path) -> Result<
     link_relocatable(inputs, &globals, output)
 }
 
-/// A copy of a module for a program that has its own `_init`: `_init` becomes `NAME_module_init`,
-/// and so on, and calls of [`CHECKED`] go to the userland KCF; every other byte is the module's. An equal copy is left as it is, so that nobody
-/// builds anew for its date.
+/// A copy of a module for a program that has its own `_init`. `_init` becomes `NAME_module_init`, and
+/// so on. Calls of [`CHECKED`] go to the userland KCF. Every other byte is the module's. An equal copy
+/// is left as it is, so that its date makes nobody build anew.
 fn renamed(module: &Path) -> Result<PathBuf> {
     let name = module.file_name().unwrap_or_default().to_string_lossy();
     let name = name.split('.').next().unwrap_or_default();
@@ -418,8 +418,8 @@ fn renamed(module: &Path) -> Result<PathBuf> {
     Ok(copy)
 }
 
-/// Links the modules themselves with the userland KCF, at addresses below 2 GiB as their
-/// relocations presume.
+/// Links the modules themselves with the userland KCF, at addresses below 2 GiB. Their relocations
+/// presume that.
 fn link_userland(tree: &Tree, modules: &Modules) -> Result<PathBuf> {
     let fake = tree.root.join("ffi-tests/fakekernel");
     let dir = tree.target.join("kmod/objects");
@@ -439,12 +439,12 @@ fn link_userland(tree: &Tree, modules: &Modules) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// The test of the self-tests: for each constant of each kernel, turns over one of its bits in the
-/// running program and loads the module, whose self-tests must see it.
+/// The test of the self-tests. For each constant of each kernel it flips one bit of the constant in the
+/// running program and loads the module. The module's self-tests must see it.
 ///
-/// Not every bit of a constant matters (a selector's unused ones, a mask's for lanes that hold
-/// nothing), nor is every copy of it in a kernel used for every length, so the next is tried until
-/// one is seen; a constant without such a bit is missed.
+/// Not every bit of a constant matters: a selector has unused bits, and a mask has bits for lanes that
+/// hold nothing. Nor does a kernel use every copy of a constant for every length. So bits are tried in
+/// turn until one is seen. A constant without such a bit is missed.
 fn plant_faults(program: &Path, rooms: &Rooms) -> Result<()> {
     let bytes = fs::read(program)?;
     let elf = ElfFile64::<LittleEndian>::parse(&*bytes)?;
@@ -471,7 +471,7 @@ fn plant_faults(program: &Path, rooms: &Rooms) -> Result<()> {
     run(Command::new(program).arg(list))
 }
 
-/// The tables that the self-tests cannot run here, and the first feature that each wants.
+/// The tables that the self-tests cannot run here, and the first feature that each lacks.
 fn lacking() -> Vec<(&'static str, &'static str)> {
     macro_rules! features {
         ($($name:tt)*) => { [$(($name, std::arch::is_x86_feature_detected!($name))),*] };
@@ -486,15 +486,15 @@ fn lacking() -> Vec<(&'static str, &'static str)> {
     [of("vaes256", first(&wide)), of("vaes512", first(&all))].into_iter().flatten().collect()
 }
 
-/// Constants on which no answer depends. SubWord goes through a batch of blocks of which all but one
-/// word is zero, and this mask picks from the zeros.
+/// Constants on which no answer depends. SubWord goes through a batch of blocks in which all words
+/// except one are zero, and this mask picks from the zeros.
 const IDLE: [(&str, u64); 1] = [("kcfaes_provider_portable_aes_sub_word", 0xffff_ffff_0000_0000)];
 
 /// Where the copies of each constant are, and their size in bytes; by kernel and value.
 type Constants = BTreeMap<(String, Vec<u8>), BTreeSet<(u64, u64)>>;
 
-/// Adds the constants of a function: what a vector instruction reads at
-/// a fixed address, the immediate of one that multiplies or makes round keys, masks of 64 bits.
+/// Adds the constants of a function: what a vector instruction reads at a fixed address, the immediate
+/// of an instruction that multiplies or makes round keys, and masks of 64 bits.
 fn add_constants<'a>(
     elf: &ElfFile64<'a, LittleEndian>,
     symbol: &impl ObjectSymbol<'a>,
@@ -551,7 +551,7 @@ mod tests {
         dir
     }
 
-    /// Every size, offset, width and number of the generated header stands in kcfaes_abi.c.
+    /// Every size, offset, width and number of the generated header is in kcfaes_abi.c.
     #[test]
     fn the_layout_assertions_are_complete() {
         let source = text("kmod/kcfaes_abi.c");
@@ -596,7 +596,7 @@ mod tests {
             ("VALUE_CRYPTO_INVALID_MAC 72", "VALUE_CRYPTO_INVALID_MAC 73"),
         ] {
             assert!(header.contains(from), "{from}");
-            // Found before the right one: beside the source.
+            // The compiler finds this header before the right one, because it is next to the source.
             fs::write(dir.join("kcfaes_abi.h"), header.replacen(from, to, 1)).expect("a file");
             assert!(compile(&tree(), &copy, &dir, Headers::StandIns).is_err(), "{to}");
         }
@@ -680,7 +680,7 @@ mod tests {
         assert!(probes.contains("-DKCFAES_SDT"));
     }
 
-    /// The gate's own makefiles are not here: small ones with their variables stand in.
+    /// The gate's own makefiles are not here. Small ones with their variables stand in.
     #[test]
     fn the_makefiles_for_the_gate_expand() {
         let dir = scratch("gate");
@@ -728,8 +728,8 @@ mod tests {
         }
     }
 
-    /// What stands in the place of the stock module has every mechanism of it; the trial package does
-    /// not take that place.
+    /// The drop-in, which takes the place of the stock module, has every mechanism of it. The trial
+    /// package does not take that place.
     #[test]
     fn the_drop_in_is_complete_and_a_package_of_its_own() {
         let module = text("kmod/kcfaes.c");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask layers`: the modules of each room stand in an order, and one may only use those below it.
+//! `cargo xtask layers`: the modules of each room are in an order, and a module may only use those
+//! below it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,8 +11,9 @@ use syn::{Attribute, Item, ItemMod, ItemUse, Meta, UseTree, Visibility};
 
 use crate::{Result, Tree};
 
-/// A crate's folder, and its modules from the bottom up. A folder's own file stands apart from the files in
-/// it: above them where it puts them together, below them where they share it.
+/// A crate's folder, and its modules from the bottom up. A folder's own file has a place apart from the
+/// files in the folder. It is above them where it puts them together, and below them where they share
+/// it.
 const CRATES: [(&str, &[&str]); 3] = [
     (
         "rust-core/kernels",
@@ -132,14 +134,14 @@ struct Room {
     modules: BTreeMap<Place, Module>,
 }
 
-/// What a file says of others.
+/// What a file says of other files.
 #[derive(Default)]
 struct Module {
     /// Names of its own.
     defines: BTreeSet<String>,
-    /// Names that it gives out of others, and where those are.
+    /// Names of others that it re-exports, and where those are.
     gives: BTreeMap<String, Place>,
-    /// Modules of which it gives out every name.
+    /// Modules from which it re-exports every name.
     gives_all: Vec<Place>,
     /// Paths that it uses.
     uses: BTreeSet<Place>,
@@ -177,7 +179,7 @@ impl Room {
         Ok(())
     }
 
-    /// The module that defines what `path` names, as far as names are given out.
+    /// The module that defines what `path` names, as far as re-exports are followed.
     fn home(&self, path: &[String]) -> Place {
         let mut at: Place = Vec::new();
         for (i, name) in path.iter().enumerate() {
@@ -234,7 +236,7 @@ impl Room {
     }
 }
 
-/// Reads what a file gives out and uses.
+/// Reads what a file re-exports and uses.
 struct Reader {
     /// Where it reads: the file's module, or one within it.
     place: Place,
@@ -281,7 +283,7 @@ impl Reader {
                 self.imported(&with(rename.ident.to_string()), Some(name), given);
             }
             UseTree::Glob(_) => {
-                // In a file that has modules a path may begin with one of them.
+                // In a file that has modules, a path may begin with one of them.
                 let path = self.absolute(before).unwrap_or_else(|| self.here(before));
                 if given {
                     self.module.gives_all.push(path);
@@ -339,7 +341,7 @@ impl<'ast> Visit<'ast> for Reader {
     }
 }
 
-/// The name of what may be used elsewhere by it.
+/// The name by which the item can be used elsewhere.
 fn name_of(item: &Item) -> Option<String> {
     let ident = match item {
         Item::Const(item) => &item.ident,
@@ -367,7 +369,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
 mod tests {
     use super::*;
 
-    /// Three files: `high` uses `low` by names that the root gives out.
+    /// Three files: `high` uses `low` by names that the root re-exports.
     fn room(low: &str) -> Vec<String> {
         let folder = std::env::temp_dir().join(format!("kcfaes-layers-{}", std::process::id()));
         let folder = folder.join(low.len().to_string());

@@ -31,8 +31,8 @@ pub(crate) const MECHANISM_NUMBER: &str = "_MECH_INFO_TYPE";
 
 include!(concat!(env!("OUT_DIR"), "/layout.rs"));
 
-/// The table as macros, so that it can be asserted against whichever headers define the types:
-/// definitions of the same names could not share a translation unit with them.
+/// The table as macros, so that it can be asserted against whichever headers define the types.
+/// Definitions of the same names could not be in one translation unit with those headers.
 pub(crate) fn macros() -> String {
     let mut text = String::new();
     for ty in TYPES {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Builds libkcfaes: the same crates as the rooms, position-independent, with the userland
-//! environment, as one relocatable member and as a shared library.
+//! Builds libkcfaes from the same crates as the rooms, position-independent, with the userland
+//! environment. It is one relocatable member and a shared library.
 //!
-//! Both have the functions of kcfaes.h and kcfaes_spi.h and no other global name; both need of libc
+//! Both have the functions of kcfaes.h and kcfaes_spi.h and no other global name. Of libc both need
 //! only memory functions. That is checked on the files.
 
 use std::collections::BTreeSet;
@@ -70,7 +70,7 @@ pub(crate) fn build_illumos(tree: &Tree) -> Result<()> {
     Ok(())
 }
 
-/// The one object that has all of the library, and the archive of it alone.
+/// The one object that has all of the library, and the archive of only that object.
 fn build_archive(
     tree: &Tree,
     target: &str,
@@ -164,7 +164,8 @@ pub(crate) fn run_examples(tree: &Tree) -> Result<()> {
     Ok(())
 }
 
-/// Compiles one of them as those; returns that with the static library.
+/// Compiles one of the examples against both libraries and runs both programs. Returns the static
+/// program.
 pub(crate) fn example(tree: &Tree, name: &str) -> Result<PathBuf> {
     let dir = tree.target.join("examples");
     fs::create_dir_all(&dir)?;

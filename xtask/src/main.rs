@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask VERB`: everything of the build that cargo does not do by itself.
+//! `cargo xtask VERB`: every part of the build that cargo does not do by itself.
 //!
 //! The two rooms of the kernel object and their audit, the C headers, libkcfaes, and the list of
 //! checks that a change must pass. The verbs of the Makefile are these.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The packages' files as tar archives that are unpacked in the root of an illumos system: places,
-//! modes and owners are those of the IPS manifests, kmod/*.p5m.
+//! The packages' files as tar archives, to be unpacked in the root of an illumos system. Places, modes
+//! and owners are those of the IPS manifests, kmod/*.p5m.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,9 +19,9 @@ const GROUPS: [(&str, u64); 2] = [("bin", 2), ("sys", 3)];
 
 /// A `file` or `dir` action of a manifest.
 struct Action {
-    /// What is installed; `None` of a folder.
+    /// The file that is installed. `None` for a folder.
     file: Option<String>,
-    /// Below the root, without a slash at its beginning.
+    /// Below the root, without a leading slash.
     path: String,
     group: String,
     mode: u32,
@@ -73,7 +73,7 @@ fn action(file: Option<String>, attributes: &BTreeMap<&str, &str>) -> Option<Act
 
 /// Packs the files, each from the first of `folders` that has it.
 ///
-/// They are as old as the archive: bootadm tells a changed file by its size and date.
+/// Each file has the archive's date: bootadm recognises a changed file by its size and date.
 fn pack(actions: &[Action], folders: &[&Path], tar: &Path) -> Result<()> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let mut builder = Builder::new(File::create(tar)?);
@@ -107,7 +107,7 @@ fn found(name: &str, folders: &[&Path]) -> Result<PathBuf> {
 mod tests {
     use super::*;
 
-    /// What is unpacked: type, mode, owner, group and path; of files the bytes, too.
+    /// What is unpacked: type, mode, owner, group and path, and for files also the bytes.
     #[test]
     fn an_archive_has_what_the_manifests_say() {
         let tree = Tree::find().expect("the repository");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Running other programs: each either succeeds or ends the verb with its command line.
+//! Running other programs. Each one succeeds, or it ends the verb with its command line.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::{Result, Tree};
 
-/// Runs `command`, its output going where ours goes.
+/// Runs `command`. Its output goes where ours goes.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command
         .stdin(Stdio::null())

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Boots the rooms and the module's C in ring 0, under emulators that need no privilege.
 //!
-//! `ffi-tests/ring0` is the kernel around them; it is linked from the very object that the audit
-//! looks at, kmod's sources compiled with the kernel's flags, and the fake kernel's. It must pass on
-//! a processor with AES-NI and one without (QEMU) and on one with AVX-512 (Bochs); and each control,
-//! the same kernel with one source compiled wrongly, must fail for the reason that was planted.
+//! `ffi-tests/ring0` is the kernel around them. It is linked from the very object that the audit looks
+//! at, from kmod's sources compiled with the kernel's flags, and from the fake kernel's sources. It
+//! must pass on a processor with AES-NI and on one without (QEMU), and on one with AVX-512 (Bochs).
+//! Each control is the same kernel with one source compiled wrongly. It must fail for the reason that
+//! was planted.
 
 use core::error::Error;
 use std::fs;
@@ -25,7 +26,7 @@ const TABLE_BYTES: &str = "131072";
 /// Seconds after which an emulator is stopped.
 const LIMIT: &str = "300";
 
-/// A processor, the tables that must have run on it, and that which it has where none is forced.
+/// A processor, the tables that must have run on it, and the table it uses where none is forced.
 struct Cpu {
     model: &'static str,
     tables: &'static [&'static str],
@@ -44,11 +45,11 @@ const BOCHS_CPU: Cpu = Cpu {
     automatic: "vaes256",
 };
 
-/// What the test kernel is compiled with besides the module's own flags. Its memcpy and memset must
-/// not become calls of themselves.
+/// Flags of the test kernel in addition to the module's own. Its memcpy and memset must not become
+/// calls of themselves.
 const FLAGS: [&str; 2] = ["-DDEBUG", "-fno-tree-loop-distribute-patterns"];
 
-/// The fake kernel's simulation of what `fpu.c` does for real; the latter calls the former.
+/// The fake kernel's simulation of what `fpu.c` does for real. `fpu.c` calls the simulation.
 const SIMULATED: [&str; 4] = [
     "-Dgetcr0=fk_simulated_getcr0",
     "-Dsetcr0=fk_simulated_setcr0",
@@ -105,7 +106,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
     let kernel = build.link("ring0", &build.objects)?;
     println!("kernel built in {:.1} s", begin.elapsed().as_secs_f32());
 
-    // Bochs takes most of the time: it runs beside the others.
+    // Bochs takes most of the time, so it runs in parallel with the others.
     thread::scope(|scope| {
         let in_bochs = scope.spawn(|| {
             let boot = |kernel: &Path| bochs(tree, kernel, BOCHS_CPU.model);
@@ -129,7 +130,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
 struct Build<'a> {
     tree: &'a Tree,
     directory: PathBuf,
-    /// The compiler's own headers, which are all that is not ours.
+    /// The compiler's own headers. Only these are not ours.
     freestanding: PathBuf,
     objects: Vec<PathBuf>,
 }
@@ -179,7 +180,7 @@ impl<'a> Build<'a> {
         self.directory.join(source.file_name().unwrap_or_default()).with_extension(extension)
     }
 
-    /// Links a kernel: an ELF64 for its symbols, and beside it the ELF32 that is booted.
+    /// Links a kernel: an ELF64 for its symbols, and next to it the ELF32 that is booted.
     fn link(&self, name: &str, objects: &[PathBuf]) -> Result<PathBuf> {
         let kernel = self.directory.join(name).with_extension("elf");
         let script = self.tree.root.join("ffi-tests/ring0/ring0.ld");
@@ -219,7 +220,7 @@ fn sources(tree: &Tree) -> Result<Vec<String>> {
         for entry in fs::read_dir(tree.root.join(folder))? {
             let name = entry?.file_name().to_string_lossy().into_owned();
             let source = name.ends_with(".c") || name.ends_with(".S");
-            // Modules of their own, and the controls'.
+            // Modules of their own, and the source of the controls.
             if source && !name.ends_with("_test.c") && name != "faults.c" {
                 sources.push(format!("{folder}/{name}"));
             }
@@ -233,7 +234,7 @@ fn bootable(kernel: &Path) -> PathBuf {
     kernel.with_extension("elf32")
 }
 
-/// What a run said, and whether it ended as a passed one does.
+/// What a run said, and whether it ended as a run that passed ends.
 struct Outcome {
     console: String,
     passed: bool,
@@ -254,10 +255,10 @@ fn qemu(kernel: &Path, cpu: &str) -> Result<Outcome> {
     Ok(Outcome { passed: output.status.code() == Some(33), console })
 }
 
-/// Bochs boots from a CD and has no exit status of ours: the last line of its serial port counts.
+/// Bochs boots from a CD. It has no exit status of ours, so the last line of its serial port counts.
 ///
-/// Debian's build has the debugger, which must be told to go on, and its only display without a
-/// window wants a terminal.
+/// Debian's build has the debugger, which must be told to go on. Its only display without a window
+/// wants a terminal.
 fn bochs(tree: &Tree, kernel: &Path, cpu: &str) -> Result<Outcome> {
     let directory = kernel.with_extension("bochs");
     let grub = directory.join("iso/boot/grub");
@@ -296,7 +297,7 @@ fn bochs(tree: &Tree, kernel: &Path, cpu: &str) -> Result<Outcome> {
     Ok(Outcome { console, passed })
 }
 
-/// What the run said; an error, with all of that, if it did not pass.
+/// What the run said. If it did not pass, an error with all of that.
 fn expect_pass(
     emulator: &str,
     cpu: &Cpu,
@@ -342,7 +343,7 @@ fn expect_failure(build: &Build<'_>, control: &Control) -> Result<()> {
     }
 }
 
-/// A line with the function's name behind the first address of code in it.
+/// A line with the function's name after the first address of code in it.
 fn with_function(kernel: &Path, line: &str) -> Result<String> {
     let Some((before, rest)) = line.split_once(" at 0x") else { return Ok(line.to_string()) };
     let digits = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());

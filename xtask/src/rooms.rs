@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Builds the two rooms of the kernel object (ARCHITECTURE.md, "Two rooms").
 //!
-//! `kernels.o`: the kernels crate alone, hard-float, for the host. `provider.o`: provider and capi
-//! with all of core that they use, for x86_64-unknown-none. `kcfaes_rooms.o`: both, with only the
-//! functions of `capi/src/spi.rs` and `module.rs` global, and no mangled name. The flags are those of a kernel without a
-//! GOT: fat LTO and the default relro level would bring GOTPCREL relocations, which krtld cannot
-//! apply.
+//! * `kernels.o`: the kernels crate alone, hard-float, for the host.
+//! * `provider.o`: provider and capi with all of core that they use, for x86_64-unknown-none.
+//! * `kcfaes_rooms.o`: both. Only the functions of `capi/src/spi.rs` and `module.rs` are global, and no name
+//!   is mangled.
+//!
+//! The flags are those of a kernel without a GOT. Fat LTO and the default relro level would bring
+//! GOTPCREL relocations, which krtld cannot apply.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,8 +32,8 @@ const FLAGS: [&str; 7] = [
     "-Cjump-tables=no",
 ];
 
-/// One output section of each kind; nothing that only a debugger or an unwinder reads. What is left
-/// is `.note.GNU-stack`, which is not loaded and without which ld makes a program's stack executable.
+/// One output section of each kind, and nothing that only a debugger or an unwinder reads.
+/// `.note.GNU-stack` is left. It is not loaded, and without it ld makes a program's stack executable.
 const SECTIONS: &str = "\
 SECTIONS {
   .text 0 : { *(.text .text.*) }
@@ -120,8 +122,8 @@ pub(crate) fn build(tree: &Tree) -> Result<Rooms> {
 
 /// Unpacks the members of `archive` that hold this crate's code into `dir`.
 ///
-/// Thin LTO has folded into them all that they use of other crates; compiler_builtins stays behind,
-/// so that memcpy and its like are the kernel's or libc's own.
+/// Thin LTO has folded into them all that they use of other crates. compiler_builtins is left out, so
+/// that memcpy and its like are the kernel's or libc's own.
 pub(crate) fn own_members(archive: &Path, dir: &Path) -> Result<Vec<PathBuf>> {
     if dir.exists() {
         fs::remove_dir_all(dir)?;
@@ -144,7 +146,8 @@ pub(crate) fn own_members(archive: &Path, dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(members)
 }
 
-/// Links `inputs` into one relocatable object that has what `entries` reach, and only those global.
+/// Links `inputs` into one relocatable object. It has what `entries` reach, and only `entries` are
+/// global.
 pub(crate) fn link_relocatable(
     inputs: &[impl AsRef<Path>],
     entries: &BTreeSet<String>,
@@ -159,8 +162,8 @@ pub(crate) fn link_relocatable(
     }
     run(ld.args(inputs.iter().map(AsRef::as_ref)))?;
 
-    // What only discarded sections referred to is still in the symbol table as undefined, and krtld
-    // would refuse the object for it.
+    // A symbol that only discarded sections referred to is still in the symbol table as undefined.
+    // krtld would refuse the object for it.
     let phantoms = Symbols::read(output)?.undefined_unreferenced;
     let keep = output.with_extension("globals");
     fs::write(&keep, lines(entries))?;
@@ -170,8 +173,8 @@ pub(crate) fn link_relocatable(
         .arg(output))
 }
 
-/// Gives functions with a mangled name one that DTrace and mdb can read and take as a probe's name:
-/// `kcfaes_provider_engine_drive_drive`.
+/// Renames each function that has a mangled name. DTrace and mdb can read the new name, and DTrace can
+/// take it as a probe's name: `kcfaes_provider_engine_drive_drive`.
 fn make_readable(object: &Path) -> Result<()> {
     let mut names = String::new();
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
@@ -201,7 +204,7 @@ pub(crate) fn is_mangled(name: &str) -> bool {
     rustc_demangle::try_demangle(name).is_ok()
 }
 
-/// As the source has it.
+/// The name as the source has it.
 pub(crate) fn demangled(name: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(name))
 }

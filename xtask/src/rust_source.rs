@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the build needs to know of the Rust sources that make up the C ABI: exported functions,
-//! the types and numbers that cross it, and the functions that C must provide.
+//! What the build needs to know of the Rust sources of the C ABI: exported functions, the types and
+//! numbers that cross the ABI, and the functions that C must provide.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use syn::{Attribute, Expr, ExprLit, ForeignItem, Item, Lit, Meta, Visibility};
 
 use crate::Result;
 
-/// A parsed source file; of a `mod.rs` also the modules beside it.
+/// A parsed source file. A `mod.rs` also has the modules next to it.
 pub(crate) struct Source {
     file: syn::File,
     modules: Vec<(String, Self)>,
@@ -63,7 +63,7 @@ impl Source {
         text
     }
 
-    /// Names of all that the header has of this file: its functions, types and constants.
+    /// Names of all that the header takes from this file: its functions, types and constants.
     pub(crate) fn declarations(&self) -> Vec<String> {
         let names = self.items().filter_map(|item| match item {
             Item::Fn(item) if is_exported(&item.attrs) => Some(&item.sig.ident),
@@ -139,8 +139,8 @@ impl Source {
         constants.collect()
     }
 
-    /// The file's types and constants, with the functions of its `extern "C"` blocks as definitions:
-    /// cbindgen emits prototypes of definitions only.
+    /// The file's types and constants, with the functions of its `extern "C"` blocks as definitions.
+    /// cbindgen emits prototypes only for definitions.
     pub(crate) fn foreign_as_definitions(&self) -> String {
         let mut text = String::new();
         for item in self.items() {

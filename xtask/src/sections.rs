@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sorts the declarations of a generated header into sections, each under a ruled heading.
 //!
-//! cbindgen writes all constants, then all types, then all functions. A reader wants what belongs
-//! together in one place.
+//! cbindgen writes all constants, then all types, then all functions. A reader wants related
+//! declarations in one place.
 
 use std::collections::BTreeMap;
 
 use crate::Result;
 
-/// Columns of a heading and at most of a declaration.
+/// Columns of a heading, and the most columns of a declaration.
 const COLUMNS: usize = 100;
 
 /// A part of a header.
@@ -21,7 +21,7 @@ pub(crate) struct Section {
 /// Sorts the declarations of a header.
 ///
 /// # Errors
-/// A declaration that is in no section, or that the header does not have.
+/// A declaration that is in no section, or one that the header does not have.
 pub(crate) fn arrange(text: &str, sections: &[Section]) -> Result<String> {
     let (mut head, mut tail) = (Vec::new(), Vec::new());
     let mut declarations = BTreeMap::new();
@@ -30,7 +30,7 @@ pub(crate) fn arrange(text: &str, sections: &[Section]) -> Result<String> {
             Some(name) => {
                 declarations.insert(name, block);
             }
-            // Types may stand in `extern "C"` too: it opens before all sections.
+            // Types may be in `extern "C"` too, so it opens before all sections.
             None if block.contains("__cplusplus") && block.contains('}') => tail.push(block),
             None if tail.is_empty() => head.push(block),
             None => tail.push(block),
@@ -52,7 +52,7 @@ pub(crate) fn arrange(text: &str, sections: &[Section]) -> Result<String> {
     Ok(blocks.join("\n\n") + "\n")
 }
 
-/// The name that a block of a header declares, which is a comment and one declaration.
+/// The name that a block of a header declares. A block is a comment and one declaration.
 fn declared(block: &str) -> Option<&str> {
     let code = block.lines().find(|line| {
         let line = line.trim_start();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Finds out what is missing on this machine and installs it as root, or prints the commands.
+//! Finds out what is missing on this machine, and installs it as root or prints the commands.
 //!
-//! What is there is never asked for again, so that everything works without a network afterwards.
+//! What is already there is never asked for again. So everything works without a network afterwards.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ use Need::{
 /// `rust-version` of the workspace.
 pub(crate) const OLDEST_RUST: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// The kernel object's, whose core is built without vector registers.
+/// The target of the kernel object. Its core is built without vector registers.
 const KERNEL: Need = Target("x86_64-unknown-none");
 
 pub(crate) const DEMO: &[Need] = &[Compiler];
@@ -112,7 +112,7 @@ impl Need {
         }
     }
 
-    /// By which it is asked for.
+    /// The name by which it is asked for.
     fn name(self) -> String {
         match self.source() {
             Source::Debian(package) => format!("Debian package {package}"),
@@ -128,7 +128,7 @@ enum Source {
     Cargo(Vec<&'static str>),
 }
 
-/// The commands that bring what is missing of `needs`, in order.
+/// The commands that install what is `missing`, in order.
 fn commands(missing: impl Iterator<Item = Need>) -> Vec<Vec<&'static str>> {
     let mut packages = Vec::new();
     let mut rust = Vec::new();
@@ -149,7 +149,7 @@ fn commands(missing: impl Iterator<Item = Need>) -> Vec<Vec<&'static str>> {
     commands
 }
 
-/// Gets what is missing of `needs`, or says what cannot be had and how to get it.
+/// Gets what is missing of `needs`, or says what it could not get, and how to get it.
 pub(crate) fn setup(needs: &[Need]) -> Result<()> {
     let missing = obtain(needs, |command| {
         println!("{}", line(command));
@@ -163,7 +163,7 @@ pub(crate) fn setup(needs: &[Need]) -> Result<()> {
         .into())
 }
 
-/// What of `needs` cannot be had here, after a silent try to get it; `None` if all is there.
+/// What of `needs` cannot be had here, after a silent attempt to get it. `None` if all is there.
 pub(crate) fn missing(needs: &[Need]) -> Option<String> {
     obtain(needs, |command| {
         let quiet = || Stdio::null();
@@ -201,7 +201,7 @@ fn has_target(name: &str) -> bool {
         .is_ok_and(|libraries| Path::new(libraries.trim()).is_dir())
 }
 
-/// bindgen loads libclang at run time, from where the environment says or distributions put it.
+/// bindgen loads libclang at run time, from where the environment says or where distributions put it.
 fn has_libclang() -> bool {
     let named = std::env::var_os("LIBCLANG_PATH").map(Into::into);
     let llvm = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());

@@ -48,7 +48,7 @@ fn audit_under(
     audit(&Object::read(&object).expect("an object"), rules)
 }
 
-/// The violations of a function of `instructions`.
+/// The violations of a function that consists of `instructions`.
 fn violations_of_asm(name: &str, instructions: &str) -> Vec<String> {
     let function = asm_function("f", instructions);
     audit_of(name, "s", &format!(".intel_syntax noprefix\n{function}"), &[]).violations
