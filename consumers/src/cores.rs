@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One template under several threads, each on a CPU of its own: what is shared is only read, so
-//! that two do twice as much as one.
+//! One template under several threads, each on a CPU of its own. What they share is only read, so two
+//! threads do twice as much as one.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -18,7 +18,7 @@ use crate::memory::Memory;
 const TAG: usize = 16;
 const WINDOW: Duration = Duration::from_millis(60);
 const SCALING: f64 = 1.9;
-/// Long against the chains of additions around a sample.
+/// Long compared with the chains of additions around a sample.
 const SAMPLE_SECONDS: f64 = 80e-6;
 
 pub(crate) fn bars(clock: &Clock, effort: Effort) -> Vec<Bar> {
@@ -38,7 +38,7 @@ fn bar(clock: &Clock, len: usize, rounds: usize) -> Bar {
             let runs: [&[usize]; 3] = [&[first], &[second], &[first, second]];
             for (best, cpus) in best.iter_mut().zip(runs) {
                 let now = rate(clock, cpus, &template, len);
-                // Noise only takes away.
+                // Noise only lowers a rate.
                 best.in_a_second = best.in_a_second.max(now.in_a_second);
                 best.in_a_cycle = best.in_a_cycle.max(now.in_a_cycle);
             }
@@ -54,7 +54,7 @@ fn bar(clock: &Clock, len: usize, rounds: usize) -> Bar {
 #[derive(Clone, Copy, Default)]
 struct Rate {
     in_a_second: f64,
-    /// By the median of each thread's samples.
+    /// From the median of each thread's samples.
     in_a_cycle: f64,
 }
 
@@ -62,7 +62,7 @@ fn request(thread: usize) -> Request {
     Request::new(Mode::Gcm, &[7; 16], &[thread as u8; 12], 0, &[], TAG)
 }
 
-/// Of all threads together, one on each of `cpus`.
+/// The rate of all threads together, one thread on each of `cpus`.
 fn rate(clock: &Clock, cpus: &[usize], template: &Template, len: usize) -> Rate {
     let (barrier, stop) = (Barrier::new(cpus.len() + 1), AtomicBool::new(false));
     std::thread::scope(|scope| {

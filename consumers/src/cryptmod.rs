@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! cryptmod (`cryptmod.c`, STREAMS): CBC in place by a template, over a message of several mblks, or
-//! over raw pieces of one or a few blocks of which each takes the IV that the one before has left.
+//! cryptmod (`cryptmod.c`, STREAMS): CBC in place with a template. The text is a message of several
+//! mblks, or raw pieces of one or a few blocks. Each piece takes the IV that the piece before has left.
 
 use core::ffi::c_int;
 

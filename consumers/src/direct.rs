@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the entry point adds to the kernel that it calls: a short raw message by `encrypt_atomic`,
-//! called as KCF has it registered, beside the table's functions called directly.
+//! What the entry point adds to the kernel that it calls. A short raw message by `encrypt_atomic`,
+//! called as KCF has registered it, is compared with direct calls of the table's functions.
 
 use core::arch::asm;
 
@@ -26,7 +26,7 @@ const KEY: [u8; 16] = [0x42; 16];
 const IV: [u8; 12] = [0x17; 12];
 const ABOVE: f64 = 100.0;
 
-/// Messages of one sample, each of which waits for the one before.
+/// Messages of one sample. Each waits for the one before.
 const CALLS: usize = 100;
 
 pub(crate) fn bars(clock: &Clock, effort: Effort) -> Vec<Bar> {
@@ -63,7 +63,7 @@ fn of(table: &str) -> Option<(Init, Seal)> {
     }
 }
 
-/// As it is called in this table.
+/// The call that the provider makes in this table.
 unsafe extern "C" fn seal_aesni(
     schedule: *const Schedule,
     powers: *const Powers,
@@ -74,7 +74,7 @@ unsafe extern "C" fn seal_aesni(
     dst: *mut u8,
     len: usize,
 ) {
-    // SAFETY: the caller's promise; the first counter follows J0, whose number is 1.
+    // SAFETY: the caller's promise. The first counter follows J0, whose number is 1.
     unsafe {
         let CounterBlock { block: j0, secret } = &*j0;
         let first = Block((u128::from_be_bytes(j0.0) + 1).to_be_bytes());
@@ -106,12 +106,12 @@ fn above(clock: &Clock, effort: Effort, mut kernels: Kernels) -> f64 {
     rounds.into_iter().fold(f64::INFINITY, f64::min)
 }
 
-/// Calls again and again; each call gets a zero that is known when the output of the last one is.
+/// Calls again and again. Each call gets a zero that is known only when the output of the last call is.
 fn chain(mut call: impl FnMut(usize) -> *const u64) {
     let mut zero = 0_usize;
     for _ in 0..CALLS {
         let last = call(zero);
-        // SAFETY: the output's last word; the rest touches a register and the flags.
+        // SAFETY: the output's last word is read. The rest touches a register and the flags.
         unsafe {
             let mut word = last.read_unaligned();
             asm!("and {word}, 0", word = inout(reg) word, options(nomem, nostack));
@@ -154,7 +154,7 @@ impl Entry {
         let call = self.slot.call.expect("a slot");
         let none = core::ptr::null_mut();
         let src = (&raw mut self.src).cast::<u8>().wrapping_add(zero).cast();
-        // SAFETY: everything lives; the provider's template is behind the framework's.
+        // SAFETY: everything lives. The framework's template keeps the provider's.
         let rv = unsafe {
             call(
                 self.slot.provider,

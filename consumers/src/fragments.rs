@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! No consumer, but what one might do: a packet of 1280 bytes in every mode, as a chain of fragments so
-//! small that a cut goes through most blocks, or all.
+//! No consumer, but what one might do: a packet of 1280 bytes in every mode, as a chain of fragments.
+//! They are so small that a cut goes through most blocks, or through all.
 
 use std::rc::Rc;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! IPsec ESP (`ipsecesp.c`, `sadb.c`): a packet in one mblk goes as one raw buffer, in several as
-//! their chain, with the payload's place in `cd_offset`. CBC is done in place, without a parameter,
-//! with the IV in the packet by `cd_miscdata`. GCM and CCM encrypt into a second struct over the same
-//! bytes, longer by the ICV, and decrypt with NULL. Templates are made without a parameter and
-//! without sleeping, and used in interrupts; a queued request answers by callback.
+//! IPsec ESP (`ipsecesp.c`, `sadb.c`). A packet in one mblk goes as one raw buffer. A packet in several
+//! mblks goes as their chain, with the payload's place in `cd_offset`. CBC is done in place, without a
+//! parameter; `cd_miscdata` points to the IV in the packet. GCM and CCM encrypt into a second struct
+//! over the same bytes, longer by the ICV, and decrypt with NULL. Templates are made without a
+//! parameter and without sleeping, and used in interrupts. A queued request answers by callback.
 
 use core::ffi::{c_int, c_void};
 
@@ -70,7 +70,7 @@ impl Packet {
     ) -> Atomic {
         let packet = [headers, from].concat();
         let room = if self.way == Way::Encrypt { self.icv } else { 0 };
-        // The headers are in the first fragment, as IPsec pulls them up.
+        // The headers are in the first fragment, because IPsec pulls them up.
         let mut lengths = even(self.payload + self.icv, fragments, 1);
         lengths[0] += headers.len();
         let format = if fragments == 1 { Format::Raw } else { Format::Mblk };
@@ -115,7 +115,7 @@ impl Packet {
         })
     }
 
-    /// As in a receive interrupt that has pinned a thread, its FPU in use or not.
+    /// As in a receive interrupt that has pinned a thread. The thread's FPU is in use or not.
     fn in_interrupt(self, ts: bool) -> Shape {
         let name = format!("{}, in an interrupt", self.name());
         Shape::checked(name, self.payload, move |plan| {
@@ -127,7 +127,7 @@ impl Packet {
         })
     }
 
-    /// Done by a thread of KCF's, which calls back.
+    /// Done by a thread of KCF, which calls back.
     fn queued(self) -> Shape {
         Shape::checked(format!("{}, queued", self.name()), self.payload, move |plan| {
             let (headers, secret) = self.secret(plan);
@@ -137,7 +137,7 @@ impl Packet {
         })
     }
 
-    /// A packet that somebody has changed: the ICV does not match, and the bytes are what came.
+    /// A packet that somebody has changed. The ICV does not match, and the bytes stay as they came.
     fn forged(self) -> Shape {
         Shape::checked(format!("{}, forged", self.name()), self.payload, move |plan| {
             let (headers, secret) = self.secret(plan);
@@ -181,7 +181,7 @@ struct Queued(Atomic);
 type Answer = (Mutex<Option<c_int>>, Condvar);
 
 unsafe extern "C" fn done(answer: *mut c_void, rv: c_int) {
-    // SAFETY: the request's argument, which its submitter keeps until the answer is there.
+    // SAFETY: the request's argument. Its submitter keeps it until the answer is there.
     let (value, there) = unsafe { &*answer.cast::<Answer>() };
     *value.lock().expect("the submitter waits") = Some(rv);
     there.notify_one();
@@ -222,7 +222,7 @@ const CRYPTO_ALWAYS_QUEUE: u32 = 1;
 const CRYPTO_SKIP_REQID: u32 = 4;
 const CRYPTO_QUEUED: c_int = 0x45;
 
-/// A template as an SA has it made: before it knows of any packet.
+/// A template as an SA makes it: before the SA knows of any packet.
 fn template(secret: &Secret) -> Template {
     let mut request: Request = secret.request();
     request.mechanism.cm_param = core::ptr::null_mut();

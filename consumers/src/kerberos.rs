@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Kerberos (`aes_provider.c` of the krb5 mechanism): CBC with ciphertext stealing (RFC 3962) by plain
-//! CBC over a uio of two iovecs on either side, whose sum is larger than `cd_length`: the second is a
-//! scratch block behind the message, from which the last blocks are swapped into place.
+//! Kerberos (`aes_provider.c` of the krb5 mechanism): CBC with ciphertext stealing (RFC 3962), made of
+//! plain CBC. Each side is a uio of two iovecs, which together are longer than `cd_length`. The second
+//! is a scratch block after the message. The last blocks are swapped from there into place.
 
 use core::ffi::c_int;
 
@@ -18,8 +18,8 @@ use crate::replay::{Atomic, Plan, Replay, Secret, Shape, same_bytes};
 const BLOCK: usize = 16;
 const SCRATCH: usize = 3 * BLOCK;
 
-/// The last two blocks of `cbc`, the ciphertext of a text padded with zeros, change places, and what
-/// is then the last one is cut to `len` bytes in all.
+/// `cbc` is the ciphertext of a text padded with zeros. Its last two blocks change places, and the one
+/// that is then last is cut, to `len` bytes in all.
 fn steal(cbc: &[u8], len: usize) -> Vec<u8> {
     let (front, last) = cbc.split_at(cbc.len() - 2 * BLOCK);
     let (a, b) = last.split_at(BLOCK);
@@ -30,7 +30,7 @@ struct Stealing {
     request: Request,
     template: Rc<Template>,
     way: Way,
-    /// The message and its scratch, on either side.
+    /// The message and its scratch block, on each side.
     input: Memory,
     output: Memory,
     /// A block decrypted by itself.
@@ -110,7 +110,7 @@ impl Replay for Stealing {
         if self.way == Way::Encrypt {
             return self.call(padded);
         }
-        // What was stolen comes back out of the block that now is the last but one.
+        // What was stolen comes back out of the block that is now the last but one.
         let at = padded - 2 * BLOCK;
         let mut block = match self.single(at) {
             Ok(block) => block,
@@ -162,7 +162,7 @@ fn shape(key_bits: usize, way: Way, len: usize) -> Shape {
     })
 }
 
-/// RFC 3962 appendix B: the key, and the ciphertexts of the beginnings of one text, IV zero.
+/// RFC 3962 appendix B: the key, and ciphertexts for prefixes of one text, with an IV of zero.
 const KEY: &[u8; 16] = b"chicken teriyaki";
 const TEXT: &[u8; 32] = b"I would like the General Gau's C";
 const KNOWN: [&[u8]; 3] = [

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! kssl (`ksslrec.c`): a CBC context lives as long as the connection, each record is one update in
-//! place with an output of NULL, `final` is never called, the context cancelled at the end.
+//! kssl (`ksslrec.c`): a CBC context lives as long as the connection. Each record is one update in
+//! place, with an output of NULL. `final` is never called; the context is cancelled at the end.
 
 use core::ffi::c_int;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! CCM beside CBC encryption of the same bytes: both are one chain of blocks, each of which waits for
-//! the one before, and what CCM does beyond that should hide in the waiting.
+//! CCM compared with CBC encryption of the same bytes. Both are one chain of blocks, and each block
+//! waits for the one before. The additional work of CCM should hide in the waiting.
 
 use std::rc::Rc;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! lofi (`lofi.c`, `lofi_crypto`): 512 bytes at a time by moving `cd_offset` over one raw buffer,
-//! each with the IV that ECB makes of the sector's number, never with a template. Reads are decrypted
-//! in place, writes encrypted into a second struct.
+//! lofi (`lofi.c`, `lofi_crypto`): 512 bytes at a time, by moving `cd_offset` over one raw buffer. ECB
+//! makes each IV from the sector's number. There is never a template. Reads are decrypted in place, and
+//! writes are encrypted into a second struct.
 
 use core::ffi::c_int;
 
@@ -22,14 +22,14 @@ struct Walk {
     iv: Box<[u8; 16]>,
     way: Way,
     data: Memory,
-    /// Writes only; reads are in place.
+    /// Only for writes: reads are in place.
     room: Option<Memory>,
     before: Vec<u8>,
     want: Vec<u8>,
     ran: bool,
 }
 
-/// The block of which ECB makes an IV.
+/// The block from which ECB makes an IV.
 fn number(sector: usize) -> [u8; 16] {
     u128::from(FIRST_SECTOR + sector as u64).to_le_bytes()
 }
@@ -86,7 +86,7 @@ impl Walk {
     }
 }
 
-/// A block that is passed as it lies.
+/// A block that is passed as it is.
 fn block_at(at: *mut u8) -> kcfaes_provider::kcf::crypto_data_t {
     use kcfaes_provider::kcf::{CRYPTO_DATA_RAW, crypto_data_cdu_t, crypto_data_t, iovec_t};
     crypto_data_t {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The consumers of AES in illumos, replayed through the userland KCF as each of them calls it.
 //!
-//! What comes out is compared with RustCrypto; the time of an operation is printed beside that of the
-//! same bytes in one contiguous buffer, measured in turns. `make consumers` runs it; `cargo test`
+//! The output is compared with RustCrypto's. The time of an operation is printed next to the time for
+//! the same bytes in one contiguous buffer, measured in turns. `make consumers` runs this. `cargo test`
 //! runs every replay once for its result.
 
 mod cores;
@@ -81,7 +81,7 @@ const CONSUMERS: [Consumer; 9] = [
     Consumer { name: "fragments", shapes: fragments::shapes },
 ];
 
-/// Writes a line; a reader that has gone away is no reason to fail.
+/// Writes a line. It is no failure if the reader has gone away.
 macro_rules! say {
     ($($text:tt)*) => {{
         let _ = writeln!(std::io::stdout(), $($text)*);
@@ -135,7 +135,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What is loaded: the object, or what stands in for it and why.
+/// What is loaded: the object, or its substitute and why.
 fn what_runs() -> String {
     match option_env!("KCFAES_OBJECTS") {
         Some(folder) => format!("the kernel object {folder}/kcfaes, only its entry points renamed"),
@@ -147,7 +147,7 @@ fn what_runs() -> String {
     }
 }
 
-/// Runs a shape and its contiguous case twice each, the second time over what the first has left.
+/// Runs a shape and its contiguous case twice each. The second run works on what the first has left.
 fn check(shape: &Shape, plan: &mut Plan) -> Result<(), String> {
     let pair = (shape.make)(plan);
     let contiguous = pair.contiguous.map(|replay| ("contiguous: ", replay));
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    /// A bit turned over in any input of any replay: the test of the replays.
+    /// Flips one bit in any input of any replay: the test of the replays.
     #[test]
     fn a_wrong_bit_is_noticed() {
         for consumer in &CONSUMERS {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Two operations measured by turns, and what is asked of the result.
+//! Two operations measured in turns, and what is asked of the result.
 
 use core::fmt;
 
@@ -29,13 +29,13 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// Speed of the first to that of the second.
+    /// Speed of the first, relative to the second.
     pub(crate) fn speed(&self) -> f64 {
         self.other / self.own
     }
 }
 
-/// Work long against reading the clock, short against a thread's share of a CPU.
+/// Long compared with reading the clock, short compared with a thread's share of a CPU.
 const SAMPLE_SECONDS: f64 = 20e-6;
 
 /// Work that is timed: an operation, several times where it can be repeated as it is.
@@ -71,7 +71,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// The least of the medians of the rounds, of each: noise only adds.
+/// For each of the two, the least of the medians of the rounds: noise only adds.
 pub(crate) fn pair(
     clock: &Clock,
     effort: Effort,
@@ -84,7 +84,7 @@ pub(crate) fn pair(
         for round in 0..effort.rounds {
             let mut samples = [const { (Vec::new(), Vec::new()) }; 2];
             for sample in 0..effort.samples {
-                // Neither is always the one that comes after the other.
+                // So that neither is always the one that comes after the other.
                 for turn in 0..2 {
                     let which = (turn + sample + round) % 2;
                     let (cycles, seconds) = works[which].sample(clock);
@@ -109,7 +109,7 @@ pub(crate) fn pair(
 
 /// Runs `work` with all instruments of the fake kernel off.
 pub(crate) fn fast<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: a switch of the fake kernel, while nobody else uses it.
+    // SAFETY: this switches the fake kernel while nobody else uses it.
     unsafe { kernel::fk_bench_mode(1) };
     let result = work();
     // SAFETY: as above.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Memory of a consumer: bytes in pieces, and the list that names them to KCF.
+//! Memory of a consumer: bytes in pieces, and the list that passes them to KCF.
 
 use core::ffi::{c_char, c_int};
 
@@ -15,8 +15,8 @@ const LINE: usize = 64;
 #[repr(C, align(4096))]
 struct Page([u8; 4096]);
 
-/// Bytes in pieces that do not touch. Each byte has the place in its cache line that it would have
-/// in one piece, so that what two cuts of the same bytes differ in is the cut.
+/// Bytes in pieces that do not touch. Each byte has the place in its cache line that it would have in
+/// one piece. So two cuts of the same bytes differ only in the cut.
 pub(crate) struct Memory {
     format: Format,
     pages: Box<[Page]>,
@@ -41,7 +41,7 @@ impl Memory {
         }
         let mut pages = vec![Page([FILL; 4096]); at.div_ceil(4096)].into_boxed_slice();
         let base = pages.as_mut_ptr().cast::<u8>();
-        // The pieces lie inside of `pages`.
+        // The pieces are inside `pages`.
         let places = || pieces.iter().map(|&(start, len)| (base.wrapping_add(start), len));
         let mut iov: Box<[iovec_t]> =
             places().map(|(at, len)| iovec_t { iov_base: at.cast(), iov_len: len }).collect();
@@ -84,7 +84,7 @@ impl Memory {
         Self::new(Format::Raw, bytes, &[bytes.len()])
     }
 
-    /// Room in pieces of these lengths.
+    /// Room for output, in pieces of these lengths.
     pub(crate) fn room(format: Format, lengths: &[usize]) -> Self {
         Self::new(format, &vec![FILL; lengths.iter().sum()], lengths)
     }
@@ -94,13 +94,13 @@ impl Memory {
         let base = self.pages.as_mut_ptr().cast::<u8>();
         for &(start, len) in &self.pieces {
             let (now, later) = bytes.split_at(len);
-            // SAFETY: the piece lies inside of the pages, which are ours.
+            // SAFETY: the piece is inside the pages, which are ours.
             unsafe { base.add(start).copy_from_nonoverlapping(now.as_ptr(), len) };
             bytes = later;
         }
     }
 
-    /// Puts `bytes` from `offset` of the whole on.
+    /// Puts `bytes` at `offset` of the whole.
     pub(crate) fn put(&mut self, mut offset: usize, mut bytes: &[u8]) {
         let base = self.pages.as_mut_ptr().cast::<u8>();
         for &(start, len) in &self.pieces {
@@ -113,10 +113,10 @@ impl Memory {
         assert!(bytes.is_empty(), "behind the last piece");
     }
 
-    /// The bytes of all pieces. Between them nothing may have been written.
+    /// The bytes of all pieces. Nothing may have been written between the pieces.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let base = self.pages.as_ptr().cast::<u8>();
-        // SAFETY: all of the pages, which are ours; no call that writes to them is under way.
+        // SAFETY: all of the pages, which are ours. No running call writes to them.
         let all = unsafe { core::slice::from_raw_parts(base, self.pages.len() * 4096) };
         let mut bytes = Vec::new();
         let mut end = 0;
@@ -134,7 +134,7 @@ impl Memory {
         let (start, len) = self.pieces[0];
         assert!(offset + 16 <= len, "inside of the piece");
         let at = self.pages.as_ptr().cast::<u8>().wrapping_add(start + offset);
-        // SAFETY: inside of the pages, which no call that is under way writes to.
+        // SAFETY: inside the pages. No running call writes to them.
         unsafe { at.cast::<[u8; 16]>().read() }
     }
 
@@ -145,7 +145,7 @@ impl Memory {
         self.pages.as_mut_ptr().cast::<c_char>().wrapping_add(start + offset)
     }
 
-    /// The window of `length` bytes from `offset`, as KCF is told it.
+    /// The window of `length` bytes from `offset`, in the form for KCF.
     pub(crate) fn data(&mut self, offset: usize, length: usize) -> crypto_data_t {
         let (cd_format, cdu) = match self.format {
             Format::Raw => (CRYPTO_DATA_RAW, crypto_data_cdu_t { cdu_raw: self.iov[0] }),
@@ -159,7 +159,7 @@ impl Memory {
     }
 }
 
-/// `len` in `count` pieces as equal as multiples of `unit` can be.
+/// `len` in `count` pieces that are as equal as multiples of `unit` can be.
 pub(crate) fn even(len: usize, count: usize, unit: usize) -> Vec<usize> {
     let piece = len / count / unit * unit;
     let mut lengths = vec![piece; count];
@@ -167,8 +167,8 @@ pub(crate) fn even(len: usize, count: usize, unit: usize) -> Vec<usize> {
     lengths
 }
 
-/// `len` in `count` pieces of odd lengths, only the last as it comes out, none half as long again
-/// as they are on average; `phase` tells cuts apart.
+/// `len` in `count` pieces of odd lengths. Only the last has the length that is left. None is half as
+/// long again as the average. `phase` tells cuts apart.
 pub(crate) fn odd(len: usize, count: usize, phase: usize) -> Vec<usize> {
     let piece = len / count;
     let mut cut = 0;

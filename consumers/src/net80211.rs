@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! net80211's CCMP (`ieee80211_crypto_ccmp.c`): CCM with a nonce of 13 bytes and a MAC of 8, raw data
-//! in two structs over the same frame or over two, no template, and `ulDataSize` with the MAC where
-//! it is decrypted.
+//! net80211's CCMP (`ieee80211_crypto_ccmp.c`): CCM with a nonce of 13 bytes and a MAC of 8. The data
+//! is raw, in two structs over the same frame or over two frames. There is no template. In decryption
+//! `ulDataSize` includes the MAC.
 
 use kcfaes_ffi_tests::buffer::Format;
 use kcfaes_ffi_tests::consumer::Way;

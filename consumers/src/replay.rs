@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a consumer does again and again: one operation of its own shape, and beside it the same
+//! What a consumer does again and again: one operation of its own shape, and for comparison the same
 //! bytes in one contiguous buffer.
 
 use core::ffi::{c_char, c_int};
@@ -17,17 +17,17 @@ use crate::oracle::Message;
 
 /// An operation that can be repeated.
 pub(crate) trait Replay {
-    /// Puts back what a run changes of its input.
+    /// Restores what a run changes in its input.
     fn reset(&mut self);
 
-    /// Whether a run works on what the one before has left, as long as nobody looks at the result.
+    /// Whether a run can work on what the run before has left, as long as nobody looks at the result.
     fn repeats(&self) -> bool;
 
-    /// Does it; what the consumer sees returned.
+    /// Does the operation. Returns what the consumer sees returned.
     fn run(&mut self) -> c_int;
 
-    /// Compares all that the last run after a reset has left with what an independent library makes
-    /// of the same message.
+    /// Compares all that the last run after a reset has left with what an independent library makes of
+    /// the same message.
     fn check(&self) -> Result<(), String>;
 }
 
@@ -36,11 +36,11 @@ pub(crate) struct Shape {
     pub(crate) name: String,
     /// Bytes of text in an operation.
     pub(crate) bytes: usize,
-    /// What the speed beside the contiguous case may not fall below.
+    /// The least speed relative to the contiguous case.
     pub(crate) bar: Option<f64>,
     /// Whether its time is printed.
     pub(crate) timed: bool,
-    /// Makes the operation and the same with contiguous data.
+    /// Makes the operation, and the same operation with contiguous data.
     pub(crate) make: Box<dyn Fn(&mut Plan) -> Pair>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Pair {
 }
 
 impl Shape {
-    /// A shape that is timed beside the contiguous case.
+    /// A shape that is timed against the contiguous case.
     pub(crate) fn timed<A: Replay + 'static, B: Replay + 'static>(
         name: impl Into<String>,
         bytes: usize,
@@ -78,13 +78,13 @@ impl Shape {
     }
 }
 
-/// Where the data of a replay comes from, and the fault that a test of the replays plants: one bit
-/// of one input, of which the independent library is not told.
+/// Where the data of a replay comes from, and the fault that a test of the replays plants: one flipped
+/// bit of one input. The independent library does not know of it.
 pub(crate) struct Plan {
     random: Stream,
-    /// Number of the spoilt one.
+    /// The number of the input with the fault.
     fault_in: Option<usize>,
-    /// Inputs made so far, but for empty ones.
+    /// Inputs made so far, except empty ones.
     pub(crate) inputs: usize,
 }
 
@@ -97,7 +97,7 @@ impl Plan {
         self.random.draw(len)
     }
 
-    /// `bytes` as they get into the consumer's memory.
+    /// `bytes` as they arrive in the consumer's memory.
     pub(crate) fn arrive(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         if bytes.is_empty() {
@@ -111,12 +111,12 @@ impl Plan {
         bytes
     }
 
-    /// An input of the consumer's.
+    /// An input of the consumer.
     pub(crate) fn input(&mut self, format: Format, bytes: &[u8], lengths: &[usize]) -> Input {
         self.input_with_room(format, bytes, 0, lengths)
     }
 
-    /// The same with `room` bytes behind it that the output is to fill.
+    /// The same with `room` bytes after it, which the output is to fill.
     pub(crate) fn input_with_room(
         &mut self,
         format: Format,
@@ -153,9 +153,9 @@ pub(crate) struct Secret {
 }
 
 impl Secret {
-    /// Ciphertext and tag by RustCrypto.
+    /// Ciphertext and tag, by RustCrypto.
     pub(crate) fn sealed(&self) -> Vec<u8> {
-        // Its GCM has no tag under 12 bytes; a shorter one is the beginning of the whole.
+        // Its GCM has no tag of fewer than 12 bytes. A shorter tag is the beginning of the whole one.
         let short = self.mode == Mode::Gcm && self.tag_len < 12;
         let message = Message {
             mode: self.mode,
@@ -200,22 +200,22 @@ pub(crate) struct Atomic {
     input: Input,
     offset: usize,
     length: usize,
-    /// Where in the first piece the IV is that `cd_miscdata` points to.
+    /// The offset in the first piece of the IV that `cd_miscdata` points to.
     misc: Option<usize>,
     place: Place,
-    /// The bytes of the input at the beginning.
+    /// The bytes of the input before the call.
     before: Vec<u8>,
-    /// What the call must return, and all bytes of the output's memory behind it.
+    /// What the call must return, and what all bytes of the output's memory must be after it.
     want: (c_int, Vec<u8>),
-    /// What `cd_length` of a second struct must be after it.
+    /// What `cd_length` of a second struct must be after the call.
     want_length: usize,
     /// Status, and `cd_length` of the two structs.
     got: Option<(c_int, usize, usize)>,
 }
 
 impl Atomic {
-    /// `window` of the input goes to `place`, of which the bytes from where the output begins
-    /// become `output`.
+    /// `window` of the input goes to `place`. There the bytes from the output's beginning on become
+    /// `output`.
     pub(crate) fn new(
         secret: &Secret,
         template: Option<Rc<Template>>,
@@ -248,7 +248,7 @@ impl Atomic {
         }
     }
 
-    /// `secret`'s text or sealed text, the whole of one buffer, into another one.
+    /// From one buffer into another: all of `secret`'s text, or of its sealed text.
     pub(crate) fn contiguous(
         secret: &Secret,
         template: Option<Rc<Template>>,
@@ -262,7 +262,7 @@ impl Atomic {
         Self::new(secret, template, way, plan.raw(&from), window, place, &to)
     }
 
-    /// The same in place, by an output of NULL; what has a tag wants it decrypted.
+    /// The same in place, by an output of NULL. A mode with a tag can do this only in decryption.
     pub(crate) fn contiguous_in_place(
         secret: &Secret,
         template: Option<Rc<Template>>,
@@ -274,15 +274,14 @@ impl Atomic {
         Self::new(secret, template, way, plan.raw(&from), window, Place::Null, &to)
     }
 
-    /// No parameter, and the IV where `cd_miscdata` points to, at `offset` of the input's first
-    /// piece.
+    /// No parameter. `cd_miscdata` points to the IV, at `offset` of the input's first piece.
     pub(crate) fn with_misc(mut self, offset: usize) -> Self {
         self.request.mechanism.cm_param = core::ptr::null_mut();
         self.request.mechanism.cm_param_len = 0;
         Self { misc: Some(offset), ..self }
     }
 
-    /// The call fails; then the output's struct is as it was, and `output` what its bytes are.
+    /// The call fails with `rv`. Then the output's struct is as it was, and its bytes are `output`.
     pub(crate) fn failing(self, rv: c_int, output: Vec<u8>) -> Self {
         let length = match self.place {
             Place::Null => 0,
@@ -293,7 +292,7 @@ impl Atomic {
 }
 
 impl Atomic {
-    /// Calls KCF; where it queues, `wait` brings the status.
+    /// Calls KCF. If the request is queued, `wait` brings the status.
     pub(crate) fn call(&mut self, crq: *mut CallReq, wait: impl FnOnce(c_int) -> c_int) -> c_int {
         let misc = self.misc.map(|offset| self.input.memory.address(offset));
         let mut src = self.input.memory.data(self.offset, self.length);
@@ -312,7 +311,7 @@ impl Atomic {
         self.request.declare(self.way);
         let Request { mechanism, key, .. } = &mut self.request;
         let template = pointer(self.template.as_deref());
-        // SAFETY: all pointers are to what lives until the call is over, which `wait` waits for.
+        // SAFETY: all pointers are to what lives until the call is over. `wait` waits for that.
         let rv = wait(unsafe { call(mechanism, &mut src, key, template, out, crq) });
         let given = dst.map_or(self.want_length, |dst| dst.cd_length);
         self.got = Some((rv, src.cd_length, given));

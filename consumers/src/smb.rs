@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! SMB server encryption (`smb3_encrypt_kcf.c`), without templates. 2018 to 2020 in parts: raw pieces
-//! of odd lengths into one raw output whose `cd_offset` the server moves on, the rest and the tag into
-//! a buffer on the stack; decryption with NULL outputs until the end. The newest server passes a
-//! whole message as a uio on either side, the tag in an iovec of its own. Signing is a CMAC in parts.
+//! SMB server encryption (`smb3_encrypt_kcf.c`), without templates. From 2018 to 2020 it works in
+//! parts: raw pieces of odd lengths go into one raw output, whose `cd_offset` the server moves on. The
+//! rest and the tag go into a buffer on the stack. Decryption has NULL outputs until the end. The
+//! newest server passes a whole message as a uio on each side, with the tag in an iovec of its own.
+//! Signing is a CMAC in parts.
 
 use core::ffi::c_int;
 
@@ -15,7 +16,7 @@ use crate::memory::{Memory, odd};
 use crate::replay::{Atomic, Input, Place, Plan, Replay, Secret, Shape, same, same_bytes};
 
 const TAG: usize = 16;
-/// What `final` gets to write into.
+/// The room that `final` gets to write into.
 const LAST: usize = 32;
 
 fn secret(mode: Mode, len: usize, plan: &mut Plan) -> Secret {
@@ -48,7 +49,7 @@ struct Parts {
     output: Memory,
     room: usize,
     last: Memory,
-    /// What was returned, what updates have written, what `final` has.
+    /// What was returned, the bytes that updates have written, and the bytes that `final` has written.
     got: Option<(c_int, usize, usize)>,
     want: (c_int, Vec<u8>),
 }
@@ -86,7 +87,7 @@ impl Parts {
         })
     }
 
-    /// The tag does not match: nothing is written.
+    /// The tag does not match, so nothing is written.
     fn forged(mode: Mode) -> Shape {
         Shape::checked(format!("{}-128 forged, in parts", mode.name()), 4099, move |plan| {
             let secret = secret(mode, 4099, plan);
@@ -151,7 +152,7 @@ impl Replay for Parts {
             _ => self.output.data(0, self.room),
         };
         let rv = message.finish(Some(&mut dst));
-        // Stock CCM moves the offset on and leaves the length; the server takes either.
+        // Stock CCM moves the offset on and does not change the length. The server takes either.
         let given = if dst.cd_offset == 0 { dst.cd_length } else { dst.cd_offset as usize };
         self.got = Some((rv, at, given));
         rv
@@ -164,7 +165,7 @@ impl Replay for Parts {
         same("updates and final have written", at + given, self.want.1.len())?;
         let mut bytes = self.output.bytes();
         if self.way == Way::Encrypt {
-            // The server's part: the tail behind what updates wrote, the tag to the header.
+            // The server's own work: the tail goes after what updates wrote, the tag into the header.
             bytes.truncate(at);
             bytes.extend_from_slice(&self.last.bytes()[..given]);
         }
@@ -202,7 +203,7 @@ impl Replay for Cancelled {
     }
 }
 
-/// A whole message, the tag in an iovec of its own.
+/// A whole message, with the tag in an iovec of its own.
 fn whole(mode: Mode, way: Way, len: usize, count: usize) -> Shape {
     let verb = if way == Way::Encrypt { "encrypt" } else { "decrypt" };
     let name = format!("{}-128 {verb} {len} B, uio of {count}", mode.name());
@@ -222,7 +223,7 @@ fn whole(mode: Mode, way: Way, len: usize, count: usize) -> Shape {
     })
 }
 
-/// Signing of a message, whose header has zeros for the signature.
+/// The signing of a message. Its header has zeros in place of the signature.
 struct Signing {
     request: Request,
     pieces: Vec<Input>,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ZFS native encryption (`zio_crypt.c`, `zio_do_crypt_uio`): a record is a uio on either side, in
-//! up to 32 pieces of any length where a block is cut into what is encrypted and what is only
-//! authenticated; the MAC has an iovec of its own; a key's template serves every thread; the
-//! plaintext's `cd_length` counts the MAC too, for which it has no iovec. Key wrapping is one call
-//! without a template.
+//! ZFS native encryption (`zio_crypt.c`, `zio_do_crypt_uio`). A record is a uio on each side, in up to
+//! 32 pieces of any length, wherever a block is divided into what is encrypted and what is only
+//! authenticated. The MAC has an iovec of its own. One template of a key serves every thread. The
+//! plaintext's `cd_length` counts the MAC too, although the plaintext has no iovec for it. Key wrapping
+//! is one call without a template.
 
 use core::ffi::c_int;
 
@@ -28,7 +28,7 @@ enum Cut {
     Even(usize),
     /// Pieces of odd lengths, the same on both sides, as ZFS does.
     Odd(usize),
-    /// Pieces of odd lengths, others on each side.
+    /// Pieces of odd lengths, different on each side.
     Apart(usize),
 }
 
@@ -72,7 +72,7 @@ impl Record {
         }
     }
 
-    /// The record as ZFS passes it; `sealed` is the ciphertext and its MAC, wherever it comes from.
+    /// The record as ZFS passes it. `sealed` is the ciphertext and its MAC, wherever it comes from.
     fn operation(
         &self,
         secret: &Secret,
@@ -114,7 +114,8 @@ impl Record {
     }
 }
 
-/// A record that somebody has changed: INVALID_MAC and no other error, and nothing of the text.
+/// A record that somebody has changed. The answer is INVALID_MAC and no other error, and none of the
+/// text.
 fn forged(mode: Mode) -> Shape {
     let cut = Cut::Odd(8);
     let record = Record { mode, key_bits: 256, len: 16 * KIB, cut, aad_len: 0, way: Way::Decrypt };
@@ -129,7 +130,7 @@ fn forged(mode: Mode) -> Shape {
     })
 }
 
-/// A key and the HMAC key behind it, wrapped by the wrapping key or unwrapped.
+/// A key and the HMAC key after it, wrapped by the wrapping key or unwrapped.
 fn wrap(mode: Mode, way: Way) -> Shape {
     let name =
         format!("{}-256 key {}", mode.name(), if way == Way::Encrypt { "wrap" } else { "unwrap" });
@@ -215,7 +216,7 @@ impl Replay for Threads {
     }
 }
 
-/// A thread's part: its record encrypted, then another copy decrypted.
+/// The work of one thread: it encrypts its record, then decrypts another copy.
 fn both_ways(
     secret: &Secret,
     text: &[u8],
@@ -266,7 +267,7 @@ pub(crate) fn shapes(modes: &[Mode]) -> Vec<Shape> {
             ] {
                 shapes.push(record(256, len, cut, aad_len, way));
             }
-            // Every number of pieces, for the result, over the usual size and over another.
+            // Every number of pieces, for the result, over the usual size and over another size.
             for count in 1..=32 {
                 let key_bits = [128, 192, 256][count % 3];
                 let cut = if count % 2 == 0 { Cut::Odd(count) } else { Cut::Apart(count) };
