@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Day-to-day figures: the direct calls of each table of kernels and the ops vector, AES-128, three
-//! lengths. `cargo bench -p kcfaes-bench` compares with its own last run; for comparisons with
-//! anything else there is the interleaved program.
+//! lengths. `cargo bench -p kcfaes-bench` compares with its own last run. The interleaved program makes
+//! all other comparisons.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use kcfaes_bench::contender::{API, Role, make_genuine, ours, prepare};

@@ -15,12 +15,12 @@ use crate::verdict::{Verdicts, known, limit, ours};
 pub struct Bar {
     /// What is measured.
     pub what: String,
-    /// In what.
+    /// The unit of the figure.
     pub unit: &'static str,
     /// The figure; `None` where the plan has no such cell or a contender is missing.
     pub figure: Option<f64>,
-    /// What it should not exceed, or fall short of where more is better; `None` where it only
-    /// explains the bar before.
+    /// The figure should not exceed it or, where more is better, not fall short of it. `None` where the
+    /// figure only explains the bar before.
     pub bar: Option<f64>,
     /// Whether more is better.
     pub at_least: bool,
@@ -56,7 +56,7 @@ pub fn bars(
     verdicts: &Verdicts,
 ) -> Vec<Bar> {
     let limits = &comparison.limits;
-    // Back to back.
+    // The calls are back to back.
     let best = |operation, key_bits, bytes| {
         let cell = comparison.cell(operation, key_bits, bytes, false)?;
         Some(ours(cell, field)?.cycles_per_byte)
@@ -131,7 +131,7 @@ pub fn bars(
         bars.push(Bar::at_most(what, "cycles/byte", of(AESNI, operation, BULK), 0.5));
     }
 
-    // Both ways do the same work in the same round: what is compared is their difference there.
+    // Both ways do the same work in the same round. Their difference in that round is what is compared.
     let ops = |bytes, isolated, difference: fn(f64, f64) -> f64| {
         let cell = comparison.cell(Operation::GcmSeal, 128, bytes, isolated)?;
         let kernels = cell.figure(&ours(cell, field)?.contender)?;

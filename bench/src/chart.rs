@@ -53,13 +53,13 @@ fn centred(size: i32, v: VPos) -> TextStyle<'static> {
 /// The bar graph of the article that began this work (S. Kiselkov, 2014): what the stock provider,
 /// OpenSSL and ours do on one core through KCF's atomic operations, AES-128, 128 KiB.
 ///
-/// The stock provider does not run here. Its figures were measured once, on another machine, by
-/// running illumos' own framework and provider in a process; the chart says so. A kernel is slower
-/// than that process: there each block also saves the FPU state.
+/// The stock provider does not run here. Its figures were measured once, on another machine, with
+/// illumos' own framework and provider in a process. The chart says so. A kernel is slower than that
+/// process, because there each block also saves the FPU state.
 fn speed(area: &Area<'_>, comparison: &Comparison, report: &Report) -> Drawn {
     /// Bytes of the messages.
     const BYTES: usize = 131_072;
-    /// 10^6 bytes a second of the stock provider, with a template.
+    /// 10^6 bytes in a second by the stock provider, with a template.
     const STOCK: [(Operation, f64); 6] = [
         (Operation::EcbEncrypt, 1982.0),
         (Operation::Ctr, 1196.0),
@@ -68,10 +68,10 @@ fn speed(area: &Area<'_>, comparison: &Comparison, report: &Report) -> Drawn {
         (Operation::GcmSeal, 504.0),
         (Operation::GcmOpen, 539.0),
     ];
-    /// Where that was measured.
+    /// The machine of that measurement.
     const STOCK_MACHINE: &str = "a Sapphire-Rapids-class Xeon at 4.1 GHz";
     const SERIES: [RGBColor; 3] = [RGBColor(0xb8, 0xbf, 0xc6), RGBColor(0x6c, 0xa0, 0xdc), OURS];
-    /// Width of a bar where a group's is 1.
+    /// Width of a bar, where a group has the width 1.
     const BAR: f64 = 0.27;
 
     let openssl = report.contenders.iter().rfind(|it| it.name.starts_with("OpenSSL"));
@@ -103,7 +103,7 @@ fn speed(area: &Area<'_>, comparison: &Comparison, report: &Report) -> Drawn {
     for (line, note) in notes.into_iter().enumerate() {
         area.draw(&Text::new(note, (20, 438 + 19 * line as i32), font(13)))?;
     }
-    // "OpenSSL 4.0.1 …" of its description.
+    // The beginning of its description: "OpenSSL 4.0.1 …".
     let theirs = openssl.map_or_else(
         || "OpenSSL (not run)".to_owned(),
         |it| it.description.split(' ').take(2).collect::<Vec<_>>().join(" "),
@@ -149,7 +149,7 @@ fn speed(area: &Area<'_>, comparison: &Comparison, report: &Report) -> Drawn {
     Ok(())
 }
 
-/// GCM by length, everyone's, both axes logarithmic.
+/// GCM by length for every contender. Both axes are logarithmic.
 fn gcm(area: &Area<'_>, comparison: &Comparison, report: &Report) -> Drawn {
     const OPERATION: Operation = Operation::GcmSeal;
     const PALETTE: [RGBColor; 9] = [
@@ -249,7 +249,7 @@ fn trimmed(value: f64) -> String {
     format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Time of ours to that of the best peer, cell by cell.
+/// Time of ours relative to the best peer's, cell by cell.
 fn ratios(area: &Area<'_>, _: &Comparison, report: &Report) -> Drawn {
     const LEFT: i32 = 150;
     const TOP: i32 = 76;
@@ -292,7 +292,7 @@ fn ratios(area: &Area<'_>, _: &Comparison, report: &Report) -> Drawn {
     Ok(())
 }
 
-/// Green where ours are faster, white where there is no telling, red where they are slower.
+/// Green where ours are faster, white where the difference is too small, red where ours are slower.
 fn shade(ratio: f64) -> RGBColor {
     match ratio {
         it if it < 0.75 => RGBColor(0x7f, 0xc9, 0x8f),

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Core cycles.
 //!
-//! The TSC ticks at a constant rate, the core does not: its clock moves with load, temperature and
-//! the density of vector code. A chain of dependent `add reg, reg` takes one core cycle each on
-//! every x86 (`add reg, imm` is folded at rename on some), so one right before and one right after
-//! the work tell how many cycles a tick is worth there and then.
+//! The TSC ticks at a constant rate, the core does not. Its clock moves with load, temperature and the
+//! density of vector code. In a chain of dependent `add reg, reg` each takes one core cycle on every
+//! x86. (Some fold `add reg, imm` at rename.) So one chain right before the work and one right after it
+//! tell how many cycles a tick is worth there and then.
 
 use core::arch::asm;
 use core::arch::x86_64::{_mm_lfence, _rdtsc};
 use core::time::Duration;
 use std::time::Instant;
 
-/// Additions of one chain: long against the cost of reading the TSC, short against a sample.
+/// Additions of one chain: long compared with the cost of reading the TSC, short compared with a
+/// sample.
 const CHAIN: u32 = 16_384;
 
-/// Additions of one turn of the chain's loop, whose own counter runs beside them.
+/// Additions of one turn of the chain's loop. The loop's own counter runs in parallel with them.
 const TURN: u32 = 64;
 
 /// Reads the TSC when all earlier instructions have ended and no later one has begun.
@@ -28,9 +29,9 @@ fn ticks() -> u64 {
     }
 }
 
-/// Runs so many times [`TURN`] dependent additions.
+/// Runs `turns` times [`TURN`] dependent additions.
 fn chain(turns: u32) {
-    // SAFETY: touches its operands and the flags only.
+    // SAFETY: touches only its operands and the flags.
     unsafe {
         asm!(
             "2:",
@@ -95,7 +96,7 @@ impl Clock {
 
     /// Measures `work`, whose code should be in the caches.
     pub fn measure(&self, work: impl FnOnce()) -> Span {
-        chain(1); // so that its own code is
+        chain(1); // brings its own code into the caches
         let before = ticks();
         chain(CHAIN / TURN);
         let start = ticks();
@@ -116,7 +117,7 @@ impl Default for Clock {
     }
 }
 
-/// The median; NaN of no values.
+/// The median. NaN if there are no values.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

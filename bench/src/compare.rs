@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The run: A B C A B C …, so that whatever the machine does meanwhile happens to all alike.
 //!
-//! Before anything is timed every output of a cell is checked against `portable`'s, and that a
-//! forged message is not opened; whoever fails is not timed there. A sample is as
-//! many calls as fill its time; the samples of a round follow each other, and behind them those of
-//! the limit's instructions. The rounds of a cell are spread over the whole run: what disturbs the
-//! machine for a second spoils a round of many cells, and no median.
+//! Before anything is timed, every output of a cell is checked against `portable`'s, and a forged
+//! message must be refused. Who fails a check is not timed in that cell. A sample is as many calls as
+//! fill its time. The samples of a round follow each other, and those of the limit's instructions come
+//! after them. The rounds of a cell are spread over the whole run. So what disturbs the machine for a
+//! second spoils one round of many cells, and no median.
 
 use core::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::contender::{
 use crate::limit::Limits;
 use crate::message::{Message, Operation};
 
-/// Messages up to this length are measured one by one, as a network's packets come, too.
+/// Messages up to this length are also measured one by one, as a network's packets come.
 pub const ISOLATED: usize = 1424;
 
 /// What to measure, and how often.
@@ -51,8 +51,8 @@ impl Plan {
         Self { rounds: 11, sample: Duration::from_micros(150), ..Self::full() }
     }
 
-    /// What is measured: short messages both ways, as packets that come one by one and back to
-    /// back; long ones back to back; new keys one by one.
+    /// What is measured. Short messages both ways: one by one as packets come, and back to back. Long
+    /// messages back to back. New keys one by one.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         let mut add = |operation: Operation, sizes: &[usize], isolated: bool| {
@@ -103,15 +103,15 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// What is done, for people.
+    /// The cell's name for people.
     pub fn title(&self) -> String {
         let Self { operation, key_bits, bytes, .. } = self;
         let isolated = if self.isolated { ", one by one" } else { "" };
         format!("{} AES-{key_bits}, {bytes} bytes{isolated}", operation.name())
     }
 
-    /// Whether this is one of the cells in which contenders are compared: short messages one by
-    /// one, long ones back to back, keys set before.
+    /// Whether contenders are compared in this cell: short messages one by one, long ones back to back,
+    /// and keys set before.
     pub fn is_judged(&self) -> bool {
         self.operation != Operation::GcmNewKeySeal && self.isolated == (self.bytes <= ISOLATED)
     }
@@ -139,7 +139,7 @@ pub struct Comparison {
     pub cells: Vec<Cell>,
     /// The processor's own speed.
     pub limits: Limits,
-    /// Peers that gave a wrong answer: who, and in which cell.
+    /// Peers that gave a wrong answer, and in which cell.
     pub wrong: Vec<Missing>,
 }
 
@@ -159,7 +159,7 @@ impl Comparison {
     }
 }
 
-/// Steps of a run, of which `compare` tells each.
+/// Steps of a run. `compare` reports each.
 pub fn steps(plan: &Plan) -> usize {
     plan.cells().len() * (plan.rounds + 1)
 }
@@ -170,10 +170,10 @@ struct Ready<'m> {
     runners: Vec<Prepared<'m>>,
 }
 
-/// Measures a plan. `step` hears what is done next.
+/// Measures a plan. `step` is told what is done next.
 ///
 /// # Errors
-/// An output of ours is wrong: who, and in which cell.
+/// An output of ours is wrong. The error names the contender and the cell.
 pub fn compare(
     plan: &Plan,
     field: &[Box<dyn Contender>],
@@ -195,7 +195,7 @@ pub fn compare(
         for Ready { cell, runners } in &mut cells {
             step(&cell.title());
             for (prepared, figure) in runners.iter().zip(&mut cell.figures) {
-                prepared.once(); // the other cells have taken the caches
+                prepared.once(); // the other cells have used the caches
                 let span = clock.measure(|| repeat(prepared, cell.isolated, figure.calls));
                 figure.cycles.push(span.cycles / figure.calls as f64);
                 figure.seconds.push(span.seconds / figure.calls as f64);
@@ -267,7 +267,8 @@ fn repeat(prepared: &Prepared<'_>, isolated: bool, calls: u64) {
     if isolated { prepared.isolated(calls) } else { prepared.back_to_back(calls) }
 }
 
-/// Calls that take about `sample`: doubles until they take a quarter of it, undisturbed.
+/// The number of calls that take about `sample`. It doubles until the calls take a quarter of that,
+/// undisturbed.
 fn calls_for(sample: Duration, clock: &Clock, isolated: bool, prepared: &Prepared<'_>) -> u64 {
     let sample = sample.as_secs_f64();
     let mut calls = 1;
@@ -290,7 +291,7 @@ mod tests {
     use core::time::Duration;
     use kcfaes_shape::Prepared;
 
-    /// Does nothing, and says that it went well; has no CTR.
+    /// Does nothing and answers success. It has no CTR.
     struct Idle;
 
     impl Contender for Idle {
@@ -345,7 +346,7 @@ mod tests {
         let field: Vec<Box<dyn Contender>> = vec![Box::new(Portable), Box::new(Idle)];
         let found = compare(&plan(vec![20]), &field, &Clock::new(), |_| ()).unwrap();
         assert!(found.cells.iter().all(|cell| cell.figures.len() == 1));
-        // Two ways of six operations, and one with a new key; it has no CTR.
+        // Six operations in two ways, and one with a new key. It has no CTR.
         assert_eq!(found.wrong.len(), 13);
         assert_eq!(
             (found.wrong[0].name.as_str(), found.wrong[0].reason.as_str()),
@@ -357,7 +358,7 @@ mod tests {
         );
     }
 
-    /// Opens whatever it is given, which is this length's genuine message for once.
+    /// Opens whatever it is given: the genuine message of this length, and the forged one.
     #[test]
     fn whoever_opens_a_forged_message_is_not_timed() {
         struct Credulous;
@@ -376,7 +377,7 @@ mod tests {
 
             unsafe fn prepare(&self, operation: Operation, job: &Job) -> Prepared {
                 unsafe extern "C" fn open(job: &Job) -> u32 {
-                    // SAFETY: a job whose state is that of the portable table.
+                    // SAFETY: a job whose state is the portable table's.
                     unsafe {
                         let inner: &Prepared = job.state();
                         let call = inner.call.expect("portable has every operation");

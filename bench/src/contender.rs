@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who does the work: ours and others, all behind one shape of call.
+//! Who does the work: ours and others, all called in the same way.
 //!
-//! [`ours`] is all of ours that can run here and, by name and reason, all that cannot. Keys are set
-//! before the clock runs; a call sets the IV, absorbs the additional data, transforms the text and
+//! [`ours`] returns all of ours that can run here and, by name and reason, all that cannot. Keys are
+//! set before the clock runs. A call sets the IV, absorbs the additional data, transforms the text and
 //! makes or checks the tag.
 
 mod api;
@@ -30,31 +30,31 @@ pub const AESNI: &str = "aesni kernels";
 pub const VAES256: &str = "vaes256 kernels";
 /// Name of the direct calls of table `vaes512`.
 pub const VAES512: &str = "vaes512 kernels";
-/// Name of the calls through the ops vector, of which the best table of this processor serves.
+/// Name of the calls through the ops vector, which use the best table of this processor.
 pub const OPS: &str = "ops vector";
-/// Name of the calls of the plain C API, likewise.
+/// Name of the calls of the plain C API, which use the same table.
 pub const API: &str = "C API";
 
 /// What a contender stands for in the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The table of kernels that this processor's callers get, called directly: what is compared
-    /// with the peers.
+    /// The table of kernels that this processor's callers get, called directly. It is compared with the
+    /// peers.
     Kernels,
-    /// Another table, likewise.
+    /// Another table, called directly.
     OtherKernels,
-    /// A way to them: what checking, choosing and wiping add.
+    /// A way to the kernels: it shows what checking, choosing and wiping add.
     Interface,
     /// Another library.
     Peer,
-    /// What the others' output is checked by; too slow to be compared.
+    /// The output of the others is checked against it. It is too slow to be compared.
     Reference,
 }
 
 /// A library, or a way into one.
 pub trait Contender {
-    /// Its name; for ours one of the constants of this module.
+    /// Its name. For ours it is one of the constants of this module.
     fn name(&self) -> &str;
 
     /// What exactly it is: a version, a way of calling.
@@ -63,10 +63,10 @@ pub trait Contender {
     /// What it stands for.
     fn role(&self) -> Role;
 
-    /// Gets ready to do what the job says, its state apart.
+    /// Gets ready to do what the job says, with a state of its own.
     ///
     /// # Safety
-    /// The job is a message's, which outlives what is prepared.
+    /// The job belongs to a message, which outlives what is prepared.
     unsafe fn prepare(&self, operation: Operation, job: &Job) -> shape::Prepared;
 }
 
@@ -79,7 +79,7 @@ pub struct Missing {
     pub reason: String,
 }
 
-/// All of ours, the widest table first, and what cannot run.
+/// All of ours, the widest table first, and those that cannot run.
 pub fn ours() -> (Vec<Box<dyn Contender>>, Vec<Missing>) {
     let (mut field, missing) = kernels::all();
     field.push(Box::new(Ops));
@@ -88,7 +88,7 @@ pub fn ours() -> (Vec<Box<dyn Contender>>, Vec<Missing>) {
     (field, missing)
 }
 
-/// A message that its own contender can work on.
+/// A message made ready for one contender.
 pub struct Prepared<'m> {
     call: shape::Call,
     job: Job,
@@ -99,7 +99,7 @@ pub struct Prepared<'m> {
     _message: PhantomData<&'m Message>,
 }
 
-/// Gets `contender` ready to do what the message asks, again and again; `None` where it has no such
+/// Gets `contender` ready to do what the message asks, again and again. `None` if it does not have the
 /// operation.
 pub fn prepare<'m>(contender: &dyn Contender, message: &'m Message) -> Option<Prepared<'m>> {
     let mut job = message.job();
@@ -111,26 +111,26 @@ pub fn prepare<'m>(contender: &dyn Contender, message: &'m Message) -> Option<Pr
 }
 
 impl Prepared<'_> {
-    /// Does the work once; whether it succeeded.
+    /// Does the work once. Returns whether it succeeded.
     pub fn once(&self) -> bool {
         // SAFETY: prepared by its contender; the message is borrowed.
         unsafe { (self.call)(&self.job) == 0 }
     }
 
-    /// Does the work `calls` times, each as soon as the processor likes.
+    /// Does the work `calls` times. Each call starts as soon as the processor likes.
     pub fn back_to_back(&self, calls: u64) {
         for _ in 0..calls {
             self.once();
         }
     }
 
-    /// Does the work `calls` times, each after the output of the one before is there: the address
-    /// of the job is made to depend on it.
+    /// Does the work `calls` times. Each call waits for the output of the one before: the address of
+    /// the job is made to depend on that output.
     pub fn isolated(&self, calls: u64) {
         let mut job = &raw const self.job;
         for _ in 0..calls {
-            // SAFETY: prepared by its contender; the message is borrowed, and its output has at
-            // least 16 bytes. The job's address does not change.
+            // SAFETY: prepared by its contender; the message is borrowed, and its output has at least
+            // 16 bytes. The job's address does not change.
             unsafe {
                 (self.call)(&*job);
                 let word = self.last.read_unaligned();
@@ -146,7 +146,7 @@ impl Prepared<'_> {
     }
 }
 
-/// The text of a message to be opened becomes a genuine one, sealed by `portable`.
+/// Makes the text of a message to be opened a genuine one, sealed by `portable`.
 pub fn make_genuine(message: &Message) {
     if message.operation == Operation::GcmOpen {
         let seal = Message::new(Operation::GcmSeal, message.key.len() * 8, message.len);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The environment that the provider asks for (`kcfaes_provider::env`), with holds that do
-//! nothing: what is measured is the provider, not a kernel's FPU bookkeeping.
+//! The environment that the provider asks for (`kcfaes_provider::env`). Its holds do nothing, because
+//! the provider is measured, not a kernel's FPU bookkeeping.
 
 use core::alloc::Layout;
 use core::ffi::{c_int, c_void};
@@ -34,7 +34,7 @@ static FEATURES: LazyLock<u32> = LazyLock::new(|| {
     }
 });
 
-/// Read in each call, so that the optimiser cannot see that the answer never changes.
+/// It is read in each call, so that the optimiser cannot see that the answer never changes.
 static IN_INTERRUPT: AtomicI32 = AtomicI32::new(0);
 
 const ALIGNMENT: usize = 8;
@@ -42,7 +42,7 @@ const ALIGNMENT: usize = 8;
 #[unsafe(no_mangle)]
 extern "C" fn kcfaes_env_alloc(size: usize, _kmflag: c_int) -> *mut c_void {
     match Layout::from_size_align(size, ALIGNMENT) {
-        // SAFETY: the provider asks for one byte at least.
+        // SAFETY: the provider asks for at least one byte.
         Ok(layout) => unsafe { alloc(layout) }.cast(),
         Err(_) => core::ptr::null_mut(),
     }
@@ -51,7 +51,7 @@ extern "C" fn kcfaes_env_alloc(size: usize, _kmflag: c_int) -> *mut c_void {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn kcfaes_env_free(at: *mut c_void, size: usize) {
     if let Ok(layout) = Layout::from_size_align(size, ALIGNMENT) {
-        // SAFETY: the caller passes what `kcfaes_env_alloc` gave for this size, once.
+        // SAFETY: the caller passes, once, what `kcfaes_env_alloc` gave for this size.
         unsafe { dealloc(at.cast(), layout) }
     }
 }

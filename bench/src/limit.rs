@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The processor's own limit for each width of register, from its instructions.
 //!
-//! Throughput is measured with more independent chains than latency times units asks for. What a
-//! mode can reach follows: r rounds a block at the throughput of AESENC where blocks are
-//! independent, at its latency where each waits for the one before; for GCM r AESENC and the
-//! products of a block, in one stream: three of Karatsuba's, or four of the schoolbook where the
-//! processor likes that better. Loads, stores, counters, xors and the reduction are not in it: no
-//! code can be faster, and none need be as fast.
+//! Throughput is measured with more independent chains than latency times units. What a mode can reach
+//! follows from it. Where blocks are independent, a block takes r rounds at the throughput of AESENC.
+//! Where each block waits for the one before, it takes r rounds at the latency. In GCM a block takes r
+//! AESENC and its products in one stream: three products (Karatsuba), or four (schoolbook) where the
+//! processor likes that better. Loads, stores, counters, xors and the reduction are not counted. So no
+//! code can be faster than the limit, and none need be as fast.
 
 use core::arch::asm;
 
@@ -18,8 +18,8 @@ use crate::message::{BLOCK, Operation};
 /// Turns of each loop below in one sample.
 const TURNS: u32 = 400;
 
-/// Registers of AES state in the loops below: independent chains, in instructions more than the
-/// longest latency times the most units.
+/// Registers of AES state in the loops below, each an independent chain. In instructions, that is more
+/// than the longest latency times the most units.
 const CHAINS: u32 = 10;
 
 /// A vector register's width.
@@ -38,7 +38,7 @@ impl Width {
     /// All of them, the narrowest first.
     pub const ALL: [Self; 3] = [Self::Xmm, Self::Ymm, Self::Zmm];
 
-    /// Its registers' name.
+    /// Name of its registers.
     pub fn name(self) -> &'static str {
         match self {
             Self::Xmm => "xmm",
@@ -83,7 +83,7 @@ impl Width {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
-    /// AESENC, each waiting for the one before: cycles for one.
+    /// AESENC where each waits for the one before: cycles for one.
     AesencLatency,
     /// Independent AESENC: cycles for one.
     AesencThroughput,
@@ -99,12 +99,12 @@ pub enum Probe {
     Aes256Schoolbook,
 }
 
-/// Runs the same instructions in a loop of `$turns` turns, over the vector registers 0 to 15 of
-/// any width, and `$end` once.
+/// Runs the same instructions in a loop of `$turns` turns, over the vector registers 0 to 15 of any
+/// width. Then it runs `$end` once.
 macro_rules! turns {
     ($turns:expr, $end:literal, $($line:expr),* $(,)?) => {
-        // SAFETY: touches its operands, the flags and the vector registers, of which the narrow
-        // name stands for the whole; the caller has seen the processor's features.
+        // SAFETY: touches only its operands, the flags and the vector registers. A register's narrow
+        // name stands for the whole register. The caller has seen the processor's features.
         unsafe {
             asm!(
                 "2:",
@@ -130,9 +130,9 @@ macro_rules! eight {
     };
 }
 
-/// The probes of one width, after which `$end` leaves the registers as legacy-SSE code likes them:
-/// `$aes` and `$product` are the two instructions, with the register's
-/// number as `\i`; the registers of state are 0 to 9, those of products 10 to 13.
+/// The probes of one width. After them `$end` leaves the registers as legacy-SSE code likes them.
+/// `$aes` and `$product` are the two instructions, with the register's number as `\i`. Registers 0 to 9
+/// hold state, registers 10 to 13 products.
 macro_rules! width {
     ($run:ident, $end:literal, $aes:literal, $chain:literal, $product:literal) => {
         fn $run(probe: Probe, turns: u32) {
@@ -142,7 +142,7 @@ macro_rules! width {
                     concat!(".irp i, 0,1,2,3,4,5,6,7,8,9\n ", $aes, "\n .endr\n")
                 };
             }
-            /// Products, to the registers named.
+            /// Products, into the named registers.
             macro_rules! products {
                 ($i:literal) => {
                     concat!(".irp i, ", $i, "\n ", $product, "\n .endr\n")
@@ -158,11 +158,11 @@ macro_rules! width {
                 Probe::Aes128Karatsuba => {
                     turns!(turns, $end, ".rept 10", round!(), products!("10,11,12"), ".endr")
                 }
-                // Forty over ten.
+                // Forty products over ten rounds.
                 Probe::Aes128Schoolbook => {
                     turns!(turns, $end, ".rept 10", round!(), products!("10,11,12,13"), ".endr")
                 }
-                // Thirty over fourteen.
+                // Thirty products over fourteen rounds.
                 Probe::Aes256Karatsuba => turns!(
                     turns,
                     $end,
@@ -175,7 +175,7 @@ macro_rules! width {
                     products!("10,11,12"),
                     ".endr",
                 ),
-                // Forty over fourteen.
+                // Forty products over fourteen rounds.
                 Probe::Aes256Schoolbook => turns!(
                     turns,
                     $end,
@@ -212,9 +212,9 @@ width!(
 /// Additions in one turn of [`adds`].
 const ADDS: u32 = 192;
 
-/// Eight chains of additions, in a loop of so many turns.
+/// Eight chains of additions, in a loop of `turns` turns.
 fn adds(turns: u32) {
-    // SAFETY: touches its operands and the flags only.
+    // SAFETY: touches only its operands and the flags.
     unsafe {
         asm!(
             "2:",
@@ -244,7 +244,7 @@ impl Probe {
         Self::Aes256Schoolbook,
     ];
 
-    /// What it is, for people.
+    /// Its name for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::AesencLatency => "AESENC, latency",
@@ -265,14 +265,14 @@ impl Probe {
         }
     }
 
-    /// One sample: cycles for one unit. The processor lacks nothing of the width.
+    /// One sample: cycles for one unit. The processor must have all that the width needs.
     fn sample(self, width: Width, clock: &Clock) -> f64 {
         let run = match width {
             Width::Xmm => run_xmm,
             Width::Ymm => run_ymm,
             Width::Zmm => run_zmm,
         };
-        run(self, 1); // the contenders have taken the caches
+        run(self, 1); // the contenders have used the caches
         clock.measure(|| run(self, TURNS)).cycles / f64::from(TURNS * self.units())
     }
 }
@@ -281,12 +281,12 @@ impl Probe {
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
     probes: [[Vec<f64>; Probe::ALL.len()]; Width::ALL.len()],
-    /// Independent ADD: cycles for one. It bounds no mode; see [`Limits::shared`].
+    /// Independent ADD: cycles for one. It bounds no mode. [`Limits::shared`] uses it.
     adds: Vec<f64>,
 }
 
 impl Limits {
-    /// Takes one more sample of each that this processor can run.
+    /// Takes one more sample of each probe that this processor can run.
     pub fn sample(&mut self, clock: &Clock) {
         adds(1);
         self.adds.push(clock.measure(|| adds(TURNS)).cycles / f64::from(TURNS * ADDS));
@@ -299,25 +299,25 @@ impl Limits {
         }
     }
 
-    /// Cycles for one unit; NaN where nothing was measured.
+    /// Cycles for one unit. NaN if nothing was measured.
     pub fn cycles(&self, width: Width, probe: Probe) -> f64 {
         median(&self.probes[width as usize][probe as usize])
     }
 
-    /// The share of rounds in which another thread ran on this core, if it has two, and took
-    /// issue slots: those in which additions were slower than the fastest by a fifth. Code that is
-    /// bound by latency hardly suffers, code of many short steps, such as a request's checks, does.
+    /// If this core has two threads: the share of rounds in which the other thread ran and took issue
+    /// slots. In those rounds additions took more than a fifth longer than in the fastest. Code that is
+    /// bound by latency hardly suffers. Code of many short steps, such as a request's checks, does.
     pub fn shared(&self) -> f64 {
         let mut sorted = self.adds.clone();
         sorted.sort_by(f64::total_cmp);
-        // Not the very fastest: that may be an error of its clock.
+        // Not the very fastest, which may be an error of its clock.
         let Some(alone) = sorted.get(sorted.len() / 20) else { return f64::NAN };
         let slow = sorted.iter().filter(|&cycles| cycles / alone > 1.2).count();
         slow as f64 / sorted.len() as f64
     }
 
-    /// The least cycles that a byte of an operation can take with a key of `key_bits`, if no
-    /// register is wider; NaN where that was not measured.
+    /// The least cycles that a byte of an operation can take with a key of `key_bits`, on registers of
+    /// at most this width. NaN if that was not measured.
     pub fn cycles_per_byte(&self, width: Width, operation: Operation, key_bits: usize) -> f64 {
         use Probe::{Aes128Karatsuba, Aes128Schoolbook, Aes256Karatsuba, Aes256Schoolbook};
         let rounds = (key_bits / 32 + 6) as f64;
@@ -339,14 +339,14 @@ impl Limits {
         block / BLOCK as f64
     }
 
-    /// The least cycles of AES alone, for a byte of independent blocks.
+    /// The least cycles for AES alone, for a byte of independent blocks.
     pub fn aes_per_byte(&self, width: Width, key_bits: usize) -> f64 {
         let rounds = (key_bits / 32 + 6) as f64;
         let lanes = f64::from(width.blocks());
         rounds * self.cycles(width, Probe::AesencThroughput) / lanes / BLOCK as f64
     }
 
-    /// The least of a figure over the widths that were measured; NaN of none.
+    /// The least of a figure over the widths that were measured. NaN if there are none.
     pub fn best(figure: impl Fn(Width) -> f64) -> f64 {
         Width::ALL.map(figure).into_iter().fold(f64::NAN, f64::min)
     }

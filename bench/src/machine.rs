@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What processor the figures come from.
+//! The processor that the figures come from.
 
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 
@@ -12,10 +12,10 @@ pub struct Machine {
     pub model: String,
     /// Display family, model and stepping.
     pub signature: [u32; 3],
-    /// Whether a hypervisor is between.
+    /// Whether there is a hypervisor.
     pub virtual_machine: bool,
-    /// What of AES, carry-less multiplication and vector widths the processor has and the system
-    /// has enabled.
+    /// Which features for AES, carry-less multiplication and vector widths the processor has and the
+    /// system has enabled.
     pub features: Vec<&'static str>,
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Runs the comparison and says what it found. It measures and judges no one: whatever the speeds,
-//! the exit status is 0, unless somebody's output is wrong.
+//! Runs the comparison and says what it found. It measures and does not judge: the exit status is 0 at
+//! any speed, unless an output is wrong.
 //!
-//! `make bench` builds the peers and names them; without it ours are measured alone.
+//! `make bench` builds the peers and names them. Without that, only ours are measured.
 
 use core::error::Error;
 use std::fs;

@@ -7,7 +7,7 @@ use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error};
 
 pub use kcfaes_shape::{BLOCK, GCM_IV, Job, Operation};
 
-/// Bytes at the start of a page, so that no contender has a better place than another.
+/// Bytes at the start of a page. So no contender has a better place than another.
 struct Buffer {
     at: NonNull<u8>,
     layout: Layout,
@@ -30,7 +30,7 @@ impl Drop for Buffer {
     }
 }
 
-/// A message, and room for its transform.
+/// A message, and room for what it is transformed into.
 pub struct Message {
     /// What is to be done.
     pub operation: Operation,
@@ -45,8 +45,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message whose bytes follow from the arguments. To be opened it needs
-    /// [`set_sealed`](Self::set_sealed).
+    /// A message whose bytes follow from the arguments. [`set_sealed`](Self::set_sealed) must come
+    /// before it can be opened.
     pub fn new(operation: Operation, key_bits: usize, len: usize) -> Self {
         let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
         let mut byte = move || {
@@ -59,7 +59,7 @@ impl Message {
         let mut iv = Box::new([0; BLOCK]);
         let mut aad = Box::new([0; BLOCK]);
         iv.iter_mut().chain(aad.iter_mut()).for_each(|to| *to = byte());
-        // A counter that cannot wrap: KCF's and GCM's of 32 bits and OpenSSL's of 128 agree on it.
+        // The counter cannot wrap. So KCF's and GCM's counters of 32 bits and OpenSSL's of 128 agree.
         iv[GCM_IV..].fill(0);
         let this = Self {
             operation,
@@ -71,7 +71,7 @@ impl Message {
             dst: Buffer::new(len + BLOCK),
         };
         for i in 0..len {
-            // SAFETY: within the buffer, which nobody else has.
+            // SAFETY: within the buffer, which nobody else uses.
             unsafe { this.src.at.add(i).write(byte()) };
         }
         this
@@ -91,12 +91,12 @@ impl Message {
         }
     }
 
-    /// Bytes that the operation reads: the tag's, too.
+    /// Bytes that the operation reads, including the tag.
     pub fn src_len(&self) -> usize {
         self.len + if self.operation == Operation::GcmOpen { BLOCK } else { 0 }
     }
 
-    /// Bytes that the operation writes: the tag's, too.
+    /// Bytes that the operation writes, including the tag.
     pub fn dst_len(&self) -> usize {
         self.len + if self.operation.seals() { BLOCK } else { 0 }
     }
@@ -107,13 +107,13 @@ impl Message {
         unsafe { core::slice::from_raw_parts(self.dst.at.as_ptr(), self.dst_len()) }.to_vec()
     }
 
-    /// Makes the output differ from any right one.
+    /// Makes the output differ from any right output.
     pub fn spoil_output(&self) {
         // SAFETY: within the buffer, and no call is running.
         unsafe { self.dst.at.as_ptr().write_bytes(0xa5, self.dst_len()) }
     }
 
-    /// Turns a bit of the tag of a message to be opened over, and at the next call back.
+    /// Flips a bit of the tag of a message to be opened. The next call flips it back.
     pub fn turn_tag(&self) {
         assert_eq!(self.operation, Operation::GcmOpen, "no other message has a tag");
         // SAFETY: the buffer's last byte, and no call is running.
@@ -123,7 +123,7 @@ impl Message {
         }
     }
 
-    /// The text becomes that of `sealed`, ciphertext and tag.
+    /// Makes the text that of `sealed`: ciphertext and tag.
     ///
     /// # Panics
     /// Where the lengths differ.

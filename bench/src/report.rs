@@ -34,7 +34,7 @@ pub struct Report {
     pub missing: Vec<Missing>,
     /// Cycles of the instructions that bound the modes.
     pub probes: Vec<ProbeReport>,
-    /// What follows from them.
+    /// The limits that follow from the probes.
     pub limits: Vec<LimitReport>,
     /// The share of rounds in which another thread took part of the core.
     pub shared_core: Option<f64>,
@@ -42,7 +42,7 @@ pub struct Report {
     pub cells: Vec<CellReport>,
     /// Ours against the best of the peers.
     pub verdicts: Verdicts,
-    /// The same of the fastest table in each cell, and of the ways in which callers reach ours.
+    /// The same for the fastest table in each cell, and for the ways in which callers reach ours.
     pub others: Vec<(&'static str, Verdicts)>,
     /// The bars.
     pub bars: Vec<Bar>,
@@ -64,20 +64,20 @@ pub struct Named {
 pub struct ProbeReport {
     /// What was measured.
     pub probe: Probe,
-    /// On which registers.
+    /// The registers it was measured on.
     pub width: Width,
     /// Cycles for one; `None` where this processor has no such registers.
     pub cycles: Option<f64>,
 }
 
-/// What an operation cannot be faster than.
+/// The speed that an operation cannot exceed.
 #[derive(Debug, Serialize)]
 pub struct LimitReport {
     /// The operation.
     pub operation: &'static str,
     /// Bits of the key.
     pub key_bits: usize,
-    /// On which registers.
+    /// The registers it applies to.
     pub width: Width,
     /// The table of kernels that this bounds.
     pub table: &'static str,
@@ -111,9 +111,9 @@ pub struct FigureReport {
     pub calls_per_sample: u64,
     /// Median core cycles of a call.
     pub cycles_per_call: f64,
-    /// The same for each byte of text.
+    /// Cycles of a call for each byte of text.
     pub cycles_per_byte: f64,
-    /// The same as a multiple of the limit.
+    /// The cycles as a multiple of the limit.
     pub ratio_to_limit: Option<f64>,
     /// 10^6 bytes of text in a second.
     pub megabytes_per_second: f64,
@@ -122,7 +122,7 @@ pub struct FigureReport {
 }
 
 impl Report {
-    /// Of a run.
+    /// The report of a run.
     pub fn new(
         plan: &Plan,
         clock: &Clock,
@@ -174,7 +174,7 @@ impl Report {
         }
     }
 
-    /// For people: what matters.
+    /// For people: the figures that matter.
     pub fn summary(&self) -> String {
         let mut text = String::new();
         let [family, model, stepping] = self.machine.signature;
@@ -373,7 +373,7 @@ impl Report {
     }
 }
 
-/// The head of a cell's column: ECB and CBC, which come first, round 1420 bytes up.
+/// The head of a cell's column. ECB and CBC, which come first, round 1420 bytes up.
 pub(crate) fn length(it: &Verdict) -> String {
     if it.bytes == 1424 { "1420/4".to_owned() } else { it.bytes.to_string() }
 }
@@ -419,7 +419,7 @@ fn cell_report(comparison: &Comparison, cell: &Cell) -> CellReport {
     }
 }
 
-/// The cells that are lost, the worst first.
+/// The cells in which a peer is faster, the worst first.
 fn lost_table(lost: &[&Verdict]) -> Table {
     let mut table = table();
     let mut lost = lost.to_vec();
@@ -453,7 +453,7 @@ fn table() -> Table {
     table
 }
 
-/// A row whose fields after the first `names` stand to the right.
+/// A row. Its fields after the first `names` are aligned to the right.
 fn row(fields: impl IntoIterator<Item = String>, names: usize) -> Row {
     fields
         .into_iter()
@@ -470,7 +470,7 @@ fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
 }
 
-/// Three digits behind the point, without zeros that say nothing.
+/// Three digits after the point, without trailing zeros.
 fn trimmed(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How ours stand against the peers and the limit, cell by cell.
+//! How ours compare with the peers and the limit, cell by cell.
 //!
-//! Ours is the table of kernels that this processor's callers get, called directly. The best peer is the fastest of the other
-//! libraries in that cell, whichever it is.
+//! Ours is the table of kernels that this processor's callers get, called directly. The best peer is
+//! the fastest of the other libraries in that cell, whichever it is.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +11,13 @@ use crate::contender::{Contender, Role};
 use crate::limit::Limits;
 use crate::message::Operation;
 
-/// How much slower still counts as not slower: what medians of one run scatter.
+/// A time up to this much longer still counts as not slower: medians of one run scatter so far.
 pub const SLACK: f64 = 1.02;
 
-/// The bar for cells in which a peer is faster all the same.
+/// The bar for cells in which a peer is faster nevertheless.
 pub const TENTH: f64 = 1.10;
 
-/// Libraries than which ours may nowhere be slower: their names begin so.
+/// Ours may nowhere be slower than these libraries. Their names begin so.
 const NOT_SLOWER_THAN: [&str; 3] = ["OpenSSL", "AWS-LC", "BoringSSL"];
 
 /// Someone's speed.
@@ -42,9 +42,9 @@ pub struct Verdict {
     pub ours: Entry,
     /// The best of the others.
     pub best_peer: Option<Entry>,
-    /// Time of ours to time of the best peer.
+    /// Time of ours relative to the best peer's.
     pub ratio_to_peer: Option<f64>,
-    /// Time of ours to the limit.
+    /// Time of ours relative to the limit.
     pub ratio_to_limit: Option<f64>,
     /// Those of `NOT_SLOWER_THAN` that are faster, by more than [`SLACK`].
     pub behind: Vec<String>,
@@ -59,7 +59,8 @@ impl Verdict {
     }
 }
 
-/// Why a peer is faster in some cells: an entry of `reasons.json`. What is left out is any.
+/// Why a peer is faster in some cells: an entry of `reasons.json`. A field that is left out matches any
+/// value.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reason {
@@ -82,16 +83,16 @@ impl Reason {
     }
 }
 
-/// How many cells.
+/// Numbers of cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Compared with a peer.
     pub compared: usize,
     /// Not slower than the best peer by more than [`SLACK`].
     pub not_slower: usize,
-    /// Slower than that, but not by more than [`TENTH`].
+    /// Slower than the best peer by more than [`SLACK`], but not by more than [`TENTH`].
     pub within_tenth: usize,
-    /// Slower than that.
+    /// Slower than the best peer by more than [`TENTH`].
     pub worse: usize,
     /// Slower by more than [`SLACK`] than one of `NOT_SLOWER_THAN`.
     pub behind: usize,
@@ -102,11 +103,11 @@ pub struct Counts {
 pub struct Verdicts {
     /// By operation, key and length.
     pub cells: Vec<Verdict>,
-    /// Their sum.
+    /// Their counts.
     pub counts: Counts,
 }
 
-/// The fastest in a cell of those that `is` chooses by name.
+/// The fastest contender in a cell among those that `is` chooses by name.
 pub fn fastest(cell: &Cell, is: impl Fn(&str) -> bool) -> Option<Entry> {
     let entries = cell.figures.iter().filter(|figure| is(&figure.contender)).filter_map(|figure| {
         let cycles_per_byte = cell.cycles_per_byte(&figure.contender)?;
@@ -124,29 +125,29 @@ fn has_role(field: &[Box<dyn Contender>], name: &str, role: Role) -> bool {
     field.iter().any(|it| it.name() == name && it.role() == role)
 }
 
-/// The limit of a cell, cycles for a byte: of the widest registers that pay.
+/// The limit of a cell in cycles for a byte, on the widest registers that pay.
 pub fn limit(comparison: &Comparison, operation: Operation, key_bits: usize) -> Option<f64> {
     let limits = &comparison.limits;
     known(Limits::best(|width| limits.cycles_per_byte(width, operation, key_bits)))
 }
 
-/// A number, or nothing where there is none.
+/// The number, or `None` if it is not known.
 pub fn known(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
 impl Verdicts {
-    /// Of a run: the cells that are judged.
+    /// The verdicts of a run: the cells that are judged.
     pub fn new(comparison: &Comparison, field: &[Box<dyn Contender>]) -> Self {
         Self::of(comparison, field, ours)
     }
 
-    /// The same for someone else of ours: a contender's name.
+    /// The same for another contender of ours, by its name.
     pub fn of_one(comparison: &Comparison, field: &[Box<dyn Contender>], name: &str) -> Self {
         Self::of(comparison, field, |cell, _| fastest(cell, |it| it == name))
     }
 
-    /// The same for the table that is the fastest in each cell.
+    /// The same for the fastest table in each cell.
     pub fn of_any_table(comparison: &Comparison, field: &[Box<dyn Contender>]) -> Self {
         Self::of(comparison, field, |cell, field| {
             fastest(cell, |name| {
@@ -233,7 +234,7 @@ mod tests {
         }
     }
 
-    /// A cell in which each has taken so many cycles for 100 bytes.
+    /// A cell in which each contender takes the given number of cycles for 100 bytes.
     fn cell(bytes: usize, cycles: &[(&str, f64)]) -> Cell {
         let figure = |&(name, cycles): &(&str, f64)| Figure {
             contender: name.to_owned(),
@@ -255,9 +256,9 @@ mod tests {
             Box::new(Named("other", Role::Peer)),
         ];
         let cells = vec![
-            // Wins: the interface's speed is nobody's concern.
+            // Wins. The interface's speed does not matter.
             cell(16, &[("wide", 90.0), ("narrow", 95.0), ("ops", 80.0), ("OpenSSL 9", 100.0)]),
-            // Loses by 5 % against one that may win, whatever the other table does.
+            // Loses by 5 % to a library that may be faster, whatever the other table does.
             cell(64, &[("wide", 105.0), ("narrow", 99.0), ("OpenSSL 9", 110.0), ("other", 100.0)]),
             // Loses by 50 %, and against OpenSSL by 25 %.
             cell(4096, &[("wide", 150.0), ("OpenSSL 9", 120.0), ("other", 100.0)]),

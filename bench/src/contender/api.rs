@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The plain C API, as a C program calls it: one call for a message, a key made before. Checking the
-//! arguments, taking the FPU (a stub here) and wiping count.
+//! The plain C API, as a C program calls it: one call for a message, with a key made before. The
+//! figures include checking the arguments, taking the FPU (a stub here) and wiping.
 
 use core::ffi::c_void;
 use core::ptr::null_mut;
@@ -18,7 +18,7 @@ use crate::message::{BLOCK, GCM_IV, Job, Operation};
 
 pub(super) struct Api;
 
-/// A key, and memory for one that comes with a message.
+/// A key, and memory for a key that comes with a message.
 struct State {
     key: *mut kcfaes_key,
     memory: Vec<u8>,
@@ -26,7 +26,7 @@ struct State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        // SAFETY: made by `kcfaes_key_new`, used no more.
+        // SAFETY: `kcfaes_key_new` made it, and nobody uses it any more.
         unsafe { kcfaes_key_free(self.key) }
     }
 }
@@ -68,7 +68,7 @@ impl Contender for Api {
 }
 
 /// # Safety
-/// The contract of a [`Call`], here and below: `prepare` has put a [`State`] behind the job.
+/// The contract of a [`Call`], here and below: `prepare` has put a [`State`] into the job.
 unsafe fn state(job: &Job) -> &State {
     // SAFETY: see above.
     unsafe { job.state() }
@@ -128,7 +128,7 @@ unsafe extern "C" fn gcm_seal(job: &Job) -> u32 {
 }
 
 unsafe extern "C" fn gcm_new_key_seal(job: &Job) -> u32 {
-    // SAFETY: see above; the memory is the key's for the time of this call.
+    // SAFETY: see above. The memory is the key's during this call.
     unsafe {
         let State { memory, .. } = job.state();
         let (at, size) = (memory.as_mut_ptr().cast::<c_void>(), memory.len());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tables of kernels, called directly: what a mode cannot be faster than.
+//! The tables of kernels, called directly. No other way to call a mode can be faster.
 
 use kcfaes_kernels::entry_aesni::kcfaes_ghash_init_aesni;
 use kcfaes_kernels::{Block, COMMON_POWERS, CounterBlock, Powers, Schedule};
@@ -9,7 +9,7 @@ use kcfaes_shape::{Call, Prepared};
 use super::{AESNI, Contender, Missing, Role, VAES256, VAES512, same_tag};
 use crate::message::{BLOCK, GCM_IV, Job, Operation};
 
-/// Every table that this processor can run, the widest first, and those that it cannot.
+/// Every table that this processor can run, the widest first, and every table that it cannot run.
 pub(super) fn all() -> (Vec<Box<dyn Contender>>, Vec<Missing>) {
     let (mut field, mut missing) = (Vec::<Box<dyn Contender>>::new(), Vec::new());
     for table in TABLES {
@@ -80,7 +80,7 @@ unsafe fn first_counter(job: &Job) -> Block {
     const { assert!(GCM_IV == 12) };
     #[target_feature(enable = "sse4.1")]
     unsafe fn with_one(iv: *const u8, j0: &mut Block) {
-        // SAFETY: as `block`; sixteen bytes are there, of which twelve are the IV.
+        // SAFETY: as `block`. Sixteen bytes are there, and twelve of them are the IV.
         unsafe {
             let iv = _mm_loadu_si128(iv.cast());
             let j0 = core::ptr::from_mut(j0).cast();
@@ -88,13 +88,13 @@ unsafe fn first_counter(job: &Job) -> Block {
         }
     }
     let mut j0 = Block::default();
-    // SAFETY: every table has SSE4.1. In one store, as the kernels load it.
+    // SAFETY: every table has SSE4.1. J0 is written in one store, because the kernels load it as one.
     unsafe { with_one(job.iv, &mut j0) };
     j0
 }
 
-/// A table's calls, over the entry points that the module has imported under the names without the
-/// table's.
+/// The calls of a table. Its module imports the entry points under names that do not have the table's
+/// name.
 macro_rules! table {
     ($name:expr, [$($feature:tt),* $(,)?]) => {
         pub(super) const TABLE: Table = Table {
@@ -118,8 +118,8 @@ macro_rules! table {
         }
 
         /// # Safety
-        /// The contract of a [`Call`], here and below: `prepare` has put a [`State`] behind the
-        /// job, and the processor has the table's features.
+        /// The contract of a [`Call`], here and below: `prepare` has put a [`State`] into the job, and
+        /// the processor has the table's features.
         unsafe fn set_key(state: &mut State, job: &Job) {
             // SAFETY: see above; the key has 16 or 32 bytes.
             unsafe {
@@ -174,7 +174,7 @@ macro_rules! table {
         }
 
         unsafe extern "C" fn gcm_seal_call(job: &Job) -> u32 {
-            // SAFETY: see above; behind the text is room for the tag.
+            // SAFETY: see above. After the text there is room for the tag.
             unsafe {
                 let State { schedule, powers } = job.state();
                 let j0 = CounterBlock { block: first_counter(job), secret: false };
@@ -202,7 +202,7 @@ macro_rules! table {
         }
 
         unsafe extern "C" fn gcm_open_call(job: &Job) -> u32 {
-            // SAFETY: see above; behind the text is the tag.
+            // SAFETY: see above. After the text there is the tag.
             unsafe {
                 let State { schedule, powers } = job.state();
                 let j0 = CounterBlock { block: first_counter(job), secret: false };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ops vector as KCF's clients reach it: `encrypt_atomic` and `decrypt_atomic` with a template,
-//! raw data, output apart from the input. Checking the request, taking the FPU (a stub here) and
-//! wiping count. A key that comes with the message comes without a template.
+//! The ops vector as KCF's clients reach it: `encrypt_atomic` and `decrypt_atomic` with a template, raw
+//! data, output apart from the input. The figures include checking the request, taking the FPU (a stub
+//! here) and wiping. A key that comes with the message comes without a template.
 
 use core::ffi::c_void;
 use core::ptr::null_mut;
@@ -112,7 +112,7 @@ impl Contender for Ops {
             _parameter: parameter,
         };
         if operation != Operation::GcmNewKeySeal {
-            // SAFETY: valid structs, which outlive the call.
+            // SAFETY: valid structs that outlive the call.
             let made = unsafe {
                 kcfaes_create_ctx_template(
                     null_mut(),
@@ -143,14 +143,15 @@ fn raw(at: *mut u8, len: usize) -> crypto_data_t {
 impl Drop for State {
     fn drop(&mut self) {
         if let Some(at) = core::ptr::NonNull::new(self.template) {
-            // SAFETY: as KCF does: the template is one block of that size, used no more.
+            // SAFETY: as KCF does it: the template is one block of that size, and nobody uses it any
+            // more.
             unsafe { env::free(at.cast(), self.template_size) }
         }
     }
 }
 
 /// # Safety
-/// The contract of a [`Call`]: `prepare` has put a [`State`] behind the job.
+/// The contract of a [`Call`]: `prepare` has put a [`State`] into the job.
 unsafe extern "C" fn encrypt(job: &Job) -> u32 {
     let state = job.state.cast::<State>();
     // SAFETY: see above.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Another library, behind a cdylib of `peers/`.
+//! Another library, called through a cdylib of `peers/`.
 
 use core::ffi::CStr;
 use std::path::Path;
@@ -10,7 +10,7 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use super::{Contender, Role};
 use crate::message::{Job, Operation};
 
-/// A peer that is loaded, and stays so.
+/// A peer that is loaded and is never unloaded.
 pub struct Loaded {
     name: String,
     description: String,
@@ -21,25 +21,26 @@ impl Loaded {
     /// Loads the peer `name` from the cdylib at `path`.
     ///
     /// # Errors
-    /// It cannot be loaded, is no peer or one of another shape, or says that it cannot run here.
+    /// It cannot be loaded, is no peer, has another version of the shape, or says that it cannot run
+    /// here.
     pub fn load(name: &str, path: &Path) -> Result<Self, String> {
-        // SAFETY: initialisers of these libraries are meant to run in any program. Local, so that
+        // SAFETY: initialisers of these libraries are meant to run in any program. RTLD_LOCAL, so that
         // none finds another's symbols.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
         let library = library.map_err(|error| error.to_string())?;
         // SAFETY: the symbol of that name is a `Peer`, by the macro that defines it.
         let peer = unsafe { library.get::<*const Peer>(SYMBOL.to_bytes_with_nul()) };
-        // SAFETY: as above; its first field is in every shape.
+        // SAFETY: as above. Its first field is in every shape.
         let peer = unsafe { &**peer.map_err(|error| error.to_string())? };
         if peer.shape != SHAPE {
             return Err(format!("it was built for shape {}, not {SHAPE}", peer.shape));
         }
-        // Its states and strings are used until the process ends.
+        // The library's states and strings are used until the process ends.
         core::mem::forget(library);
         Self::new(name, *peer)
     }
 
-    /// The peer `name` behind `peer`.
+    /// The peer `name`, called through `peer`.
     ///
     /// # Errors
     /// It says that it cannot run here.

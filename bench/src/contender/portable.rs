@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Table `portable`, called directly. It works in place on a copy of the text, and the copy counts:
-//! it is a thousandth of the whole.
+//! Table `portable`, called directly. It works in place on a copy of the text. The figures include the
+//! copy, which takes a thousandth of the whole.
 
 use kcfaes_kernels::{Block, Powers, Schedule};
 use kcfaes_provider::data::{Run, Runs};
@@ -10,7 +10,7 @@ use kcfaes_shape::{Call, Prepared};
 use super::{Contender, PORTABLE, Role, same_tag};
 use crate::message::{BLOCK, GCM_IV, Job, Operation};
 
-/// The table that runs anywhere, and by whose output all others are checked.
+/// The table that runs anywhere. The output of all others is checked against it.
 pub struct Portable;
 
 struct State {
@@ -50,7 +50,7 @@ impl Contender for Portable {
 }
 
 /// # Safety
-/// The contract of a [`Call`], here and below: `prepare` has put a [`State`] behind the job.
+/// The contract of a [`Call`], here and below: `prepare` has put a [`State`] into the job.
 unsafe fn state(job: &Job) -> &State {
     // SAFETY: see above.
     unsafe { job.state() }
@@ -64,7 +64,7 @@ unsafe fn set_key(state: &mut State, job: &Job) {
 
 /// The text, copied to where the output goes.
 unsafe fn run(job: &Job) -> Runs<'_, '_> {
-    // SAFETY: see above; the message's two buffers are apart.
+    // SAFETY: see above. The message's two buffers are apart.
     unsafe {
         job.dst.copy_from_nonoverlapping(job.src, job.len);
         Run::in_place(core::slice::from_raw_parts_mut(job.dst, job.len)).into()
@@ -126,7 +126,7 @@ unsafe fn gcm(
 }
 
 unsafe extern "C" fn gcm_seal(job: &Job) -> u32 {
-    // SAFETY: see above; behind the text is room for the tag.
+    // SAFETY: see above. After the text there is room for the tag.
     unsafe {
         let tag = gcm(job, portable::gcm_encrypt);
         job.tag_out().cast::<[u8; BLOCK]>().write(tag);
@@ -143,7 +143,7 @@ unsafe extern "C" fn gcm_new_key_seal(job: &Job) -> u32 {
 }
 
 unsafe extern "C" fn gcm_open(job: &Job) -> u32 {
-    // SAFETY: see above; behind the text is the tag.
+    // SAFETY: see above. After the text there is the tag.
     unsafe {
         let tag = gcm(job, portable::gcm_decrypt);
         u32::from(!same_tag(&tag, &block(job.tag_in()).0))
