@@ -48,7 +48,7 @@ pub(crate) fn run(call: &Call, secret: &Secret) {
         (message.src.as_ptr(), message.src.len()),
         (message.tag.as_ptr(), TAG),
         (message.dst.as_ptr(), message.dst.len()),
-        // Of a chain of messages the next IV is ciphertext of this one.
+        // In a chain of messages the next IV is ciphertext of this message.
         (message.iv.as_ptr(), if call.mode == Mode::Cbc { message.iv.len() } else { 0 }),
     ];
     let all = watched(&secrets, || {
@@ -79,7 +79,7 @@ pub(crate) fn run(call: &Call, secret: &Secret) {
 fn with_own_memory(bytes: &[u8], work: impl FnOnce(*const kcfaes_key) -> kcfaes_rc) -> kcfaes_rc {
     let mut memory = vec![0_u64; KCFAES_KEY_SIZE / 8];
     let (at, mut key) = (memory.as_mut_ptr().cast::<c_void>(), null_mut());
-    // SAFETY: memory as large as is said, and so many bytes.
+    // SAFETY: the memory is as large as stated, and the pointers have as many bytes.
     unsafe {
         let rv = kcfaes_key_init(at, KCFAES_KEY_SIZE, bytes.as_ptr(), bytes.len(), &raw mut key);
         assert!(rv == KCFAES_OK);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is called: every mechanism, direction, key size, edge length, form of a call.
+//! What is called: every mechanism, direction, key size, edge length and form of a call.
 
 use kcfaes_ffi_tests::consumer::Way;
 use kcfaes_ffi_tests::sample::tasks;
@@ -11,14 +11,14 @@ use crate::{api, kcf};
 /// One call, to be made with several secrets.
 pub(crate) struct Case {
     pub(crate) name: String,
-    /// Tags that it compares. Whether one is right is public: a call answers that by design, and the
-    /// answer takes one branch.
+    /// Number of tags that it compares. Whether a tag is right is public: a call answers that by
+    /// design, and the answer takes one branch.
     pub(crate) verdicts: usize,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) run: Box<dyn Fn(&Secret)>,
 }
 
-/// How a message goes in.
+/// How a message is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// In one call.
@@ -33,9 +33,9 @@ pub(crate) enum Form {
     Mblk,
     /// In parts.
     Parts,
-    /// In parts that are lists; a decryption in KCF's API: without output before the end.
+    /// In parts that are lists. A decryption in KCF's API has no output before the end.
     Stored,
-    /// In one call of an interrupt handler.
+    /// In one call from an interrupt handler.
     Interrupt,
     /// `crypto_mac_verify`, `kcfaes_cmac_verify` and their like.
     Verify,
@@ -65,7 +65,7 @@ impl Call {
         vec![0x5c; self.iv_len]
     }
 
-    /// Whether a tag goes in.
+    /// Whether a tag is an input.
     pub(crate) fn verifies(&self) -> bool {
         self.form == Form::Verify || self.mode.has_tag() && self.way == Way::Decrypt
     }
@@ -82,7 +82,7 @@ impl Call {
 
     fn case(&self, api: Api, run: fn(&Self, &Secret)) -> Case {
         let iv = self.iv();
-        // Of the plain C API three functions verify a MAC, and a case calls all of them.
+        // In the plain C API three functions verify a MAC, and a case calls all three.
         let verdicts = match self.form {
             Form::Verify if api == Api::Library => 3,
             _ => usize::from(self.verifies()),
@@ -106,28 +106,28 @@ impl Call {
 pub(crate) enum Depth {
     /// Every combination.
     All,
-    /// A few lengths for every form; the key sizes in turn.
+    /// A few lengths for every form. The key sizes come in turn.
     Few,
-    /// Every length in one call, fewer in the forms that lead to the same kernels; the key sizes in
-    /// turn. On a wide table what it takes from `aesni` is left to that one.
+    /// Every length in one call, and fewer lengths in the forms that lead to the same kernels. The key
+    /// sizes come in turn. What a wide table takes from `aesni` is checked on `aesni` only.
     Edges { wide: bool },
-    /// One in eleven of those with a few lengths, another one for each number; always a counter that is
-    /// a hash.
+    /// One in eleven of the cases with a few lengths; each number takes other ones. Cases where the
+    /// counter is a hash are always included.
     Sample(usize),
     /// One short message for every mode.
     Modes,
-    /// One short message that has to do with all of a table: a decryption in GCM.
+    /// One short message that uses all of a table: a decryption in GCM.
     One,
 }
 
-/// Lengths around which the kernels do something else.
+/// Lengths at which the kernels begin to work differently.
 const LENGTHS: [usize; 26] = [
     0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 255, 256, 257, 303, 304, 305,
     511, 512, 513, 1424, 2049,
 ];
 const FEW_LENGTHS: [usize; 7] = [0, 1, 17, 64, 304, 513, 1424];
 const LONG: usize = 1424;
-/// More than a hold, in either pace.
+/// More than a hold, at either pace.
 const BULK: usize = 33_008;
 /// The length of the messages whose tag is cut short.
 const TAGGED: usize = 17;
@@ -155,7 +155,7 @@ impl Depth {
         }
     }
 
-    /// Whether a message of more than one hold goes in, in one call.
+    /// Whether there is a message of more than one hold, passed in one call.
     fn bulk(self, form: Form, iv_len: usize) -> bool {
         matches!(self, Self::All | Self::Edges { .. }) && form == Form::Whole && iv_len != 1
     }
@@ -206,11 +206,11 @@ pub(crate) fn cases(which: Api, depth: Depth) -> Vec<Case> {
             Verify => way == Way::Mac,
             InPlace => !mode.is_mac(),
             Batch => (mode, way) == (Mode::Cbc, Way::Encrypt),
-            // Without output an update of KCF's is in place, but where it waits for a tag.
+            // A KCF update without output is in place, except where it waits for a tag.
             Stored => which == Api::Library || mode.is_aead() && way == Way::Decrypt,
             _ => true,
         };
-        // The plain C API has MACs only as such.
+        // The plain C API has a MAC only as a MAC, not as an encryption or decryption.
         if !applies || which == Api::Library && mode.is_mac() && way != Way::Mac {
             continue;
         }
@@ -222,7 +222,7 @@ pub(crate) fn cases(which: Api, depth: Depth) -> Vec<Case> {
                 let key_lens: &[usize] = &[16, 24, 32];
                 let in_turn = &key_lens[turn % 3..][..1];
                 for &key_len in if depth == Depth::All { key_lens } else { in_turn } {
-                    // A chain of no bytes has no place in it, not even at its offset.
+                    // A chain without bytes has no place in it, not even at its offset.
                     if form == Mblk && len == 0 {
                         continue;
                     }
@@ -254,7 +254,7 @@ pub(crate) enum Api {
 impl Api {
     pub(crate) const ALL: [Self; 2] = [Self::Kcf, Self::Library];
 
-    /// A length of a tag that is not the usual one, if there is any.
+    /// A tag length other than the usual one, if there is any.
     fn short_tag(self, mode: Mode) -> Option<usize> {
         match (mode, self) {
             (Mode::Gcm, _) => Some(13),

@@ -99,7 +99,7 @@ fn parts(
     for n in [len / 2, len - len / 2] {
         let mut input = src.data(taken, n);
         let mut output = dst.data(given, room - given);
-        // A MAC's has no output, either.
+        // A MAC has no output either.
         let rv = if stored || way == Way::Mac {
             message.update(&mut input, None)
         } else {
@@ -123,7 +123,7 @@ fn request(call: &Call, key: &[u8]) -> Request {
     Request::new(call.mode, key, &call.iv(), bits, aad, tag_len).for_text(call.len)
 }
 
-/// What comes out of an encryption.
+/// The output of an encryption.
 fn sealed(call: &Call, secret: &Secret, text: &[u8]) -> Vec<u8> {
     let len = match call.mode {
         mode if mode.is_mac() => 16,
@@ -138,7 +138,7 @@ fn sealed(call: &Call, secret: &Secret, text: &[u8]) -> Vec<u8> {
     dst.bytes()
 }
 
-/// Where its bytes are.
+/// Where the bytes of the buffer are.
 fn regions(buffer: &mut Buffer) -> Vec<Region> {
     buffer.iov().iter().map(|iov| (iov.iov_base.cast_const().cast(), iov.iov_len)).collect()
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Constant time as a check: no branch and no address may depend on a key, a text or a tag, nor on
-//! what is made of them.
+//! Constant time as a check: no branch and no address may depend on a key, a text or a tag, nor on what
+//! is computed from them.
 //!
 //! `cargo xtask ct` builds this program with the kernel object and libkcfaes.a and runs it twice.
-//! `trace` steps through each call with several secrets and compares the traces ([`step`]); it sees
-//! every table of this CPU. `memcheck LOG` is run by valgrind, to which secrets are undefined bytes,
-//! and which then reports each branch and each address that is made of one ([`memcheck`]); it knows
-//! no instructions of the wide tables. Both begin with leaks that are planted ([`plant`]).
+//! `trace` steps through each call with several secrets and compares the traces ([`step`]). It sees
+//! every table of this CPU. `memcheck LOG` is run by valgrind, to which secrets are undefined bytes.
+//! Valgrind reports each branch and each address that is computed from one ([`memcheck`]). It does not
+//! know the instructions of the wide tables. Both runs begin with planted leaks ([`plant`]).
 
 mod api;
 mod case;
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What looks at a call.
+/// A tool that looks at a call.
 trait Tool {
     /// Its name, and what it counts.
     const NAME: &str;
@@ -85,9 +85,9 @@ trait Tool {
 /// What a tool has seen of a case.
 struct Seen {
     amount: usize,
-    /// Something depends on a secret.
+    /// Whether something depends on a secret.
     differs: bool,
-    /// What does, as far as it is not known yet.
+    /// The places that do, except those already known.
     places: Vec<String>,
 }
 
@@ -140,7 +140,7 @@ fn check<T: Tool>(mut tool: T, full: bool) -> Result<()> {
     if total.2 != 0 {
         return Err(format!("{} cases depend on a secret", total.2).into());
     }
-    // Of the subset no more is claimed than that its cases are the same.
+    // For the subset the only claim is that its cases are the same.
     match tool.missed().as_slice() {
         missed if full && !missed.is_empty() => {
             Err(format!("no case reaches {}", missed.join(" ")).into())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Looks with valgrind's memcheck, to which a secret is a byte that nobody has written.
+//! Looks with valgrind's memcheck. To memcheck a secret is a byte that nobody has written.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,7 +13,7 @@ use crate::symbols::Symbols;
 use crate::{Result, Seen, Tool, watch};
 
 pub(crate) struct Memcheck {
-    /// What valgrind writes, as far as it has not been read.
+    /// What valgrind writes, from where it has not been read yet.
     log: File,
     symbols: Symbols,
     /// Where verdicts are.
@@ -26,7 +26,7 @@ impl Memcheck {
         Ok(Self { log: File::open(log)?, symbols: Symbols::read()?, public: BTreeSet::new() })
     }
 
-    /// The reports that are new in the log: what and where.
+    /// The new reports in the log: what and where.
     fn reports(&mut self) -> Result<Vec<String>> {
         let mut text = String::new();
         self.log.read_to_string(&mut text)?;
@@ -50,13 +50,13 @@ impl Tool for Memcheck {
     const NAME: &str = "memcheck";
     const COUNTS: &str = "reports";
 
-    /// One secret is as good as another. A report that memcheck has made it only counts from then on.
+    /// One secret is as good as another. Memcheck writes a report once and only counts it from then on.
     fn look(&mut self, case: &Case) -> Result<Seen> {
         let before = watch::errors();
         case.secrets.iter().take(1).for_each(|secret| (case.run)(secret));
         let amount = watch::errors() - before;
         let mut places = self.reports()?;
-        // A comparison's verdict is public, and is exactly one report.
+        // A comparison's verdict is public, and it is exactly one report.
         let differs = amount != case.verdicts;
         if differs {
             places.retain(|place| !self.public.contains(place));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Leaks that are planted, so that every run shows that they are seen.
+//! Planted leaks. Every run shows that they are seen.
 
 use core::arch::asm;
 use core::hint::black_box;
@@ -11,7 +11,7 @@ use crate::watch::{Region, watched};
 pub(crate) struct Plant {
     /// The function that leaks.
     pub(crate) function: &'static str,
-    /// Memcheck sees neither how long a division takes nor, on this CPU, what a mask masks.
+    /// Memcheck does not see how long a division takes nor, on this CPU, what a mask masks.
     pub(crate) by_memcheck: bool,
     run: fn(&Secret),
 }
@@ -29,7 +29,7 @@ impl Plant {
         }
     }
 
-    /// Whether this CPU has its instructions.
+    /// Whether this CPU has the instructions of the leak.
     pub(crate) fn can_run(&self) -> bool {
         self.function != "planted_mask" || is_x86_feature_detected!("avx2")
     }
@@ -47,7 +47,7 @@ fn key(secret: &Secret) -> [Region; 1] {
     [(secret.key.as_ptr(), secret.key.len())]
 }
 
-/// A secret-indexed table.
+/// A table lookup by a secret index.
 fn lookup(secret: &Secret) {
     static TABLE: [u8; 256] = [7; 256];
     watched(&key(secret), || _ = planted_lookup(&TABLE, secret.key[0]));
@@ -72,7 +72,8 @@ fn planted_early_exit(a: &[u8], b: &[u8]) -> bool {
     a.iter().zip(b).all(|(a, b)| black_box(*a) == *b)
 }
 
-/// The counter of GCM, whose J0 is a hash where the IV has not 12 bytes: a branch on its last byte.
+/// The counter of GCM, where the IV does not have 12 bytes, so that J0 is a hash: a branch on its last
+/// byte.
 fn counter_branch(secret: &Secret) {
     watched(&key(secret), || _ = planted_counter_branch(&j0(&secret.key, &IV)));
 }
@@ -81,11 +82,11 @@ fn counter_branch(secret: &Secret) {
 #[unsafe(no_mangle)]
 fn planted_counter_branch(j0: &[u8; 16]) -> u32 {
     let low = u32::from(j0[15]);
-    // Each way has its own opaque code, so that the compiler leaves it a branch.
+    // Each way has its own opaque code. So the compiler leaves it a branch.
     if low + 36 <= 256 { black_box(low + 32) } else { black_box(low) & 0xff }
 }
 
-/// A division by a secret, which takes as long as its quotient has digits.
+/// A division by a secret. The more digits the quotient has, the longer it takes.
 fn division(secret: &Secret) {
     watched(&key(secret), || _ = planted_division(secret.key[0]));
 }
@@ -101,7 +102,7 @@ fn planted_division(dividend: u8) -> u64 {
     quotient
 }
 
-/// A store of which a secret says how many bytes it has.
+/// A store for which a secret says how many bytes it has.
 fn mask(secret: &Secret) {
     watched(&key(secret), || planted_mask(secret.key[0]));
 }

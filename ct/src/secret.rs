@@ -11,7 +11,7 @@ use kcfaes_vectors::Stream;
 pub(crate) struct Secret {
     pub(crate) key: Vec<u8>,
     fill: Fill,
-    /// The wrong byte of a forged tag, as a part of 16 of its length.
+    /// The wrong byte of a forged tag, in sixteenths of the tag's length.
     pub(crate) wrong: usize,
 }
 
@@ -22,8 +22,8 @@ enum Fill {
 }
 
 impl Secret {
-    /// Zeros, ones, and two that are drawn; and where J0 is a hash of the IV, keys that give it the
-    /// last bytes at which a carry comes at once and late, since a counter may not be looked at then.
+    /// Zeros, ones, and one that is drawn. Where J0 is a hash of the IV, also keys whose J0 has a last
+    /// byte after which a carry comes at once or late. No code may look at such a counter.
     pub(crate) fn all(key_len: usize, hashed_iv: Option<&[u8]>) -> Vec<Self> {
         let drawn = |seed| Self {
             key: Stream::new(seed).draw(key_len),
@@ -41,7 +41,7 @@ impl Secret {
     }
 
     pub(crate) fn text(&self, len: usize) -> Vec<u8> {
-        // Drawn in either case: what is allocated must be the same for every secret.
+        // It is drawn in either case, because what is allocated must be the same for every secret.
         let drawn = if let Fill::Drawn(seed) = self.fill { seed } else { 0 };
         let mut text = Stream::new(!drawn).draw(len);
         if let Fill::Byte(byte) = self.fill {
@@ -50,14 +50,14 @@ impl Secret {
         text
     }
 
-    /// Makes a tag the wrong one.
+    /// Makes a tag wrong.
     pub(crate) fn forge(&self, tag: &mut [u8]) {
         let at = self.wrong * tag.len() / 16;
         tag[at] ^= 0x40;
     }
 }
 
-/// J0 of GCM for an IV that has not 12 bytes (SP 800-38D section 7.1), by other people's code.
+/// J0 of GCM for an IV that does not have 12 bytes (SP 800-38D section 7.1), by other people's code.
 pub(crate) fn j0(key: &[u8], iv: &[u8]) -> [u8; 16] {
     let mut h = aes::Block::default();
     match key.len() {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The trace of a call: the address of each instruction, and of each place in memory that it names,
-//! with the mask if it has one, and what a division divides.
+//! The trace of a call: the address of each instruction, and of each place in memory that it names. A
+//! mask and the operands of a division are in the trace too.
 //!
 //! A child of this process runs the call, one instruction at a time. Every child begins as a copy of
-//! the same process, so that all of them have the same addresses.
+//! the same process, so all of them have the same addresses.
 
 use core::panic::AssertUnwindSafe;
 use std::collections::HashMap;
@@ -19,11 +19,11 @@ use crate::secret::Secret;
 /// What a stepped instruction does, decoded once.
 struct Decoded {
     memory: Vec<UsedMemory>,
-    /// What says which bytes of it.
+    /// The register that says which bytes of the memory it touches.
     mask: Option<Register>,
     divides: bool,
     ends: bool,
-    /// It takes addresses from vector registers, which are not followed.
+    /// It takes addresses from vector registers. These are not followed.
     gathers: bool,
 }
 
@@ -31,7 +31,7 @@ struct Decoded {
 pub(crate) struct Trace {
     /// Addresses of instructions.
     steps: Vec<u64>,
-    /// Of each step where its words of `data` begin.
+    /// For each step, where its words of `data` begin.
     begins: Vec<usize>,
     data: Vec<u64>,
 }
@@ -74,14 +74,14 @@ impl Trace {
 pub(crate) struct Stepper {
     code: HashMap<u64, Decoded>,
     factory: InstructionInfoFactory,
-    /// Of the state that XSAVE saves, where the upper halves of ymm registers and the masks lie.
+    /// Where the upper halves of ymm registers and the masks are in the state that XSAVE saves.
     ymm: usize,
     masks: usize,
 }
 
 impl Stepper {
     pub(crate) fn new() -> Self {
-        // A child must not move to another CPU, which KCF counts by; a step is quicker so, too.
+        // A child must not move to another CPU, because KCF counts by CPU. Steps are also quicker so.
         // SAFETY: a zeroed set is an empty one.
         unsafe {
             let mut set: libc::cpu_set_t = core::mem::zeroed();
@@ -109,14 +109,15 @@ impl Stepper {
         run: &dyn Fn(&Secret),
     ) -> Result<Vec<Trace>> {
         let mut children = Vec::with_capacity(secrets.len());
-        // All begin before one is stepped: between two of them nothing here is allocated.
+        // All children begin before the first one is stepped. So nothing here is allocated between two
+        // of them.
         for secret in secrets {
             // SAFETY: this process has one thread.
             let child = unsafe { libc::fork() };
             if child == 0 {
-                // A copy of the secret lies at the same place in every child.
+                // The copy of the secret is at the same place in every child.
                 let call = || run(&secret.clone());
-                // SAFETY: the child runs the call and goes.
+                // SAFETY: the child runs the call and exits.
                 unsafe {
                     libc::ptrace(libc::PTRACE_TRACEME);
                     let done = std::panic::catch_unwind(AssertUnwindSafe(call));
@@ -127,7 +128,8 @@ impl Stepper {
         }
         let traces = children.iter().map(|&child| self.trace(child)).collect();
         if Result::is_err(&traces) {
-            // SAFETY: children of this process, for which nobody has waited; others are not hit.
+            // SAFETY: children of this process, for which nobody has waited. So no other process is
+            // killed.
             children.iter().for_each(|&child| _ = unsafe { libc::kill(child, libc::SIGKILL) });
         }
         traces
@@ -165,7 +167,7 @@ impl Stepper {
             wait(child, Some(libc::SIGTRAP))?;
         }
         ptrace(libc::PTRACE_CONT, child)?;
-        // The second INT3.
+        // The child stops at the second INT3.
         wait(child, Some(libc::SIGTRAP))?;
         ptrace(libc::PTRACE_CONT, child)?;
         wait(child, None)?;
@@ -173,8 +175,9 @@ impl Stepper {
     }
 
     fn decode(&mut self, at: u64) -> Decoded {
-        // SAFETY: the child runs this process' own code; 15 bytes are the longest instruction, and no
-        // code ends so near to the end of its pages (of the last function of a section pages follow).
+        // SAFETY: the child runs this process' own code. The longest instruction has 15 bytes, and no
+        // code ends so near to the end of its pages: after the last function of a section more pages
+        // follow.
         let bytes = unsafe { core::slice::from_raw_parts(at as *const u8, 15) };
         let instruction = Decoder::with_ip(64, bytes, at, DecoderOptions::NONE).decode();
         let memory = self.factory.info(&instruction).used_memory().to_vec();
@@ -191,7 +194,7 @@ impl Stepper {
         let mut state = [0_u64; 512];
         let mut room =
             libc::iovec { iov_base: state.as_mut_ptr().cast(), iov_len: size_of_val(&state) };
-        // SAFETY: the kernel writes as much as there is room for.
+        // SAFETY: the kernel writes at most as much as there is room for.
         let error = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, child, XSTATE, &raw mut room) };
         if error != 0 {
             return Err("no vector registers by PTRACE_GETREGSET".into());
@@ -269,14 +272,14 @@ fn registers(child: libc::pid_t) -> Result<libc::user_regs_struct> {
 
 fn ptrace(request: libc::c_uint, child: libc::pid_t) -> Result<()> {
     let none = core::ptr::null_mut::<u8>();
-    // SAFETY: requests that run the child on, without a signal.
+    // SAFETY: requests that continue the child, without a signal.
     match unsafe { libc::ptrace(request, child, none, none) } {
         0 => Ok(()),
         _ => Err(format!("ptrace: {}", std::io::Error::last_os_error()).into()),
     }
 }
 
-/// Waits for the child to stop by a signal, or to end well.
+/// Waits until the child stops by a signal, or ends well.
 fn wait(child: libc::pid_t, signal: Option<i32>) -> Result<()> {
     let mut status = 0;
     // SAFETY: the status is written.

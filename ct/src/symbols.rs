@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The functions of this program, which is linked for fixed addresses.
+//! The functions of this program. It is linked for fixed addresses.
 
 use object::{Object as _, ObjectSymbol as _, SymbolKind};
 
@@ -41,8 +41,8 @@ impl Symbols {
         }
     }
 
-    /// The entry points of the kernels, of the object and of the library, where they are local, and
-    /// the functions of the plain C API: whatever a secret is given to.
+    /// All functions that are given a secret: the functions of the plain C API, and the entry points of
+    /// the kernels in the object and in the library, where they are local.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Function> {
         self.0.iter().filter(|function| {
             let kernel = TABLES.iter().any(|table| {
@@ -58,7 +58,7 @@ impl Symbols {
 /// Tables that have entry points.
 pub(crate) const TABLES: [&str; 3] = ["aesni", "vaes256", "vaes512"];
 
-/// The functions of kcfaes.h that take a key, a text or a tag, or what is made of them.
+/// The functions of kcfaes.h that take a key, a text or a tag, or what is computed from them.
 const API: &[&str] = &[
     "kcfaes_key_new",
     "kcfaes_key_init",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The part of a case that is looked at, and what in it is secret: for the stepping parent the
-//! instruction INT3 on either side, for memcheck its client requests.
+//! The part of a case that is looked at, and what in it is secret. The stepping parent knows the part
+//! by an INT3 on either side, memcheck by its client requests.
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 /// Bytes that are secret: a key, a text, a tag.
 pub(crate) type Region = (*const u8, usize);
 
-/// Whether this process runs under memcheck; else a parent steps it.
+/// Whether this process runs under memcheck. Otherwise a parent steps it.
 static MEMCHECK: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn under_memcheck() {
@@ -21,7 +21,7 @@ pub(crate) fn watched<T>(secrets: &[Region], call: impl FnOnce() -> T) -> T {
         secrets.iter().for_each(|&(at, len)| _ = request(MAKE_MEM_UNDEFINED, at.addr(), len));
         let result = call();
         secrets.iter().for_each(|&(at, len)| _ = request(MAKE_MEM_DEFINED, at.addr(), len));
-        // What the call answers is public: success, or that the tag is not the message's.
+        // The answer of the call is public: success, or that the tag is not the message's.
         reveal((&raw const result).cast(), size_of::<T>());
         result
     } else {
@@ -34,7 +34,7 @@ pub(crate) fn watched<T>(secrets: &[Region], call: impl FnOnce() -> T) -> T {
     }
 }
 
-/// What was secret is public from here on.
+/// Makes public what was secret until here.
 pub(crate) fn reveal(at: *const u8, len: usize) {
     if MEMCHECK.load(Ordering::Relaxed) {
         request(MAKE_MEM_DEFINED, at.addr(), len);
@@ -51,12 +51,12 @@ const COUNT_ERRORS: usize = 0x1201;
 const MAKE_MEM_UNDEFINED: usize = 0x4d43_0001;
 const MAKE_MEM_DEFINED: usize = 0x4d43_0002;
 
-/// A client request: rotations of rdi by 128 bits in all, and an exchange of rbx with itself, do
-/// nothing on a CPU; valgrind knows the sequence. So nothing has to be there to build the program.
+/// A client request. Rotations of rdi by 128 bits in all, and an exchange of rbx with itself, do
+/// nothing on a CPU. valgrind knows the sequence. So the program builds without any file of valgrind.
 fn request(number: usize, first: usize, second: usize) -> usize {
     let words = [number, first, second, 0, 0, 0];
     let mut answer = 0_usize;
-    // SAFETY: no register changes but rdx, which has the answer; the request reads the words.
+    // SAFETY: no register changes except rdx, which has the answer. The request reads the words.
     unsafe {
         asm!(
             "rol rdi, 3", "rol rdi, 13", "rol rdi, 61", "rol rdi, 51", "xchg rbx, rbx",
