@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The plain C API: whole messages and parts, buffers and lists, over keys and contexts in memory of
-//! any alignment, with what a caller can do wrong. What comes out is compared with RustCrypto and the
-//! composition of tests/oracle; of several things that are wrong a function may name any.
+//! any alignment. Some calls do what a caller can do wrong. The output is compared with RustCrypto and
+//! the composition of tests/oracle. If several things are wrong, a function may name any of them.
 #![no_main]
 
 use core::ffi::{CStr, c_int};
@@ -47,7 +47,7 @@ struct Bytes {
     at: *mut u8,
     len: usize,
     pieces: Vec<kcfaes_iovec>,
-    /// Where there is a pointer of NULL.
+    /// The bytes before the piece whose pointer is NULL.
     missing: usize,
 }
 
@@ -75,7 +75,7 @@ impl Bytes {
         (self.pieces.as_ptr(), self.pieces.len())
     }
 
-    /// The first `len` bytes, if there are so many.
+    /// The first `len` bytes, if there are as many.
     fn window(&self, len: usize) -> Option<Vec<Range>> {
         let mut left = len;
         let mut window = vec![];
@@ -106,7 +106,7 @@ struct Scene {
 impl Scene {
     fn new(call: &Call, message: &[u8], whole: bool) -> Self {
         let (iov_in, iov_out) = match call.formats & 3 {
-            // A function has lists on both sides or on neither.
+            // A function has lists on both sides or on neither side.
             0 => (false, false),
             _ => (true, true),
         };
@@ -119,7 +119,8 @@ impl Scene {
         if place != 0 {
             bytes.resize(bytes.len().max(shift + room), FILL);
         }
-        // The pieces of an allocation that are text: all of it, or as much as there is.
+        // If input and output are apart, each piece is an allocation. Otherwise both are cut from one
+        // allocation.
         let mut memory =
             Memory::new(&bytes, &lengths(bytes.len(), if place == 0 { cut_in } else { 0 }));
         let rooms = vec![FILL; if place == 0 { room } else { 0 }];
@@ -151,7 +152,7 @@ impl Scene {
         }
     }
 
-    /// Where a call reads and writes `needed` bytes; what can be wrong with that, otherwise.
+    /// Where a call reads and writes `needed` bytes. What is wrong with that goes into `wrong`.
     fn pair(
         &self,
         needed: usize,
@@ -193,19 +194,19 @@ impl Model {
         (sealed, tag)
     }
 
-    /// Text as it comes out; without a tag.
+    /// The output for a text, without a tag.
     fn transformed(&self, text: &[u8]) -> Vec<u8> {
         if self.decrypts {
             return self.message.open(text);
         }
-        // The length of the tag is nothing to the text.
+        // The length of the tag does not matter for the text.
         let message = Message { text: text.to_vec(), tag_len: 16, ..self.message.clone() };
         let mut out = message.by_blocks();
         out.truncate(text.len());
         out
     }
 
-    /// The tag of what has come.
+    /// The tag of what has come so far.
     fn tag(&self) -> Vec<u8> {
         let open = self.decrypts && self.message.mode.is_aead();
         self.sealed(&if open { self.message.open(&self.come) } else { self.come.clone() }).1
@@ -261,7 +262,7 @@ impl Session {
             text: vec![],
             sealed: vec![],
         };
-        // SAFETY: memory that lives longer than what is made in it.
+        // SAFETY: the memory lives longer than what is made in it.
         unsafe {
             let mut key = Object { at: null_mut(), memory: vec![0; kcfaes_key_size() + 64] };
             let (at, size) =
@@ -324,7 +325,7 @@ impl Session {
         Model { message, decrypts: self.decrypts, declared, come: vec![], given: 0 }
     }
 
-    /// What the request itself is refused for.
+    /// The errors for which the request itself is refused.
     fn parameters(&self, len: usize) -> Vec<c_int> {
         let Message { iv, tag_len, .. } = &self.message;
         let fits = |n: usize| n >= 8 || len >> (8 * n) == 0;
@@ -373,7 +374,7 @@ impl Session {
         scene.shadow.check();
     }
 
-    /// Key, or what is none.
+    /// The key, or NULL in its place.
     fn key(&self, call: &Call, wrong: &mut Vec<c_int>) -> *const kcfaes_key {
         if call.damage % 8 == 3 {
             wrong.push(BAD);
@@ -409,7 +410,7 @@ impl Session {
         if no_tag {
             wrong.push(BAD);
         }
-        // The answer, if there is nothing wrong.
+        // The answer, if nothing is wrong.
         let mut input = vec![];
         let (mut out, mut tag) = (vec![], vec![]);
         if let (Some((src, ..)), true) = (&pair, wrong.is_empty()) {
@@ -437,7 +438,7 @@ impl Session {
         let (src, dst) = (scene.src.src(), scene.dst.at);
         let ((src_list, src_count), (dst_list, dst_count)) = (scene.src.list(), scene.dst.list());
         let next_at = next.as_mut_ptr();
-        // SAFETY: the arguments name memory that is alive, or are wrong in a way that is refused.
+        // SAFETY: the arguments name memory that is alive, or they are wrong in a way that is refused.
         let rv = unsafe {
             match (mode, decrypts, scene.src.iov) {
                 (Mode::Gcm, false, false) => {
@@ -533,7 +534,7 @@ impl Session {
                 };
                 assert_eq!(next, want, "the next IV");
             }
-            // No plaintext is left: ciphertext again, or zero.
+            // No plaintext is left: the bytes are ciphertext again, or zero.
             (Some((_, dst, Overlap::None)), INVALID_MAC) if !mode.is_mac() => {
                 scene.shadow.write(&dst, &vec![0; len]);
             }
@@ -542,7 +543,7 @@ impl Session {
         assert_eq!(scene.tag, tag_after, "the tag");
     }
 
-    /// CBC encryptions side by side, of the text in so many pieces.
+    /// CBC encryptions in parallel, one for each piece of the text.
     unsafe fn batch(&mut self, call: &Call) {
         let mut rest = self.source.as_slice();
         let mut texts: Vec<Vec<u8>> = lengths(rest.len(), call.cut_in)
@@ -620,11 +621,11 @@ impl Session {
 
     unsafe fn update(&mut self, call: &Call, scene: &mut Scene) {
         if self.model.is_none() && call.op & 0x40 == 0 {
-            // SAFETY: as there.
+            // SAFETY: all that the arguments name is alive.
             unsafe { self.init(&Call::default()) };
         }
         let opens = self.decrypts && self.mode.is_aead();
-        // The other function is refused.
+        // Bit 0x80 calls the function of the other kind, which is refused.
         let unverified = opens != (call.op & 0x80 != 0);
         let mut written = 0x5555;
         let (src_list, src_count) = scene.src.list();
@@ -684,7 +685,7 @@ impl Session {
         };
         let blocks = !self.mode.is_mac() && self.mode != Mode::Ctr;
         let shared = pair.as_ref().is_some_and(|(.., shared)| *shared != Overlap::None);
-        // Of an output to which nothing is written it is open whether it is apart, and sound.
+        // If nothing is written to an output, the contract leaves open whether it is apart and sound.
         let open =
             needed == 0 && rv == DATA_LEN && scene.src.pieces.len() == scene.dst.pieces.len();
         if blocks && waiting > 0 && len > 0 && (shared || open && scene.src.iov) {
@@ -731,7 +732,7 @@ impl Session {
         }
         // SAFETY: a context.
         answered(unsafe { kcfaes_final(ctx) } as c_int, &[BAD]);
-        // Which may be another than in the beginning.
+        // It may differ from the length at the beginning.
         let tag_len = if call.op & 0x20 == 0 { model.message.tag_len } else { call.which.into() };
         if !has_tag(mode, tag_len) || mode == Mode::Ccm && tag_len != model.message.tag_len {
             wrong.push(PARAMETER);
@@ -743,7 +744,7 @@ impl Session {
         if mode == Mode::Ccm && model.come.len() != model.declared {
             wrong.push(if opens { ENCRYPTED_LEN } else { DATA_LEN });
         }
-        // The rest goes to a buffer.
+        // The waiting bytes go to a buffer.
         let (at, room) = (scene.dst.at, scene.dst.len);
         let aead = mode.is_aead();
         if aead && room < waiting {
@@ -814,7 +815,7 @@ fn forged_byte(call: &Call, n: usize) -> usize {
 }
 
 /// # Panics
-/// Unless the answer is one of those that are right: success where there is none.
+/// Unless the answer is one of `wrong` or, if `wrong` is empty, success.
 fn answered(rv: c_int, wrong: &[c_int]) {
     match wrong {
         [] => assert_eq!(rv, OK, "the answer"),

@@ -2,7 +2,7 @@
 //! The registered ops vector: any sequence of calls, any mechanism, parameter and key, sound and
 //! damaged lists in every format, in place and not, in every table, in interrupts and without memory.
 //! Each call is made a second time on [`Model`], which is the contract of COMPATIBILITY.md over bytes
-//! in vectors; then its answer, every byte of memory, lists and structs are compared.
+//! in vectors. Then its answer and every byte of memory, lists and structs are compared.
 #![no_main]
 
 use core::ffi::{c_int, c_long, c_uint, c_void};
@@ -50,7 +50,7 @@ fuzz_target!(|data: &[u8]| {
 
 // The contract.
 
-/// How a call fails: with a code, or for want of so much room.
+/// How a call fails: with a code, or because it needs this much room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
     With(c_int),
@@ -61,13 +61,13 @@ use Refused::{Room, With};
 
 type Answer<T> = Result<T, Refused>;
 
-/// A `crypto_data_t`, and what it names.
+/// A `crypto_data_t`, and the bytes that it names.
 #[derive(Clone)]
 struct Side {
     format: c_uint,
     offset: c_long,
     len: usize,
-    /// There is a list.
+    /// Whether there is a list.
     exists: bool,
     kernel_space: bool,
     count_negative: bool,
@@ -75,7 +75,7 @@ struct Side {
 }
 
 impl Side {
-    /// The bytes `offset .. offset + len`; `short` where the list ends before.
+    /// The bytes `offset .. offset + len`. The error is `short` if the list ends before.
     fn window(&self, len: usize, short: Refused) -> Answer<Vec<Range>> {
         let bad = With(BAD);
         let offset = usize::try_from(self.offset).map_err(|_| bad)?;
@@ -139,7 +139,7 @@ impl Side {
     }
 }
 
-/// Input and output of a call; no output is in place.
+/// Input and output of a call. Without an output it is in place.
 struct Io<'a> {
     src: &'a Side,
     dst: Option<&'a Side>,
@@ -168,7 +168,7 @@ impl Io<'_> {
         }
     }
 
-    /// Two lists of many pieces may take memory to compare, and there may be none.
+    /// To compare two lists of many pieces may take memory, and there may be none.
     fn compared(&self) -> Answer<()> {
         let many = self.dst.is_some_and(|dst| self.src.pieces.len() + dst.pieces.len() > 64);
         match self.said {
@@ -177,7 +177,7 @@ impl Io<'_> {
         }
     }
 
-    /// Where no byte may be of both.
+    /// The same where no byte may be in both.
     fn pair_apart(&self, needed: usize, shared: c_int) -> Answer<Pair> {
         let dst = self.dst.ok_or(With(shared))?;
         if dst.len < needed {
@@ -185,7 +185,7 @@ impl Io<'_> {
         }
         let (src, to) = (self.src.input()?, dst.output(needed)?);
         self.compared()?;
-        // Of an output to which nothing is written it is open whether it is apart.
+        // If nothing is written to an output, the contract leaves open whether it is apart.
         let open = needed == 0 && self.src.same_list(dst) && self.said == shared;
         if overlap(&src, &to) != Overlap::None || open {
             return Err(With(shared));
@@ -202,16 +202,16 @@ enum Release {
     Buffered,
 }
 
-/// A message in work.
+/// A message that is being worked on.
 struct Model {
     way: Way,
-    /// With no text.
+    /// It has no text.
     message: Message,
     /// CCM: bytes of text, as declared.
     declared: usize,
-    /// What has come; in CBC since the last IV.
+    /// The bytes that have come; in CBC those since the last IV.
     come: Vec<u8>,
-    /// How much of it has gone out.
+    /// How many of them have gone out.
     given: usize,
     release: Release,
 }
@@ -225,12 +225,12 @@ impl Model {
         With(if self.decrypts() { ENCRYPTED_LEN } else { DATA_LEN })
     }
 
-    /// A message with `text`; of the MACs it is what is authenticated.
+    /// A message with `text`. In a MAC, `text` is what is authenticated.
     fn with(&self, text: &[u8]) -> Message {
         Message { text: text.to_vec(), ..self.message.clone() }
     }
 
-    /// What the whole message becomes, tag and all, by two implementations.
+    /// The output for the whole message with its tag, by two implementations.
     fn sealed(&self, text: &[u8]) -> Vec<u8> {
         let message = self.with(text);
         let sealed = message.by_blocks();
@@ -245,7 +245,7 @@ impl Model {
         sealed[sealed.len() - self.message.tag_len..].to_vec()
     }
 
-    /// What `text`, which need not be all of it, becomes; without a tag.
+    /// The output for `text`, without a tag. `text` need not be the whole text.
     fn transformed(&self, text: &[u8]) -> Vec<u8> {
         if self.decrypts() {
             return self.message.open(text);
@@ -255,7 +255,7 @@ impl Model {
         out
     }
 
-    /// Takes bytes in and gives the first `all` out, as far as they have not gone yet.
+    /// Takes bytes in, and gives out those of the first `all` that have not gone out yet.
     fn give(&mut self, pair: &Pair, all: usize, shadow: &mut Shadow) -> usize {
         self.come.extend(shadow.read(&pair.src));
         let out = self.transformed(&self.come[..all]);
@@ -265,7 +265,7 @@ impl Model {
         n
     }
 
-    /// A part in a mode that gives out each block that is complete.
+    /// A part in a mode that gives out each complete block.
     fn blocks(&mut self, io: &Io, iv: Option<&[u8; 16]>, shadow: &mut Shadow) -> Answer<usize> {
         let waiting = self.come.len() - self.given;
         let needed = (waiting + io.src.len) & !15;
@@ -299,7 +299,7 @@ impl Model {
                             .is_ok_and(|room| overlap(&src, &room) == Overlap::None)
                     });
                     let decided = if streams { Release::Streaming } else { Release::Buffered };
-                    // The first part decides, if it is taken.
+                    // The first part that is taken decides.
                     self.release = decided;
                     let result = self.absorb(io, src, shadow);
                     if result.is_err() {
@@ -336,7 +336,7 @@ impl Model {
         Ok(self.give(&pair, ready, shadow))
     }
 
-    /// Whether `come` is text and its tag; the text that is left.
+    /// Checks that `come` is text and its tag. Returns the text.
     fn verified(&self) -> Answer<Vec<u8>> {
         let (text, tag) = self.come.split_at(self.come.len() - self.message.tag_len);
         let text =
@@ -430,7 +430,7 @@ impl Model {
 
 // The calls.
 
-/// A list in one of KCF's forms over pieces of memory.
+/// A list in one of KCF's forms, over pieces of memory.
 struct List {
     pieces: Vec<(*mut u8, usize)>,
     iov: Vec<iovec_t>,
@@ -439,7 +439,7 @@ struct List {
     data: crypto_data_t,
 }
 
-/// Formats, by the two bits of each side.
+/// The formats. Two bits choose that of each side.
 const FORMATS: [c_uint; 4] = [CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, CRYPTO_DATA_MBLK, CRYPTO_DATA_UIO];
 
 /// What can be wrong with a side.
@@ -490,7 +490,7 @@ impl List {
         let piece = &mut pieces[place];
         match damage {
             Damage::NullPiece => piece.0 = core::ptr::null_mut(),
-            // A raw buffer's own length is the caller's word.
+            // The length of a raw buffer is the caller's word.
             Damage::PieceBeforeItself if !raw => piece.1 = usize::MAX - 3,
             Damage::PieceOverTheEnd if !raw => {
                 *piece = (core::ptr::without_provenance_mut(usize::MAX - 3), 100)
@@ -570,7 +570,7 @@ impl List {
     }
 
     /// # Panics
-    /// Unless all is as it was but `cd_length`, which must be `len`.
+    /// Unless everything is as it was except `cd_length`, which must be `len`.
     fn check(&self, before: &Side, len: usize) {
         let after = self.side();
         assert_eq!(after.len, len, "cd_length");
@@ -611,28 +611,28 @@ struct Template {
     size: usize,
 }
 
-/// Whether each call is written out, to read a finding.
+/// Whether each call is written out, for reading a finding.
 static TRACE: LazyLock<bool> = LazyLock::new(|| std::env::var_os("KCFAES_FUZZ_TRACE").is_some());
 
-/// Whether success tells a length.
+/// Whether success reports a length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tells {
     Length,
     Nothing,
 }
 
-/// What a call has answered, and should have.
+/// What a call has answered, and what it should have answered.
 #[derive(Debug)]
 struct Said {
     rv: c_int,
     want: Answer<usize>,
     tells: Tells,
-    /// Too little room is told in the input's struct.
+    /// Whether a lack of room is reported in the input's struct.
     on_input: bool,
 }
 
 impl Said {
-    /// The message is over.
+    /// Whether the message is over.
     fn ends(&self) -> bool {
         matches!(self.want, Ok(_) | Err(With(CRYPTO_INVALID_MAC)))
     }
@@ -646,10 +646,10 @@ struct Session {
     request: Request,
     mechanism: crypto_mechanism_t,
     key: crypto_key_t,
-    /// With no text.
+    /// It has no text.
     message: Message,
     declared: usize,
-    /// What goes in, at most: the text or, decrypting, what it becomes.
+    /// The most that can go in: the text or, in decryption, its ciphertext.
     source: Vec<u8>,
     template: Option<Template>,
     foreign: Box<[u64; 64]>,
@@ -657,7 +657,7 @@ struct Session {
     model: Option<Model>,
 }
 
-/// Of an undamaged request to the parameter's mode.
+/// The tag's length in an undamaged request to the parameter's mode.
 fn tag_len(mode: Mode, tag_len: u8) -> usize {
     match mode {
         Mode::Gcm | Mode::Ccm => tag_len.into(),
@@ -685,7 +685,7 @@ impl Session {
         let key = head.key();
         let bits = head.bits.into();
         let tag_len = tag_len(any, head.tag_len);
-        // The declared length is the text's, or about that; or more than there is memory for.
+        // The declared length is that of the text, or about that, or more than there is memory for.
         let declared = match head.declared {
             0x80 => usize::MAX - 300,
             n => text.len().saturating_add_signed(isize::from(n.cast_signed()) % 40),
@@ -735,7 +735,7 @@ impl Session {
             spi: Spi::marked(),
             model: None,
         };
-        // A valid decryption has something to decrypt.
+        // A valid decryption needs something to decrypt.
         if way == Way::Decrypt && session.refusal(false, 0).is_none() {
             if matches!(any, Mode::Ecb | Mode::Cbc) {
                 text.truncate(text.len() & !15);
@@ -747,7 +747,7 @@ impl Session {
         session
     }
 
-    /// How init, or a call in one with `len` bytes, is refused for its request.
+    /// How init, or a call for a whole message with `len` bytes, is refused for its request.
     fn refusal(&self, init: bool, len: usize) -> Option<c_int> {
         let (fault, template) = (self.head.fault, self.head.template % 3);
         if fault == fault::NO_MECHANISM || init && fault == fault::NO_KEY {
@@ -841,7 +841,7 @@ impl Session {
         }
     }
 
-    /// The template wins over the key, which it is made of here before something happens to that.
+    /// The template wins over the key. It is made of the key here, before anything happens to the key.
     fn make_template(&mut self) {
         let tables = tables();
         assert!(force(Some(tables[usize::from(self.head.template / 3) % tables.len()])));
@@ -860,7 +860,7 @@ impl Session {
         if rv == CRYPTO_SUCCESS {
             self.template = Some(Template { at, size });
         } else if [16, 24, 32].contains(&self.message.key.len()) && self.mode.is_some() {
-            // Of the key as it should be, so that the damaged one is not looked at.
+            // The template is made of the undamaged key, so that calls do not look at the damaged one.
             let (mut mechanism, mut key) = (self.mechanism, self.request.key);
             let rv = spi::create_template(
                 Some(&mut mechanism),
@@ -899,7 +899,7 @@ impl Session {
     }
 
     fn init(&mut self, call: &Call) {
-        // The framework would have freed it.
+        // The framework would have freed the context.
         self.spi.free();
         self.model = None;
         let (mut mechanism, mut key) = self.arguments();
@@ -931,7 +931,7 @@ impl Session {
                 self.model = None;
                 return;
             }
-            // What needs a message begins one, if it does not want to be told off.
+            // A call that needs a message begins one, unless the input wants the refusal.
             1..=4 if self.model.is_none() && call.op & 0x40 == 0 => self.init(call),
             _ => {}
         }
@@ -970,7 +970,7 @@ impl Session {
         (way != self.way || self.model.is_none()).then_some(CRYPTO_OPERATION_NOT_INITIALIZED)
     }
 
-    /// Only a lack of room leaves a message after its last call: the framework frees all others.
+    /// Only a lack of room keeps a message after its last call. The framework frees all others.
     fn keep(&mut self, model: Model, answer: Answer<usize>) {
         match answer {
             Err(Room(_)) => self.model = Some(model),
@@ -1013,7 +1013,8 @@ impl Session {
         }
         let mut model = self.model.take().expect("a message");
         said.want = model.whole(&scene.before.io(rv), scene.iv.as_deref(), &mut scene.shadow);
-        // To compute a MAC on a context leaves `cd_length` as it was; to verify one makes it 0, in place too.
+        // To compute a MAC on a context leaves `cd_length` as it was. To verify one makes it 0, in
+        // place too.
         let verifies = model.message.mode == Mode::Gmac && model.decrypts();
         if verifies || !model.message.mode.is_mac() && !in_place {
             said.tells = Tells::Length;
@@ -1070,7 +1071,7 @@ impl Session {
         Said { rv, want, tells, on_input: in_place }
     }
 
-    /// Verification of the message's MAC, which is where otherwise the output goes.
+    /// Verification of the message's MAC. The MAC is where the output goes otherwise.
     fn verify(&mut self, call: &Call, scene: &mut Scene) -> Said {
         let way = core::mem::replace(&mut self.way, Way::Mac);
         let refusal = self.refusal(false, scene.before.input.len);
@@ -1131,7 +1132,8 @@ unsafe fn damage_parameter(mode: Mode, fault: u8, at: *mut i8) {
     }
 }
 
-/// Makes a call as `Call::fail` says; returns whether an allocation failed, and what it allocated.
+/// Makes a call as `Call::fail` says. Returns its answer, whether an allocation failed, and the
+/// allocations.
 fn disturbed(call: &Call, f: impl FnOnce() -> c_int) -> (c_int, bool, Stats) {
     let before = kernel::stats();
     let rv = if call.fail == 0 {
@@ -1155,13 +1157,13 @@ enum Place {
     Apart,
     Null,
     Same,
-    /// The input's bytes by another list, or the same one in another struct.
+    /// The input's bytes through another list, or the same list in another struct.
     Twin,
     /// The input's memory, at another place.
     Elsewhere,
 }
 
-/// Input and output of a call, before it.
+/// Input and output as they are before the call.
 struct Sides {
     place: Place,
     input: Side,
@@ -1177,7 +1179,7 @@ impl Sides {
         Io { src: &self.input, dst: (!self.in_place()).then_some(&self.output), said }
     }
 
-    /// More than two lists may have together if they are to be compared without memory.
+    /// Whether there are more pieces than two lists may have if they are to be compared without memory.
     fn many_pieces(&self) -> bool {
         !self.in_place() && self.input.pieces.len() + self.output.pieces.len() > 64
     }
@@ -1213,7 +1215,7 @@ impl Scene {
             Place::Elsewhere => call.at_out.into(),
             _ => at,
         };
-        // Bytes around the message and the room, which must not change.
+        // The bytes around the message and the room must not change.
         let mut bytes = [&vec![FILL; at], message].concat();
         let end = if apart { 0 } else { to_at + room };
         bytes.resize(bytes.len().max(end) + 7, FILL);
@@ -1253,7 +1255,7 @@ impl Scene {
     }
 
     /// # Panics
-    /// If the call has answered something else than it should, or memory is not what it should be.
+    /// If the call has not answered what it should, or if memory is not what it should be.
     fn check(&self, said: &Said) {
         let want = match said.want {
             Ok(_) => CRYPTO_SUCCESS,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The vector file's parser: any bytes either are refused with a line that exists, or are cases that
-//! say, written again, what the file says. What a well-formed row is, is written down here a second
-//! time, cell by cell.
+//! The vector file's parser. Either it refuses the bytes and names a line that exists, or it makes
+//! cases of them. The cases, written again, say what the file says. What a well-formed row is, is
+//! written down here a second time, cell by cell.
 #![no_main]
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 use kcfaes_vectors::{Case, Ciphertext, Expect, Mode, parse};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
-/// Generated values of more bytes in all take the fuzzer's time for nothing.
+/// More bytes of generated values would only waste the fuzzer's time.
 const DRAWN: usize = 1 << 16;
 
 fuzz_target!(|data: &[u8]| -> Corpus {
@@ -60,7 +60,7 @@ fn hex(bytes: &[u8]) -> String {
     }
 }
 
-/// Bytes of a cell with a value; `None` for a cell that is none.
+/// Bytes in a cell's value. `None` if it is no cell.
 fn len(cell: &str) -> Option<usize> {
     let digits = cell.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     match cell {
@@ -69,7 +69,7 @@ fn len(cell: &str) -> Option<usize> {
     }
 }
 
-/// The same where a value may be generated.
+/// The same for a cell whose value may be generated.
 fn input_len(cell: &str) -> Option<usize> {
     match cell.strip_prefix('@') {
         Some(n) => n.parse().ok().filter(|n| (1..=1 << 20).contains(n)),
@@ -122,7 +122,7 @@ fn all<const N: usize>(values: [Option<usize>; N]) -> Option<[usize; N]> {
     values.iter().all(Option::is_some).then(|| values.map(Option::unwrap_or_default))
 }
 
-/// The case, written as a row, is the row.
+/// The case, written as a row, must be the row.
 fn says(case: &Case, row: &str) {
     let cells: Vec<_> = row.split('\t').collect();
     let [mode, bits, key, iv, aad, pt, ct, tag, result, id] = cells[..] else { panic!("columns") };

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Memory in pieces, each an allocation of its own, so that the sanitizer sees what runs over its
-//! end; and a copy of it, in which a model writes what a call must write.
+//! Memory in pieces. Each piece is an allocation of its own, so the sanitizer sees what runs over its
+//! end. A copy of the memory takes what a call must write: a model writes it there.
 
-/// What surrounds messages and fills rooms.
+/// The byte around messages, and the byte that fills room for output.
 pub const FILL: u8 = 0xa5;
 
-/// Most pieces of a list.
+/// The most pieces of a list.
 const PIECES: usize = 150;
 
 /// Address and length.
 pub type Range = (usize, usize);
 
-/// Bytes that adjoin in a list, not in memory.
+/// Bytes that adjoin in a list, but not in memory.
 pub struct Memory(Vec<Box<[u8]>>);
 
 impl Memory {
@@ -22,7 +22,7 @@ impl Memory {
         Self(pieces.collect())
     }
 
-    /// All of it, once more cut.
+    /// All of it, cut once more.
     pub fn pieces(&mut self, cut: u32) -> Vec<(*mut u8, usize)> {
         let mut pieces = Vec::new();
         for piece in &mut self.0 {
@@ -36,8 +36,8 @@ impl Memory {
     }
 }
 
-/// Lengths that add up to `len`: the four bytes of `cut` by turns, those above 223 for multiples of
-/// 64 bytes. One length where they are all 0.
+/// Lengths that add up to `len`. The four bytes of `cut` give them in turn; bytes above 223 stand for
+/// multiples of 64 bytes. There is one length if all four are 0.
 pub fn lengths(len: usize, cut: u32) -> Vec<usize> {
     let mut lengths = Vec::new();
     let mut left = len;
@@ -61,11 +61,11 @@ fn now(&(at, len): &Range) -> &[u8] {
     unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(at), len) }
 }
 
-/// A copy of memory by its addresses, in which the expected output is written.
+/// A copy of memory by its addresses. The expected output is written into it.
 pub struct Shadow(Vec<(Range, Vec<u8>)>);
 
 impl Shadow {
-    /// Of several memories, which must stay alive.
+    /// A copy of several memories, which must stay alive.
     pub fn of(memories: &[&Memory]) -> Self {
         let pieces = memories.iter().flat_map(|memory| &memory.0);
         let copy =
@@ -97,7 +97,7 @@ impl Shadow {
         assert!(bytes.is_empty(), "the model writes {} bytes too many", bytes.len());
     }
 
-    /// Makes the memory as it is here.
+    /// Makes the memory equal to this copy.
     pub fn copy_back(&self) {
         for ((at, len), bytes) in &self.0 {
             // SAFETY: memory that is alive, and no call is running.
@@ -108,7 +108,7 @@ impl Shadow {
     }
 
     /// # Panics
-    /// If the memory is another than expected.
+    /// If the memory is not as expected.
     pub fn check(&self) {
         for (range, want) in &self.0 {
             if let Some(i) = (0..want.len()).find(|&i| now(range)[i] != want[i]) {
@@ -135,7 +135,7 @@ pub enum Overlap {
     Partial,
 }
 
-/// How `a` and `b` do.
+/// How `a` and `b` share memory.
 pub fn overlap(a: &[Range], b: &[Range]) -> Overlap {
     let mut found = Overlap::None;
     let mut a_place = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An input is a [`Head`], which says what the message is, and any number of [`Call`]s. Both have
-//! integers only, one after the other, so that every string of bytes is an input (missing bytes are
-//! zero) and examples/corpus.rs can write one.
+//! An input is a [`Head`], which says what the message is, and any number of [`Call`]s. Both consist of
+//! integers only, one after the other. So every string of bytes is an input (missing bytes are zero),
+//! and examples/corpus.rs can write one.
 
 use arbitrary::{Arbitrary, Unstructured};
 use kcfaes_vectors::{Mode, Stream};
@@ -16,7 +16,7 @@ macro_rules! wire {
             /// Its length.
             pub const BYTES: usize = 0 $(+ size_of::<$type>())*;
 
-            /// Appends the bytes that decode to it.
+            /// Appends the bytes that decode to this value.
             pub fn put(&self, to: &mut Vec<u8>) {
                 $(to.extend(self.$field.to_le_bytes());)*
             }
@@ -27,11 +27,11 @@ macro_rules! wire {
 wire! {
     /// A message and its request.
     Head {
-        /// Mode, and one more for a number that is none.
+        /// Mode. One more number is no mode.
         mode: u8,
         /// Direction or group.
         way: u8,
-        /// 0, 1, 2: 16, 24, 32 bytes; else so many.
+        /// 0, 1, 2: 16, 24, 32 bytes. Any other number is the length itself.
         key_len: u8,
         /// Bytes of the IV; its first 16 are `iv`.
         iv_len: u8,
@@ -51,7 +51,7 @@ wire! {
         aad_len: u16,
         /// Bytes of text.
         len: u16,
-        /// Of what is drawn: AAD, text, the rest of an IV.
+        /// Seed of what is drawn: AAD, text, the rest of an IV.
         seed: u64,
         /// Key.
         key: u128,
@@ -73,7 +73,7 @@ wire! {
         place: u8,
         /// Formats of both sides.
         formats: u8,
-        /// Cut of the input: lengths of pieces, again and again.
+        /// Cut of the input: lengths of pieces, which repeat.
         cut_in: u32,
         /// Cut of the output.
         cut_out: u32,
@@ -85,18 +85,18 @@ wire! {
         len: u16,
         /// Room for output.
         room: u8,
-        /// What is wrong with a list, and whose.
+        /// What is wrong with a list, and with which.
         damage: u8,
-        /// With which piece.
+        /// The piece that is wrong.
         which: u8,
         /// Whether the call is in an interrupt, and which allocation fails.
         fail: u8,
-        /// Bit of the input that is turned over, if not 0.
+        /// Bit of the input that is flipped, if not 0.
         forge: u16,
     }
 }
 
-/// So long is a call that takes all that is left of the message.
+/// The length of a call that takes all that is left of the message.
 pub const REST: u16 = u16::MAX;
 
 /// Longest text and AAD.
@@ -105,7 +105,7 @@ const LONGEST: u16 = 2500;
 /// Most calls of one input.
 const CALLS: usize = 24;
 
-/// The input that `data` is.
+/// Decodes `data` as an input.
 pub fn decode(data: &[u8]) -> arbitrary::Result<(Head, Vec<Call>)> {
     let mut bytes = Unstructured::new(data);
     let head = Head::arbitrary(&mut bytes)?;
@@ -116,9 +116,9 @@ pub fn decode(data: &[u8]) -> arbitrary::Result<(Head, Vec<Call>)> {
     Ok((head, calls))
 }
 
-/// Changes the first `size` bytes of `data` into another input of at most `most` bytes: by libFuzzer's
-/// own mutations, or without moving what is a call. Then a call is doubled, left out, put in another's
-/// place or changed in a field, or the message is another.
+/// Changes the first `size` bytes of `data` into another input of at most `most` bytes, and returns its
+/// length. It uses libFuzzer's own mutations, or a change that keeps calls whole. Such a change doubles
+/// a call, leaves it out, puts it in another's place, changes a field of it, or changes the message.
 pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
     let mut random = Stream::new(seed.into());
     let mut below = |n: usize| {
@@ -200,12 +200,13 @@ impl Head {
 }
 
 impl Call {
-    /// Bytes that it takes of a message of which so many are left. It may take more than there are.
+    /// Bytes that the call takes of a message with `left` bytes left. It may be more than there are.
     pub fn take(&self, left: usize) -> usize {
         if self.len == REST { left } else { (self.len % LONGEST).into() }
     }
 
-    /// Room for output, given a number of bytes that is likely to be needed: around it, or any.
+    /// Room for output, given a number of bytes that is likely to be needed: about that many, or any
+    /// number.
     pub fn room(&self, likely: usize) -> usize {
         match usize::from(self.room) {
             0 => likely + 40,
@@ -214,7 +215,7 @@ impl Call {
         }
     }
 
-    /// Turns a bit of `bytes` over, or none.
+    /// Flips a bit of `bytes`, or none.
     pub fn forge(&self, bytes: &mut [u8]) {
         let bits = bytes.len() * 8;
         if self.forge != 0 && bits > 0 {
