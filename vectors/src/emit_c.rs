@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Vector cases as one C99 header: a byte pool, a table over it, and the generator and digest that
-//! the generated cases need. For tests that cannot open files: a kernel module, a freestanding
+//! Vector cases as one C99 header: a byte pool, a table over it, and the generator and digest that the
+//! generated cases need. It is for tests that cannot open files: a kernel module, a freestanding
 //! program.
 //!
-//! Invariants: the same files and cap give the same text; table and pool together stay within the
-//! cap; every (file, mode, key size, expectation) present in the files is present in the table,
-//! each by cases spread evenly over it.
+//! Invariants: The same files and cap give the same text. Table and pool together stay within the cap.
+//! Every (file, mode, key size, expectation) in the files is also in the table, by cases spread evenly
+//! over the files' cases of that kind.
 
 use crate::{Case, Ciphertext, Expect, File};
 use core::fmt::{self, Write};
 use std::collections::{BTreeMap, HashMap};
 
-/// `sizeof (struct kcfaes_vec)` in the LP64 model; the header's reader can check it.
+/// `sizeof (struct kcfaes_vec)` in the LP64 model. The header's reader can check it.
 const ENTRY: usize = 96;
 
 /// Writes the C header for as many cases of `files` as fit in `cap` bytes of constant data (table,
 /// values and identifiers). Returns the number of cases written.
 ///
 /// # Errors
-/// Only those of `out`. A cap below one case of each kind writes exactly that one of each.
+/// Only those of `out`. If the cap is less than one case of each kind needs, exactly one of each is
+/// written.
 pub fn emit_c(files: &[File], cap: usize, out: &mut dyn Write) -> Result<usize, fmt::Error> {
     let strata = strata(files);
-    // The most cases per stratum whose table fits. Found by bisection; the size grows with the
-    // number of cases up to sharing between equal values, which only ever makes it smaller.
+    // The most cases per stratum for which the table fits, found by bisection. The size grows with the
+    // number of cases, except that equal values are shared, which only makes it smaller.
     let (mut fits, mut over) = (1, strata.iter().map(Vec::len).max().unwrap_or(0) + 1);
     while over - fits > 1 {
         let middle = fits.midpoint(over);
@@ -143,7 +144,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The values of a case in the order of the C structure, each with whether it is drawn.
+/// The values of a case in the order of the C structure. The flag says whether the value is drawn.
 fn values(case: &Case) -> [(&[u8], bool); 6] {
     let ct: &[u8] = match &case.ct {
         Ciphertext::Bytes(ct) => ct,

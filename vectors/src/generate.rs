@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The generator behind `@N` cells and the digest behind `=` cells (README.md, "Generated
-//! values"): splitmix64 (Steele, Lea, Flood 2014) and 64-bit FNV-1a. Both are a few lines in any
-//! language and need no cryptography, so a kernel test can carry them.
+//! The generator for `@N` cells and the digest for `=` cells (README.md, "Generated values"):
+//! splitmix64 (Steele, Lea, Flood 2014) and 64-bit FNV-1a. Both are a few lines in any language and
+//! need no cryptography. So a kernel test can carry them.
 
 /// An endless byte stream fixed by its seed: splitmix64 words, little-endian, without gaps.
 #[derive(Clone, Debug)]
@@ -38,7 +38,8 @@ impl Stream {
     }
 }
 
-/// 64-bit FNV-1a. Each step is a bijection of the state, so any single changed byte changes it.
+/// 64-bit FNV-1a. Each step is a bijection of the state, so a change of any single byte changes the
+/// result.
 pub fn fnv1a64(data: &[u8]) -> u64 {
     data.iter().fold(0xcbf2_9ce4_8422_2325, |h, &byte| {
         (h ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

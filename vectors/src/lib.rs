@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The AES vector files beside this crate (format: README.md), as values.
+//! The AES vector files next to this crate (format: README.md), as values.
 //!
-//! Every case that comes out of [`load`] is complete and coherent: hexadecimal decoded, generated
-//! values drawn, lengths agreeing with the mode's rules in KCF, identifiers unique in their file.
-//! Whatever does not fit is a [`VectorError`] naming file, line and reason; no line is skipped.
+//! Every case from [`load`] is complete and coherent: hexadecimal is decoded, generated values are
+//! drawn, lengths agree with the mode's rules in KCF, and identifiers are unique in their file.
+//! Anything else is a [`VectorError`] that names file, line and reason. No line is skipped.
 #![forbid(unsafe_code)]
 
 mod emit_c;
@@ -62,12 +62,12 @@ impl Mode {
         self.is_aead() || self.is_mac()
     }
 
-    /// Whether it transforms a text and makes a tag of it.
+    /// Whether the mode transforms a text and makes a tag of it.
     pub fn is_aead(self) -> bool {
         matches!(self, Self::Ccm | Self::Gcm)
     }
 
-    /// Whether it transforms nothing.
+    /// Whether the mode transforms nothing.
     pub fn is_mac(self) -> bool {
         matches!(self, Self::Gmac | Self::Cmac)
     }
@@ -82,14 +82,14 @@ impl Mode {
 pub enum Expect {
     /// Encrypting `pt` gives `ct` and `tag`; decrypting them gives `pt`.
     Ok,
-    /// Decrypting (`ct`, `tag`) is refused because the tag is wrong. `pt` is what `ct` would
-    /// decrypt to when the source states it, else empty; encryption is not tested.
+    /// Decrypting (`ct`, `tag`) is refused because the tag is wrong. `pt` is what `ct` would decrypt to
+    /// if the source states it, otherwise empty. Encryption is not tested.
     BadTag,
     /// The parameters are refused in both directions before any data is looked at.
     BadArg,
 }
 
-/// The expected ciphertext: as bytes, or by digest where bytes would only fill the disk.
+/// The expected ciphertext: the bytes, or a digest where bytes would only fill the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ciphertext {
     /// The ciphertext itself.
@@ -99,8 +99,8 @@ pub enum Ciphertext {
 }
 
 impl Ciphertext {
-    /// Whether `got` is the expected ciphertext. A digest sees every single changed byte; the
-    /// caller compares the length (that of `pt`).
+    /// Whether `got` is the expected ciphertext. A digest detects every single changed byte. The caller
+    /// compares the length (that of `pt`).
     pub fn matches(&self, got: &[u8]) -> bool {
         match self {
             Self::Bytes(want) => want == got,
@@ -109,8 +109,8 @@ impl Ciphertext {
     }
 }
 
-/// Which values of a case are drawn from the generator, and its seed. Kept so that [`emit_c()`] can
-/// write the recipe where the values themselves would be large.
+/// Which values of a case are drawn from the generator, and its seed. With it [`emit_c()`] can write
+/// the recipe where the values themselves would be large.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Recipe {
     seed: u64,
@@ -127,9 +127,9 @@ pub struct Case {
     pub mode: Mode,
     /// 16, 24 or 32 bytes.
     pub key: Vec<u8>,
-    /// ECB: empty. CBC: 16 bytes. CTR: the first counter block, 16 bytes. GMAC: 12 bytes.
-    /// GCM: 1 byte or more. CCM: 7 to 13 bytes. CMAC: empty. Of other lengths, in GCM and CCM, only
-    /// with [`Expect::BadArg`].
+    /// ECB: empty. CBC: 16 bytes. CTR: the first counter block, 16 bytes. GMAC: 12 bytes. GCM: 1 byte
+    /// or more. CCM: 7 to 13 bytes. CMAC: empty. In GCM and CCM other lengths occur only with
+    /// [`Expect::BadArg`].
     pub iv: Vec<u8>,
     /// CTR: the counter is the low `counter_bits` (1 to 128) bits of the big-endian block and
     /// wraps inside them. 0 in every other mode.
@@ -140,7 +140,7 @@ pub struct Case {
     pub pt: Vec<u8>,
     /// The ciphertext, without the tag.
     pub ct: Ciphertext,
-    /// The tag, as long as the tag asked for; empty in modes without one.
+    /// The tag. Its length is the tag length that is asked for. Empty in modes without a tag.
     pub tag: Vec<u8>,
     /// What must happen.
     pub expect: Expect,
@@ -171,7 +171,7 @@ impl Case {
 pub struct VectorError {
     /// The file, as it was named to the loader.
     pub file: PathBuf,
-    /// Line from 1; 0 when the file as a whole is meant.
+    /// Line, counted from 1. It is 0 if the file as a whole is meant.
     pub line: usize,
     /// What is wrong with it.
     pub reason: String,

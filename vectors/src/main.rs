@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `kcfaes-vectors check DIR` reads every vector file and prints what it holds;
-//! `kcfaes-vectors emit-c DIR BYTES` writes the C table, at most BYTES of constant data, to
-//! standard output. Exit status 2: a corrupt file (file, line and reason on standard error) or a
-//! wrong command line.
+//! `kcfaes-vectors check DIR` reads every vector file and prints what it holds.
+//! `kcfaes-vectors emit-c DIR BYTES` writes the C table, with at most BYTES of constant data, to
+//! standard output. The exit status is 2 for a corrupt file (file, line and reason on standard error)
+//! or a wrong command line.
 
 use kcfaes_vectors::{File, emit_c, load_all};
 use std::io::Write;

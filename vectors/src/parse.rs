@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One vector file to cases (README.md, "Format").
+//! Turns one vector file into cases (README.md, "Format").
 
 use crate::{Case, Ciphertext, Expect, Mode, Recipe, Stream, VectorError};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// A generated value longer than this is a corrupt length.
+/// A generated value longer than this means that the length is corrupt.
 const MAX_DRAW: usize = 1 << 20;
 
-/// Reads one vector file. The header is the run of `#` lines at its start; every line after it is
-/// a case.
+/// Reads one vector file. The header is the run of `#` lines at its start. Every line after it is a
+/// case.
 ///
 /// # Errors
-/// The first line that is not a coherent case, or the file being unreadable.
+/// The first line that is not a coherent case, or that the file cannot be read.
 pub fn load(path: &Path) -> Result<Vec<Case>, VectorError> {
     parse(path, read(path)?)
 }
 
-/// The cases of a vector file that holds `bytes`; `path` is for what is wrong with them.
+/// The cases of a vector file that holds `bytes`. Errors name `path`.
 ///
 /// # Errors
 /// The first line that is not a coherent case.
@@ -39,7 +39,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, VectorError> {
     std::fs::read(path).map_err(|error| VectorError::new(path, 0, error.to_string()))
 }
 
-/// The lines after the header with their numbers from 1.
+/// The lines after the header, with their numbers. The file's first line is number 1.
 pub(crate) fn rows(path: &Path, bytes: Vec<u8>) -> Result<Vec<(usize, String)>, VectorError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
@@ -74,7 +74,7 @@ fn case(row: &str, line: usize) -> Result<Case, String> {
         "256" => 256,
         _ => return Err(format!("key size {keybits:?} is not 128, 192 or 256")),
     };
-    // These characters only, so that an id can stand in a C string and in a log line.
+    // Only these characters, so that an id can be in a C string and in a log line.
     let plain = |c: char| c.is_ascii_alphanumeric() || "#._-".contains(c);
     let number = match id.split_once('#') {
         Some((source, number))
@@ -133,7 +133,7 @@ fn case(row: &str, line: usize) -> Result<Case, String> {
     Ok(case)
 }
 
-/// The rules that [`Case`] promises, beyond those of single cells.
+/// The rules of [`Case`] beyond those for single cells.
 fn coherent(case: &Case) -> Result<(), String> {
     let (iv, tag, text) = (case.iv.len(), case.tag.len(), case.text_len());
     let refused = case.expect == Expect::BadArg;

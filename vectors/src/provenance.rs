@@ -15,8 +15,8 @@ pub struct File {
     pub name: String,
     /// Its cases in file order.
     pub cases: Vec<Case>,
-    /// Cases per mode as PROVENANCE.tsv states them: a runner compares this map with the cases it
-    /// executed, and fails when they differ.
+    /// Cases per mode as PROVENANCE.tsv states them. A runner compares this map with the cases that it
+    /// executed, and fails if they differ.
     pub counts: BTreeMap<Mode, usize>,
 }
 
