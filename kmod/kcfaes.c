@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: CDDL-1.0 OR MIT */
 
 /*
- * The kcfaes kernel module: what it tells KCF, and loading and unloading.
- * All cryptography is behind the kcfaes_* entry points, which have exactly
- * the types of the op vectors' slots.
+ * The kcfaes kernel module: what it tells KCF, and loading and unloading.  The
+ * kcfaes_* entry points do all cryptography.  They have exactly the types of
+ * the op vectors' slots.
  *
- * Nothing is registered before every table of kernels that this CPU has gave
- * the known answers.
+ * Nothing is registered until every table of kernels that this CPU has gave the
+ * known answers.
  *
- * KCF gives the first provider that registers handle 0, so that a flag of
- * our own says whether we are registered, never the handle.
+ * KCF gives handle 0 to the first provider that registers.  So a flag of our
+ * own says whether we are registered, never the handle.
  */
 
 #include <sys/types.h>
@@ -28,12 +28,17 @@
 extern struct mod_ops mod_cryptoops;
 
 /*
- * Tunables, read once when the module is loaded (set in /etc/system under the
- * name that it is installed by).  The highest table of kernels that may be
- * used, by number, or their count for the best on this model of CPU; the most
- * bytes that one FPU hold may process, a quarter of it in modes that cannot
- * work on several blocks at once; whether a GCM decryption in parts may
- * release text before its end.
+ * Tunables, read once when the module is loaded.  In /etc/system they are set
+ * under the name that the module is installed by.
+ *
+ * kcfaes_table_max is the number of the highest table of kernels that may be
+ * used.  The count of tables means the best for this model of CPU.
+ *
+ * kcfaes_hold_bytes is the most bytes that one FPU hold may process.  Modes
+ * that cannot work on several blocks at once get a quarter of it.
+ *
+ * kcfaes_gcm_stream says whether a GCM decryption in parts may release text
+ * before its end.
  */
 uint_t kcfaes_table_max = KCFAES_TABLES;
 uint_t kcfaes_hold_bytes = KCFAES_HOLD_BYTES;
@@ -132,7 +137,8 @@ uint64_t kcfaes_selftest_ns;
 const char *kcfaes_table_names[KCFAES_TABLES];
 
 /*
- * A wrong tunable does not keep AES from a system: it is clamped, loudly.
+ * A wrong tunable does not keep AES from a system.  It is clamped, and a
+ * message says so.
  */
 static void
 kcfaes_tune(void)
@@ -162,8 +168,8 @@ kcfaes_tune(void)
 }
 
 /*
- * Table 0 is the portable one: without it there is nothing to fall back on,
- * and if it is wrong, so is the memory or the module.
+ * Table 0 is the portable one.  Without it there is nothing to fall back on.
+ * If it is wrong, so is the memory or the module.
  */
 static int
 kcfaes_selftest(void)
@@ -212,9 +218,9 @@ kcfaes_refusal(int error)
 }
 
 /*
- * KCF keeps the modules that it loads itself.  Under any other name than the
- * one on its list a module may go at any time that memory is short, and the
- * stock provider would come in its place.
+ * KCF keeps the modules that it loads itself.  If the module has any name
+ * except the one on KCF's list, it may be unloaded whenever memory is short.
+ * The stock provider would then take its place.
  */
 static void
 kcfaes_stay_loaded(void)

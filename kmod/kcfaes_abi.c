@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: CDDL-1.0 OR MIT */
 
 /*
- * The Rust side's sizes, offsets, widths and numbers (kcfaes_abi.h) against
- * the headers of the system that the module is built for: this file compiles,
- * or the two do not fit together.  No code comes of it.
+ * Checks the Rust side's sizes, offsets, widths and numbers (kcfaes_abi.h)
+ * against the headers of the system that the module is built for.  If the two
+ * do not fit together, this file does not compile.  It generates no code.
  */
 
 #include <sys/types.h>

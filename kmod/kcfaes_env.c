@@ -5,15 +5,15 @@
  * counters for each CPU.
  *
  * An FPU hold in process context is kernel_fpu_begin() with preemption off.
- * That call saves user state only, so in an interrupt, which may have pinned
- * a thread inside its own FPU section, and in a thread already inside one, it
- * would destroy live registers or panic.  There the hold borrows: it clears
- * CR0.TS if that is set, saves xmm0-15, and puts both back.
+ * That call saves user state only.  It would destroy live registers or panic in
+ * two places: in an interrupt, which may have pinned a thread inside its own
+ * FPU section, and in a thread already inside one.  There the hold borrows: it
+ * clears CR0.TS if that is set, saves xmm0-15, and puts both back.
  *
- * With TS set, too, the registers may be somebody's: bhyve loads a guest's
+ * The registers may be somebody's with TS set, too.  bhyve loads a guest's
  * state, its XCR0 included, sets TS, and only then enters the guest.  So a
- * borrower runs legacy-SSE code alone: no VEX, which XCR0 may forbid and which
- * would clear upper halves, and no XSAVE.
+ * borrower runs legacy-SSE code only.  It uses no VEX, which XCR0 may forbid
+ * and which would clear upper halves.  It uses no XSAVE.
  *
  * Holds never nest, and nothing is allocated inside one.
  */
@@ -39,13 +39,13 @@
 
 static uint32_t kcfaes_features;
 
-/* Operations in one call without a template: always the same size, often. */
+/* For one-call operations without a template: frequent, and all one size. */
 static kmem_cache_t *kcfaes_operation_cache;
 static size_t kcfaes_operation_bytes;	/* 0 while there is no cache */
 
 /*
- * One for each CPU, by its sequence number, on a cache line of its own.  The
- * vector test module and mdb find them by name.
+ * One for each CPU, by its sequence number, on its own cache line.  The vector
+ * test module and mdb find them by name.
  */
 struct kcfaes_stats *kcfaes_cpu_stats;
 uint_t kcfaes_nstats;
@@ -87,9 +87,7 @@ kcfaes_env_init(void)
 	kcfaes_features = features;
 }
 
-/*
- * The instruction itself: which name the kernel has for this has changed.
- */
+/* The instruction itself, because the kernel's name for it has changed. */
 uint32_t
 kcfaes_env_signature(void)
 {
@@ -125,8 +123,8 @@ kcfaes_env_destroy(void)
 }
 
 /*
- * The number may be another CPU's by the time that the caller counts: then two
- * CPUs write one counter, and one addition may be lost.
+ * The caller may have moved to another CPU by the time that it counts.  Then
+ * two CPUs write one counter, and one addition may be lost.
  */
 struct kcfaes_stats *
 kcfaes_env_stats(void)
@@ -164,12 +162,12 @@ kcfaes_env_features(void)
 }
 
 /*
- * KCF's fast path passes no request handle, hence KM_SLEEP, even when its
- * caller is an interrupt: that flag alone is no licence to block.  Nor may a
- * thread block inside an FPU section.
+ * KCF's fast path passes no request handle, which means KM_SLEEP, even when its
+ * caller is an interrupt.  So that flag alone is no licence to block.  A thread
+ * may not block inside an FPU section either.
  *
- * A block that KCF frees by itself, a template, is larger than an operation,
- * so that it never comes from the cache.
+ * KCF frees one kind of block by itself: a template.  A template is larger than
+ * an operation, so it never comes from the cache.
  */
 void *
 kcfaes_env_alloc(size_t size, int kmflag)
@@ -203,10 +201,10 @@ kcfaes_env_in_interrupt(void)
 }
 
 /*
- * The register lists stand in assembly without clobbers: this file is
- * compiled without vector registers, and xmm0-15 are the caller's to save.
- * Functions of their own, so that the audit of the object can tell where
- * vector registers may be.
+ * The assembly names registers without clobbers: this file is compiled without
+ * vector registers, and the caller must save xmm0-15.  These are separate
+ * functions, so that the audit of the object can tell where vector registers
+ * may be.
  */
 #define	KCFAES_NOINLINE	__attribute__((noinline))
 
@@ -257,8 +255,8 @@ kcfaes_xmm_restore(uint8_t (*xmm)[16])
 }
 
 /*
- * Clears the save area with integer stores: the registers are the interrupted
- * thread's again, and a library's bzero might use them.
+ * Clears the save area with integer stores.  The registers belong to the
+ * interrupted thread again, and a library's bzero might use them.
  */
 static void
 kcfaes_xmm_forget(uint8_t (*xmm)[16])
@@ -293,7 +291,7 @@ kcfaes_env_hold(struct kcfaes_hold *h)
 }
 
 /*
- * The saved registers are another thread's secrets: they do not stay on the
+ * The saved registers are another thread's secrets, so they do not stay on the
  * stack.
  */
 void

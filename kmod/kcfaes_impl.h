@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: CDDL-1.0 OR MIT */
 
 /*
- * What the module's C sources share.  The functions that the provider imports
- * are declared by kcfaes_env.h, generated from the Rust side.
+ * What the module's C sources share.  kcfaes_env.h declares the functions that
+ * the provider imports.  It is generated from the Rust side.
  */
 
 #ifndef	_KCFAES_IMPL_H
@@ -16,27 +16,27 @@
 extern "C" {
 #endif
 
-/* Reads the CPU's features; before anything else of the environment. */
+/* Reads the CPU's features.  Comes before anything else here. */
 extern void kcfaes_env_init(void);
 
 /*
- * Counters for each CPU, and a cache for blocks of the given size.  Between
- * their creation and destruction no such block may outlive either end.
+ * Creates and destroys the counters for each CPU, and a cache for blocks of
+ * operation_bytes.  No block of that size may be alive at either moment.
  */
 extern void kcfaes_env_create(size_t operation_bytes);
 extern void kcfaes_env_destroy(void);
 
-/* What each CPU has counted, by its sequence number; NULL and 0 at first. */
+/* What each CPU has counted, by its sequence number.  NULL and 0 at first. */
 extern struct kcfaes_stats *kcfaes_cpu_stats;
 extern uint_t kcfaes_nstats;
 
 /* The names of the tables, by number. */
 extern const char *kcfaes_table_names[KCFAES_TABLES];
 
-/* The sum over all CPUs, of longest_hold the maximum. */
+/* The sum over all CPUs; of longest_hold, the maximum. */
 extern void kcfaes_env_total(struct kcfaes_stats *);
 
-/* The kstat kcfaes:0:stats; without memory for it there is none. */
+/* The kstat kcfaes:0:stats.  Without memory for it there is none. */
 extern void kcfaes_kstat_create(void);
 extern void kcfaes_kstat_destroy(void);
 
@@ -44,8 +44,8 @@ extern void kcfaes_kstat_destroy(void);
 extern uint64_t kcfaes_selftest_ns;
 
 /*
- * SDT probes are a build option: each costs a call in an object that DTrace
- * has not yet patched, and a loader that knows them.
+ * SDT probes are a build option.  Each costs a call in an object that DTrace
+ * has not yet patched.  The loader must know them.
  */
 #ifdef	KCFAES_SDT
 #include <sys/sdt.h>

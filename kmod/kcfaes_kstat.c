@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: CDDL-1.0 OR MIT */
 
 /*
- * The kstat kcfaes:0:stats: for each mechanism and table the calls on data
- * that succeeded and the bytes of their input, for each result the calls that
- * failed, the table in use, the time of the self-tests, and the ticks of the
- * longest FPU hold of those that ended because their budget was spent.
+ * The kstat kcfaes:0:stats has:
  *
- * Reading it adds up what each CPU has counted; nothing else ever does.
+ * - for each mechanism and table, the calls on data that succeeded and their
+ *   input bytes;
+ * - for each result, the calls that failed;
+ * - the table in use;
+ * - the time of the self-tests;
+ * - the ticks of the longest FPU hold that ended because its budget was spent.
+ *
+ * Reading it adds up what each CPU has counted.  Nothing else ever does.
  */
 
 #include <sys/types.h>
@@ -41,7 +45,7 @@ static const struct {
 static kstat_t *kcfaes_kstat;
 static struct kcfaes_stats kcfaes_total;	/* by one reader at a time */
 
-/* The table, the time, the hold; each pair of counters; each failure. */
+/* Values: table, time, hold; each pair of counters; each failure. */
 static uint_t
 kcfaes_kstat_count(void)
 {

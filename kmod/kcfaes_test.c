@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: CDDL-1.0 OR MIT */
 
 /*
- * The vector test module: a consumer of KCF that runs a table of known
- * answers through whatever provider KCF has for each mechanism, in one call
- * and in parts, from one buffer and from a list of pieces, and then, if asked
- * to, measures the speed.  It reports by cmn_err(9F).
+ * The vector test module is a consumer of KCF.  It runs a table of known
+ * answers through whatever provider KCF has for each mechanism: in one call and
+ * in parts, from one buffer and from a list of pieces.  Then it measures the
+ * speed, if asked to.  It reports by cmn_err(9F).
  *
- * _init() returns EIO when an answer was wrong.  When all were right it returns
- * ECANCELED, so that the module does not stay loaded, unless that is asked for:
- * a module that /etc/system loads by force and that refuses is a warning of the
- * kernel's.
+ * _init() returns EIO if an answer was wrong.  If all were right it returns
+ * ECANCELED, so that the module does not stay loaded.  kcfaes_test_stay makes
+ * it stay: the kernel warns about a module that /etc/system loads by force and
+ * that refuses.
  *
- * vectors_table.h is made from the files in vectors/ when this is built.
+ * The build makes vectors_table.h from the files in vectors/.
  */
 
 #include <sys/types.h>
@@ -40,17 +40,17 @@ static struct modlinkage kcfaes_test_modlinkage = {
 	{ &kcfaes_test_modlmisc, NULL }
 };
 
-/* Tunable: milliseconds for each measurement of speed; 0, none is made. */
+/* Tunable: milliseconds for each measurement of speed.  0 makes none. */
 uint_t kcfaes_test_speed_ms = 0;
 
-/* Tunable: nonzero, the module stays loaded when every answer was right. */
+/* Tunable: if nonzero, the module stays loaded when every answer was right. */
 uint_t kcfaes_test_stay = 0;
 
 #define	TAG		16
-#define	GUARD		16		/* bytes behind the output's room */
+#define	GUARD		16		/* bytes after the output's room */
 #define	GUARD_BYTE	0x5c
 #define	PIECES		4
-#define	SHOWN		10		/* failures */
+#define	SHOWN		10		/* failures reported */
 #define	SPEED_BYTES	(128 * 1024)
 #define	AAD_BYTES	(KCFAES_VEC_MAX_AAD + 1)
 #define	TEXT_BYTES	(KCFAES_VEC_MAX_TEXT + 1)
@@ -73,7 +73,7 @@ static const char *const mechanism_names[] = {
 
 #define	MODES	(sizeof (mechanism_names) / sizeof (mechanism_names[0]))
 
-/* All that a run needs, in one allocation. */
+/* All memory of a run, in one allocation. */
 typedef struct room {
 	crypto_mech_type_t types[MODES];
 	uint_t		cases, calls, failures, skipped;
@@ -88,7 +88,7 @@ typedef struct room {
 		CK_AES_GCM_PARAMS gcm;
 		CK_AES_GMAC_PARAMS gmac;
 	} param;
-	int		split;		/* lists of pieces, not one buffer */
+	int		split;		/* pieces, not one buffer */
 	direction_t	direction;
 	way_t		way;
 
@@ -110,7 +110,7 @@ is_mac(uint_t mode)
 	return (mode == KCFAES_VEC_GMAC || mode == KCFAES_VEC_CMAC);
 }
 
-/* Counts a failure; of the first few it says what they are. */
+/* Counts a failure.  Describes the first few. */
 static void
 fail(room_t *r, const char *what, int rv)
 {
@@ -122,8 +122,8 @@ fail(room_t *r, const char *what, int rv)
 }
 
 /*
- * Describes len bytes at an address, either as one buffer or as pieces that
- * cut blocks: 0 bytes, 1 byte, about half, the rest.
+ * Describes len bytes at an address.  They are one buffer, or pieces that cut
+ * blocks: 0 bytes, 1 byte, about half, the rest.
  */
 static void
 describe(crypto_data_t *data, uio_t *uio, iovec_t *iov, int split,
@@ -215,7 +215,7 @@ final(room_t *r, crypto_context_t ctx)
 	}
 }
 
-/* In parts: the output goes on where the part before has ended. */
+/* In parts: the output of each part follows that of the part before. */
 static int
 in_parts(room_t *r, crypto_ctx_template_t tmpl, size_t *produced)
 {
@@ -243,14 +243,14 @@ in_parts(room_t *r, crypto_ctx_template_t tmpl, size_t *produced)
 	r->out.cd_offset = (off_t)done;
 	r->out.cd_length = room - done;
 	rv = final(r, ctx);
-	/* The end of CTR says nothing of a length. */
+	/* CTR's final leaves cd_length alone. */
 	if (r->v->mode != KCFAES_VEC_CTR)
 		done += r->out.cd_length;
 	*produced = done;
 	return (rv);
 }
 
-/* Runs a message; on success the output must have just the bytes expected. */
+/* Runs a message.  On success the output must be exactly outlen bytes. */
 static int
 run(room_t *r, crypto_ctx_template_t tmpl, const uint8_t *in, size_t inlen,
     size_t outlen)
@@ -258,7 +258,7 @@ run(room_t *r, crypto_ctx_template_t tmpl, const uint8_t *in, size_t inlen,
 	size_t produced = outlen;
 	int rv, i;
 
-	/* Of ciphertext its tag is a part. */
+	/* The length of ciphertext includes its tag. */
 	if (r->v->mode == KCFAES_VEC_CCM)
 		r->param.ccm.ulDataSize = inlen;
 	describe(&r->in, &r->in_uio, r->in_iov, r->split, in, inlen);
@@ -268,7 +268,7 @@ run(room_t *r, crypto_ctx_template_t tmpl, const uint8_t *in, size_t inlen,
 	r->calls++;
 	if (r->way == ATOMIC) {
 		rv = atomic(r, tmpl);
-		/* The tag of an opened message may count or not. */
+		/* cd_length may count an opened message's tag. */
 		if (rv == CRYPTO_SUCCESS && r->direction == ENCRYPT)
 			produced = r->out.cd_length;
 	} else {
@@ -294,7 +294,9 @@ expect(room_t *r, int rv, const uint8_t *want, size_t len)
 		fail(r, "wrong answer", 0);
 }
 
-/* The first encryption also makes the ciphertext known by its digest only. */
+/*
+ * If the table has only a digest, the first encryption supplies the ciphertext.
+ */
 static void
 expect_sealed(room_t *r, int rv)
 {
@@ -334,7 +336,7 @@ run_cipher(room_t *r, crypto_ctx_template_t tmpl)
 		fail(r, "bad parameter was taken", rv);
 }
 
-/* The message is the vector's AAD. A short tag is the MAC's beginning. */
+/* The message is the vector's AAD.  A short tag is the beginning of the MAC. */
 static void
 run_mac(room_t *r, crypto_ctx_template_t tmpl)
 {
@@ -414,7 +416,7 @@ prepare_key(room_t *r, uint_t keybits)
 	r->key.ck_data = r->key_bytes;
 }
 
-/* With and without a template, in every way, from one buffer and from four. */
+/* Template or none, every way to call, one buffer or four pieces. */
 static void
 run_vector(room_t *r, const struct kcfaes_vec *v)
 {
@@ -450,7 +452,7 @@ run_vector(room_t *r, const struct kcfaes_vec *v)
 	crypto_destroy_ctx_template(tmpl);
 }
 
-/* MB/s of operations of 128 KiB, from one buffer to another; 0: it failed. */
+/* MB/s of operations of 128 KiB, from one buffer to another.  0: it failed. */
 static uint_t
 speed(room_t *r, direction_t direction, crypto_ctx_template_t tmpl,
     const uint8_t *in, size_t inlen, size_t outlen)
@@ -504,8 +506,8 @@ run_speed(room_t *r, uint_t mode, uint_t keybits)
 }
 
 /*
- * Operations that kcfaes has counted in each table, on all CPUs; zeros where it
- * is not loaded.
+ * Operations that kcfaes has counted in each table, on all CPUs.  Zeros if
+ * kcfaes is not loaded.
  */
 static void
 count_operations(uint64_t *operations)
