@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Compiles the userland KCF and, against its headers, the kernel modules' C.
+//! Compiles the userland KCF and, with its headers, the C of the kernel modules.
 //!
-//! Or takes the modules as `cargo xtask kmod` has built them, from the folder that KCFAES_OBJECTS
-//! names: then all that is called is in those objects, of the provider's crates only types and
-//! constants are used, and `cfg(kcfaes_object)` leaves out what would call them.
+//! If KCFAES_OBJECTS names a folder, the modules come from there, as `cargo xtask kmod` has built them.
+//! Then every function that is called is in those objects. The provider's crates supply only types and
+//! constants, and `cfg(kcfaes_object)` leaves out the code that would call them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The folder of the built modules, renamed for userland.
 const OBJECTS: &str = "KCFAES_OBJECTS";
 
-/// Constant data of the vector test module's table.
+/// Bytes of constant data in the vector test module's table.
 const TABLE_BYTES: usize = 262_144;
 
 fn main() {
@@ -53,7 +53,7 @@ fn main() {
         .compile("fakekernel_port");
 }
 
-/// The C of both modules; what they call of the provider is its crates'.
+/// The C of both modules. The provider functions that it calls come from the crates.
 fn compile_modules(freestanding: &cc::Build) {
     // `_init`, `_fini` and `_info` are names of the C start-up files of a program.
     let compile = |name: &str, files: Vec<PathBuf>| {
@@ -74,7 +74,7 @@ fn compile_modules(freestanding: &cc::Build) {
     compile("kcfaes_test", vec!["../kmod/kcfaes_test.c".into()]);
 }
 
-/// The built modules, whose relocations presume addresses below 2 GiB.
+/// The built modules. Their relocations need addresses below 2 GiB.
 fn link_objects(folder: &Path) {
     for name in ["kcfaes", "kcfaes_test"] {
         let object = folder.join(name).with_extension("userland.o");
@@ -89,7 +89,7 @@ fn out() -> PathBuf {
     PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"))
 }
 
-/// The module's C, which is all of kmod/ but the other module, the one of tests.
+/// The module's C: all of kmod/ except the vector test module.
 fn module_sources() -> Vec<PathBuf> {
     let mut sources: Vec<_> = std::fs::read_dir("../kmod")
         .expect("kmod/ is readable")

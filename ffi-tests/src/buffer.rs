@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `crypto_data_t` of every format over bytes in any pieces.
+//! `crypto_data_t` of every format, over bytes cut into any pieces.
 
 use core::ffi::c_int;
 
@@ -34,8 +34,8 @@ impl Format {
     }
 }
 
-/// Bytes in pieces, and the list that names them. The memory stays where it is for the buffer's
-/// life; each piece is an allocation of its own, so that a sanitizer sees what runs over its end.
+/// Bytes in pieces, and the list that names them. The memory does not move while the buffer lives. Each
+/// piece is a separate allocation, so that a sanitizer sees an access past its end.
 pub struct Buffer {
     format: Format,
     pieces: Vec<Box<[u8]>>,
@@ -45,7 +45,7 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// `bytes` in pieces of these lengths, which must add up; a raw buffer has one piece.
+    /// `bytes` in pieces of these lengths, which must add up to its length. A raw buffer has one piece.
     pub fn new(format: Format, bytes: &[u8], lengths: &[usize]) -> Self {
         let whole = [bytes.len()];
         let lengths = if format == Format::Raw { &whole } else { lengths };
@@ -98,7 +98,7 @@ impl Buffer {
         Self::new(format, &vec![FILL; len], lengths)
     }
 
-    /// All bytes, joined.
+    /// All bytes, in one vector.
     pub fn bytes(&self) -> Vec<u8> {
         self.pieces.concat()
     }
@@ -138,7 +138,7 @@ impl Buffer {
         &mut self.mblk
     }
 
-    /// Whether the lists are as [`Buffer::new`] made them: no entry point may write them.
+    /// Whether the lists are as [`Buffer::new`] made them. No entry point may write them.
     pub fn lists_untouched(&self) -> bool {
         let iov = self.iov.iter().zip(&self.pieces).all(|(iov, p)| {
             core::ptr::eq(iov.iov_base.cast(), p.as_ptr()) && iov.iov_len == p.len()
@@ -162,9 +162,9 @@ pub const FILL: u8 = 0xa5;
 pub enum Cut {
     /// One piece.
     Whole,
-    /// A few pieces at arbitrary places, empty ones among them.
+    /// A few pieces of arbitrary lengths, some of them empty.
     Few,
-    /// Pieces of 1 to 17 bytes, empty ones among them.
+    /// Pieces of 1 to 17 bytes, some of them empty.
     Crumbs,
 }
 

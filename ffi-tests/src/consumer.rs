@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A KCF consumer: requests as values, whose pointers live as long as they do.
+//! A KCF consumer. Requests are values, and their pointers live as long as they do.
 
 use core::ffi::{CStr, c_int};
 
@@ -25,7 +25,7 @@ pub enum Way {
     Encrypt,
     /// Decrypt.
     Decrypt,
-    /// Compute a MAC, through the MAC entry points.
+    /// Compute a MAC through the MAC entry points.
     Mac,
 }
 
@@ -35,7 +35,7 @@ pub enum Out<'a> {
     Null,
     /// The input's own struct: in place.
     Same,
-    /// A struct of its own.
+    /// A separate struct.
     Other(&'a mut crypto_data_t),
 }
 
@@ -109,14 +109,14 @@ impl Request {
         request.for_text(case.text_len())
     }
 
-    /// For a text of `len` bytes, which CCM wants to be told when a message begins.
+    /// Sets the length of the text. CCM must be told it when a message begins.
     #[must_use]
     pub fn for_text(mut self, len: usize) -> Self {
         self.text_len = len;
         self
     }
 
-    /// States the length of the message: of ciphertext its MAC is a part.
+    /// States CCM's length of the message. The length of ciphertext includes its MAC.
     pub fn declare(&mut self, way: Way) {
         if let Parameter::Ccm(p) = &mut self.parameter {
             let tag = if way == Way::Decrypt { p.ulMACSize } else { 0 };
@@ -124,7 +124,7 @@ impl Request {
         }
     }
 
-    /// A request in `mode`; what the mode has no use for is ignored.
+    /// A request in `mode`. Values that the mode does not use are ignored.
     pub fn new(
         mode: Mode,
         key: &[u8],
@@ -215,7 +215,7 @@ impl Request {
         };
         self.declare(way);
         let (input, output) = output.into().pointers(input);
-        // SAFETY: the request's pointers are valid, and the buffers behind the data are alive.
+        // SAFETY: the request's pointers are valid, and the buffers that the data names are alive.
         unsafe {
             call(
                 &mut self.mechanism,
@@ -235,7 +235,7 @@ impl Request {
         data: &mut crypto_data_t,
         mac: &mut crypto_data_t,
     ) -> c_int {
-        // SAFETY: the request's pointers are valid, and the buffers behind the data are alive.
+        // SAFETY: the request's pointers are valid, and the buffers that the data names are alive.
         unsafe {
             crypto_mac_verify(
                 &mut self.mechanism,
@@ -279,7 +279,7 @@ pub fn pointer(template: Option<&Template>) -> TemplatePtr {
     template.map_or(core::ptr::null_mut(), |template| template.0)
 }
 
-/// A template, destroyed at the end.
+/// A template, destroyed on drop.
 pub struct Template(pub TemplatePtr);
 
 // SAFETY: a template is read-only and shared by design.
@@ -294,18 +294,19 @@ impl Drop for Template {
     }
 }
 
-/// A message in parts. The framework ends its context itself; until then [`Message::cancel`] does.
+/// A message in parts. The framework ends the context with the message. [`Message::cancel`] ends it
+/// earlier.
 pub struct Message {
     way: Way,
     context: Context,
 }
 
 impl Message {
-    /// `crypto_encrypt_update`, `crypto_decrypt_update` or `crypto_mac_update`, which has no output.
+    /// `crypto_encrypt_update`, `crypto_decrypt_update`, or `crypto_mac_update`, which has no output.
     pub fn update<'a>(&mut self, input: &mut crypto_data_t, output: impl Into<Out<'a>>) -> c_int {
         let (input, output) = output.into().pointers(input);
         let none = core::ptr::null_mut::<CallReq>();
-        // SAFETY: the context is alive, and so are the buffers behind the data.
+        // SAFETY: the context is alive, and so are the buffers that the data names.
         unsafe {
             match self.way {
                 Way::Encrypt => crypto_encrypt_update(self.context, input, output, none),
@@ -315,8 +316,8 @@ impl Message {
         }
     }
 
-    /// `crypto_encrypt_final`, `crypto_decrypt_final` or `crypto_mac_final`. Only BUFFER_TOO_SMALL
-    /// leaves the message alive.
+    /// `crypto_encrypt_final`, `crypto_decrypt_final` or `crypto_mac_final`. The message stays alive only
+    /// after BUFFER_TOO_SMALL.
     pub fn finish(&mut self, output: Option<&mut crypto_data_t>) -> c_int {
         let call = match self.way {
             Way::Encrypt => crypto_encrypt_final,
@@ -324,11 +325,11 @@ impl Message {
             Way::Mac => crypto_mac_final,
         };
         let output = output.map_or(core::ptr::null_mut(), core::ptr::from_mut);
-        // SAFETY: the context is alive, and so are the buffers behind the data.
+        // SAFETY: the context is alive, and so are the buffers that the data names.
         unsafe { call(self.context, output, core::ptr::null_mut::<CallReq>()) }
     }
 
-    /// The whole message on this context; otherwise as [`Message::finish`].
+    /// The whole message in one call on this context. The message ends as by [`Message::finish`].
     pub fn single<'a>(&mut self, input: &mut crypto_data_t, output: impl Into<Out<'a>>) -> c_int {
         let call = match self.way {
             Way::Encrypt => crypto_encrypt_single,
@@ -336,7 +337,7 @@ impl Message {
             Way::Mac => crypto_mac_single,
         };
         let (input, output) = output.into().pointers(input);
-        // SAFETY: the context is alive, and so are the buffers behind the data.
+        // SAFETY: the context is alive, and so are the buffers that the data names.
         unsafe { call(self.context, input, output, core::ptr::null_mut::<CallReq>()) }
     }
 

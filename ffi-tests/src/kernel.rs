@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The userland KCF: declarations of its consumer API (`sys/crypto/api.h`, `sys/crypto/impl.h`) and
-//! of its instruments (`fk_test.h`), and the module loaded into it.
+//! The userland KCF: declarations of its consumer API (`sys/crypto/api.h`, `sys/crypto/impl.h`) and of its
+//! instruments (`fk_test.h`), and the functions that load the module into it.
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
@@ -124,7 +124,7 @@ unsafe extern "C" {
     pub fn crypto_cancel_ctx(ctx: Context);
 }
 
-/// How an asynchronous request wants to be told (`sys/crypto/api.h`).
+/// How the caller of an asynchronous request is told its result (`sys/crypto/api.h`).
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct CallReq {
@@ -139,7 +139,7 @@ pub struct CallReq {
 }
 
 impl CallReq {
-    /// A request that only says that the caller must not sleep.
+    /// A request that says only that the caller must not sleep.
     pub fn nosleep() -> Self {
         unsafe extern "C" fn done(_: *mut c_void, _: c_int) {}
         Self {
@@ -207,7 +207,7 @@ impl MechanismEntry {
     }
 }
 
-/// The provider's slot for `encrypt_atomic`, and what KCF passes to it of its own (`fk_slot_t`).
+/// The provider's slot for `encrypt_atomic`, and the arguments that KCF itself adds.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 #[allow(missing_docs, reason = "as fk_test.h says")]
@@ -295,7 +295,7 @@ unsafe extern "C" {
         name: *const c_char,
         statistic: *const c_char,
     ) -> *const c_char;
-    /// The module's tunables, which its `_init` reads.
+    /// A tunable of the module, which its `_init` reads.
     pub static mut kcfaes_table_max: c_uint;
     pub static mut kcfaes_hold_bytes: c_uint;
     pub static mut kcfaes_gcm_stream: c_uint;
@@ -305,7 +305,7 @@ unsafe extern "C" {
     pub fn kcfaes_module_fini() -> c_int;
 }
 
-/// No kind of violation, which [`fk_violations`] takes for "all".
+/// Not a kind of violation: [`fk_violations`] takes it for "all".
 const ALL_KINDS: c_int = -1;
 
 /// Loads the module as `kcfaes`, once per process.
@@ -333,7 +333,7 @@ pub fn log() -> Vec<String> {
     unsafe { (0..fk_log_count()).filter_map(|i| text(fk_log_line(i))).collect() }
 }
 
-/// What the fake kernel caught: what would panic, hang or corrupt state in a real one.
+/// What the fake kernel caught. On a real kernel each would panic, hang or corrupt state.
 pub fn violations() -> Vec<String> {
     // SAFETY: texts are NULL or C strings that stay.
     unsafe {
@@ -358,8 +358,8 @@ pub fn stats() -> Stats {
     stats
 }
 
-/// Proof, at its end, that what this thread allocated meanwhile is free again, and that nothing was
-/// done that would panic, hang or corrupt state in a real kernel.
+/// Proves two things when it is settled: what this thread has allocated since `begin` is free again, and
+/// the fake kernel caught no violation.
 pub struct Ledger(());
 
 impl Ledger {
@@ -404,7 +404,7 @@ pub fn in_interrupt<T>(ts: bool, f: impl FnOnce() -> T) -> T {
     }
 }
 
-/// The table that a call would use now, by the module's kstat.
+/// The table that a call would use now, according to the module's kstat.
 pub fn table_in_use() -> String {
     // SAFETY: C strings; the result is NULL or stays while the module is loaded.
     unsafe { text(fk_kstat_text(c"kcfaes".as_ptr(), c"stats".as_ptr(), c"table".as_ptr())) }
@@ -423,13 +423,13 @@ pub fn statistic(name: &str) -> u64 {
     value
 }
 
-/// The names of the module's kstat, in their order.
+/// The names in the module's kstat, in their order.
 ///
 /// # Panics
 /// If it cannot be read.
 pub fn statistics() -> Vec<String> {
     extern "C" fn push(names: *mut c_void, name: *const c_char, _: u64, _: *const c_char) {
-        // SAFETY: `names` below, which nobody else uses meanwhile, and a C string.
+        // SAFETY: `names` below, which nothing else uses during the call, and a C string.
         unsafe { (*names.cast::<Vec<String>>()).extend(text(name)) }
     }
     let mut names: Vec<String> = Vec::new();
@@ -440,8 +440,8 @@ pub fn statistics() -> Vec<String> {
     names
 }
 
-/// Loads the module anew with `table` as the highest it may use; returns whether it uses that one,
-/// which it does if the CPU has it.
+/// Loads the module again with `table` as the highest it may use. Returns whether it uses that table, which
+/// it does if the CPU has it.
 ///
 /// # Panics
 /// If the module cannot be unloaded or loaded.
@@ -457,13 +457,14 @@ pub fn reload(table: TableId) -> bool {
     table_in_use() == table.name()
 }
 
-/// The tables that this CPU has, slowest first. Those that it lacks are named where a test's output is
-/// not captured: what did not run has not passed. Where KCFAES_TABLES has their names, with commas, it
-/// is known what they must be.
+/// The tables that this CPU has, slowest first. KCFAES_TABLES can name the expected ones, separated by
+/// commas. If it does not, the missing ones are printed where a test's output is not captured: a test that
+/// did not run has not passed.
 ///
 /// # Panics
-/// If they are not those; or `aesni` is not among them, where nothing is known; or the CPU has all
-/// that a table needs and yet not the table.
+/// * If KCFAES_TABLES is set and names other tables.
+/// * If it is not set and `aesni` is missing.
+/// * If the CPU has all features that a table needs, and the table is missing.
 pub fn tables() -> &'static [TableId] {
     static TABLES: OnceLock<Vec<TableId>> = OnceLock::new();
     TABLES.get_or_init(|| {
@@ -487,7 +488,7 @@ pub fn tables() -> &'static [TableId] {
     })
 }
 
-/// What the instructions of a table presume and this CPU has not.
+/// The features that a table's instructions need and this CPU lacks.
 fn lacking(table: TableId) -> Vec<&'static str> {
     macro_rules! features {
         ($($name:tt)*) => { vec![$(($name, std::arch::is_x86_feature_detected!($name))),*] };
@@ -507,8 +508,8 @@ fn lacking(table: TableId) -> Vec<&'static str> {
     below.into_iter().chain(features.into_iter().map(|(name, _)| name)).collect()
 }
 
-/// Makes every later call of the process use `table`. Of a built module nothing may be alive: it
-/// is loaded anew.
+/// Makes every later call of the process use `table`. A built module is loaded again, so nothing of it may
+/// be alive.
 ///
 /// # Panics
 /// If this CPU does not have it.
@@ -529,7 +530,7 @@ mod chosen {
     }
 }
 
-/// A built module can be told by its tunable only.
+/// Only its tunable tells a built module which table to use.
 #[cfg(kcfaes_object)]
 mod chosen {
     pub(super) use super::reload as has;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A message of each mechanism in each direction, with what must come out, and the memory around
-//! one call: where the output goes, what may change, what the call has said.
+//! A message of each mechanism in each direction, with its expected output; and the memory around one call:
+//! where the output goes, what may change, and what the call returned.
 
 use core::ffi::c_int;
 
@@ -14,16 +14,16 @@ use kcfaes_vectors::{Mode, Stream};
 use crate::buffer::{Buffer, FILL, Format};
 use crate::consumer::{Out, Request, Way};
 
-/// A message and what must come out of it.
+/// A message and its expected output.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// Mode.
     pub mode: Mode,
     /// Direction.
     pub way: Way,
-    /// What goes in: a decryption's tag included.
+    /// The input. For decryption it includes the tag.
     pub input: Vec<u8>,
-    /// What must come out: an encryption's tag included.
+    /// The expected output. For encryption it includes the tag.
     pub output: Vec<u8>,
     /// Length of the text.
     pub len: usize,
@@ -32,12 +32,12 @@ pub struct Sample {
 /// The key of every sample.
 pub const KEY: [u8; 16] = *b"a key of samples";
 
-/// The AAD of every GCM and CCM sample, and the parameter's of every GMAC sample.
+/// The AAD of every GCM and CCM sample, and of the parameter of every GMAC sample.
 pub const AAD: [u8; 20] = *b"data, not encrypted!";
 
 impl Sample {
-    /// `len` bytes of text in `mode`; ECB and CBC want full blocks. The answer is the atomic call's
-    /// over contiguous memory, which the vectors vouch for.
+    /// `len` bytes of text in `mode`; ECB and CBC need full blocks. The expected output comes from the
+    /// atomic call over contiguous memory, which the vectors check.
     pub fn new(mode: Mode, way: Way, len: usize) -> Self {
         let text = Stream::new(len as u64).draw(len);
         let mut sealed = vec![FILL; Self::produced(mode, Way::Encrypt, len)];
@@ -60,8 +60,8 @@ impl Sample {
         sample
     }
 
-    /// Every mechanism in every direction, with `len` bytes of text, or the next full block where
-    /// the mechanism wants those.
+    /// Every mechanism in every direction, with `len` bytes of text. Mechanisms that need full blocks round
+    /// it up.
     pub fn all(len: usize) -> Vec<Self> {
         let mut all = Vec::new();
         for mode in Mode::ALL {
@@ -84,7 +84,7 @@ impl Sample {
         }
     }
 
-    /// Whether its input ends with a tag to verify.
+    /// Whether its input ends with a tag, which is verified.
     pub fn verifies(&self) -> bool {
         self.mode.has_tag() && self.way == Way::Decrypt
     }
@@ -100,13 +100,13 @@ impl Sample {
         }
     }
 
-    /// What it is, for a failed assertion.
+    /// Its description, for a failed assertion.
     pub fn name(&self) -> String {
         format!("{} {:?}", self.mode.name(), self.way)
     }
 }
 
-/// The directions of a mode, and the MAC entry points where they have it.
+/// The directions of a mode, and the MAC entry points if it has them.
 pub fn ways(mode: Mode) -> &'static [Way] {
     match mode {
         Mode::Gmac => &[Way::Encrypt, Way::Decrypt, Way::Mac],
@@ -115,12 +115,12 @@ pub fn ways(mode: Mode) -> &'static [Way] {
     }
 }
 
-/// Every mode by every one of its [`ways`].
+/// Every mode in every one of its [`ways`].
 pub fn tasks() -> Vec<(Mode, Way)> {
     Mode::ALL.iter().flat_map(|&mode| ways(mode).iter().map(move |&way| (mode, way))).collect()
 }
 
-/// The provider's own number of a mode.
+/// The provider's own number for a mode.
 pub fn provider_number(mode: Mode) -> u64 {
     match mode {
         Mode::Ecb => AES_ECB_MECH_INFO_TYPE,
@@ -136,7 +136,7 @@ pub fn provider_number(mode: Mode) -> u64 {
 /// Where the output of a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// To memory of its own.
+    /// To separate memory.
     Apart,
     /// NULL.
     Null,
@@ -150,14 +150,14 @@ impl Place {
     /// Every place.
     pub const ALL: [Self; 4] = [Self::Apart, Self::Null, Self::Same, Self::Twin];
 
-    /// Whether the entry point is told nothing but the input.
+    /// Whether the entry point gets no struct except the input.
     pub fn one_struct(self) -> bool {
         matches!(self, Self::Null | Self::Same)
     }
 }
 
-/// Memory of one call or of several: a message with bytes around it on either side, and room for
-/// output, in its own memory or in the message's.
+/// Memory for one call or several. It has a message and room for output, each with bytes around it that
+/// must not change. The room is separate memory or the message's own.
 pub struct Bench {
     /// Where the output goes.
     pub place: Place,
@@ -169,23 +169,23 @@ pub struct Bench {
     room_at: usize,
 }
 
-/// What a call has answered, in its return value and in the caller's structs.
+/// What a call answered, in its return value and in the caller's structs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Return value.
     pub rv: c_int,
     /// `cd_length` of the input afterwards.
     pub input_length: usize,
-    /// `cd_length` of the output afterwards, where there is a second struct.
+    /// `cd_length` of the output afterwards, if there is a second struct.
     pub output_length: Option<usize>,
 }
 
-/// Bytes behind a message and behind its room.
+/// Bytes after a message and after its room.
 const BEHIND: usize = 23;
 
 impl Bench {
-    /// `message` in `formats.0`, room for `room` bytes in `formats.1`, cut into pieces of `piece`
-    /// bytes with empty ones between. The offsets of the two differ, but for a twin.
+    /// `message` in `formats.0` and room for `room` bytes in `formats.1`. Both are cut into pieces of
+    /// `piece` bytes, with empty pieces between. The two have different offsets, except in place.
     pub fn new(
         place: Place,
         formats: (Format, Format),
@@ -214,8 +214,8 @@ impl Bench {
         }
     }
 
-    /// One call with `input_len` bytes of the message from `from`, and `output_len` bytes of room
-    /// from `to`. Checks that the structs are otherwise as they were, and the lists too.
+    /// One call with `input_len` bytes of the message at `from`, and `output_len` bytes of room at `to`.
+    /// Checks that the call changed nothing else in the structs and nothing in the lists.
     pub fn call(
         &mut self,
         (from, input_len): (usize, usize),
@@ -245,7 +245,7 @@ impl Bench {
         Answer { rv, input_length: src.cd_length, output_length }
     }
 
-    /// The final call, which has an output only.
+    /// The final call, which takes only an output.
     pub fn finish(
         &mut self,
         (to, len): (usize, usize),
@@ -259,12 +259,12 @@ impl Bench {
         (rv, dst.cd_length)
     }
 
-    /// The message's bytes, now.
+    /// The message's bytes now.
     pub fn message(&self) -> Vec<u8> {
         self.message.bytes()[self.message_at..][..self.message_len].to_vec()
     }
 
-    /// The output's bytes, now.
+    /// The output's bytes now.
     pub fn output(&self) -> Vec<u8> {
         let all = if self.place == Place::Apart { &self.room } else { &self.message };
         all.bytes()[self.room_at..][..self.room_len].to_vec()
@@ -288,7 +288,7 @@ impl Bench {
     }
 }
 
-/// Lengths of at most `piece` that add up to `len`, an empty piece behind every third.
+/// Lengths of at most `piece` that add up to `len`, with an empty piece after every third.
 pub fn pieces(len: usize, piece: usize) -> Vec<usize> {
     let mut lengths = Vec::new();
     let mut left = len;
@@ -304,8 +304,8 @@ pub fn pieces(len: usize, piece: usize) -> Vec<usize> {
 }
 
 impl Request {
-    /// The mechanism as the framework passes it on for a message that goes this way: with the
-    /// provider's own number.
+    /// The mechanism as the framework passes it to the provider for this direction, with the provider's own
+    /// number.
     pub fn provider_mechanism(&mut self, way: Way) -> crypto_mechanism_t {
         self.declare(way);
         let cm_type = Mode::ALL

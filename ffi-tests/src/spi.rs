@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ops vector called as KCF calls it, without KCF in between: for what the framework would stop
+//! Calls the ops vector as KCF does, without KCF in between. This reaches what the framework would stop
 //! (NULL pointers, foreign templates) or end (a context after an error). Mechanism numbers are the
 //! provider's own.
 #![allow(
@@ -28,7 +28,7 @@ fn at<T>(argument: Option<&mut T>) -> *mut T {
 
 const NONE: *mut core::ffi::c_void = core::ptr::null_mut();
 
-/// A context as the framework hands it to the provider.
+/// A context as the framework passes it to the provider.
 pub struct Spi {
     ctx: crypto_ctx_t,
 }
@@ -50,7 +50,7 @@ impl Default for Spi {
 }
 
 impl Spi {
-    /// A context whose other members have values to be found again.
+    /// A context whose other members have values that a test recognizes.
     pub fn marked() -> Self {
         let mut spi = Self::default();
         let mark = |n| core::ptr::without_provenance_mut(n);
@@ -65,7 +65,7 @@ impl Spi {
         spi
     }
 
-    /// Whether they are as [`marked`](Self::marked) made them.
+    /// Whether they are still as [`marked`](Self::marked) made them.
     pub fn is_marked(&self) -> bool {
         let crypto_ctx_t { cc_provider, cc_session, cc_framework_private, .. } = self.ctx;
         let pointers = [cc_provider, cc_framework_private, self.ctx.cc_opstate];
@@ -84,7 +84,7 @@ impl Spi {
         spi
     }
 
-    /// Whether the provider has state here, which the framework would have it free.
+    /// Whether the provider has state here. If so, the framework would have the provider free it.
     pub fn live(&self) -> bool {
         !self.ctx.cc_provider_private.is_null()
     }
@@ -102,7 +102,7 @@ impl Spi {
             Way::Decrypt => kcfaes_decrypt_init,
             Way::Mac => kcfaes_mac_init,
         };
-        // SAFETY: NULL or references; what they point to is the test's to keep alive.
+        // SAFETY: NULL or references; the test keeps alive what they point to.
         unsafe { call(&mut self.ctx, at(mechanism), at(key), template, NONE) }
     }
 
@@ -187,7 +187,7 @@ pub fn atomic(
         Way::Mac => kcfaes_mac_atomic,
     };
     let (input, output) = pair(input, output);
-    // SAFETY: NULL or references; what they point to is the test's to keep alive.
+    // SAFETY: NULL or references; the test keeps alive what they point to.
     unsafe { call(NONE, 0, at(mechanism), at(key), input, output, template, NONE) }
 }
 
@@ -220,7 +220,7 @@ pub fn create_template(
     }
 }
 
-/// `free_context` of no context.
+/// `free_context` with NULL.
 pub fn free_nothing() -> c_int {
     // SAFETY: the function takes NULL.
     unsafe { kcfaes_free_context(core::ptr::null_mut()) }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One test vector, run in one manner through the registered ops vector and checked to the byte:
-//! status, output, `cd_length`, `cd_offset`, and that nothing else was written.
+//! One test vector, run in one manner through the registered ops vector. Checked to the byte: status,
+//! output, `cd_length`, `cd_offset`, and that nothing else was written.
 
 use core::ffi::c_int;
 
@@ -16,7 +16,7 @@ use crate::kernel::{
     crypto_mac_verify,
 };
 
-/// By which calls a message goes through the framework.
+/// The calls by which a message goes through the framework.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     /// One call.
@@ -35,13 +35,13 @@ impl Call {
 /// Where the output goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
-    /// To memory of its own, in this format.
+    /// To separate memory, in this format.
     Apart(Format),
-    /// To the input's bytes: NULL where the mode allows it, a second struct where a tag needs room.
+    /// To the input's bytes: NULL where the mode allows it, or a second struct if a tag needs room.
     InPlace,
 }
 
-/// In which manner a case is run.
+/// The manner in which a case is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Manner {
     /// Calls.
@@ -57,8 +57,8 @@ pub struct Manner {
 }
 
 impl Manner {
-    /// The manners in which every vector is run: each format, call and way to pass the key, whole
-    /// and in pieces, with the output in another format where there are pieces; and in place.
+    /// The manners in which every vector is run. Apart: each format, call and way to pass the key, whole
+    /// and in pieces; pieces have the output in another format. And in place.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for template in [false, true] {
@@ -88,7 +88,7 @@ pub type Failure = String;
 /// Runs a case; returns how many directions were checked.
 ///
 /// # Errors
-/// What was not as it should be.
+/// What was wrong.
 pub fn run(case: &Case, manner: &Manner, random: &mut Stream) -> Result<usize, Failure> {
     let mut request = Request::of(case);
     let template = manner.template.then(|| request.template());
@@ -121,7 +121,7 @@ struct Bench<'a> {
     template: Option<Template>,
 }
 
-/// A buffer with a message in it, and memory around that must not change.
+/// A buffer with a message in it, between bytes that must not change.
 struct Window {
     buffer: Buffer,
     offset: usize,
@@ -145,7 +145,7 @@ impl Window {
         self.buffer.bytes()[self.offset..self.offset + self.len].to_vec()
     }
 
-    /// Nothing outside the message, and no list, was written.
+    /// Checks that nothing outside the message, and no list, was written.
     fn check_around(&self, what: &str) -> Result<(), Failure> {
         let bytes = self.buffer.bytes();
         let (before, behind) = (&bytes[..self.offset], &bytes[self.offset + self.len..]);
@@ -168,7 +168,7 @@ impl Bench<'_> {
         Window::new(format, self.manner.cut, message, self.random)
     }
 
-    /// Parameters that must be refused before any data is looked at.
+    /// Checks that bad parameters are refused before any data is read.
     fn refused(&mut self, way: Way) -> Result<(), Failure> {
         let text = vec![FILL; 64];
         let mut input = self.window(self.manner.input, &text);
@@ -206,8 +206,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Sends `message` through; the output must have `produced` bytes. For a forged message checks
-    /// that no plaintext is left.
+    /// Sends `message` through; the output must have `produced` bytes. For a forged message it checks that
+    /// no plaintext is left.
     fn transform(
         &mut self,
         way: Way,
@@ -319,7 +319,7 @@ impl Bench<'_> {
         let mut src = window.data(0, len);
         let mut dst = window.data(0, produced);
         let template = self.template.as_ref();
-        // A tag needs room that the input's own struct does not have.
+        // A tag needs room, which the input's own struct does not have.
         let rv = if produced > len {
             self.request.atomic(way, template, &mut src, Some(&mut dst))
         } else {
@@ -336,8 +336,8 @@ impl Bench<'_> {
         Ok(bytes)
     }
 
-    /// GMAC and CMAC by the MAC group, and as ciphers. A CMAC of fewer than 16 bytes is the beginning
-    /// of the one computed, and cannot be verified by KCF; nor can a CMAC be decrypted.
+    /// GMAC and CMAC through the MAC group, and as ciphers. A CMAC of fewer than 16 bytes is the beginning
+    /// of the computed one, and KCF cannot verify it. A CMAC cannot be decrypted.
     fn mac(&mut self) -> Result<usize, Failure> {
         let case = self.case;
         let good = case.expect == Expect::Ok;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The demonstration: starts a userland KCF, loads the module, which registers the provider, runs
-//! every vector through the registered ops vector in all three data formats, and prints what came
-//! of it. Exit status: 0, 1 if a case failed, 2 if the vectors could not be read.
+//! The demonstration. It starts a userland KCF and loads the module, which registers the provider. It runs
+//! every vector through the registered ops vector in all three data formats, and prints the results. Exit
+//! status: 0; 1 if a case failed; 2 if the vectors could not be read.
 //!
-//! The module is the kernel object that would be installed; where `make demo` cannot build that, it
-//! is a userland build of the same sources, and the first line says so.
+//! The module is the kernel object that would be installed. If `make demo` cannot build that, it is a
+//! userland build of the same sources, and the first line says so.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -36,14 +36,14 @@ struct Arguments {
     table: Option<String>,
 }
 
-/// `println!`, without a panic where the reader has gone: the exit status still counts.
+/// `println!` that does not panic if the reader has gone: the exit status still counts.
 macro_rules! say {
     ($($text:tt)*) => {
         _ = writeln!(io::stdout(), $($text)*)
     };
 }
 
-/// Bytes of an operation whose speed is measured.
+/// Bytes of one operation in a speed measurement.
 const SPEED_BYTES: usize = 128 * 1024;
 
 /// How long each speed is measured.
@@ -125,7 +125,7 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What is loaded: the object, or what stands in for it and why.
+/// What is loaded: the object, or its substitute and the reason.
 fn what_runs() -> String {
     match option_env!("KCFAES_OBJECTS") {
         Some(folder) => format!("the kernel object {folder}/kcfaes, only its entry points renamed"),
@@ -137,8 +137,8 @@ fn what_runs() -> String {
     }
 }
 
-/// Runs every case in every manner; returns a row per mechanism, key size and format, and the
-/// number of failures, those of files included whose cases were not all executed.
+/// Runs every case in every manner. Returns a row for each mechanism, key size and format, and the number
+/// of failures. A file whose executed cases do not match its counts is one failure more.
 fn run_all(files: &[File]) -> (BTreeMap<Row, Tally>, usize) {
     let mut rows: BTreeMap<Row, Tally> = BTreeMap::new();
     let mut failed = 0;
@@ -190,7 +190,7 @@ fn run_case(
     failed
 }
 
-/// MB/s of encryption with a template and holds that cost nothing.
+/// MB/s of encryption with a template. FPU holds cost nothing here.
 fn speed(mode: Mode, keybits: usize, format: Format) -> f64 {
     let mut random = Stream::new(3);
     let iv = random.draw(if mode.has_tag() { 12 } else { 16 });
@@ -219,7 +219,7 @@ fn speed(mode: Mode, keybits: usize, format: Format) -> f64 {
     SPEED_BYTES as f64 / samples[samples.len() / 2] / 1e6
 }
 
-/// The same pieces, and one more for what is left of `len`; or one piece where `len` is less.
+/// The same pieces and one more for the remainder of `len`; or one piece if `len` is less than they have.
 fn cut_like(pieces: &[usize], len: usize) -> Vec<usize> {
     match len.checked_sub(pieces.iter().sum()) {
         Some(rest) => [pieces, &[rest]].concat(),

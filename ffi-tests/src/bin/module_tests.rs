@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tests of loading, registration and the module's own services as a program: it can be linked
-//! with the kernel objects in place of a build of their sources (build.rs).
+//! The tests of loading, registration and the module's own services, as a program. It can be linked with
+//! the kernel objects instead of a build of their sources (build.rs).
 
 #[path = "../../tests/module.rs"]
 mod module;
