@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * CPU features as illumos sees them: CPUID says what the processor has,
- * XGETBV what the system saves.  Each feature is tested by its own bit.
+ * CPU features as illumos sees them: CPUID says what the processor has, XGETBV
+ * says what the system saves.  Each feature has its own test bit.
  */
 
 #include <sys/x86_archext.h>

@@ -49,7 +49,7 @@ extern fk_stats_t fk_totals;
 		    __ATOMIC_RELAXED);					\
 	} while (0)
 
-/* What a thread must have again when a function of a module has returned. */
+/* What a thread must have again when a module's function has returned. */
 typedef struct fk_state {
 	int	s_preempt;
 	int	s_flag;
@@ -60,7 +60,7 @@ typedef struct fk_state {
 extern void fk_state_read(fk_state_t *);
 extern void fk_state_compare(const fk_state_t *before, const char *what);
 
-/* Nothing in bench mode. */
+/* Does nothing in bench mode. */
 static inline void
 fk_state(fk_state_t *s)
 {
@@ -81,15 +81,15 @@ extern void fk_violation(int, const char *, ...)
 extern size_t fk_vsnprintf(char *, size_t, const char *, va_list)
     __attribute__((format(printf, 3, 0)));
 
-/* Module bookkeeping: the name a linkage was installed under, or NULL. */
+/* Module bookkeeping: the name under which a linkage was installed, or NULL. */
 struct modlinkage;
 extern const char *fk_module_name(const struct modlinkage *);
 /* Is a provider of this linkage registered? */
 extern int fk_kcf_registered(const struct modlinkage *);
 
 /*
- * fk_vector.c: every vector register that the host has is filled with the
- * 64-bit pattern, or searched for lanes that are neither it nor zero.
+ * fk_vector.c fills every vector register that the host has with the 64-bit
+ * pattern, or searches them for lanes that are neither the pattern nor zero.
  */
 #define	FK_VECTOR_CANARY	0xc5c5c5c5c5c5c5c5ull
 extern void fk_vector_fill(uint64_t);

@@ -28,7 +28,7 @@ typedef struct fk_prov {
 	char			p_description[CRYPTO_PROVIDER_DESCR_MAX_LEN + 1];
 	crypto_provider_handle_t p_handle;
 	uint_t			p_version;
-	uint32_t		p_vectors;	/* those that are there */
+	uint32_t		p_vectors;	/* those present */
 	/* Copies: KCF keeps no pointer into what the provider registered. */
 	crypto_control_ops_t	p_control;
 	crypto_cipher_ops_t	p_cipher;
@@ -36,7 +36,7 @@ typedef struct fk_prov {
 	crypto_ctx_ops_t	p_ctx;
 } fk_prov_t;
 
-/* A mechanism keeps its name and number for ever, its provider may go. */
+/* A mechanism keeps its name and number for ever.  Its provider may go. */
 typedef struct fk_mech_entry {
 	crypto_mech_name_t	m_name;
 	crypto_mech_info_t	m_info;		/* as the provider gave it */
@@ -50,10 +50,10 @@ typedef enum {
 } fk_class_t;
 
 typedef struct fk_ctx {
-	crypto_ctx_t	c_ctx;		/* what the provider sees: first */
+	crypto_ctx_t	c_ctx;		/* first: the provider sees it */
 	fk_prov_t	*c_prov;
-	uint_t		c_refs;		/* the consumer, queued requests */
-	int		c_counted;	/* not of bench mode */
+	uint_t		c_refs;		/* consumer, queued requests */
+	int		c_counted;	/* not in bench mode */
 } fk_ctx_t;
 
 extern fk_port_mutex_t fk_kcf_lock;
@@ -62,7 +62,7 @@ extern fk_port_cond_t fk_kcf_cond;	/* a reference was dropped */
 extern fk_mech_entry_t *fk_mech_by_type(crypto_mech_type_t);
 extern void fk_prov_release(fk_prov_t *);
 
-/* The request handle that means: the caller gave a callback, do not sleep. */
+/* A request handle for a caller that gave a callback: do not sleep. */
 extern char fk_kcf_nosleep;
 
 #endif	/* _FK_KCF_H */

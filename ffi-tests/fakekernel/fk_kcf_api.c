@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * KCF, the consumer side.  Every call becomes one request, which calls one
- * slot of the provider's vector: at once, or from another thread when the
- * caller asks for CRYPTO_ALWAYS_QUEUE.  After each slot returns, the thread's
- * preemption, FPU and CR0 state must be what it was.
+ * KCF, the consumer side.  Every call becomes one request, which calls one slot
+ * of the provider's vector.  The slot is called at once, or from another thread
+ * if the caller asks for CRYPTO_ALWAYS_QUEUE.  After each slot returns, the
+ * thread's preemption, FPU and CR0 state must be what it was.
  */
 
 #include <sys/cmn_err.h>
@@ -63,10 +63,10 @@ static uint_t live_contexts;
 static uint_t queued;
 
 /*
- * Whether a request that came back with rv ends its context.  An update never
- * does.  A direct single or final may be tried again after some codes; one
- * from the queue may not, for its caller has gone on.  A failed init is
- * released by whoever made the context, which from the queue is the request.
+ * Whether a request that returned rv ends its context.  An update never does.
+ * A direct single or final may be tried again after some codes.  A queued one
+ * may not, because its caller has gone on.  A failed init is released by
+ * whoever made the context.  For a queued init that is the request.
  */
 static int
 ends_context(stage_t stage, int from_queue, int rv)
@@ -91,7 +91,9 @@ prov_hold(fk_prov_t *p)
 	fk_port_unlock(&fk_kcf_lock);
 }
 
-/* A request's reference: a bench unloads no module while one runs. */
+/*
+ * A request's reference.  A bench takes none: it unloads no module meanwhile.
+ */
 static void
 request_release(fk_prov_t *p)
 {
@@ -222,9 +224,8 @@ dispatch(request_t *r, crypto_req_handle_t rh)
 }
 
 /*
- * Runs a request to its end, applies the rule that decides whether its
- * context lives on, and drops the request's references.  A request from the
- * queue is its own handle.
+ * Runs a request to its end, decides whether its context lives on, and drops
+ * the request's references.  A queued request is its own handle.
  */
 static int
 run(request_t *r, crypto_req_handle_t rh)
@@ -255,7 +256,7 @@ run_queued(void *arg)
 	if (c != NULL)
 		ctx_release(c);
 	fk_port_free(r);
-	/* A step that went well and is not the last is told on demand only. */
+	/* A successful step before the last is told only on demand. */
 	if (crq.cr_callback_func != NULL && (rv != CRYPTO_SUCCESS ||
 	    (stage != INIT && stage != UPDATE) ||
 	    (crq.cr_flag & CRYPTO_NOTIFY_OPDONE)))
@@ -296,10 +297,10 @@ submit(request_t *r, crypto_call_req_t *crq)
 }
 
 /*
- * Finds the mechanism's software provider for a function group and holds it;
+ * Finds and holds the mechanism's software provider for a function group, and
  * fills in the provider's own mechanism number.  Key lengths are not checked:
- * KCF does that for hardware only.  With one provider a mechanism there is
- * nobody to retry recoverable errors with, and the first error stands.
+ * KCF checks them for hardware only.  Each mechanism has one provider, so a
+ * recoverable error cannot be retried with another.  The first error stands.
  */
 static int
 provider_for(crypto_mechanism_t *mech, crypto_func_group_t group,

@@ -2,8 +2,8 @@
 
 /*
  * KCF, the provider side: the mechanism tables, crypto_register_provider and
- * crypto_unregister_provider.  Software providers only; each mechanism has
- * one slot for them, which the first registrant gets.
+ * crypto_unregister_provider.  It has software providers only.  Each mechanism
+ * has one slot for them, which the first registrant gets.
  */
 
 #include <sys/cmn_err.h>
@@ -34,7 +34,7 @@ static struct {
 } policies[POLICIES];
 static uint_t npolicies;
 
-/* Names that KCF knows, in these classes, before any provider comes. */
+/* Names that KCF knows, in these classes, before any provider registers. */
 static const struct {
 	fk_class_t class;
 	const char *name;
@@ -118,7 +118,7 @@ class_of(crypto_func_group_t fg)
 	return (FK_MISC);
 }
 
-/* A place in a class's table is an entry, even while it has no name. */
+/* A slot in a class's table is an entry, even while it has no name. */
 fk_mech_entry_t *
 fk_mech_by_type(crypto_mech_type_t type)
 {
@@ -168,7 +168,7 @@ mechs_remove(fk_prov_t *p)
 
 /*
  * Installs what can be installed.  Fails as a whole if a key length unit is
- * ambiguous or not one mechanism found its slot free and allowed.
+ * ambiguous, or if no mechanism is allowed and finds its slot free.
  */
 static int
 mechs_install(fk_prov_t *p, const crypto_mech_info_t *info, uint_t count)
@@ -315,8 +315,8 @@ crypto_kmflag(crypto_req_handle_t req)
 }
 
 /*
- * The real one also loads a module by its configured name; here modules are
- * loaded by the test.
+ * The real one also loads a module by its configured name.  Here the test loads
+ * modules.
  */
 crypto_mech_type_t
 crypto_mech2id(const char *name)

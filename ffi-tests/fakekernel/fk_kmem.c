@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * kmem_alloc(9F) and kmem_cache over a ledger: every live block is on a list,
- * carries canaries on both sides and its size, and is checked when freed:
- * what kmem_flags=0xf does, and never less.  New memory is 0xbaddcafe, freed
- * memory 0xdeadbeef, which is looked at again before it is used again.
+ * kmem_alloc(9F) and kmem_cache over a ledger.  Every live block is on a list,
+ * has its size and a canary on each side, and is checked when it is freed.
+ * This is always on, as kmem_flags=0xf would be.  New memory is 0xbaddcafe,
+ * freed memory 0xdeadbeef.  Freed memory is checked before it is used again.
  * Blocks are aligned as kmem_alloc promises and no better (8 mod 16), so that
  * code which presumes more fails here first.
  */
@@ -16,7 +16,7 @@
 
 #define	LIVE	0x6c69766562656566ull
 #define	DEAD	0x6465616462656566ull
-#define	FAST	0x6661737462656566ull	/* of bench mode, on no list */
+#define	FAST	0x6661737462656566ull	/* bench mode, on no list */
 #define	FRESH	0xbaddcafeu	/* words of a new block */
 #define	POISON	0xdeadbeefu	/* words of a freed block */
 #define	EDGE	0xfeedfaceu	/* words around a block */
@@ -73,7 +73,7 @@ fill(void *at, uint32_t word, size_t size)
 		(void) memcpy(to + i, &word, size - i);
 }
 
-/* Is this what fill() has left? */
+/* Is this the pattern that fill() wrote? */
 static int
 filled(const void *at, uint32_t word, size_t size)
 {
@@ -113,7 +113,7 @@ fast_alloc(size_t size, size_t align, kmem_cache_t *cache)
 	return (payload(b));
 }
 
-/* Nonzero if this request is to fail by injection. */
+/* Nonzero if injection makes this request fail. */
 static int
 injected(fk_thread_t *t)
 {
@@ -216,7 +216,7 @@ block_free(void *ptr, size_t size, kmem_cache_t *cache)
 		    "free of %lu bytes inside a hold", (ulong_t)size);
 	}
 
-	/* A wild pointer has no header to look at: search the list. */
+	/* A wild pointer has no header to read: search the list. */
 	fk_port_lock(&lock);
 	for (scan = live; scan != NULL && scan != b; )
 		scan = scan->b_next;
@@ -337,8 +337,8 @@ kmem_cache_destroy(kmem_cache_t *c)
 }
 
 /*
- * The constructor runs at every allocation: a client that relies on what an
- * earlier one left in the object reads constructed bytes instead.
+ * The constructor runs at every allocation.  A client that relies on data from
+ * an earlier use of the object reads constructed bytes instead.
  */
 void *
 kmem_cache_alloc(kmem_cache_t *c, int kmflag)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * Named kstats (kstat_create(9F)) on a list, read by tests as kstat(8) does:
- * the owner's update function first, then the values.
+ * Named kstats (kstat_create(9F)) on a list.  Tests read them as kstat(8) does:
+ * the owner's update function runs first, then the values are read.
  */
 
 #include <sys/cmn_err.h>
@@ -14,10 +14,10 @@
 #include "fk_impl.h"
 
 typedef struct entry {
-	kstat_t		e_kstat;	/* first: what the module has */
+	kstat_t		e_kstat;	/* first: the module has this */
 	struct entry	*e_next;
 	int		e_installed;
-	size_t		e_bytes;	/* of data that is not virtual */
+	size_t		e_bytes;	/* data that is not virtual */
 } entry_t;
 
 static fk_port_mutex_t lock;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * cmn_err(9F) with a kept log, formatted printing, panic, and the record of
- * violations.
+ * cmn_err(9F) with a log that is kept, formatted printing, panic, and the
+ * record of violations.
  */
 
 #include <sys/cmn_err.h>
@@ -186,7 +186,7 @@ vcmn_err(int level, const char *fmt, va_list ap)
 
 	if (level == CE_IGNORE)
 		return;
-	/* '!' log only, '^' console only, '?' verbose boot: same log here. */
+	/* '!' log only, '^' console only, '?' verbose boot: one log here. */
 	if (*fmt == '!' || *fmt == '^' || *fmt == '?')
 		fmt++;
 	n = strlen(prefix[level]);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * mod_install(9F) and friends, and the loader that tests use: it gives the
- * module the name by which KCF's policy knows it, and notices a module that
- * fails to load or unloads without cleaning up.
+ * mod_install(9F) and friends, and the loader that tests use.  The loader gives
+ * the module the name by which KCF's policy knows it.  It notices a module that
+ * fails to load, or that unloads without cleaning up.
  */
 
 #include <sys/cmn_err.h>
@@ -28,10 +28,12 @@ static struct {
 } modules[MODULES];
 static int install_error, remove_error;
 
-/* Modules that are compiled against these headers refer to it: no kernel does. */
+/* Modules built with these headers refer to this.  No kernel has it. */
 const char kcfaes_built_without_gate = 1;
 
-/* A module may size its tables by these: known before its _init goes on. */
+/*
+ * A module may size its tables by these, so they are set before _init goes on.
+ */
 int ncpus, max_ncpus;
 
 static int
@@ -76,8 +78,8 @@ mod_getctl(struct modlinkage *linkage)
 }
 
 /*
- * Of what is linked with these tests: the symbols that the modules look up.
- * They are found while the module is loaded that has them.
+ * The symbols that the modules look up, as far as they are linked with these
+ * tests.  A symbol is found while the module that has it is loaded.
  */
 extern struct kcfaes_stats *kcfaes_cpu_stats __attribute__((weak));
 extern uint_t kcfaes_nstats __attribute__((weak));

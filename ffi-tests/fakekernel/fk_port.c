@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * The userland port: C library and POSIX threads.  The only hosted source of
- * fakekernel; it must not see the include directory of the fake sys headers.
+ * The userland port: C library and POSIX threads.  It is the only hosted source
+ * of fakekernel.  It must not see the include directory of the fake sys
+ * headers.
  */
 
 #define	_GNU_SOURCE
@@ -64,7 +65,7 @@ fk_port_self(void)
 	return (self);
 }
 
-/* glibc and musl: PTHREAD_*_INITIALIZER is all zero bytes. */
+/* In glibc and musl PTHREAD_*_INITIALIZER is all zero bytes. */
 void
 fk_port_lock(fk_port_mutex_t *m)
 {

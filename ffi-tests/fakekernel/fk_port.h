@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * The port: everything fakekernel takes from the world below it.  fk_port.c
- * implements it over a C library and POSIX threads; a ring-0 test kernel
- * brings its own file and reuses all other sources unchanged.
+ * The port is everything that fakekernel takes from the world below it.
+ * fk_port.c implements it over a C library and POSIX threads.  A ring-0 test
+ * kernel brings its own file and uses all other sources unchanged.
  *
  * The port also supplies memcpy, memmove, memset, memcmp, bcopy, bzero, bcmp,
  * strlen, strcmp and strncmp.  In userland they are the C library's.
  *
- * What a module calls of these is as in a DEBUG kernel, which looks at an
- * address before it looks at the count: a call of no bytes at an address that
+ * A module's calls of these behave as in a DEBUG kernel, which checks an
+ * address before it looks at the count.  A call of no bytes at an address that
  * is not the kernel's panics there, and is a violation here.  In ring 0 the
- * functions themselves look; a userland copy of a module calls the fk_ ones.
+ * functions themselves check.  A userland copy of a module calls the fk_
+ * functions.
  */
 
 #ifndef	_FK_PORT_H
@@ -32,7 +33,7 @@ extern void fk_port_abort(void) __attribute__((noreturn));
 extern void *fk_port_self(void);
 
 /* Locks and condition variables: all-zero is the initial state. */
-/* The last word is the caller's. */
+/* The last word belongs to the caller. */
 typedef struct fk_port_mutex {
 	uint64_t opaque[8];
 } fk_port_mutex_t;
@@ -45,10 +46,10 @@ extern void fk_port_unlock(fk_port_mutex_t *);
 extern void fk_port_wait(fk_port_cond_t *, fk_port_mutex_t *);
 extern void fk_port_wake_all(fk_port_cond_t *);
 
-/* Starts a detached thread; nonzero: there are no threads here. */
+/* Starts a detached thread.  Nonzero if there are no threads here. */
 extern int fk_port_spawn(void (*)(void *), void *);
 
-/* The linker's: no address below it is the kernel's. */
+/* From the linker.  No address below it is the kernel's. */
 extern char __executable_start[];
 
 /* Records the violation. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * Message blocks for consumers.  They do not go through the ledger, which
- * counts what the module under test allocates.
+ * Message blocks for consumers.  They do not go through the ledger, because the
+ * ledger counts what the module under test allocates.
  */
 
 #include <sys/strsun.h>

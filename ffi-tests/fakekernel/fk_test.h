@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * What tests see and steer of the fake kernel.  Depends on the freestanding
- * headers alone, so that hosted programs and binding generators can read it.
+ * What tests see and control of the fake kernel.  It depends on the
+ * freestanding headers alone, so that hosted programs and binding generators
+ * can read it.
  *
- * Scope: "thread" state (interrupt simulation, T_KFPU, CR0, failed
- * allocations, fk_stats_thread) belongs to the calling thread, so tests may
- * run in parallel; everything else is one per process.
+ * Scope: "thread" state (interrupt simulation, T_KFPU, CR0, failed allocations,
+ * fk_stats_thread) belongs to the calling thread, so tests may run in parallel.
+ * Everything else exists once in a process.
  */
 
 #ifndef	_FK_TEST_H
@@ -25,7 +26,7 @@ enum fk_violation_kind {
 	FK_V_FREE_SIZE,		/* kmem_free with another size */
 	FK_V_ZERO,		/* kmem_alloc or kmem_free of 0 bytes */
 	FK_V_FREE_BAD,		/* not a live block (wild or double free) */
-	FK_V_OVERRUN,		/* bytes before or behind a block changed */
+	FK_V_OVERRUN,		/* bytes before or after a block changed */
 	FK_V_USE_AFTER_FREE,	/* a freed block was written to */
 	FK_V_ADDRESS,		/* memory call below kernelbase, of 0 bytes too */
 	FK_V_SLEEP,		/* KM_SLEEP where blocking is illegal */
@@ -43,7 +44,7 @@ enum fk_violation_kind {
 	FK_V_KINDS
 };
 
-/* Process-wide count of one kind, or of all for a number that is none's. */
+/* Process-wide count of one kind.  A number that is no kind means all. */
 extern uint64_t fk_violations(int kind);
 /* Text of the i-th recorded violation (at most 32 are kept), or NULL. */
 extern const char *fk_violation_text(unsigned i);
@@ -87,13 +88,15 @@ extern void fk_kmem_fail_nth(uint64_t n);
 extern void fk_kmem_fail_all(int on);
 
 /*
- * Called with each block as it is freed, before it is poisoned: a test scans
- * it for secrets here.  Runs on the freeing thread, no lock held.
+ * Called with each block as it is freed, before it is poisoned, so that a test
+ * can scan it for secrets.  Runs on the freeing thread with no lock held.
  */
 typedef void (*fk_on_free_t)(void *arg, const void *block, size_t size);
 extern void fk_kmem_on_free(fk_on_free_t func, void *arg);
 
-/* Freed blocks kept and watched for writes (default and at most 64). */
+/*
+ * Number of freed blocks kept and watched for writes (default and at most 64).
+ */
 extern void fk_kmem_quarantine(unsigned blocks);
 
 /* ---- Thread context. ---- */
@@ -107,17 +110,17 @@ extern int fk_preempt_depth(void);	/* kpreempt_disable nesting */
 /* ---- FPU. ---- */
 
 /*
- * Fills all vector registers with a canary at begin, and at end records
- * FK_V_FPU_RESIDUE for any 16-byte lane that is neither canary nor zero.
- * For callers that keep every vector instruction inside the kernels.
+ * Fills all vector registers with a canary at begin.  At end it records
+ * FK_V_FPU_RESIDUE for any 16-byte lane that is neither canary nor zero.  For
+ * callers that keep every vector instruction inside the kernels.
  */
 extern void fk_fpu_canary(int on);
 
 /*
- * For benches: what a kernel would not do costs nothing.  Begin and end do
- * nothing, memory comes without ledger, canaries and poison, a request takes
- * no lock and no reference, a thread asks once which CPU it is on.  What is
- * allocated or begun in this mode ends in it.
+ * For benches: work that a kernel would not do costs nothing.  FPU begin and
+ * end do nothing.  Memory comes without ledger, canaries and poison.  A request
+ * takes no lock and no reference.  A thread asks only once which CPU it is on.
+ * What is allocated or begun in this mode must end in it.
  */
 extern void fk_bench_mode(int on);
 
@@ -139,13 +142,13 @@ extern void fk_bench_mode(int on);
 
 extern uint64_t fk_host_features(void);	/* CPUID and XGETBV */
 extern uint64_t fk_features(void);	/* what is_x86_feature() says */
-/* Features outside the host's are dropped: they could not run. */
+/* Features that the host lacks are dropped: they could not run. */
 extern void fk_set_features(uint64_t mask);
 
 /* ---- The log. ---- */
 
 extern unsigned fk_log_count(void);
-/* The i-th line of the last 64, "WARNING: " prefix included, or NULL. */
+/* The i-th line of the last 64 with its prefix ("WARNING: "), or NULL. */
 extern const char *fk_log_line(unsigned i);
 /* Number of kept lines that contain the text. */
 extern unsigned fk_log_find(const char *text);
@@ -159,25 +162,27 @@ extern void fk_printf(const char *fmt, ...)
 
 struct modinfo;
 
-/* Loads a module under a name (policy goes by it); returns what _init does. */
+/*
+ * Loads a module under a name, which policy goes by.  Returns what _init does.
+ */
 extern int fk_module_load(const char *name, int (*init)(void));
 extern int fk_module_unload(const char *name, int (*fini)(void));
-/* The next mod_install or mod_remove returns this errno; 0 = works. */
+/* The next mod_install or mod_remove returns this errno.  0: it works. */
 extern void fk_mod_install_error(int error);
 extern void fk_mod_remove_error(int error);
 
-/* The loadflags of a module that is installed now, 0 if there is none. */
+/* The loadflags of a module that is installed now; 0 if it is not. */
 extern int fk_module_loadflags(const char *name);
 
 /* ---- kstats. ---- */
 
-/* Updates the kstat and gives each statistic; text is NULL for a number. */
+/* Updates the kstat and passes each statistic.  text is NULL for a number. */
 typedef void (*fk_kstat_func_t)(void *arg, const char *name, uint64_t value,
     const char *text);
 /* ENOENT, or what the update function returned. */
 extern int fk_kstat_read(const char *module, const char *name,
     fk_kstat_func_t func, void *arg);
-/* One number; UINT64_MAX when there is no such kstat or statistic. */
+/* One number; UINT64_MAX if there is no such kstat or statistic. */
 extern uint64_t fk_kstat_value(const char *module, const char *name,
     const char *statistic);
 extern const char *fk_kstat_text(const char *module, const char *name,
@@ -191,8 +196,8 @@ extern void fk_policy_disable(const char *module, const char *mech);
 extern void fk_policy_clear(void);
 
 /*
- * The slot that crypto_encrypt() would call, and what it would pass of its
- * own: for a bench that leaves the framework out.
+ * The slot that crypto_encrypt() would call, and the arguments that KCF itself
+ * would add.  For a bench that leaves the framework out.
  */
 typedef struct fk_slot {
 	int (*call)(void *, uint32_t, void *, void *, void *, void *, void *,
@@ -203,7 +208,7 @@ typedef struct fk_slot {
 } fk_slot_t;
 extern int fk_kcf_encrypt_slot(void *mech, void *tmpl, fk_slot_t *);
 
-/* What KCF knows about a mechanism; nonzero when there is no such provider. */
+/* What KCF knows about a mechanism.  Nonzero if it has no such provider. */
 typedef struct fk_mech {
 	const char *provider;		/* description */
 	const char *module;
@@ -213,7 +218,7 @@ typedef struct fk_mech {
 	uint32_t flags;
 	uint32_t generation;
 	uint32_t spi_version;
-	uint32_t vectors;		/* bit i: the ops vector's i-th */
+	uint32_t vectors;		/* bit i: i-th of the ops vector */
 	uint32_t status;		/* what provider_status stores */
 } fk_mech_t;
 extern int fk_kcf_mech(const char *name, fk_mech_t *);

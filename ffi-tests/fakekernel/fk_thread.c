@@ -2,8 +2,8 @@
 
 /*
  * The thread as kernel code sees it: preemption, interrupts, FPU holds, the
- * simulated CR0, locks and time.  On illumos most misuse of the FPU panics;
- * here it is recorded, so that a test can ask for it.
+ * simulated CR0, locks and time.  On illumos most misuse of the FPU panics.
+ * Here it is recorded, so that a test can ask for it.
  */
 
 #include <sys/archsystm.h>
@@ -50,7 +50,7 @@ curcpup(void)
 	return (&t->ft_cpu);
 }
 
-/* cpu_kprunrun is never set here, so nobody has a reason to call this. */
+/* cpu_kprunrun is never set here, so nothing has a reason to call this. */
 void
 kpreempt(int sync)
 {
@@ -236,8 +236,8 @@ fk_state_compare(const fk_state_t *before, const char *what)
 }
 
 /*
- * The owner is in the last word of the port's lock, which no port uses.  What
- * a DEBUG kernel would panic at is recorded and not done.
+ * The owner is in the last word of the port's lock, which no port uses.  An
+ * operation at which a DEBUG kernel would panic is recorded and not done.
  */
 static fk_thread_t **
 owner(kmutex_t *m)
@@ -382,7 +382,7 @@ task_run(void *arg)
 	fk_port_unlock(&task->lock);
 }
 
-/* Where the port has no threads the task has run when this returns. */
+/* If the port has no threads, the task has run when this returns. */
 fk_task_t *
 fk_task_start(void (*func)(void *), void *arg)
 {

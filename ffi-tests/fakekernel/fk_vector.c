@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * Fills and reads whole vector register files.  Written as assembly so that
- * these sources can be compiled without vector registers; at every level all
- * registers of that level are touched.
+ * Fills and reads whole vector register files.  It is written in assembly so
+ * that these sources can be compiled without vector registers.  At every level
+ * all registers of that level are touched.
  */
 
 #include "fk_impl.h"
