@@ -4,8 +4,9 @@
  * From the loader (Multiboot 1: 32-bit protected mode) to C in long mode, and
  * the entries of traps and of the timer interrupt.
  *
- * Memory from 2 MiB to 64 MiB is mapped one to one; below it nothing is, so
- * that a NULL pointer faults.  CR0.TS is set from the first instruction on.
+ * Memory from 2 MiB to 64 MiB is mapped one to one.  Nothing below it is
+ * mapped, so that a NULL pointer faults.  CR0.TS is set from the first
+ * instruction on.
  */
 
 #define	MAGIC		0x1badb002
@@ -93,9 +94,9 @@ trap_entries:
 	.endr
 
 /*
- * The timer, on the stack of whatever it interrupts.  The processor pushes 40
- * bytes; 256 more are overwritten before anything is saved, which is twice a
- * red zone.
+ * The timer, on the stack of the code it interrupts.  The processor pushes 40
+ * bytes.  This then overwrites 256 more, twice a red zone, before it saves
+ * anything.
  */
 	.align 16
 	.globl timer_entry
@@ -127,7 +128,7 @@ timer_entry:
 	popq %rax
 	iretq
 
-/* A tick that was withdrawn because the timer was armed again: no EOI. */
+/* A tick withdrawn because the timer was armed again.  It needs no EOI. */
 	.align 16
 	.globl spurious_entry
 spurious_entry:

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * CR0.TS and the vector state, for real: TS is set wherever nobody holds the
- * FPU, so that an instruction which needs it there raises #NM.
+ * CR0.TS and the vector state, for real.  TS is set whenever nobody holds the
+ * FPU, so that an instruction that needs the FPU then raises #NM.
  *
- * The kernel's functions stand here under their own names.  fakekernel's,
- * compiled under fk_simulated_* names, go on recording misuse and filling the
- * registers with the canary.
+ * The kernel's functions have their own names here.  fakekernel's functions are
+ * compiled under fk_simulated_* names.  They go on recording misuse and filling
+ * the registers with the canary.
  */
 
 #include <sys/archsystm.h>
@@ -24,7 +24,7 @@
 /* x87, SSE, AVX, and the three of AVX-512. */
 #define	XCR0_WANTED	0xe7
 
-/* x87 and SSE: a VEX instruction is undefined then. */
+/* x87 and SSE only: a VEX instruction is then undefined. */
 #define	XCR0_GUEST	0x3
 
 /* The part of an image that says which components were saved. */
@@ -90,7 +90,7 @@ kernel_fpu_end(kfpu_state_t *state, uint_t flags)
 	fpu_set_ts(1);
 }
 
-/* Names for the report, and nothing else. */
+/* Names for the report only. */
 static const struct {
 	const char *name;
 	uint64_t bit;
@@ -157,7 +157,7 @@ fpu_image(image_t *image)
 	if (xcr0 != 0) {
 		__asm__ volatile("xsave64 (%0)" : : "r" (image),
 		    "a" (xcr0), "d" (0) : "memory");
-		/* Which components are in their initial state may change. */
+		/* The set of components in their initial state may change. */
 		bzero(image->bytes + XSAVE_HEADER, XSAVE_HEADER_BYTES);
 	} else {
 		__asm__ volatile("fxsave64 (%0)" : : "r" (image) : "memory");

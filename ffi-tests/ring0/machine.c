@@ -4,9 +4,9 @@
  * The machine: serial console, the ways to end a run (QEMU's isa-debug-exit,
  * Bochs' shutdown port), the interrupt table, traps, and the timer.
  *
- * The timer is a PIT that counts down once and is armed again at the end of
- * each interrupt, with another interval every time: interrupts fall anywhere
- * in the code, and the interrupted code always gets on.
+ * The timer is a PIT that counts down once.  The end of each interrupt arms it
+ * again with another interval.  So interrupts fall anywhere in the code, and
+ * the interrupted code always makes progress.
  */
 
 #include "fk_test.h"
@@ -111,7 +111,7 @@ machine_exit(int passed)
 		__asm__ volatile("hlt");
 }
 
-/* Everything here is a fault of the code under test: the run ends. */
+/* Every trap is a fault of the code under test: the run ends. */
 void
 trap(const struct frame *f)
 {
@@ -144,7 +144,7 @@ timer_arm(void)
 	outb(PIT, (uint8_t)(count >> 8));
 }
 
-/* From timer_entry, interrupts off. */
+/* Called from timer_entry with interrupts off. */
 void
 timer(void)
 {
@@ -197,7 +197,7 @@ machine_init(void)
 	outb(PIC2 + 1, 2);
 	outb(PIC1 + 1, 1);
 	outb(PIC2 + 1, 1);
-	outb(PIC1 + 1, 0xfe);	/* the timer alone */
+	outb(PIC1 + 1, 0xfe);	/* only the timer */
 	outb(PIC2 + 1, 0xff);
 
 	fpu_init();

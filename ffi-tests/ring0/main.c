@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * The run: the module is registered through its _init, once for each table as
- * the highest that it may use, and serves the vector table from the thread
- * while the timer's interrupts call it too, wherever they fall: inside a hold
- * of the code they interrupt (TS clear) or outside one (TS set).  Around each
- * call in an interrupt the vector state and TS are compared.
+ * The run registers the module through its _init, once for each table as the
+ * highest that it may use.  The module serves the vector table from the thread.
+ * Meanwhile the timer's interrupts call it too, wherever they fall: inside a
+ * hold of the code they interrupt (TS clear) or outside one (TS set).  Around
+ * each call in an interrupt the vector state and TS are compared.
  */
 
 #include <sys/cmn_err.h>
@@ -25,20 +25,20 @@
 #define	THREADS_VALUE	0x1122334455667788ull
 #define	GUESTS_VALUE	0x99aabbccddeeff00ull
 
-/* Of the ticks inside and outside holds, one in so many calls the provider. */
+/* One in EVERY_* of the ticks inside or outside holds calls the provider. */
 #define	EVERY_INSIDE	16
 #define	EVERY_OUTSIDE	256
 
 #define	PORTABLE	0	/* the table without holds */
 
-/* Fewer vectors a table are too few. */
+/* The least number of vectors that a table must run. */
 #define	VECTORS		500
 
 extern uint_t kcfaes_table_max, kcfaes_hold_bytes;
 extern void fk_xmm_fill(uint64_t);
 
-static uint_t now;		/* the table */
-static const char *name;	/* its */
+static uint_t now;		/* the table under test */
+static const char *name;	/* its name */
 static uint64_t passes, failures;
 static int loaded;
 
@@ -47,8 +47,8 @@ static uint64_t seen[2], called[2];
 static uint64_t nested;
 
 /*
- * A guest's registers are loaded, TS is set and XCR0 is the guest's: what a
- * hypervisor's thread looks like just before it enters the guest.
+ * A guest's registers are loaded, TS is set, and XCR0 is the guest's.  A
+ * hypervisor's thread has this state just before it enters the guest.
  */
 static int guest_is_live;
 static uint64_t guests, registers_lost;
@@ -91,9 +91,9 @@ registers_changed(const image_t *a, const image_t *b)
 }
 
 /*
- * Calls func in an interrupt, as at entry with interrupts off; the first level
- * turns them on.  The registers are somebody's, with TS clear and with TS set:
- * every bit must come back.
+ * Calls func in an interrupt.  The call begins with interrupts off; the first
+ * level turns them on.  The registers are somebody's with TS clear and with TS
+ * set, so every bit must come back.
  */
 static void
 guarded(void (*func)(void *), void *arg)
@@ -121,7 +121,7 @@ guarded(void (*func)(void *), void *arg)
 	nested += level > 1;
 }
 
-/* What a thread, or an interrupt, wants to be called in its next interrupt. */
+/* What a thread or an interrupt wants its next interrupt to call. */
 static void (*volatile job)(void *);
 static void *volatile job_arg;
 static volatile unsigned job_level;
@@ -229,8 +229,8 @@ in_hold(void (*func)(void *), void *arg)
 }
 
 /*
- * Calls func in an interrupt that falls between a hypervisor's load of its
- * guest's registers and its entry into the guest.
+ * Calls func in an interrupt between a hypervisor's load of its guest's
+ * registers and its entry into the guest.
  */
 static void
 in_guest(void (*func)(void *), void *arg)
@@ -253,8 +253,8 @@ in_guest(void (*func)(void *), void *arg)
 }
 
 /*
- * An interrupt of this interrupt: outside a hold, and inside one that this
- * interrupt has borrowed from the provider's environment.
+ * Interrupts this interrupt: outside a hold, and inside one that this interrupt
+ * has borrowed from the provider's environment.
  */
 static void
 nest(void *arg)
@@ -267,13 +267,13 @@ nest(void *arg)
 	if (now == PORTABLE)
 		return;
 	kcfaes_env_hold(&hold);
-	fk_xmm_fill(THREADS_VALUE);	/* a borrower has no more than xmm */
+	fk_xmm_fill(THREADS_VALUE);	/* a borrower has only xmm */
 	in_interrupt(seal_again, m);
 	right_again("nested, inside a hold");
 	kcfaes_env_release(&hold);
 }
 
-/* Calls func from a thread that is inside an FPU section of its own. */
+/* Calls func from a thread that is inside its own FPU section. */
 static void
 in_own_section(void (*func)(void *), void *arg)
 {
@@ -351,7 +351,7 @@ contexts(void)
 	crypto_destroy_ctx_template(m->template);
 }
 
-/* Each mechanism was served, in the thread, by the table and no higher one. */
+/* The table, and no higher one, served each mechanism in the thread. */
 static void
 check_served(void)
 {
@@ -424,7 +424,7 @@ unload:
 	(void) fk_kmem_print_live();
 }
 
-/* What is chosen where nothing is said. */
+/* Reports the table that the module chooses by default. */
 static void
 choose(void)
 {
@@ -442,7 +442,7 @@ choose(void)
 	check(error == 0, "%s: _fini: %d", name, error);
 }
 
-/* The least of many, each way of holding the FPU. */
+/* The shortest of many measurements, for each way to hold the FPU. */
 static void
 measure(void)
 {

@@ -2,10 +2,10 @@
 
 /*
  * fakekernel's port to ring 0: one processor, no threads, locks that turn
- * interrupts off, a heap of its own, and the memory functions.
+ * interrupts off, its own heap, and the memory functions.
  *
- * An interrupt is its own thread to the fake kernel, as on illumos, so that
- * what it does to preemption or T_KFPU is not seen by the thread it pins.
+ * To the fake kernel an interrupt is a thread of its own, as on illumos.  So
+ * the thread that it pins does not see what it does to preemption or T_KFPU.
  */
 
 #include "fk_port.h"
@@ -24,7 +24,7 @@ static uint8_t selves[LEVELS][FK_PORT_SELF_BYTES]
     __attribute__((aligned(16)));
 
 static unsigned locks;		/* held now */
-static int locks_on;		/* interrupts were on before the first */
+static int locks_on;		/* were on before the first */
 
 void
 fk_port_lock(fk_port_mutex_t *m)
@@ -70,7 +70,7 @@ fk_port_spawn(void (*func)(void *), void *arg)
 	return (1);
 }
 
-/* Blocks of a power of two bytes, each class with its list of free ones. */
+/* Blocks of 2^n bytes.  Each class has its own list of free blocks. */
 void *
 fk_port_alloc(size_t size)
 {
@@ -136,7 +136,7 @@ fk_port_self(void)
 	return (selves[level]);
 }
 
-/* Time is counted in cycles of a processor of 1 GHz. */
+/* Counts cycles as if the processor ran at 1 GHz. */
 uint64_t
 fk_port_now_ns(void)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * Two functions that are right when compiled as kernel code, and show what
- * the run would see of code that was not: a leaf whose locals a compiler puts
- * into the red zone, and a copy for which it takes vector registers.
+ * Two functions that are right when compiled as kernel code.  Compiled
+ * otherwise they show what the run would see: a compiler puts the locals of the
+ * leaf into the red zone, and uses vector registers for the copy.
  */
 
 #include "ring0.h"

@@ -17,7 +17,7 @@ extern void machine_init(void);
 extern void machine_exit(int passed) __attribute__((noreturn));
 extern void console_write(const char *, size_t);
 
-/* 0: the thread; n: n interrupts deep. */
+/* 0: the thread.  n: n interrupts deep. */
 extern volatile unsigned level;
 extern volatile uint64_t ticks;
 
@@ -25,7 +25,7 @@ extern void interrupts_on(void);
 extern void interrupts_off(void);
 extern int interrupts_are_on(void);
 
-/* Called by each timer interrupt with interrupts off; main.c. */
+/* In main.c.  Each timer interrupt calls it with interrupts off. */
 extern void tick(void);
 extern void timer_arm(void);
 
@@ -54,7 +54,7 @@ extern void fpu_report(void);
 extern void fpu_image(image_t *);
 /* Fills every vector register, even with TS set, which stays. */
 extern void fpu_fill(uint64_t);
-/* XCR0 as a guest has it that knows x87 and SSE alone, and back. */
+/* Sets XCR0 as a guest that knows only x87 and SSE has it, or sets it back. */
 extern void fpu_guest_xcr0(int on);
 extern int fpu_ts(void);
 extern void fpu_set_ts(int);
@@ -66,14 +66,14 @@ extern int probe_copy(void);
 
 /* ---- vectors.c: the vector table through KCF. ---- */
 
-/* Runs each case in every manner; how many, and of them by digest. */
+/* Runs each case in every manner.  Returns their number; counts digests. */
 extern unsigned vectors_all(const char *table, unsigned *digests);
-/* The next short case, in an interrupt. */
+/* Runs the next short case, in an interrupt. */
 extern void vectors_short(void *);
 
 /* ---- main.c ---- */
 
-/* Counts, and reports a failure. */
+/* Counts a check, and reports a failure. */
 extern void check(int ok, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 extern uint64_t failed(void);

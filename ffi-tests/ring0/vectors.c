@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
 /*
- * The vector table through the consumer's calls of KCF: each case in one call
- * and in three parts with a template, encrypted and decrypted (MACs: computed
- * and verified).  An answer that the table has only as a digest is what was
- * just encrypted and found right.
+ * Runs the vector table through the consumer's calls of KCF.  Each case goes in
+ * one call, and in three parts with a template.  It is encrypted and decrypted;
+ * a MAC is computed and verified.  If the table has only a digest of an answer,
+ * decryption uses the ciphertext that was just found right.
  */
 
 #include <sys/systm.h>
@@ -18,7 +18,9 @@
 #define	TAG		16
 #define	SHORT		128	/* bytes of text and AAD in an interrupt */
 
-/* An interrupt works while the thread is at work: each has its own. */
+/*
+ * An interrupt may come while the thread is at work: each has its own memory.
+ */
 static struct room {
 	uint8_t key[32];
 	uint8_t iv[KCFAES_VEC_MAX_IV + 1];
@@ -159,7 +161,7 @@ judge(const request_t *r, const way_t *way, const char *manner, int rv,
 	    way->name, manner, level, rv);
 }
 
-/* CCM's length of the message: of ciphertext its tag is a part. */
+/* CCM's length of the message.  The length of ciphertext includes its tag. */
 static void
 declare(request_t *r)
 {
@@ -167,7 +169,7 @@ declare(request_t *r)
 		r->param.ccm.ulDataSize = r->inlen;
 }
 
-/* In one call, without a template. */
+/* In one call without a template. */
 static int
 whole(request_t *r, const way_t *way, size_t *produced)
 {
@@ -181,7 +183,7 @@ whole(request_t *r, const way_t *way, size_t *produced)
 	return (rv);
 }
 
-/* In three parts, of which two are ragged, with a template. */
+/* In three parts, two of them ragged, with a template. */
 static int
 parts(request_t *r, const way_t *way, size_t *produced)
 {
@@ -228,7 +230,7 @@ out:
 	return (rv);
 }
 
-/* Text and tag, or text alone, against the table. */
+/* Compares text and tag, or text alone, with the table. */
 static int
 answer_right(const request_t *r, const uint8_t *got)
 {
