@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The generated headers, read back by a C front end, against tables compiled from illumos' own
-//! headers: every size, alignment, offset and number that `include/` states.
+//! A C front end reads the generated headers back. Every size, alignment, offset and number that `include/`
+//! states is compared with tables compiled from illumos' own headers.
 //!
-//! `data/abi-layout.tsv` and `data/constants.tsv` are facts from outside; nothing generates them.
-//! Whatever a header defines and no row confirms is an error too.
+//! `data/abi-layout.tsv` and `data/constants.tsv` are facts from outside; nothing generates them. It is
+//! also an error if a header defines something that no row confirms.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn include(file: &str) -> PathBuf {
 /// A header as libclang understands it.
 #[derive(Default)]
 struct Header {
-    /// Structs and unions: fields in order, with their types.
+    /// Structs and unions: their fields in order, with types.
     types: BTreeMap<String, Vec<(String, Type)>>,
     aliases: BTreeMap<String, Type>,
     sizes: BTreeMap<String, u64>,
@@ -124,7 +124,7 @@ impl Header {
     }
 }
 
-/// bindgen takes files by regular expression.
+/// bindgen selects files by regular expression.
 fn regex_of(path: &Path) -> String {
     format!(".*{}", path.file_name().expect("a file").to_string_lossy().replace('.', "\\."))
 }
@@ -160,7 +160,7 @@ fn rows(table: &str) -> impl Iterator<Item = Row<'_>> {
     })
 }
 
-/// How many facts agreed, and what does not.
+/// How many facts agreed, and which did not.
 struct Comparison {
     compared: usize,
     faults: Vec<String>,
@@ -207,7 +207,7 @@ fn compare_layout(header: &Header, table: &str) -> Comparison {
                     within = field_type.to_token_stream().to_string();
                     found = Some(field_type);
                 }
-                // An 8-byte number stands for lloff_t, the only union that has no fields here.
+                // An 8-byte number stands for lloff_t, the only union without fields here.
                 None if depth == 1 && field.starts_with("_uio_") => found = None,
                 None => {
                     comparison.faults.push(format!("{ty}.{field} is missing"));
@@ -270,7 +270,7 @@ fn kcf_header_has_the_numbers_of_illumos() {
     assert!(comparison.compared >= 27, "only {} numbers compared", comparison.compared);
 }
 
-/// The macro table that the module asserts against the system's headers of its day.
+/// The macro table. The module asserts it against the headers of the system that it is built for.
 #[test]
 fn layout_macros_are_those_of_illumos() {
     let macros = Header::read(&include("kcfaes_abi.h")).constants;
@@ -302,7 +302,7 @@ fn layout_macros_are_those_of_illumos() {
     assert!(compared >= 170, "only {compared} macros compared");
 }
 
-/// The numbers by which the module registers its mechanisms.
+/// The numbers with which the module registers its mechanisms.
 #[test]
 fn module_header_has_the_mechanism_numbers_of_illumos() {
     let macros = Header::read(&include("kcfaes_module.h")).constants;
@@ -320,7 +320,7 @@ mod planted {
     //! Each comparison must see a fault.
     use super::*;
 
-    /// The KCF header with `from` replaced.
+    /// The KCF header, with `from` replaced by `to`.
     fn edited(name: &str, from: &str, to: &str) -> Header {
         let text = std::fs::read_to_string(include("kcfaes_kcf.h")).expect("the header");
         assert!(text.contains(from), "the header has no {from}");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the stock module was seen to answer otherwise, in 400,000 random operations of both under
-//! the real KCF: what kcfaes does instead. Each comment says what stock does.
+//! The cases in which the stock module answered differently, found by 400,000 random operations of both
+//! modules under the real KCF. The tests check what kcfaes does; each comment says what stock does.
 
 use core::ffi::c_int;
 
@@ -32,8 +32,8 @@ fn in_place() -> [Out<'static>; 2] {
     [Out::Null, Out::Same]
 }
 
-/// CTR in place. Stock refuses 16 raw bytes with ARGUMENTS_BAD. Of a list it answers 0 and leaves the
-/// text unencrypted.
+/// CTR in place. Stock refuses 16 raw bytes with ARGUMENTS_BAD. For a list it answers 0 and leaves the text
+/// unencrypted.
 #[test]
 fn ctr_in_place_is_encrypted() {
     let ledger = Ledger::begin();
@@ -55,8 +55,8 @@ fn ctr_in_place_is_encrypted() {
     ledger.settle();
 }
 
-/// CTR to a raw output at an offset. Stock answers BUFFER_TOO_SMALL although there is room; of a chain
-/// of 16 and 16 bytes it answers 0 and gives half of the text.
+/// CTR to a raw output at an offset. Stock answers BUFFER_TOO_SMALL although there is room. For a chain of
+/// 16 and 16 bytes it answers 0 and writes half of the text.
 #[test]
 fn ctr_to_a_raw_output_at_an_offset() {
     let ledger = Ledger::begin();
@@ -91,8 +91,8 @@ fn ctr_to_a_raw_output_at_an_offset() {
     ledger.settle();
 }
 
-/// CTR to an output in two pieces. Stock follows a bad pointer where the text ends with the second
-/// piece; into pieces of 32 and 64 bytes it puts the last 16 of 48 bytes 16 too far on.
+/// CTR to an output in two pieces. Stock follows a bad pointer if the text ends with the second piece. Into
+/// pieces of 32 and 64 bytes it writes the last 16 of 48 bytes 16 bytes too far on.
 #[test]
 fn ctr_to_an_output_in_pieces() {
     let ledger = Ledger::begin();
@@ -117,8 +117,8 @@ fn ctr_to_an_output_in_pieces() {
     ledger.settle();
 }
 
-/// CBC encryption in place where a piece holds the end of one block and the beginning of the next, and
-/// no whole block. Stock answers 0, and the text is wrong from the third block on.
+/// CBC encryption in place, where a piece holds the end of one block, the beginning of the next and no full
+/// block. Stock answers 0, and the text is wrong from the third block on.
 #[test]
 fn cbc_in_place_over_a_piece_without_a_whole_block() {
     let ledger = Ledger::begin();
@@ -135,7 +135,7 @@ fn cbc_in_place_over_a_piece_without_a_whole_block() {
     ledger.settle();
 }
 
-/// A part of a GCM or CCM encryption in place. Stock answers 0 and leaves the text unencrypted.
+/// A part of a GCM or CCM encryption, in place. Stock answers 0 and leaves the text unencrypted.
 #[test]
 fn aead_part_in_place_is_encrypted() {
     let ledger = Ledger::begin();
@@ -158,7 +158,8 @@ fn aead_part_in_place_is_encrypted() {
     ledger.settle();
 }
 
-/// A GMAC decryption of `input`, in each way; `cd_length` of an output apart, with 24 bytes of room.
+/// Decrypts `input` by GMAC in each way. Returns the status, and `cd_length` of an output apart with 24
+/// bytes of room.
 fn gmac_decryptions(input: &[u8]) -> [(c_int, usize); 3] {
     let sample = Sample::new(Mode::Gmac, Way::Decrypt, 4);
     let len = input.len();
@@ -181,9 +182,8 @@ fn gmac_decryptions(input: &[u8]) -> [(c_int, usize); 3] {
     ]
 }
 
-/// GMAC as a decryption verifies the tag of parameter and data, as `crypto_mac` computes it. Stock
-/// deciphers as GCM does: it says INVALID_MAC, and given a GCM message it answers 0 and writes the
-/// plaintext.
+/// GMAC as a decryption verifies the tag of parameter and data that `crypto_mac` computes. Stock decrypts
+/// as GCM does. It answers INVALID_MAC; for a GCM message it answers 0 and writes the plaintext.
 #[test]
 fn gmac_decryption_verifies_what_mac_computes() {
     let ledger = Ledger::begin();
@@ -201,7 +201,7 @@ fn gmac_decryption_verifies_what_mac_computes() {
     ledger.settle();
 }
 
-/// CMAC has no group of decryption, so that KCF never asks for one.
+/// CMAC has no decryption group, so KCF never asks for one.
 #[test]
 fn kcf_refuses_a_cmac_decryption() {
     const CRYPTO_MECH_NOT_SUPPORTED: c_int = 73;
@@ -214,7 +214,7 @@ fn kcf_refuses_a_cmac_decryption() {
     ledger.settle();
 }
 
-/// A CCM MAC of fewer than 16 bytes across two output pieces. Stock writes 16 less the MAC's length
+/// A CCM MAC of fewer than 16 bytes across two output pieces. Stock writes 16 bytes minus the MAC's length
 /// past its end.
 #[test]
 fn ccm_mac_across_two_pieces_ends_there() {
@@ -241,9 +241,8 @@ fn ccm_mac_across_two_pieces_ends_there() {
     ledger.settle();
 }
 
-/// A verification by GMAC in one call on a context says that it has produced nothing, in `cd_length`,
-/// as final does, and in place too; `cd_offset` stays. Stock says 0 at offset 0, and else 0 less
-/// the offset.
+/// A verification by GMAC in one call on a context sets `cd_length` to 0, as final does, in place too;
+/// `cd_offset` stays. Stock sets 0 at offset 0, and otherwise 0 minus the offset.
 #[test]
 fn gmac_verification_on_a_context_says_zero() {
     let ledger = Ledger::begin();
@@ -273,8 +272,7 @@ fn gmac_verification_on_a_context_says_zero() {
     ledger.settle();
 }
 
-/// Another length than 16 bytes of the MAC to verify is found before whatever else is wrong, as in
-/// stock.
+/// If the MAC to verify is not 16 bytes long, that is found before any other fault, as in stock.
 #[test]
 fn the_length_of_a_mac_to_verify_comes_first() {
     type Damage = fn(&mut Request, &mut crypto_data_t);
@@ -305,8 +303,9 @@ fn the_length_of_a_mac_to_verify_comes_first() {
     ledger.settle();
 }
 
-/// A message without text: an output without a byte at `cd_offset` is enough, for nothing is written.
-/// Stock says DATA_LEN_RANGE of an empty chain, and BUFFER_TOO_SMALL of a raw output at an offset.
+/// A message without text. An output with no byte left at `cd_offset` is enough, because nothing is
+/// written. Stock answers DATA_LEN_RANGE for an empty chain, and BUFFER_TOO_SMALL for a raw output at an
+/// offset.
 #[test]
 fn empty_plaintext_needs_no_output() {
     let ledger = Ledger::begin();
@@ -331,8 +330,8 @@ fn empty_plaintext_needs_no_output() {
     ledger.settle();
 }
 
-/// An output of an unknown format is ARGUMENTS_BAD in every final, before all else, as in stock;
-/// nothing is consumed.
+/// An output of an unknown format is ARGUMENTS_BAD in every final, before any other fault, as in stock.
+/// Nothing is consumed.
 #[test]
 fn final_looks_at_the_format_first() {
     let ledger = Ledger::begin();
@@ -368,8 +367,7 @@ fn final_looks_at_the_format_first() {
     ledger.settle();
 }
 
-/// A chain of no block at all ends early, as in stock: DATA_LEN_RANGE. As an output it is one without
-/// room.
+/// A chain without any block ends early, as in stock: DATA_LEN_RANGE. As an output it has no room.
 #[test]
 fn null_chain_is_a_short_list() {
     let ledger = Ledger::begin();
@@ -419,7 +417,7 @@ fn output_in_user_space_is_refused() {
     ledger.settle();
 }
 
-/// A later part of a streaming GCM decryption with too little room. Stock, which buffers, answers 0.
+/// A later part of a streaming GCM decryption, with too little room. Stock buffers and answers 0.
 #[test]
 fn streaming_part_without_room_is_told_what_it_needs() {
     let ledger = Ledger::begin();

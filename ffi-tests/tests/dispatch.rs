@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which kernels a call really runs: each entry point of the kernels begins with a breakpoint, and what
-//! stops there is noted.
+//! Which kernels a call really runs. Each entry point of the kernels begins with a breakpoint, and the
+//! signal handler records which ones are hit.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 mod oracle;
@@ -20,7 +20,7 @@ use kcfaes_provider::kcf::CRYPTO_SUCCESS;
 use kcfaes_vectors::{Mode, Stream};
 use oracle::Message;
 
-/// The forced table and what the signal handler writes are one per process.
+/// The forced table and the data that the signal handler writes exist once in a process.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -34,12 +34,12 @@ struct Entry {
     what: &'static str,
     table: TableId,
     at: *mut u8,
-    /// Its first byte, while a breakpoint stands in its place.
+    /// Its first byte, while a breakpoint replaces it.
     first: AtomicU8,
     hit: AtomicBool,
 }
 
-// SAFETY: what stands at the address is written by the one test that runs, and in its signal handler.
+// SAFETY: only the one test that runs, and its signal handler, write at the address.
 unsafe impl Sync for Entry {}
 
 macro_rules! entries {
@@ -101,7 +101,7 @@ const BREAKPOINT: u8 = 0xcc;
 
 impl Entry {
     fn arm(&self) {
-        // SAFETY: code that does not run now, and which may be written.
+        // SAFETY: code that does not run now, and that is writable.
         unsafe {
             self.first.store(self.at.read_volatile(), Ordering::SeqCst);
             self.at.write_volatile(BREAKPOINT);
@@ -125,16 +125,16 @@ unsafe extern "C" fn stopped(_: c_int, _: *mut libc::siginfo_t, context: *mut c_
         entry.disarm();
         *at -= 1;
     } else {
-        // Somebody else's: the next one ends the process.
+        // Somebody else's breakpoint: the next one ends the process.
         // SAFETY: no precondition.
         unsafe { libc::signal(libc::SIGTRAP, libc::SIG_DFL) };
     }
 }
 
-/// Makes the code writable that the entry points begin with.
+/// Makes the code at the beginning of the entry points writable.
 fn prepare() {
-    // SAFETY: whole pages of this program, which stay executable; the handler is for a signal that
-    // nothing else here raises.
+    // SAFETY: whole pages of this program, which stay executable; the handler is for a signal that nothing
+    // else here raises.
     unsafe {
         for entry in &ENTRIES {
             let page = entry.at.map_addr(|at| at & !4095).cast();
@@ -148,7 +148,7 @@ fn prepare() {
     }
 }
 
-/// The kernels that `f` runs, but for wiping.
+/// The kernels that `f` runs, except wiping.
 fn kernels_of(f: impl FnOnce()) -> BTreeSet<(&'static str, TableId)> {
     ENTRIES.iter().for_each(Entry::arm);
     f();
@@ -157,7 +157,7 @@ fn kernels_of(f: impl FnOnce()) -> BTreeSet<(&'static str, TableId)> {
     hit.map(|entry| (entry.what, entry.table)).collect()
 }
 
-/// What a message in one call has to run, as far as its mode says.
+/// What a message in one call must run, as far as its mode determines it.
 fn needed(mode: Mode, way: Way) -> &'static [&'static str] {
     match (mode, way) {
         (Mode::Ecb, Way::Encrypt) => &["ecb encrypt"],
@@ -174,7 +174,8 @@ fn needed(mode: Mode, way: Way) -> &'static [&'static str] {
     }
 }
 
-/// The kernels of one message in one call, on a table or on that which is chosen, with a template made by `maker` or none.
+/// The kernels of one message in one call, on a forced table or the chosen one. The template is made by
+/// `maker`; without `maker` there is none.
 fn kernels_of_message(
     table: Option<TableId>,
     (mode, way): (Mode, Way),
@@ -222,7 +223,7 @@ fn kernels_of_pieces(
     kernels
 }
 
-/// What that is in a table, with what it takes from `aesni`.
+/// The kernels that the task needs, from a table or, if the table lacks them, from `aesni`.
 fn expected(
     table: TableId,
     task: (Mode, Way),
@@ -251,7 +252,7 @@ fn expected(
         Mode::Ccm | Mode::Cmac => expected.extend([("ctr", TableId::Aesni)]),
         _ => (),
     }
-    // Its tag is that of a GCM message without text.
+    // GMAC's tag is that of a GCM message without text.
     if task.0 == Mode::Gmac {
         expected.insert(("gcm encrypt", table));
     }
@@ -272,7 +273,7 @@ fn each_table_runs_its_own_kernels() {
     }
 }
 
-/// Unless one is forced, the best table that the CPU has; of two wide ones, that for its model.
+/// Unless one is forced, the best table that the CPU has. Of two wide ones, the one for its model.
 #[test]
 fn the_best_table_runs() {
     let _alone = alone();
@@ -286,8 +287,8 @@ fn the_best_table_runs() {
     }
 }
 
-/// In an interrupt no wide table runs; nor, where it would hash, with a key whose powers were made for
-/// a narrower one, unless the text is short.
+/// In an interrupt no wide table runs. A narrower table's key also keeps a wide table from hashing, unless
+/// the text is short: the key lacks powers.
 #[test]
 fn wide_tables_fall_back_to_aesni() {
     let _alone = alone();
@@ -297,7 +298,7 @@ fn wide_tables_fall_back_to_aesni() {
             assert_eq!(kernels, expected(TableId::Aesni, task, false), "{table:?} {task:?}");
             for maker in [TableId::Portable, TableId::Aesni] {
                 let mut kernels = kernels_of_message(Some(table), task, Some(maker), false);
-                // For the few blocks of the additional data they suffice.
+                // For the few blocks of the additional data the powers suffice.
                 kernels.remove(&("hash", table));
                 let hashes = needed(task.0, task.1).contains(&"hash");
                 let by = if hashes { TableId::Aesni } else { table };
@@ -305,12 +306,12 @@ fn wide_tables_fall_back_to_aesni() {
                 if task.0 == Mode::Gcm {
                     expected.remove(&("hash", by));
                 }
-                // And for a tag.
+                // And for a tag they suffice too.
                 if task.0 == Mode::Gmac {
                     expected.remove(&("gcm encrypt", by));
                     expected.insert(("gcm encrypt", table));
                 }
-                // The hold is the wide table's all the same.
+                // The hold is still the wide table's.
                 expected.remove(&("wipe", by));
                 expected.insert(("wipe", table));
                 assert_eq!(kernels, expected, "{table:?} {task:?} by {maker:?}");
@@ -319,8 +320,8 @@ fn wide_tables_fall_back_to_aesni() {
     }
 }
 
-/// A text in pieces goes to a kernel that takes it so, whole: GCM's for parts, and that of all other modes,
-/// which is `aesni`'s where they are serial.
+/// A text in pieces goes whole to a kernel that takes pieces. That is GCM's kernel for parts, or the kernel
+/// of all other modes. For serial modes it is `aesni`'s.
 #[test]
 fn pieces_go_to_the_kernels_that_take_them() {
     let _alone = alone();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which code each wrong argument gets, and which wins when two are wrong at once; templates that
-//! are not ours; contexts in every state. The ops vector is called directly where the framework
-//! would stop or hide the case.
+//! Which code each wrong argument gets, and which code wins if two are wrong at once; foreign templates;
+//! contexts in every state. The ops vector is called directly where the framework would stop or hide the
+//! case.
 
 use core::ffi::{c_int, c_void};
 
@@ -22,7 +22,7 @@ use kcfaes_vectors::Mode;
 
 const NONE: *mut c_void = core::ptr::null_mut();
 
-/// Everything that one call takes, to be damaged piece by piece.
+/// Everything that one call takes, so that each item can be damaged.
 struct Call {
     sample: Sample,
     request: Request,
@@ -33,7 +33,7 @@ struct Call {
     output: Buffer,
     src: crypto_data_t,
     dst: crypto_data_t,
-    /// There is no memory, and no waiting for any.
+    /// There is no memory, and the call may not wait for it.
     no_memory: bool,
 }
 
@@ -66,7 +66,7 @@ impl Call {
         })
     }
 
-    /// init, and what it leaves is freed again.
+    /// Runs init, and frees what it leaves.
     fn init(&mut self) -> c_int {
         let mut spi = Spi::default();
         let Self { sample, mechanism, key, template, .. } = self;
@@ -99,10 +99,10 @@ impl Call {
         unsafe { &mut self.key.cku_data.cku_key_value }
     }
 
-    /// The parameter, to be damaged in the request's own copy.
+    /// The parameter in the request's own copy, to be damaged.
     fn parameter<T>(&mut self) -> &mut T {
         assert_eq!(self.mechanism.cm_param_len, size_of::<T>());
-        // SAFETY: the request owns a parameter of that size, which is the mode's.
+        // SAFETY: the request owns a parameter of that size and of the mode's type.
         unsafe { &mut *self.mechanism.cm_param.cast::<T>() }
     }
 
@@ -111,7 +111,7 @@ impl Call {
     }
 }
 
-/// Calls `f` where there is memory, or where there is none and nobody may wait.
+/// Calls `f` with memory, or without memory and without leave to wait.
 fn with_memory(some: bool, f: impl FnOnce() -> c_int) -> c_int {
     if some {
         return f();
@@ -150,7 +150,7 @@ fn every() -> impl Iterator<Item = (Mode, Way)> {
     tasks().into_iter()
 }
 
-/// A way to be wrong, in the order in which it is found out.
+/// One fault. The faults are listed in the order in which they are found.
 struct Fault {
     name: &'static str,
     code: fn(Way) -> c_int,
@@ -191,7 +191,7 @@ const PARAMETER: Fault = Fault {
     code: |_| CRYPTO_MECHANISM_PARAM_INVALID,
     applies: |mode, _| !matches!(mode, Mode::Ecb | Mode::Cbc | Mode::Cmac),
     damage: |call| {
-        // Where the length is wrong as well the parameter is not looked at.
+        // If the length is wrong too, the parameter is not read.
         if call.mechanism.cm_param_len % 8 == 0 {
             match call.sample.mode {
                 Mode::Ctr => call.parameter::<CK_AES_CTR_PARAMS>().ulCounterBits = 129,
@@ -251,7 +251,7 @@ const OUTPUT: Fault = Fault {
     damage: |call| call.dst.cd_format = 99,
 };
 
-/// Each fault alone, and each pair, of which the earlier must win.
+/// Tests each fault alone, and each pair: the earlier must win.
 fn check_order(faults: &[&Fault], entry: fn(&mut Call) -> c_int) {
     let ledger = Ledger::begin();
     let mut pairs = 0;
@@ -260,7 +260,7 @@ fn check_order(faults: &[&Fault], entry: fn(&mut Call) -> c_int) {
         let faults: Vec<_> = faults.iter().filter(|fault| (fault.applies)(mode, way)).collect();
         for (i, first) in faults.iter().enumerate() {
             for second in &faults[i..] {
-                // A mechanism that is unknown has no rule about lengths to break.
+                // An unknown mechanism has no rule about lengths to break.
                 if first.name == "ragged length" && second.name == "mechanism number" {
                     continue;
                 }
@@ -310,7 +310,7 @@ fn init_order_of_checks() {
     );
 }
 
-/// A single call's faults, on a context of its own.
+/// The faults of a single call, each on its own context.
 #[test]
 fn single_order_of_checks() {
     let faults = [&RAGGED, &SHORTER_THAN_TAG, &UNDECLARED, &ROOM, &INPUT, &OUTPUT];
@@ -323,7 +323,7 @@ fn single_order_of_checks() {
     });
 }
 
-/// REFERENCE, ATTR_LIST and unknown formats; every length but the three.
+/// REFERENCE, ATTR_LIST and unknown formats; every length except the three legal ones.
 #[test]
 fn keys_refused() {
     let ledger = Ledger::begin();
@@ -343,7 +343,7 @@ fn keys_refused() {
                 };
                 let rv = entry(&mut call);
                 match bits {
-                    // The answer is right for another key, so a verification fails.
+                    // The answer was made with another key, so a verification fails.
                     128 | 192 | 256 => assert_ne!(rv, CRYPTO_KEY_SIZE_RANGE, "{bits}"),
                     _ => assert_eq!(rv, CRYPTO_KEY_SIZE_RANGE, "{mode:?} {way:?} {bits}"),
                 }
@@ -356,7 +356,7 @@ fn keys_refused() {
     ledger.settle();
 }
 
-/// The parameter has one length, exactly; ECB and CMAC do not look at it.
+/// The parameter has exactly one length. ECB and CMAC do not read it.
 #[test]
 fn parameter_lengths() {
     let ledger = Ledger::begin();
@@ -373,7 +373,7 @@ fn parameter_lengths() {
                 };
                 assert_eq!(entry(&mut call), want, "{mode:?} {way:?} {len}");
             }
-            // A template depends on the key alone; IPsec has no parameter yet when it makes one.
+            // A template depends on the key alone. IPsec has no parameter yet when it makes one.
             let mut call = Call::new(mode, way);
             call.mechanism.cm_param_len = len;
             call.mechanism.cm_param = core::ptr::null_mut();
@@ -383,7 +383,7 @@ fn parameter_lengths() {
     ledger.settle();
 }
 
-/// A raw 16-byte IV, as other APIs want it, is no parameter of CTR, CCM or GCM.
+/// CTR, CCM and GCM do not accept a raw 16-byte IV, which other APIs use, as their parameter.
 #[test]
 fn ctr_raw_iv_refused() {
     for mode in [Mode::Ctr, Mode::Ccm, Mode::Gcm, Mode::Gmac] {
@@ -418,7 +418,7 @@ fn null_parameter() {
     ledger.settle();
 }
 
-/// CBC without an IV anywhere runs with the zero IV, as the reference does.
+/// CBC without any IV runs with the zero IV, as the reference does.
 #[test]
 fn cbc_null_iv_is_zero() {
     let mut call = Call::new(Mode::Cbc, Way::Encrypt);
@@ -448,7 +448,7 @@ fn gcm_tag_bits_every_value() {
         let full = call.sample.output.clone();
         call.parameter::<CK_AES_GCM_PARAMS>().ulTagBits = bits;
         if call.atomic() == CRYPTO_SUCCESS {
-            // A shorter tag is the beginning of the whole one.
+            // A shorter tag is the beginning of the full one.
             let n = 48 + bits as usize / 8;
             assert_eq!(call.dst.cd_length, n);
             assert_eq!(call.output.bytes()[..n], full[..n]);
@@ -482,8 +482,8 @@ fn ctr_counter_bits_every_value() {
 /// Changes a parameter.
 type Edit<T> = fn(&mut T);
 
-/// An IV must have bytes, AAD must where it has a length; both NULL pointers are refused otherwise,
-/// and so are lengths beyond what GCM can hash.
+/// An IV must have bytes. AAD must have bytes if its length is not 0. A NULL pointer for either is refused
+/// otherwise, and so are lengths beyond what GCM can hash.
 #[test]
 fn gcm_iv_and_aad() {
     type Params = CK_AES_GCM_PARAMS;
@@ -532,9 +532,9 @@ fn gmac_iv_and_aad() {
     }
 }
 
-/// Every length of CCM: the MAC's even from 4 to 16, the nonce's from 7 to 13, and the text's, of which
-/// the nonce leaves so many bytes of the block to code: in both directions it is the text's, where
-/// decryption declares it with the MAC behind it.
+/// Every length of CCM. The MAC's is even, from 4 to 16. The nonce's is from 7 to 13. The text's must fit
+/// into the bytes of the block that the nonce leaves. This limit is on the text in both directions; a
+/// decryption declares the length of text and MAC.
 #[test]
 fn ccm_lengths_every_value() {
     type Params = CK_AES_CCM_PARAMS;
@@ -574,13 +574,13 @@ fn ccm_lengths_every_value() {
             (p.ulNonceSize, p.nonce, p.ulDataSize) = (nonce, long.as_mut_ptr(), size);
             call.init()
         };
-        // The longest text that can be coded, and one byte more.
+        // The longest text whose length fits, and one byte more.
         assert_eq!(declare(Way::Encrypt, limit), CRYPTO_SUCCESS, "{nonce}");
         if let Some(more) = limit.checked_add(1) {
             assert_eq!(declare(Way::Encrypt, more), bad, "{nonce}");
             assert_eq!(declare(Way::Decrypt, more + 16), bad, "{nonce}");
         }
-        // A decryption allocates what it declares: no more than 16 MiB here.
+        // A decryption allocates the length that it declares: here at most 16 MiB.
         if nonce >= 12 {
             assert_eq!(declare(Way::Decrypt, limit + 16), CRYPTO_SUCCESS, "{nonce}");
         }
@@ -604,14 +604,14 @@ fn ccm_lengths_every_value() {
     ledger.settle();
 }
 
-/// A CMAC is computed and verified; nothing is decrypted by it, whatever calls for that.
+/// CMAC computes and verifies MACs. No call decrypts with it.
 #[test]
 fn cmac_is_not_decrypted() {
     let ledger = Ledger::begin();
     for entry in [Call::atomic, Call::init] {
         let mut call = Call::new(Mode::Cmac, Way::Encrypt);
         call.sample.way = Way::Decrypt;
-        // CBC, as which the reference would run it, wants full blocks: so does not this.
+        // CMAC does not need full blocks. The reference would run it as CBC, which does.
         for len in [48, 47] {
             call.src.cd_length = len;
             assert_eq!(entry(&mut call), CRYPTO_MECHANISM_INVALID);
@@ -621,7 +621,7 @@ fn cmac_is_not_decrypted() {
     ledger.settle();
 }
 
-/// Numbers that are nobody's, or of a mechanism that has no MAC group.
+/// Numbers that no mechanism has, or whose mechanism has no MAC group.
 #[test]
 fn mechanism_numbers() {
     for way in [Way::Encrypt, Way::Decrypt, Way::Mac] {
@@ -642,7 +642,7 @@ fn mechanism_numbers() {
     }
 }
 
-/// A NULL where a struct must be is ARGUMENTS_BAD, in every call.
+/// NULL instead of a required struct is ARGUMENTS_BAD, in every call.
 #[test]
 fn null_pointers() {
     let ledger = Ledger::begin();
@@ -682,7 +682,7 @@ fn null_pointers() {
     ledger.settle();
 }
 
-/// With a template an atomic call does not look at the key at all, init still checks its format.
+/// With a template an atomic call does not read the key at all. init still checks the key's format.
 #[test]
 fn template_replaces_the_key() {
     let ledger = Ledger::begin();
@@ -727,7 +727,7 @@ fn template_of(call: &mut Call) -> Block {
     block
 }
 
-/// A pointer that is no template, one into a template, and a template that was copied elsewhere:
+/// A pointer that is no template, a pointer into a template, and a copy of a template elsewhere:
 /// ARGUMENTS_BAD before a byte is transformed.
 #[test]
 fn template_foreign_misaligned_or_moved_is_refused() {
@@ -756,7 +756,7 @@ fn template_foreign_misaligned_or_moved_is_refused() {
             assert_eq!(call.init(), CRYPTO_ARGUMENTS_BAD, "{mode:?} {way:?} {i}");
             assert!(call.untouched());
         }
-        // At an odd address, though its header says that it belongs there.
+        // At an odd address, although its header says that it belongs there.
         let odd = moved.as_mut_ptr().cast::<u8>().wrapping_add(1);
         let magic = u64::from_ne_bytes(bytes[..8].try_into().expect("8 bytes"));
         let magic = magic ^ block.at as u64 ^ odd as u64;
@@ -773,8 +773,8 @@ fn template_foreign_misaligned_or_moved_is_refused() {
     ledger.settle();
 }
 
-/// A template needs neither the key nor the mechanism that it was made of, serves every mechanism,
-/// and any number of threads and contexts at once; contexts may die before it in any order.
+/// A template does not need the key or the mechanism from which it was made. It serves every mechanism, and
+/// any number of threads and contexts at once. Contexts may die before it in any order.
 #[test]
 fn template_outlives_its_key_and_serves_threads() {
     let ledger = Ledger::begin();
@@ -787,7 +787,7 @@ fn template_outlives_its_key_and_serves_threads() {
         assert_ne!(other.template().0, template.0);
         template
     };
-    // KCF binds a template to the mechanism that it was made for; the provider does not.
+    // KCF binds a template to its mechanism. The provider does not.
     let mut call = Call::new(Mode::Gcm, Way::Encrypt);
     call.mechanism = Call::new(Mode::Ecb, Way::Encrypt).mechanism;
     let block = template_of(&mut call);
@@ -832,7 +832,7 @@ fn init_keeps_no_pointer() {
         let mut call = Call::new(mode, way);
         let mut spi = Spi::begun(way, &mut call.request);
         let scribble = |at: *mut u8, len: u64| {
-            // SAFETY: the request owns so many bytes there.
+            // SAFETY: the request owns `len` bytes there.
             unsafe { at.write_bytes(0xee, len as usize) };
         };
         scribble(call.key_value().cku_v_data.cast(), 16);
@@ -862,7 +862,7 @@ fn init_keeps_no_pointer() {
     ledger.settle();
 }
 
-/// What has ended, or never began, is freed again without harm and takes no more data.
+/// A message that has ended, or never began, can be freed again without harm. It takes no more data.
 #[test]
 fn free_context_in_every_state() {
     let ledger = Ledger::begin();
@@ -952,7 +952,7 @@ fn cancel_in_every_state() {
     ledger.settle();
 }
 
-/// The entry points that take a context with data.
+/// The entry points that take data on a context.
 #[derive(Clone, Copy, Debug)]
 enum Entry {
     Update,
@@ -960,8 +960,8 @@ enum Entry {
     Finish,
 }
 
-/// A context is one of encryption, decryption or MAC, by the init that began it: the entry points of
-/// the other two refuse it, write nothing, and leave it as it was.
+/// The init of a context makes it one of encryption, decryption or MAC. The entry points of the other two
+/// refuse it, write nothing, and leave it as it was.
 #[test]
 fn context_of_another_group() {
     let ledger = Ledger::begin();
@@ -997,8 +997,8 @@ fn context_of_another_group() {
     ledger.settle();
 }
 
-/// A verification by GMAC with fewer bytes than its tag has absorbed none of them: with all bytes the
-/// same context answers as if it had not been asked before.
+/// A verification by GMAC with fewer bytes than its tag absorbs nothing. With all bytes, the same context
+/// then answers as if the first call had not happened.
 #[test]
 fn gmac_too_short_absorbs_nothing() {
     let ledger = Ledger::begin();
@@ -1022,7 +1022,7 @@ fn gmac_too_short_absorbs_nothing() {
     ledger.settle();
 }
 
-/// A whole message that is forged ends its context, as one that is right does.
+/// A forged whole message ends its context, as a good one does.
 #[test]
 fn forged_single_frees_its_context() {
     let ledger = Ledger::begin();
@@ -1039,7 +1039,7 @@ fn forged_single_frees_its_context() {
     ledger.settle();
 }
 
-/// Of the framework's context the provider writes its own member alone.
+/// In the framework's context the provider writes only its own member.
 #[test]
 fn only_the_private_member_is_written() {
     let ledger = Ledger::begin();
@@ -1065,8 +1065,8 @@ fn only_the_private_member_is_written() {
     ledger.settle();
 }
 
-/// A forged final ends the message: what was held is freed, and so wiped, at once, and no other call
-/// gives out a byte. KCF, which has nothing to free then, may ask for it all the same.
+/// A forged final ends the message. What was held is freed at once, and so wiped, and no other call gives
+/// out a byte. KCF then has nothing to free, but may still ask the provider to.
 #[test]
 fn forged_final_gives_nothing_more() {
     let ledger = Ledger::begin();
@@ -1107,8 +1107,8 @@ fn forged_final_gives_nothing_more() {
     ledger.settle();
 }
 
-/// The MAC to verify: exactly 16 bytes or INVALID_MAC before all else, in any format. Then what is wrong
-/// with the data, then with the MAC.
+/// A MAC to verify that is not exactly 16 bytes is INVALID_MAC before any other fault, in any format. Then
+/// come faults of the data, then of the MAC.
 #[test]
 fn verify_codes() {
     for mode in [Mode::Gmac, Mode::Cmac] {
@@ -1156,7 +1156,7 @@ fn verify_codes_of(mode: Mode) {
     ledger.settle();
 }
 
-/// What the framework itself refuses: a mechanism without the group, an unknown one.
+/// What the framework itself refuses: a mechanism without the group, and an unknown mechanism.
 #[test]
 fn framework_refuses() {
     const CRYPTO_MECH_NOT_SUPPORTED: c_int = 73;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! FPU holds: how many, how long, never nested, ended on every path, with nothing secret left in the
-//! registers; and in an interrupt, where the registers belong to somebody else.
+//! FPU holds: how many, how long, never nested, ended on every path, and with nothing secret left in the
+//! registers. And interrupts, where the registers belong to somebody else.
 
 mod oracle;
 
@@ -25,7 +25,7 @@ use kcfaes_provider::kcf::{
 use kcfaes_vectors::{Mode, Stream};
 use oracle::Message;
 
-/// The table, the budget and the canary are one per process.
+/// The table, the budget and the canary exist once in a process.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,7 +35,7 @@ fn alone() -> MutexGuard<'static, ()> {
     guard
 }
 
-/// Cost units of a hold.
+/// Cost units that one hold may use.
 static BUDGET: AtomicUsize = AtomicUsize::new(HOLD_BYTES);
 
 fn set_hold_bytes(bytes: usize) -> usize {
@@ -44,17 +44,17 @@ fn set_hold_bytes(bytes: usize) -> usize {
     taken
 }
 
-/// What this thread did inside holds since this was called last: no list was opened or compared, and
-/// neither the cost nor the pieces passed are more than the budget. Builds without debug assertions
-/// cannot tell.
+/// Checks this thread's holds since the last call of this function. No list was opened or compared in a
+/// hold. Neither the cost nor the number of pieces passed exceeds the budget. Builds without debug
+/// assertions cannot tell.
 fn check_holds() {
     #[cfg(debug_assertions)]
     {
         let (seen, budget) = (kcfaes_provider::watch::take(), BUDGET.load(Ordering::Relaxed));
         assert_eq!(seen.walks, 0, "{seen:?}: lists were walked in a hold");
         assert!(seen.cost <= budget, "{seen:?}: more than {budget} units in a hold");
-        // A run costs 64 units at least, and ends a piece of either list; what did not fit goes twice, and
-        // a piece may follow up to eight empty ones, one of eight being so in crumbs.
+        // A run costs at least 64 units, and ends a piece of either list. What did not fit goes twice. A
+        // piece may follow up to eight empty ones; in crumbs, one piece in eight does.
         assert!(seen.pieces <= 5 * (budget / 64), "{seen:?}: more than {budget} units in a hold");
     }
 }
@@ -67,7 +67,7 @@ fn each_table(f: impl Fn()) {
     }
 }
 
-/// The holds that `f` took; afterwards none is left and preemption is as it was.
+/// The number of holds that `f` took. Afterwards no hold is left, and preemption is as it was.
 fn holds<T>(f: impl FnOnce() -> T) -> (T, u64) {
     kernel::clear_stats();
     let result = f();
@@ -76,11 +76,11 @@ fn holds<T>(f: impl FnOnce() -> T) -> (T, u64) {
     assert_eq!(stats.violations, 0, "{:?}", kernel::violations());
     // SAFETY: no precondition.
     assert_eq!(unsafe { fk_preempt_depth() }, 0, "preemption is still off");
-    // A hold that had been left would make the next one nested.
+    // If a hold were left, the next one would be nested.
     (result, stats.holds)
 }
 
-/// Sends a whole message in pieces by `cut`; returns the status and the holds.
+/// Sends a whole message in pieces by `cut`. Returns the status and the number of holds.
 fn send(message: &Message, way: Way, template: bool, cut: Cut) -> (c_int, u64) {
     let mut random = Stream::new(9);
     let (input, want) = (message.input(way), message.output(way));
@@ -94,8 +94,8 @@ fn send(message: &Message, way: Way, template: bool, cut: Cut) -> (c_int, u64) {
     (rv, n)
 }
 
-/// Two lists over one stretch of memory, each in pieces that are anywhere in it: their addresses alternate,
-/// and neither's ascend.
+/// Two lists over one stretch of memory. Their pieces lie anywhere in it: the addresses of the two lists
+/// alternate, and neither list ascends.
 struct Shuffled {
     memory: Box<[u8]>,
     src: Buffer,
@@ -105,7 +105,7 @@ struct Shuffled {
     room: usize,
 }
 
-/// Bytes of each piece: so few, and odd, that blocks are cut at every place.
+/// Bytes of each piece: few and odd, so that blocks are cut at every place.
 const PIECE: usize = 3;
 
 impl Shuffled {
@@ -144,7 +144,7 @@ impl Shuffled {
     }
 
     fn output(&self) -> Vec<u8> {
-        // The lists write behind the borrow checker's back.
+        // The provider writes through the lists, which the borrow checker does not see.
         let memory = core::hint::black_box(&self.memory);
         let pieces = self.places.iter().flat_map(|place| &memory[place * PIECE..][..PIECE]);
         pieces.copied().take(self.room).collect()
@@ -158,13 +158,13 @@ fn sealed(mode: Mode, len: usize) -> Message {
     message
 }
 
-/// Whether each block waits for the one before.
+/// Whether each block must wait for the one before.
 fn serial(mode: Mode, way: Way) -> bool {
     matches!(mode, Mode::Ccm | Mode::Cmac) || (mode, way) == (Mode::Cbc, Way::Encrypt)
 }
 
-/// A hold has 32 KiB of text in parallel modes and 8 KiB in CBC encryption, CCM and CMAC; the key's and
-/// the tag's own time may need one hold more, never fewer than the text alone.
+/// A hold has 32 KiB of text in parallel modes, and 8 KiB in CBC encryption, CCM and CMAC. The key's and
+/// the tag's own time may need one hold more. There are never fewer holds than the text needs.
 #[test]
 fn holds_are_as_many_as_the_bytes_need() {
     let _alone = alone();
@@ -192,18 +192,18 @@ fn holds_are_as_many() {
             }
         }
     }
-    // A hold goes on over pieces: 1 KiB in crumbs of up to 17 bytes, others on each side, is one.
+    // A hold spans pieces: 1 KiB in crumbs of up to 17 bytes, cut differently on each side, takes one.
     for (mode, way) in tasks() {
         let (rv, n) = send(&sealed(mode, 1024), way, true, Cut::Crumbs);
         assert_eq!((rv, n), (CRYPTO_SUCCESS, 1), "{mode:?} {way:?} in crumbs");
     }
 }
 
-/// Text of the lists of 8,000 pieces each.
+/// Bytes of text in lists of 8,000 pieces each.
 const LONG: usize = 8000 * PIECE / 16 * 16;
 
-/// Lists of 8,000 pieces each, shuffled, in every mode: in one call with a key that is yet to be set, with
-/// a template, on a context, and in parts. [`holds`] looks at what is done in a hold.
+/// Lists of 8,000 pieces each, shuffled, in every mode: in one call with a key that is not yet expanded,
+/// with a template, on a context, and in parts. [`holds`] checks the work in each hold.
 #[test]
 fn long_lists_are_opened_before_the_fpu_is_held() {
     let _alone = alone();
@@ -245,7 +245,7 @@ fn long_lists_are_opened_before() {
         assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
         assert!(lists.output() == want, "{name}");
 
-        // Without an output GCM buffers until the end, with one it streams.
+        // Without an output GCM buffers until the end. With one it streams.
         for buffers in [true, false] {
             if buffers && (mode, way) != (Mode::Gcm, Way::Decrypt) {
                 continue;
@@ -283,7 +283,7 @@ fn long_lists_are_opened_before() {
     }
 }
 
-/// Rows of 10,000 empty pieces: they are passed while the FPU is not held.
+/// Rows of 10,000 empty pieces are passed while the FPU is not held.
 #[test]
 fn rows_of_empty_pieces_are_passed_before_the_fpu_is_held() {
     let _alone = alone();
@@ -307,7 +307,7 @@ fn rows_of_empty_pieces_are_passed_before_the_fpu_is_held() {
     }
 }
 
-/// The budget is what the tunable says, whatever shape the data has; no hold exceeds it.
+/// The budget is what the tunable says, whatever shape the data has. No hold exceeds it.
 #[test]
 fn the_budget_is_tunable_and_kept() {
     let _alone = alone();
@@ -323,7 +323,7 @@ fn the_budget_is_tunable_and_kept() {
                 let (rv, n) = send(&sealed(mode, len), way, true, cut);
                 assert_eq!(rv, CRYPTO_SUCCESS);
                 let least = len.div_ceil(budget) as u64;
-                // A crumb may count as 64 bytes; cut on both sides it has some 4.
+                // A crumb may count as 64 bytes. Cut on both sides it has about 4.
                 let most = if cut == Cut::Crumbs { 16 * least } else { least };
                 assert!(
                     (least..=most + 1 + least / 32).contains(&n),
@@ -335,7 +335,7 @@ fn the_budget_is_tunable_and_kept() {
     set_hold_bytes(HOLD_BYTES);
 }
 
-/// Long AAD and long IVs count too.
+/// Long AAD and long IVs count against the budget too.
 #[test]
 fn hashing_alone_is_held_in_portions() {
     let _alone = alone();
@@ -352,7 +352,7 @@ fn hashing_alone_is_held_in_portions() {
     }
 }
 
-/// Parts that complete no block take no hold at all; those that do take one.
+/// Parts that complete no block take no hold at all. The others take one.
 #[test]
 fn small_parts_take_one_hold_or_none() {
     let _alone = alone();
@@ -386,7 +386,7 @@ fn small_parts_take_one_hold_or_none() {
     }
 }
 
-/// Errors at every stage leave no hold behind.
+/// Errors at every stage leave no hold.
 #[test]
 fn errors_end_the_hold() {
     let _alone = alone();
@@ -410,7 +410,7 @@ fn errors_end_the_hold() {
             let mut forged = Message { aad: vec![1], ..message.clone() }.request();
             attempt(&mut forged, message.output(way).len(), CRYPTO_INVALID_MAC);
         }
-        // Input and output at different places of the same bytes, behind the key's set-up.
+        // Input and output at different places of the same bytes. This is found after the key's set-up.
         if !mode.is_mac() {
             let want = message.output(way).len();
             let (mut from, mut to) = (dst.data(0, len), dst.data(3, want));
@@ -420,8 +420,8 @@ fn errors_end_the_hold() {
     }
 }
 
-/// In an interrupt and in a thread's own FPU section: right results, no `kernel_fpu_begin`, CR0.TS as
-/// it was, preemption as it was.
+/// In an interrupt and in a thread's own FPU section: right results, no `kernel_fpu_begin`, and CR0.TS and
+/// preemption as they were.
 #[test]
 fn the_fpu_is_borrowed_where_it_cannot_be_taken() {
     let _alone = alone();
@@ -466,8 +466,8 @@ unsafe extern "C" {
     fn kcfaes_env_release(hold: *mut kcfaes_hold);
 }
 
-/// What a borrowed hold does to the registers of the thread that was interrupted: hold, kernel, wipe
-/// and release as the engine calls them, between two looks at xmm0 to xmm15.
+/// What a borrowed hold does to the registers of the interrupted thread. Hold, kernel, wipe and release run
+/// as the engine calls them, between two reads of xmm0 to xmm15.
 fn registers_after_a_borrowed_hold(ts: bool) -> [[u8; 16]; 16] {
     let mut schedule = Schedule::default();
     let (mut ctr, text) = (Block([9; 16]), [0x5a; 256]);
@@ -525,7 +525,7 @@ fn registers_after_a_borrowed_hold(ts: bool) -> [[u8; 16]; 16] {
         );
     });
     assert_ne!(out, text, "the kernel ran");
-    // The interrupted thread's registers do not stay in the hold.
+    // The hold does not keep the interrupted thread's registers.
     // SAFETY: plain bytes, which began as zeros.
     let saved = unsafe { hold.assume_init() }.xmm;
     assert_eq!(saved, [[0; 16]; 16], "saved registers are left on the stack");
@@ -537,13 +537,13 @@ fn an_interrupted_thread_keeps_its_registers() {
     let _alone = alone();
     let marks: Vec<[u8; 16]> = (1..=16).map(|n| [n; 16]).collect();
     assert_eq!(registers_after_a_borrowed_hold(false).as_slice(), marks, "TS clear");
-    // A guest's, loaded by a hypervisor before it set TS.
+    // A guest's registers, which a hypervisor loaded before it set TS.
     assert_eq!(registers_after_a_borrowed_hold(true).as_slice(), marks, "TS set");
 }
 
-/// Watches the registers while `f` runs: they are filled when a hold begins, and must be zero or as
-/// filled when it ends. Where a library's own code copies pieces it does so by vector registers too,
-/// which the kernel object has none of: so this goes for data in one piece.
+/// Watches the registers while `f` runs. They are filled when a hold begins. When it ends they must be zero
+/// or as filled. This works only for data in one piece: a library's own code copies pieces with vector
+/// registers. The kernel object has no such code.
 fn watched<T>(f: impl FnOnce() -> T) -> T {
     // SAFETY: no precondition.
     unsafe {
@@ -582,13 +582,13 @@ fn registers_are_clean() {
     }
 }
 
-/// The control: the watch over the registers sees a secret that is left.
+/// The control: the watch finds a secret that is left in a register.
 #[test]
 fn a_secret_left_in_a_register_is_seen() {
     let _alone = alone();
     let mut hold = core::mem::MaybeUninit::<kcfaes_hold>::zeroed();
     kernel::clear_stats();
-    // SAFETY: taken and given back by the rules; the register is declared.
+    // SAFETY: the hold begins and ends by the rules; the register is declared.
     watched(|| unsafe {
         kcfaes_env_hold(hold.as_mut_ptr());
         core::arch::asm!(

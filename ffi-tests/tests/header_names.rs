@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The stand-in headers and the module's C, against the names that illumos' headers make visible.
+//! Checks the stand-in headers and the module's C against the names that illumos' headers make visible.
 //!
-//! `data/header-names.tsv` was taken from the real headers (September 2024) by libclang: of each name
-//! its kind, its type, and every header that makes it visible after `<sys/types.h>`. Nothing here
-//! generates it. From it follow two rules:
+//! `data/header-names.tsv` was taken from the real headers (September 2024) by libclang. For each name it
+//! has the kind, the type, and every header that makes it visible after `<sys/types.h>`. Nothing here
+//! generates it. Two rules follow from it:
 //!
-//! * A stand-in header gives no name that the real one does not, and each with the same kind and type;
-//!   [`EXCEPTIONS`] says which do, and why.
-//! * A source in `kmod/` uses no name of the kernel that none of its headers makes visible.
+//! * A stand-in header gives no name that the real one does not give, and each name has the same kind and
+//!   type. [`EXCEPTIONS`] lists the exceptions and their reasons.
+//! * A source in `kmod/` uses a name of the kernel only if one of its headers makes it visible.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,7 +19,7 @@ use clang::{Clang, Entity, EntityKind, Index, Unsaved};
 
 const FACTS: &str = include_str!("../data/header-names.tsv");
 
-/// Names that a stand-in header gives otherwise than the real one, and why that harms nobody.
+/// Names that a stand-in header gives differently from the real one, and why that harms nobody.
 const EXCEPTIONS: [(&str, &str); 4] = [
     ("struct kmutex_t", "opaque, and larger: it holds the host's lock"),
     ("kmutex_t._opaque", "likewise"),
@@ -54,7 +54,7 @@ fn facts() -> BTreeMap<&'static str, Fact> {
     facts.collect()
 }
 
-/// libclang, for one test at a time: a process has one.
+/// libclang, for one test at a time: a process can have only one.
 fn libclang() -> (MutexGuard<'static, ()>, Clang) {
     static ONE: Mutex<()> = Mutex::new(());
     let lock = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,7 +99,7 @@ fn add_names(entity: Entity<'_>, names: &mut BTreeMap<String, Meaning>) {
         (EntityKind::VarDecl, Some(name)) => add(name, "variable", type_of(entity)),
         (EntityKind::TypedefDecl, Some(name)) => {
             add(name.clone(), "type", none());
-            // A struct without a tag goes by the type's name.
+            // A struct without a tag is known by the type's name.
             let record = entity.get_typedef_underlying_type().and_then(|ty| ty.get_declaration());
             if let Some(record) = record.filter(|record| own_name(*record).is_none()) {
                 add_parts(record, &name, names);
@@ -123,7 +123,7 @@ fn add_names(entity: Entity<'_>, names: &mut BTreeMap<String, Meaning>) {
     }
 }
 
-/// The tag of a struct or union, and its members. A tag alone promises nothing.
+/// The tag of a struct or union, and its members. A tag alone promises no members.
 fn add_parts(record: Entity<'_>, tag: &str, names: &mut BTreeMap<String, Meaning>) {
     let word = match record.get_kind() {
         EntityKind::StructDecl => "struct",
@@ -142,7 +142,7 @@ fn add_parts(record: Entity<'_>, tag: &str, names: &mut BTreeMap<String, Meaning
     }
 }
 
-/// Some versions of libclang name what has no name by its place.
+/// Some versions of libclang name an unnamed entity by its place.
 fn own_name(entity: Entity<'_>) -> Option<String> {
     entity.get_name().filter(|name| !name.is_empty() && !name.contains('('))
 }
@@ -155,12 +155,12 @@ fn type_of(entity: Entity<'_>) -> String {
     }
 }
 
-/// Whether a macro only keeps a header from being read twice.
+/// Whether a macro only keeps a header from being included twice.
 fn is_guard(name: &str) -> bool {
     name.starts_with("_SYS_") && name.ends_with("_H")
 }
 
-/// The headers in `folder`, as they are included.
+/// The headers in `folder`, as an `#include` names them.
 fn headers(folder: &Path) -> Vec<String> {
     let mut headers = Vec::new();
     for directory in ["sys", "sys/crypto"] {
@@ -176,7 +176,7 @@ fn headers(folder: &Path) -> Vec<String> {
     headers
 }
 
-/// Names that a stand-in header should not give, or not so.
+/// Names that a stand-in header should not give, or should give differently.
 fn lies(folder: &Path, exceptions: &[(&str, &str)]) -> Vec<String> {
     let (_lock, clang) = libclang();
     let index = Index::new(&clang, false, false);
@@ -213,8 +213,8 @@ fn the_stand_in_headers_give_what_illumos_gives() {
     assert!(lies.is_empty(), "{}", lies.join("\n"));
 }
 
-/// Uses of the kernel's names in a source of `kmod/` that no header of it makes visible, with their
-/// lines. `own` are the project's headers, by name.
+/// Uses of the kernel's names in a source of `kmod/` that none of its headers makes visible, with their
+/// lines. `own` has the project's headers, by name.
 fn strangers(text: &str, own: &BTreeMap<String, String>) -> Vec<String> {
     let facts = facts();
     let mut included = BTreeSet::new();
@@ -237,7 +237,7 @@ fn strangers(text: &str, own: &BTreeMap<String, String>) -> Vec<String> {
     for token in unit.get_entity().get_range().expect("the whole text").tokenize() {
         let spelling = token.get_spelling();
         let name = match before.as_str() {
-            // A member's.
+            // The name of a member.
             "." | "->" => None,
             "struct" | "union" | "enum" => Some(format!("{before} {spelling}")),
             _ => Some(spelling.clone()),
@@ -287,7 +287,7 @@ fn the_modules_use_what_their_headers_give() {
     assert!(seen >= 5, "{seen} sources");
 }
 
-/// The very fault that kept the module from compiling on illumos.
+/// The fault that once kept the module from compiling on illumos.
 #[test]
 fn a_planted_name_is_noticed() {
     let source = fs::read_to_string(here("../kmod/kcfaes_env.c")).expect("a source");
@@ -296,12 +296,12 @@ fn a_planted_name_is_noticed() {
     let wrong = source.replace(right, "CPU_SEQID");
     let [stranger] = &strangers(&wrong, &own_headers())[..] else { panic!("one is planted") };
     assert!(stranger.contains("CPU_SEQID: it comes from sys/crypto/impl.h"), "{stranger}");
-    // Nor is it one in a comment, a string or a member's name.
+    // The name in a comment, a string or a member is no use of it.
     let quiet = source.replace(right, "x->CPU_SEQID /* CPU_SEQID */ + sizeof (\"\\\"CPU_SEQID\")");
     assert_eq!(strangers(&quiet, &own_headers()), Vec::<String>::new());
 }
 
-/// A header that gives too much, another kind, another type, or a name that illumos does not have.
+/// A header that gives too much, another kind or another type, or a name that illumos does not have.
 #[test]
 fn each_lie_of_a_header_is_noticed() {
     let folder = std::env::temp_dir().join(format!("kcfaes-header-names-{}", std::process::id()));

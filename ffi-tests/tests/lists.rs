@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Data lists, good and bad, raw, uio and mblk, on both sides: what is refused is refused before a
-//! byte is written, what is legal gives the right answer, and no list walk is endless.
+//! Data lists, good and bad, raw, uio and mblk, on both sides. What is refused is refused before a byte is
+//! written, what is legal gives the right answer, and no list walk is endless.
 
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
@@ -22,7 +22,7 @@ use kcfaes_provider::kcf::{
 };
 use kcfaes_vectors::{Mode, Stream};
 
-/// Calls that walk a list: atomic, single on a context, update.
+/// The calls that walk a list: atomic, single on a context, update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entry {
     Atomic,
@@ -58,19 +58,20 @@ impl Entry {
         }
     }
 
-    /// Bytes that the call writes at least: an update of an AEAD may write fewer than the message.
+    /// The least number of bytes that the call writes. An AEAD's update may write fewer than the message
+    /// has.
     fn writes(self, sample: &Sample) -> usize {
         match (self, sample.mode, sample.way) {
             (Self::Update, Mode::Gmac | Mode::Cmac, _) => 0,
             (Self::Update, Mode::Gcm | Mode::Ccm, Way::Encrypt) => sample.input.len() & !15,
-            // With less room than that it would buffer, and write nothing; CCM always does.
+            // With less room GCM would buffer and write nothing. CCM always does.
             (Self::Update, Mode::Gcm | Mode::Ccm, _) => 0,
             _ => sample.output.len(),
         }
     }
 }
 
-/// Damages a list; the code for an input, and for an output.
+/// Damages a list. Has the code for an input and for an output.
 struct Damage {
     name: &'static str,
     formats: &'static [Format],
@@ -303,7 +304,7 @@ const DAMAGES: &[Damage] = &[
     },
 ];
 
-/// Three pieces with exactly the bytes wanted.
+/// Three pieces with exactly `len` bytes.
 fn thirds(len: usize) -> [usize; 3] {
     [len / 3, len / 3, len - 2 * (len / 3)]
 }
@@ -371,7 +372,7 @@ fn damaged_output_is_refused() {
     ledger.settle();
 }
 
-/// In place the same list is both, however that is said; a damage is found before a byte is
+/// In place the same list is both, however the caller says so. A damage is found before a byte is
 /// transformed.
 #[test]
 fn damaged_list_in_place_is_refused() {
@@ -409,8 +410,8 @@ fn damaged_list_in_place_is_refused() {
     ledger.settle();
 }
 
-/// An output to which a call writes nothing may be anything: a GCM decryption in parts takes it for
-/// one that cannot stream.
+/// An output to which a call writes nothing may be anything. A GCM decryption in parts takes it for an
+/// output that cannot be streamed to.
 #[test]
 fn output_that_gets_nothing_is_not_looked_at() {
     let ledger = Ledger::begin();
@@ -418,7 +419,7 @@ fn output_that_gets_nothing_is_not_looked_at() {
     for sample in Sample::all(61) {
         let whole = ENTRIES.into_iter().filter(|entry| entry.writes(&sample) == 0);
         let mut given: Vec<_> = whole.map(|entry| (entry, sample.input.len())).collect();
-        // Less than a block makes none.
+        // Less than a block produces no output.
         if sample.mode != Mode::Ctr {
             given.push((Entry::Update, 5));
         }
@@ -433,7 +434,7 @@ fn output_that_gets_nothing_is_not_looked_at() {
                 let mut dst = output.data(0, room);
                 (damage.damage)(&mut output, &mut dst);
                 let rv = entry.call(&sample, &mut input.data(0, len), Some(&mut dst));
-                // The MAC group's update has no output.
+                // The MAC group's update has no output argument.
                 let unsaid = sample.way == Way::Mac;
                 let said = if unsaid { room } else { 0 };
                 assert_eq!((rv, dst.cd_length), (CRYPTO_SUCCESS, said), "{name}");
@@ -446,8 +447,8 @@ fn output_that_gets_nothing_is_not_looked_at() {
     ledger.settle();
 }
 
-/// A later part that is refused, for whatever is wrong with either of its lists, changes nothing: the
-/// message goes on and comes out right.
+/// A later part that is refused, for a fault in either of its lists, changes nothing. The message goes on
+/// and comes out right.
 #[test]
 fn damaged_part_changes_nothing() {
     const FIRST: usize = 21;
@@ -503,8 +504,8 @@ fn damaged_part_changes_nothing() {
     ledger.settle();
 }
 
-/// Where final has something to write: refused before it writes any of it, and with too short a list
-/// to be had again.
+/// If final has something to write, it is refused before it writes any of it. If the list was too short,
+/// final can be called again.
 #[test]
 fn damaged_output_of_final_is_refused() {
     let ledger = Ledger::begin();
@@ -559,8 +560,8 @@ fn damaged_output_of_final_is_refused() {
     ledger.settle();
 }
 
-/// The walk over a list ends where the window does: pieces behind it may be of any length, so that no
-/// sum of lengths can be right, or not be there at all.
+/// The walk over a list ends where the window does. Pieces after it may have any length, so that no sum of
+/// lengths can be right, or may not exist at all.
 #[test]
 fn what_lies_behind_the_window_is_not_looked_at() {
     let ledger = Ledger::begin();
@@ -588,7 +589,7 @@ fn what_lies_behind_the_window_is_not_looked_at() {
             }
         }
     }
-    // In front of it a piece is as long as it says, though an offset and it may be the longest.
+    // Before the window a piece is as long as it says, even if this and an offset are the largest numbers.
     let sample = Sample::new(Mode::Ctr, Way::Encrypt, 48);
     let mut input = Buffer::new(Format::Uio, &sample.input, &[0, 48]);
     let mut output = Buffer::room(Format::Uio, 48, &[0, 48]);
@@ -602,14 +603,14 @@ fn what_lies_behind_the_window_is_not_looked_at() {
     ledger.settle();
 }
 
-/// The `cd_length` of an output may be more than its list has: what is written has to fit.
+/// The `cd_length` of an output may exceed its list. What is written must fit.
 #[test]
 fn room_is_what_is_written() {
     let ledger = Ledger::begin();
     for sample in Sample::all(61) {
         for (entry, format) in ENTRIES.into_iter().flat_map(|e| Format::ALL.map(|f| (e, f))) {
             let name = format!("{} {entry:?} {format:?}", sample.name());
-            // The first part of a GCM decryption streams where there is room for the text.
+            // The first part of a GCM decryption streams if there is room for the text.
             let streams =
                 (entry, sample.mode, sample.way) == (Entry::Update, Mode::Gcm, Way::Decrypt);
             let written = if streams { 48 } else { entry.writes(&sample) };
@@ -639,7 +640,7 @@ fn offset_and_length_overflow() {
         for (offset, length) in
             [(1, usize::MAX), (i64::MAX, usize::MAX - 15), (16, usize::MAX - 15)]
         {
-            // CTR takes any length, ECB multiples of 16; GCM has its own limit and says so first.
+            // CTR takes any length, ECB multiples of 16. GCM checks its own limit first.
             let sample = Sample::new(Mode::Ctr, Way::Encrypt, 48);
             let mut input = Buffer::new(format, &sample.input, &[48]);
             let mut output = Buffer::room(Format::Raw, 48, &[]);
@@ -662,8 +663,8 @@ fn offset_and_length_overflow() {
     ledger.settle();
 }
 
-/// A message without bytes: inside the list it is legal everywhere; at the exact end uio is (as in
-/// the newest reference), mblk is not (as in every one), raw is as long as the offset is inside.
+/// A message without bytes. Inside the list it is legal everywhere. At the exact end uio is legal (as in
+/// the newest reference) and mblk is not (as in every reference). Raw is legal while the offset is inside.
 #[test]
 fn length_zero_at_and_past_the_end() {
     let ledger = Ledger::begin();
@@ -683,7 +684,7 @@ fn length_zero_at_and_past_the_end() {
         for sample in Sample::all(0) {
             let tag = if sample.verifies() { 16 } else { 0 };
             for entry in ENTRIES {
-                // A decryption's tag is no empty message.
+                // A decryption's tag makes the message not empty.
                 if tag > 0 && entry != Entry::Update {
                     continue;
                 }
@@ -700,8 +701,7 @@ fn length_zero_at_and_past_the_end() {
     ledger.settle();
 }
 
-/// Empty pieces wherever they are, a piece at NULL of no length among them, up to the bound; one
-/// more is a chain that loops.
+/// Empty pieces anywhere, one of them at NULL, up to the bound. One more counts as a chain that loops.
 #[test]
 fn empty_pieces() {
     let ledger = Ledger::begin();
@@ -746,7 +746,7 @@ fn empty_pieces() {
                 Entry::Atomic.call(&sample, &mut input.data(0, 40), Some(&mut output.data(0, 56)));
             assert_eq!((rv, output.bytes()), (want, left), "{format:?} {empty}");
         }
-        // The bound is on those in a row.
+        // The bound counts empty pieces in a row.
         let row = || core::iter::repeat_n(0, MAX_EMPTY_PIECES);
         let lengths: Vec<usize> = row().chain([1]).chain(row()).chain([39]).collect();
         let mut input = Buffer::new(format, &sample.input, &lengths);
@@ -757,7 +757,7 @@ fn empty_pieces() {
     ledger.settle();
 }
 
-/// Thousands of one-byte pieces on both sides, behind an offset of thousands.
+/// Thousands of one-byte pieces on both sides, after an offset of thousands.
 #[test]
 fn thousands_of_pieces() {
     let ledger = Ledger::begin();
@@ -781,8 +781,8 @@ fn thousands_of_pieces() {
     ledger.settle();
 }
 
-/// A chain that loops over bytes is as long as `cd_length` says: the walk ends, and nothing but
-/// those bytes is written.
+/// A chain that loops over bytes is as long as `cd_length` says. The walk ends, and only those bytes are
+/// written.
 #[test]
 fn looped_chain_with_data_ends() {
     let ledger = Ledger::begin();
@@ -804,7 +804,7 @@ fn looped_chain_with_data_ends() {
         assert_eq!((rv, output.bytes()), (CRYPTO_SUCCESS, want.bytes()), "{mode:?}");
         assert_eq!(ring.bytes(), sample.input[..32]);
 
-        // As output the later bytes win; the blocks' own memory is all that is written.
+        // As output the later bytes win. Only the blocks' own memory is written.
         let mut ring = Buffer::room(Format::Mblk, 32, &[13, 19]);
         let first = &raw mut ring.mblk()[0];
         ring.mblk()[1].b_cont = first;
@@ -821,8 +821,8 @@ fn looped_chain_with_data_ends() {
     ledger.settle();
 }
 
-/// A chain of one byte that is its own next, for more bytes than anybody has: a raw output without the
-/// room is refused before the chain is walked, and the walk has an end.
+/// A chain of one byte that is its own next, for more bytes than anybody has. A raw output without the room
+/// is refused before the chain is walked, and the walk ends.
 #[test]
 fn looped_chain_for_more_than_there_is_ends() {
     const ENDLESS: usize = 1 << 62;
@@ -839,7 +839,7 @@ fn looped_chain_for_more_than_there_is_ends() {
                 (Mode::Gcm | Mode::Ccm, ..) => Some(CRYPTO_DATA_LEN_RANGE),
                 _ => None,
             };
-            // What is written at most: of a MAC and nothing else 16 bytes.
+            // The largest output: 16 bytes if it is only a MAC.
             let writes = match (sample.mode, sample.way, entry) {
                 (Mode::Gmac, Way::Decrypt, _) | (Mode::Gmac | Mode::Cmac, _, Entry::Update) => 0,
                 (Mode::Gmac | Mode::Cmac, ..) => 16,
@@ -867,8 +867,7 @@ fn looped_chain_for_more_than_there_is_ends() {
     ledger.settle();
 }
 
-/// A list may have 2^20 pieces, of whatever length; that which has one more, as far as it is walked, is
-/// refused.
+/// A list may have 2^20 pieces of any length. A list is refused if the walk meets one more.
 #[test]
 fn a_list_has_an_end() {
     let ledger = Ledger::begin();
@@ -890,8 +889,8 @@ fn a_list_has_an_end() {
     ledger.settle();
 }
 
-/// Lists that one stretch of memory is dealt to, `pieces` of `len` bytes each: in the order of their
-/// addresses by turns, or shuffled.
+/// Deals one stretch of memory to two lists, `pieces` pieces of `len` bytes to each. The lists take turns
+/// in the order of addresses, or in a shuffled order.
 fn dealt(memory: &mut [u8], pieces: usize, len: usize, shuffled: bool) -> [Side; 2] {
     let mut random = Stream::new(7);
     let mut places: Vec<usize> = (0..2 * pieces).collect();
@@ -905,8 +904,8 @@ fn dealt(memory: &mut [u8], pieces: usize, len: usize, shuffled: bool) -> [Side;
     })
 }
 
-/// What `call` returns, and the sizes of the blocks that it allocated for an overlap: those of keys and
-/// contexts are odd.
+/// What `call` returns, and the sizes of the blocks that it allocated for an overlap. The blocks of keys
+/// and contexts have odd sizes.
 fn blocks_of(call: impl FnOnce() -> c_int) -> (c_int, Vec<usize>) {
     let mut sizes = [0; 64];
     // SAFETY: room for 64 sizes; the ledger is this thread's.
@@ -918,8 +917,8 @@ fn blocks_of(call: impl FnOnce() -> c_int) -> (c_int, Vec<usize>) {
     }
 }
 
-/// Two lists of many pieces in no order: one block of 16 bytes for each piece, if there is memory, and back
-/// when the call returns. Without memory nothing has happened. Few pieces, and many in order, take none.
+/// Two lists of many pieces in no order take one block, of 16 bytes for each piece. It is freed when the
+/// call returns. Without memory nothing has happened. Few pieces, or many in order, take no block.
 #[test]
 fn overlap_of_long_lists_takes_one_block() {
     let ledger = Ledger::begin();
@@ -928,7 +927,7 @@ fn overlap_of_long_lists_takes_one_block() {
     let samples = Sample::all(16 * 40).into_iter().filter(|sample| !sample.mode.is_mac());
     for (sample, entry) in samples.flat_map(|s| ENTRIES.map(|entry| (s.clone(), entry))) {
         if (sample.mode, sample.way, entry) == (Mode::Ccm, Way::Decrypt, Entry::Update) {
-            // All of it is kept until the end.
+            // CCM decryption keeps all of it until the end.
             continue;
         }
         for (pieces, shuffled) in
@@ -947,7 +946,7 @@ fn overlap_of_long_lists_takes_one_block() {
             let before = memory.clone();
             let mut src = input.data((0, sample.input.len()));
             let mut dst = output.data((0, sample.output.len()));
-            // A part of a decryption has room for all that may be text.
+            // A part of a decryption has room for everything that may be text.
             let verifies = entry == Entry::Update && sample.verifies();
             let written = match entry {
                 Entry::Update if !verifies => entry.writes(&sample),
@@ -977,7 +976,7 @@ fn overlap_of_long_lists_takes_one_block() {
                 assert!(*core::hint::black_box(&memory) == before, "{name}: a byte changed");
                 assert_eq!(dst.cd_length, sample.output.len(), "{name}");
                 if entry == Entry::Single {
-                    // The framework has ended it.
+                    // The framework has ended the message.
                     continue;
                 }
                 let (rv, blocks) = blocks_of(|| call(&mut src, &mut dst));
@@ -1000,7 +999,7 @@ fn overlap_of_long_lists_takes_one_block() {
     ledger.settle();
 }
 
-/// The block is asked for as the request says.
+/// The block is allocated with the flag that the request gives.
 #[test]
 fn overlap_asks_for_memory_as_the_request_says() {
     let sample = Sample::new(Mode::Ctr, Way::Encrypt, 1000);
@@ -1024,15 +1023,15 @@ fn overlap_asks_for_memory_as_the_request_says() {
     }
 }
 
-/// A list that becomes shorter during the call, whose output lies over one of its blocks: the message is
-/// not whole, and nobody says that it is. Of a decryption with a tag no plaintext is left.
+/// A list becomes shorter during the call, because the output lies over one of its blocks. The message is
+/// not whole, and no call reports success. A decryption with a tag leaves no plaintext.
 #[test]
 fn a_list_that_becomes_shorter_is_told() {
     const PIECES: usize = 40;
     const CUT: usize = 30;
     let ledger = Ledger::begin();
     for mode in Mode::ALL.into_iter().filter(|mode| !mode.is_mac()) {
-        // Zeros are a block of a chain too: one without bytes, and the last.
+        // As a block of a chain, zeros mean: no bytes, and the last block.
         let mut text = Stream::new(1).draw(16 * PIECES);
         text[..size_of::<mblk_t>()].fill(0);
         let sample = Sample { input: text.clone(), ..Sample::new(mode, Way::Encrypt, text.len()) };
@@ -1046,7 +1045,8 @@ fn a_list_that_becomes_shorter_is_told() {
         let mut input = sample.input.clone();
         for entry in ENTRIES {
             if mode.is_aead() && entry == Entry::Update {
-                // Blocks that cannot be the tag are not enough for this list.
+                // An update transforms at most the blocks that cannot be the tag. They are too few for this
+                // list.
                 continue;
             }
             let mut list = Side::new(Format::Mblk, pieces_of(&mut input));
@@ -1060,7 +1060,7 @@ fn a_list_that_becomes_shorter_is_told() {
             assert_eq!(rv, CRYPTO_GENERAL_ERROR, "{mode:?} {entry:?}");
             assert_eq!(dst.cd_length, 16 * PIECES, "{mode:?} {entry:?}");
             if mode.is_aead() {
-                // SAFETY: plain bytes, as many.
+                // SAFETY: plain bytes, and the vector has that many.
                 let left =
                     unsafe { core::slice::from_raw_parts(output.as_ptr().cast::<u8>(), 16 * CUT) };
                 assert!(left.iter().all(|&byte| byte == 0), "{mode:?} {entry:?}");
@@ -1075,8 +1075,9 @@ fn pieces_of(bytes: &mut [u8]) -> impl Iterator<Item = (*mut u8, usize)> {
     bytes.chunks_mut(16).map(|piece| (piece.as_mut_ptr(), piece.len()))
 }
 
-/// A list that names a byte twice, not within 384 bytes (in CBC encryption and CCM, which go block by block,
-/// not within one block), transformed in place: twice, as by two calls, and no other byte.
+/// A list that names a byte twice is transformed in place. The two mentions are more than 384 bytes apart,
+/// or in different blocks for CBC encryption and CCM, which go block by block. The byte is transformed
+/// twice, as by two calls, and no other byte changes.
 #[test]
 fn looped_chain_in_place_is_transformed_twice() {
     let ledger = Ledger::begin();
@@ -1113,8 +1114,8 @@ fn looped_chain_in_place_is_transformed_twice() {
     ledger.settle();
 }
 
-/// A forged message in place over a list that names a byte twice, in one block too, becomes ciphertext
-/// again, by every table.
+/// A forged message in place, over a list that names a byte twice, even within one block, becomes
+/// ciphertext again, by every table.
 #[test]
 fn looped_chain_in_place_is_taken_back() {
     let ledger = Ledger::begin();
@@ -1137,8 +1138,8 @@ fn looped_chain_in_place_is_taken_back() {
     ledger.settle();
 }
 
-/// Every offset from 0 to 40 on either side, so that each lands before, on and behind the edges of
-/// pieces of 1 to 17 bytes.
+/// Every offset from 0 to 40 on either side. Each lands before, on and after the edges of pieces of 1 to 17
+/// bytes.
 #[test]
 fn offsets_on_both_sides() {
     let ledger = Ledger::begin();
@@ -1173,8 +1174,8 @@ fn offsets_on_both_sides() {
     ledger.settle();
 }
 
-/// What `memory` is after a call that wrote its output from `to` on, or was refused and changed nothing;
-/// whether it was right.
+/// Checks `memory` after a call that wrote its output from `to` on, or was refused and changed nothing.
+/// Returns whether the call succeeded.
 fn right_or_refused(
     name: &str,
     (entry, sample): (Entry, &Sample),
@@ -1198,9 +1199,9 @@ fn right_or_refused(
     true
 }
 
-/// Output that overlaps the input at another place, by -80 to 80 bytes, in every mode and call, as
-/// one buffer and as pieces that differ on the two sides: the right answer or a clean refusal, and
-/// never a changed byte that is not output.
+/// Output that overlaps the input at another place, by -80 to 80 bytes, in every mode and call, as one
+/// buffer and as pieces that differ on the two sides. Each call gives the right answer or a clean refusal,
+/// and never changes a byte outside the output.
 #[test]
 fn partial_overlap() {
     let ledger = Ledger::begin();
@@ -1231,7 +1232,7 @@ fn partial_overlap() {
     ledger.settle();
 }
 
-/// Input and output in the very same list, at one offset or at two that may lie in the same piece.
+/// Input and output in the very same list, at one offset or at two. Both may lie in one piece.
 #[test]
 fn one_list_at_two_offsets() {
     const LENGTHS: [usize; 5] = [30, 100, 90, 60, 140];
@@ -1258,7 +1259,7 @@ fn one_list_at_two_offsets() {
     ledger.settle();
 }
 
-/// Lists that begin with the same piece and then part: each goes on in its own.
+/// Lists that begin with the same piece and then differ. Each goes on in its own pieces.
 #[test]
 fn lists_that_share_their_first_piece() {
     let ledger = Ledger::begin();
@@ -1280,14 +1281,14 @@ fn lists_that_share_their_first_piece() {
             let rv = Entry::Atomic.call(&sample, &mut src, Some(&mut dst));
             assert_eq!(rv, CRYPTO_SUCCESS, "{name}");
             let want = [&output[..shared], &input[shared..], &output[shared..]].concat();
-            // The lists write behind the borrow checker's back.
+            // The provider writes through the lists, which the borrow checker does not see.
             assert_eq!(*core::hint::black_box(&bytes), want, "{name}");
         }
     }
     ledger.settle();
 }
 
-/// Overlap behind a part of which bytes wait: a refusal has consumed nothing either.
+/// Overlap after a part whose last bytes wait. A refusal consumes nothing here either.
 #[test]
 fn partial_overlap_of_a_later_part() {
     const FIRST: usize = 21;
@@ -1346,7 +1347,7 @@ fn partial_overlap_of_a_later_part() {
 /// Where the message begins in a [`Region`].
 const AT: usize = 160;
 
-/// Each format with itself and with the next.
+/// Each format with itself and with the next one.
 const PAIRS: [[Format; 2]; 6] = [
     [Format::Raw, Format::Raw],
     [Format::Uio, Format::Uio],
@@ -1356,7 +1357,7 @@ const PAIRS: [[Format; 2]; 6] = [
     [Format::Mblk, Format::Raw],
 ];
 
-/// One stretch of memory named by two lists that cut it differently.
+/// One stretch of memory, named by two lists that cut it differently.
 struct Region {
     memory: Box<[u8]>,
     sides: [Side; 2],
@@ -1375,7 +1376,7 @@ impl Side {
         let pieces: Vec<_> = pieces.collect();
         let piece = |&(at, iov_len): &(*mut u8, usize)| iovec_t { iov_base: at.cast(), iov_len };
         let mut iov: Box<[_]> = pieces.iter().map(piece).collect();
-        // For what else is in the structs.
+        // For the other members of the structs.
         let mut any = Buffer::room(Format::Mblk, 1, &[1]);
         let mut uio = Box::new(*any.uio());
         (uio.uio_iov, uio.uio_iovcnt) = (iov.as_mut_ptr(), iov.len() as c_int);
@@ -1423,12 +1424,12 @@ impl Region {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        // The lists write behind the borrow checker's back.
+        // The provider writes through the lists, which the borrow checker does not see.
         core::hint::black_box(&self.memory).to_vec()
     }
 }
 
-/// What two windows share, by the addresses of their bytes.
+/// How two windows overlap, computed from the addresses of their bytes.
 fn overlap_of_bytes(a: &[(usize, usize)], b: &[(usize, usize)]) -> Overlap {
     let bytes = |pieces: &[(usize, usize)]| -> Vec<usize> {
         pieces.iter().flat_map(|&(at, len)| at..at + len).collect()
@@ -1442,7 +1443,7 @@ fn overlap_of_bytes(a: &[(usize, usize)], b: &[(usize, usize)]) -> Overlap {
     })
 }
 
-/// How two lists share memory, in whatever order their pieces lie: as their bytes say.
+/// Whatever the order of their pieces, two lists share memory as their bytes say.
 #[test]
 fn overlap_of_lists_is_that_of_their_bytes() {
     let mut random = Stream::new(11);
@@ -1450,8 +1451,8 @@ fn overlap_of_lists_is_that_of_their_bytes() {
     let memory = [0_u8; 96];
     let base = memory.as_ptr().addr();
     for turn in 0..200_000 {
-        // Pieces of both sides from one row, so that their addresses interleave; a few go to the other
-        // side too, at whatever place.
+        // Both sides take their pieces from one row, so that their addresses interleave. A few pieces go to
+        // both sides.
         let mut sides = [vec![], vec![]];
         let mut at = 0;
         while at < 90 {
@@ -1506,7 +1507,7 @@ fn overlap_of_lists_is_that_of_their_bytes() {
     assert!(found.iter().all(|&n| n > 2000), "{found:?}");
 }
 
-/// Two structs over one list from one place on: the window of each ends where it says, whichever is the
+/// Two structs over one list, from the same place on. Each window ends where its struct says, whichever is
 /// longer.
 #[test]
 fn one_list_in_two_windows() {
@@ -1529,8 +1530,8 @@ fn one_list_in_two_windows() {
     }
 }
 
-/// Lists whose pieces alternate in memory: as long as the addresses of each side ascend, they are
-/// walked once. Every piece beside every other would be 10^11 steps.
+/// Lists whose pieces alternate in memory are walked once if the addresses of each side ascend. Comparing
+/// every piece with every other would take 10^11 steps.
 #[test]
 fn lists_that_alternate_are_walked_once() {
     const PIECES: usize = 300_000;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where memory is allocated, how much, what happens when there is none, and what goes back.
+//! Where memory is allocated, how much, what happens without memory, and what is freed.
 //!
-//! One block in init (for a CCM decryption a second one, as long as its text), in making a template
-//! and in an atomic operation without one; none in any update or final and in atomic operations with a
-//! template, but for a GCM decryption in parts that buffers.
+//! * init, making a template, and an atomic operation without a template allocate one block each.
+//! * init of a CCM decryption allocates a second one, as long as its text.
+//! * An atomic operation with a template, an update and a final allocate none. The exception is a GCM
+//!   decryption in parts that buffers.
 
 mod oracle;
 
@@ -26,10 +27,10 @@ use kcfaes_provider::key::Key;
 use kcfaes_vectors::{Mode, Stream};
 use oracle::Message;
 
-/// A block for `n` bytes at an alignment of 64 has 63 more.
+/// A block for `n` bytes at an alignment of 64 takes 63 more.
 const SLACK: usize = 63;
 
-/// What `f` returns, and the sizes of the blocks that this thread allocated meanwhile.
+/// What `f` returns, and the sizes of the blocks that this thread allocated in it.
 fn allocations<T>(f: impl FnOnce() -> T) -> (T, Vec<usize>) {
     let mut sizes = [0; 64];
     // SAFETY: room for 64 sizes; the ledger is this thread's.
@@ -41,7 +42,7 @@ fn allocations<T>(f: impl FnOnce() -> T) -> (T, Vec<usize>) {
     }
 }
 
-/// Fails this thread's `n`-th allocation that may not sleep, 0 for none.
+/// Fails this thread's `n`-th allocation that may not sleep. 0 fails none.
 fn fail(n: u64) {
     // SAFETY: no precondition.
     unsafe { fk_kmem_fail_nth(n) }
@@ -158,7 +159,7 @@ fn one_block_where_a_key_is_set() {
     assert!(context_only[0] <= 512, "{context_only:?}");
 }
 
-/// Whether init allocates room for the text, whose length it is told.
+/// Whether init allocates room for the text, whose length it is given.
 fn buffers(task: (Mode, Way)) -> bool {
     task == (Mode::Ccm, Way::Decrypt)
 }
@@ -179,8 +180,8 @@ fn parts(spi: &mut Spi, way: Way, src: &mut Buffer, dst: &mut Buffer) {
     assert_eq!(spi.finish(way, Some(&mut dst.data(given, room - given))), CRYPTO_SUCCESS);
 }
 
-/// A decryption in parts that may not stream: each block at least twice the one before, so that the
-/// bytes copied stay below those that came; the sum is what a caller can send.
+/// A decryption in parts that may not stream. Each block is at least twice as long as the one before, so
+/// that fewer bytes are copied than came. The total is what a caller can send.
 #[test]
 fn a_latched_decryption_grows_geometrically() {
     let len = 300_000;
@@ -206,7 +207,7 @@ fn a_latched_decryption_grows_geometrically() {
         assert!(sizes.is_sorted_by(|a, b| 2 * a <= *b), "parts of {part}: {sizes:?}");
         assert!(*sizes.last().expect("a block") < 2 * (len + 16).max(2048), "{sizes:?}");
         let stats = kernel::stats();
-        // The context's blocks (the framework's own among them) and the last buffer are left.
+        // Left are the context's blocks (one is the framework's) and the last buffer.
         assert!(stats.allocs - stats.frees <= 3, "old buffers are freed: {stats:?}");
         let (rv, sizes) = allocations(|| {
             let rv = context.finish(Some(&mut dst.data(0, len - 1)));
@@ -220,15 +221,15 @@ fn a_latched_decryption_grows_geometrically() {
 }
 
 impl Message {
-    /// As [`Message::seal`], by the crates: for long messages.
+    /// As [`Message::seal`], by the crates. For long messages.
     fn seal_quickly(mut self) -> Self {
         self.sealed = self.by_crates().expect("a mechanism that the crates have");
         self
     }
 }
 
-/// Calls that say they cannot sleep: each allocation of each operation fails once, the operation says
-/// so, leaves nothing behind and works at the next attempt.
+/// Calls that say they cannot sleep. Each allocation of each operation fails once. The operation reports
+/// it, leaves nothing allocated, and works at the next attempt.
 #[test]
 fn every_allocation_fails_once() {
     let mut failures = 0;
@@ -265,7 +266,7 @@ fn every_allocation_fails_once() {
                 if stats.failed_allocs == 0 {
                     assert_eq!(rv, CRYPTO_SUCCESS);
                     assert_eq!(sample.dst.bytes(), sample.want);
-                    // With a template there was nothing to fail.
+                    // With a template there was no allocation to fail.
                     assert_eq!(n, if template.is_some() { 1 } else { 2 }, "{task:?}: atomic");
                     break;
                 }
@@ -333,12 +334,12 @@ fn every_allocation_fails_once() {
         }
         ledger.settle();
     }
-    // Atomic 1, init 2 (one is the framework's) with and without template, template 2.
+    // Atomic 1; init 2 (one is the framework's), with and without template; template 2.
     assert!(failures >= tasks().len() * (1 + 1 + 1 + 1), "{failures}");
 }
 
-/// A decryption in parts that buffers, in an interrupt (where no update may sleep): each growth fails
-/// once, nothing is consumed, and the same part again goes through to the right plaintext.
+/// A decryption in parts that buffers, in an interrupt, where no update may sleep. Each growth fails once
+/// and consumes nothing. The same part then succeeds, and the plaintext is right.
 #[test]
 fn a_failed_growth_consumes_nothing() {
     let message = Message::draw(Mode::Gcm, 32, 40_000, &mut Stream::new(2)).seal_quickly();
@@ -381,9 +382,9 @@ fn a_failed_growth_consumes_nothing() {
     }
 }
 
-/// A CCM decryption's room is allocated when it begins, of the length that is declared, and by a caller
-/// that says it may wait only where somebody could have so much: a length that nobody has is told, not
-/// waited for.
+/// A CCM decryption's room is allocated when it begins, with the declared length. The call waits for memory
+/// only if the caller may sleep and a system could have that much. For a length that no system has, the
+/// call fails at once.
 #[test]
 fn a_declared_length_is_allocated_or_refused() {
     let message = Message::draw(Mode::Ccm, 16, 96, &mut Stream::new(3));
@@ -417,7 +418,7 @@ fn a_declared_length_is_allocated_or_refused() {
     }
 }
 
-/// KCF passes no request handle from an interrupt, which reads as leave to sleep: nothing may.
+/// From an interrupt KCF passes no request handle, which seems to allow sleep. Nothing may sleep.
 #[test]
 fn nothing_sleeps_in_an_interrupt() {
     for task in tasks() {
@@ -459,13 +460,13 @@ fn nothing_sleeps_in_an_interrupt() {
     }
 }
 
-/// What fills a new block of the fake kernel's heap, word by word from its beginning.
+/// What fills a new block of the fake kernel's heap, as words from its beginning.
 const FRESH: [u8; 4] = 0xbadd_cafe_u32.to_ne_bytes();
 
 thread_local! {
-    /// Where set, what must not be in a block that this thread frees: (what, bytes).
+    /// If set, what must not be in a block that this thread frees: (what, bytes).
     static SECRETS: RefCell<Vec<(&'static str, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
-    /// Blocks that were looked at, and what was found.
+    /// The number of blocks searched, and what was found.
     static FREED: RefCell<(usize, Vec<String>)> = const { RefCell::new((0, Vec::new())) };
 }
 
@@ -483,8 +484,8 @@ unsafe extern "C" fn look(_: *mut c_void, block: *const c_void, size: usize) {
                     found.push(format!("{what} in a block of {size} bytes"));
                 }
             }
-            // What the provider gives back is zero altogether, but for the end of a room that it has
-            // reserved and never written; the framework's own blocks are not.
+            // What the provider frees is all zeros, except the end of reserved room that it never wrote.
+            // The framework's own blocks are not zeros.
             let ours = size > 256;
             let fresh = |&(i, &b): &(usize, &u8)| b == FRESH[i % FRESH.len()];
             let untouched = bytes.iter().enumerate().rev().take_while(fresh).count();
@@ -495,13 +496,13 @@ unsafe extern "C" fn look(_: *mut c_void, block: *const c_void, size: usize) {
     });
 }
 
-/// An operation to be looked at.
+/// An operation to test.
 type Run<'a> = &'a mut dyn FnMut(&mut Sample);
 
-/// Every block that goes back is wiped, after success and after each failure.
+/// Every block that is freed is wiped, after success and after each failure.
 #[test]
 fn freed_blocks_are_wiped() {
-    // SAFETY: the function looks at its own thread's variables only.
+    // SAFETY: the function reads only its own thread's variables.
     unsafe { fk_kmem_on_free(Some(look), core::ptr::null_mut()) };
     for task in tasks() {
         let mut sample = Sample::new(task, 6400);

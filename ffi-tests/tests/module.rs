@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The module with the real provider behind it: its tunables, its statistics, its self-tests, and
-//! the vector test module. One test, because there is one module in a process.
+//! The module with the real provider: its tunables, its statistics, its self-tests, and the vector test
+//! module. It is one test, because a process has one module.
 
 use core::ffi::{c_int, c_uint};
 use std::collections::BTreeMap;
@@ -24,10 +24,11 @@ unsafe extern "C" {
 const ECANCELED: c_int = 47;
 const EIO: c_int = 5;
 
-/// What the tunable is by default: the choice is the module's.
+/// The tunable's default: the module chooses.
 const AUTOMATIC: c_uint = TableId::ALL.len() as c_uint;
 
-/// Whether the table in use is the best of this CPU, or of two wide ones that which its model prefers.
+/// Whether the table in use is the best of this CPU. Of two wide tables it is the one that the CPU's model
+/// prefers.
 fn the_best_is_in_use() -> bool {
     let [.., second, best] = kernel::tables() else { return false };
     let wide = *best == TableId::Vaes512 && table_in_use() == second.name();
@@ -62,7 +63,7 @@ fn raw(bytes: &[u8]) -> Buffer {
     Buffer::new(Format::Raw, bytes, &[bytes.len()])
 }
 
-/// Encrypts `len` bytes in one call; returns what came out.
+/// Encrypts `len` bytes in one call. Returns the output.
 fn seal(mode: Mode, len: usize) -> Vec<u8> {
     let produced = match mode {
         Mode::Gcm | Mode::Ccm => len + 16,
@@ -78,7 +79,7 @@ fn seal(mode: Mode, len: usize) -> Vec<u8> {
 }
 
 fn the_module_and_the_provider() {
-    // That loads the module.
+    // This loads the module.
     _ = kernel::tables();
     unload();
     self_tests_are_short();
@@ -95,7 +96,7 @@ fn the_module_and_the_provider() {
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
 
-/// One of many loads takes less than 5 ms: in most the thread may be kept waiting meanwhile.
+/// One of many loads takes less than 5 ms. In most of them the thread may have to wait.
 fn self_tests_are_short() {
     let mut shortest = u64::MAX;
     for _ in 0..200 {
@@ -110,7 +111,7 @@ fn self_tests_are_short() {
     panic!("self-tests took {shortest} ns");
 }
 
-/// Names and order are an interface: kcfaes(4) has them.
+/// Names and order are an interface: kcfaes(4) lists them.
 fn statistics_have_their_names() {
     let mut expected: Vec<String> =
         ["table", "selftest_ns", "longest_hold_ticks"].map(String::from).to_vec();
@@ -153,7 +154,7 @@ fn statistics_are_exact() {
     seal(Mode::Ctr, 1000);
     assert_eq!(statistic("ctr_aesni_ops"), 1);
     assert_eq!(statistic("ctr_aesni_bytes"), 1000);
-    // Nobody reads the clock for a hold that is not full.
+    // The clock is not read for a hold that is not full.
     assert_eq!(statistic("longest_hold_ticks"), 0);
     seal(Mode::Ctr, 100_000);
     assert_eq!(statistic("ctr_aesni_ops"), 2);
@@ -190,7 +191,7 @@ fn statistics_are_exact() {
         assert_eq!(statistic(name), value, "{name}");
     }
 
-    // In parts: each is a call.
+    // In parts each call counts.
     let mut input = raw(&[5; 40]);
     let mut output = Buffer::room(Format::Raw, 40, &[40]);
     let mut whole = request(Mode::Ctr);
@@ -215,7 +216,7 @@ fn the_vector_test_module_passes() {
     assert!(statistic("longest_hold_ticks") > 0);
     unload();
 
-    // On request it stays, and says which table has worked.
+    // On request the module stays, and says which table has worked.
     load(TableId::Portable as c_uint, 32 * 1024, 1);
     // SAFETY: a tunable; the name is a C string, `_init` and `_fini` are the module's.
     let errors = unsafe {
@@ -249,7 +250,7 @@ fn tunables_are_obeyed() {
     assert_eq!(statistic("longest_hold_ticks"), 0, "nobody took the FPU");
     unload();
 
-    // Each number is that table, whatever the model prefers, or what is left below it.
+    // Each number means that table, whatever the model prefers, or the best table below it.
     for table in TableId::ALL {
         load(table as c_uint, 32 * 1024, 1);
         let best = kernel::tables().iter().rfind(|&&has| has <= table).expect("a table");
@@ -257,7 +258,7 @@ fn tunables_are_obeyed() {
         unload();
     }
 
-    // A serial mode has a quarter: four holds of the least size, of which all but the first are timed.
+    // A serial mode has a quarter: four holds of the least size. All except the first are timed.
     for (hold_bytes, len) in [(1024, 1024), (32 * 1024, 32 * 1024)] {
         load(AUTOMATIC, hold_bytes, 1);
         seal(Mode::Ctr, len / 2);
@@ -270,7 +271,7 @@ fn tunables_are_obeyed() {
     assert_eq!(seal(Mode::Ctr, 100_000), bulk);
     unload();
 
-    // Whether a part of a decryption writes before the end.
+    // Whether a part of a decryption is written before the end.
     for stream in [1, 0] {
         load(AUTOMATIC, 32 * 1024, stream);
         let mut input = raw(&seal(Mode::Gcm, 64));
@@ -315,8 +316,8 @@ fn tunables_out_of_range_are_clamped() {
     assert_eq!(load(AUTOMATIC, 32 * 1024, 1), (vec![], (AUTOMATIC, 32 * 1024, 1)));
 }
 
-/// Encrypts 96 bytes in three parts, each called by `around`, which is told its number; each must
-/// count for the table in use there.
+/// Encrypts 96 bytes in three parts. `around` calls each part and is told its number. Each part must count
+/// for the table in use there.
 fn seal_in_parts(around: impl Fn(usize, &mut dyn FnMut())) {
     load(AUTOMATIC, 32 * 1024, 1);
     let expected = seal(Mode::Gcm, 96);
@@ -340,7 +341,7 @@ fn seal_in_parts(around: impl Fn(usize, &mut dyn FnMut())) {
     unload();
 }
 
-/// A message goes on with whatever table its next part can have.
+/// A message goes on with whatever table its next part can use.
 fn another_context_takes_another_table() {
     seal_in_parts(|part, go| match part {
         1 => kernel::in_interrupt(true, || {
@@ -370,7 +371,7 @@ fn a_slow_cpu_is_told() {
     let aes_ni = 1 << 6;
     let pclmulqdq = 1 << 7;
     for features in [0, !aes_ni, !pclmulqdq] {
-        // SAFETY: sets what `_init` will find.
+        // SAFETY: sets the features that `_init` will find.
         unsafe { kernel::fk_set_features(features) };
         load(AUTOMATIC, 32 * 1024, 1);
         let log = kernel::log();
@@ -383,9 +384,9 @@ fn a_slow_cpu_is_told() {
     unsafe { kernel::fk_set_features(u64::MAX) };
 }
 
-/// Empty parts, empty texts, buffers that grow from nothing: where a length is 0 there may be no
-/// address, and a DEBUG kernel's memory functions look at that first. The userland KCF's do, for the
-/// built object.
+/// Empty parts, empty texts, buffers that grow from nothing. With a length of 0 there may be no address,
+/// and a DEBUG kernel's memory functions check the address first. For the built object the userland KCF's
+/// functions do so too.
 fn no_memory_call_is_below_the_kernel() {
     for (gcm_stream, table) in [(0, 0), (1, 0), (0, AUTOMATIC), (1, AUTOMATIC)] {
         load(table, 32 * 1024, gcm_stream);
@@ -402,10 +403,10 @@ fn no_memory_call_is_below_the_kernel() {
     }
 }
 
-/// A message in parts, the first and the third of which are empty, to an output apart or none.
+/// A message in parts, the first and the third of them empty, to an output apart or to none.
 fn in_parts(sample: &Sample, format: Format, apart: bool) {
     let (len, room) = (sample.input.len(), sample.output.len());
-    // A byte behind each, without which an mblk has no place for a part of 0 bytes.
+    // A byte after each. Without it an mblk has no place for a part of 0 bytes.
     let message = [sample.input.as_slice(), &[0]].concat();
     let mut input = Buffer::new(format, &message, &[0, len, 0, 1]);
     let mut output = Buffer::room(format, room + 1, &[0, room, 0, 1]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Random messages in random layouts against two implementations: RustCrypto's crates of modes, where
-//! they have the parameters, and a composition over single blocks, which has all. A failure shrinks to
-//! the shortest message, the fewest pieces and the plainest layout that still fails.
+//! Random messages in random layouts against two implementations. RustCrypto's crates of modes support some
+//! of the parameters; a composition over single blocks supports all. A failure shrinks to the shortest
+//! message, the fewest pieces and the plainest layout that still fail.
 
 mod layout;
 mod oracle;
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError};
 
-/// What is drawn: the bytes come from a seed, since their values shrink to nothing of interest.
+/// What is drawn. The bytes come from a seed, because shrinking their values would tell nothing.
 #[derive(Clone, Debug)]
 struct Case {
     mode: Mode,
@@ -29,7 +29,7 @@ struct Case {
     tag_len: usize,
     len: usize,
     seed: u64,
-    /// Of a counter or IV: set all low bytes, so that the counter wraps soon.
+    /// Set all low bytes of a counter or IV, so that the counter wraps soon.
     wraps: bool,
 }
 
@@ -63,7 +63,7 @@ impl Case {
     }
 }
 
-/// Mostly short, and around blocks and the kernels' strides.
+/// Mostly short lengths, and lengths around blocks and the kernels' strides.
 fn length(most: usize) -> impl Strategy<Value = usize> {
     prop_oneof![
         4 => 0..most.min(100),
@@ -124,7 +124,7 @@ struct Layout {
     place: Place,
     template: bool,
     table: TableId,
-    /// Which makes the template.
+    /// The table that makes the template.
     maker: TableId,
     forge: Option<usize>,
 }
@@ -186,7 +186,7 @@ fn check(case: &Case, layout: &Layout, memory: &mut Memory) -> Result<(), TestCa
         *part = (*part).min(left);
         left -= *part;
     }
-    // What the framework has no way to ask for.
+    // What the framework has no way to request.
     let place = match layout.place {
         Place::Null if way != Way::Decrypt && message.tag_len > 0 => Place::Apart,
         Place::Twin if way == Way::Mac => Place::Apart,
@@ -252,9 +252,9 @@ fn random_messages_in_random_layouts_full() {
     cases(1_000_000);
 }
 
-/// The two implementations that the property is tested against are two: they agree with each other
-/// and with an answer of SP 800-38D's validation suite's kind that is published (the GCM
-/// specification's test case 4).
+/// The property is tested against two implementations that are independent. They agree with each other and
+/// with a published answer: the GCM specification's test case 4, of the kind of SP 800-38D's validation
+/// suite.
 #[test]
 fn both_implementations_know_a_published_answer() {
     let bytes = |hex: &str| -> Vec<u8> {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What each call says in `cd_length` and `cd_offset`, and what it leaves alone, call by call:
-//! success, BUFFER_TOO_SMALL with a retry on the same context, any other failure; output apart, NULL,
-//! in the input's struct, in a second struct over the same bytes. `Bench::call` asserts for each
-//! call that offsets, lists and the input's struct stay as they were.
+//! What each call says in `cd_length` and `cd_offset`, and what it leaves alone, call by call. Results:
+//! success, BUFFER_TOO_SMALL with a retry on the same context, any other failure. Output: apart, NULL, in
+//! the input's struct, in a second struct over the same bytes. `Bench::call` asserts for each call that
+//! offsets, lists and the input's struct stay as they were.
 
 use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format};
 use kcfaes_ffi_tests::consumer::{Message, Out, Request, Way};
@@ -14,7 +14,7 @@ use kcfaes_provider::kcf::{
 };
 use kcfaes_vectors::Mode;
 
-/// Every format with itself, and a chain of different ones.
+/// Every format with itself, and with a different one.
 const FORMATS: [(Format, Format); 6] = [
     (Format::Raw, Format::Raw),
     (Format::Uio, Format::Uio),
@@ -24,10 +24,10 @@ const FORMATS: [(Format, Format); 6] = [
     (Format::Mblk, Format::Raw),
 ];
 
-/// Bytes a piece.
+/// Bytes of a piece.
 const PIECES: [usize; 3] = [7, 16, 4096];
 
-/// Every format, and its pieces where it has any.
+/// Every format, with the lengths of its pieces if it has any.
 fn shapes() -> impl Iterator<Item = ((Format, Format), usize)> {
     FORMATS.into_iter().flat_map(|formats| PIECES.map(|piece| (formats, piece)))
 }
@@ -36,14 +36,14 @@ fn begin(sample: &Sample) -> Message {
     sample.request().init(sample.way, None).unwrap_or_else(|rv| panic!("init: {rv:#x}"))
 }
 
-/// Single call on a context or atomic: the two are told apart by whoever calls.
+/// A single call on a context, or an atomic call. The caller knows which one it makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whole {
     Atomic,
     Single,
 }
 
-/// A whole message in one call, and the context (if any) for a second try.
+/// A whole message in one call. The context, if any, allows a second try.
 struct Shot<'a> {
     sample: &'a Sample,
     message: Option<Message>,
@@ -63,8 +63,8 @@ impl<'a> Shot<'a> {
     }
 }
 
-/// What `cd_length` of a separate output says after a success: the bytes produced. Where a MAC is
-/// computed on a context it stays.
+/// What `cd_length` of a separate output says after a success: the bytes produced. If a MAC is computed on
+/// a context, `cd_length` stays.
 fn said(whole: Whole, sample: &Sample, room: usize) -> usize {
     let unsaid = whole == Whole::Single && sample.mode.is_mac() && !sample.verifies();
     if unsaid { room } else { sample.output.len() }
@@ -109,10 +109,10 @@ fn single_apart() {
     whole_apart(Whole::Single);
 }
 
-/// In place with one struct: what the caller learns is the return value alone, for `cd_length` stays
-/// (a GCM or CCM decryption's still counts the tag). It becomes 0 where GMAC verifies on a context. GCM
-/// and CCM encryption cannot be done so: they need more room than the struct can say, and the struct's
-/// `cd_length` becomes the size needed. A twin is told as any output is.
+/// In place with one struct, the caller learns only the return value, because `cd_length` stays. For a GCM
+/// or CCM decryption it still counts the tag. It becomes 0 if GMAC verifies on a context. GCM and CCM
+/// encryption cannot work so: they need more room than the struct can state, and its `cd_length` becomes
+/// the size needed. A twin is told as any output is.
 fn whole_in_place(whole: Whole, place: Place) {
     let ledger = Ledger::begin();
     for (formats, piece) in shapes().filter(|((a, b), _)| a == b) {
@@ -186,7 +186,7 @@ fn single_two_structs_over_the_same_bytes() {
     whole_in_place(Whole::Single, Place::Twin);
 }
 
-/// A part without a byte is no beginning: the whole message may follow it.
+/// A part without a byte does not begin the message. The whole message may follow it.
 #[test]
 fn single_behind_an_empty_part() {
     let ledger = Ledger::begin();
@@ -206,8 +206,8 @@ fn single_behind_an_empty_part() {
     ledger.settle();
 }
 
-/// A forged message: INVALID_MAC, `cd_length` as at entry, and the bytes as before where they are
-/// the input's, zero where they are not.
+/// A forged message: INVALID_MAC, and `cd_length` as at entry. Bytes that are the input's are as before;
+/// others are zero.
 #[test]
 fn forged_message_restores_lengths() {
     let ledger = Ledger::begin();
@@ -241,7 +241,7 @@ fn forged_message_restores_lengths() {
     ledger.settle();
 }
 
-/// An AEAD input that is shorter than its tag: no length is computed from it.
+/// An AEAD input that is shorter than its tag. No length is computed from it.
 #[test]
 fn input_shorter_than_its_tag() {
     let ledger = Ledger::begin();
@@ -267,8 +267,7 @@ fn input_shorter_than_its_tag() {
     ledger.settle();
 }
 
-/// The same for tags of every length, in one call and in parts; just the tag is a message without
-/// text.
+/// The same for tags of every length, in one call and in parts. A tag alone is a message without text.
 #[test]
 fn input_shorter_than_its_tag_of_every_length() {
     let ledger = Ledger::begin();
@@ -315,7 +314,7 @@ fn input_shorter_than_its_tag_of_every_length() {
     ledger.settle();
 }
 
-/// Every length, one byte of room short and then enough.
+/// Every length, first with one byte of room too few and then with enough.
 #[test]
 fn needed_less_one_at_every_length() {
     let ledger = Ledger::begin();
@@ -341,7 +340,7 @@ fn needed_less_one_at_every_length() {
     ledger.settle();
 }
 
-/// Samples whose update produces text: not MACs, not decryption by GCM or CCM.
+/// Samples whose update produces text. Not MACs, and not decryption by GCM or CCM.
 fn text_samples(len: usize) -> impl Iterator<Item = Sample> {
     Sample::all(len).into_iter().filter(|sample| match (sample.mode, sample.way) {
         (Mode::Gmac | Mode::Cmac, _) => false,
@@ -350,10 +349,10 @@ fn text_samples(len: usize) -> impl Iterator<Item = Sample> {
     })
 }
 
-/// Parts of these lengths; between them partial blocks of every sort wait.
+/// Lengths of parts. Between the parts, partial blocks of every length wait.
 const PARTS: [usize; 7] = [20, 1, 0, 17, 15, 3, 40];
 
-/// What an update must produce when `taken` bytes have come and `given` gone.
+/// What an update must produce after `taken` bytes have come and `given` bytes were produced.
 fn ready(sample: &Sample, taken: usize, given: usize) -> usize {
     match (sample.mode, sample.way) {
         (Mode::Ctr, _) => taken - given,
@@ -404,8 +403,8 @@ fn update_apart() {
     ledger.settle();
 }
 
-/// In place an update leaves `cd_length` alone; a twin is told. Both may leave a partial block
-/// behind; see the tests of stock bug B6 for what follows one.
+/// In place an update leaves `cd_length` alone; a twin is told. Both may leave a partial block waiting. The
+/// tests of stock bug B6 cover what follows one.
 #[test]
 fn update_in_place() {
     let ledger = Ledger::begin();
@@ -441,8 +440,8 @@ fn update_in_place() {
     ledger.settle();
 }
 
-/// An update that fails for another reason than room restores both structs, consumes nothing, and
-/// the message goes on.
+/// An update that fails for a reason other than room restores both structs and consumes nothing. The
+/// message goes on.
 #[test]
 fn update_failure_consumes_nothing() {
     let ledger = Ledger::begin();
@@ -481,8 +480,8 @@ fn update_failure_consumes_nothing() {
     ledger.settle();
 }
 
-/// GCM, CCM and GMAC decryption, and MACs, absorb: NULL leaves `cd_length`, a struct of its own is told
-/// 0, and the room does not matter.
+/// GCM, CCM and GMAC decryption, and MACs, absorb their input. With NULL `cd_length` stays. A separate
+/// struct is told 0, and its room does not matter.
 #[test]
 fn absorbing_update_says_nothing_came_out() {
     let ledger = Ledger::begin();
@@ -523,7 +522,7 @@ fn absorbing_update_says_nothing_came_out() {
     ledger.settle();
 }
 
-/// ECB and CBC: `cd_length` becomes 0; bytes left over have a code of each direction.
+/// ECB and CBC: `cd_length` becomes 0. Bytes that make no full block have one code for each direction.
 #[test]
 fn final_ecb_cbc() {
     let ledger = Ledger::begin();
@@ -544,7 +543,7 @@ fn final_ecb_cbc() {
                 let expected = if len % 16 == 0 { (CRYPTO_SUCCESS, 0) } else { (ragged, 48) };
                 assert_eq!((rv, length), expected, "{mode:?} {way:?} {len}");
             }
-            // Nothing to write, so nowhere to write is no fault.
+            // There is nothing to write, so a missing output is no fault.
             assert_eq!(begin(&sample).finish(None), CRYPTO_SUCCESS);
         }
     }
@@ -572,9 +571,9 @@ fn final_ctr_changes_nothing() {
     ledger.settle();
 }
 
-/// GCM and CCM encryption: tail and tag at `cd_offset`, `cd_length` their length, the offset restored: the
-/// shape by which a consumer that reads either of the two finds the length. Too little `cd_length`
-/// is DATA_LEN_RANGE, a list that is too short BUFFER_TOO_SMALL, after which final works.
+/// GCM and CCM encryption. Tail and tag are at `cd_offset`, `cd_length` is their length, and the offset is
+/// restored. So a consumer that reads either of the two finds the length. Too little `cd_length` is
+/// DATA_LEN_RANGE. A list that is too short is BUFFER_TOO_SMALL, after which final works.
 #[test]
 fn final_gcm_encrypt() {
     final_aead_encrypt(Mode::Gcm);
@@ -611,7 +610,7 @@ fn final_aead_encrypt(mode: Mode) {
             let mut message = update(&mut bench);
             let mut list = Buffer::room(format, tail - 1, &[5, tail - 6]);
             let mut dst = list.data(0, tail);
-            // A raw buffer that is too short has no list to run out of, but it is the same.
+            // A raw buffer that is too short has no list that ends, but the result is the same.
             assert_eq!(message.finish(Some(&mut dst)), CRYPTO_BUFFER_TOO_SMALL, "{len} {format:?}");
             assert_eq!((dst.cd_length, dst.cd_offset), (tail, 0));
             assert_eq!(list.bytes(), vec![FILL; tail - 1]);
@@ -669,7 +668,7 @@ fn final_mac(mode: Mode) {
     ledger.settle();
 }
 
-/// GMAC as a decryption: final has nothing to write, wherever that would go, and says so.
+/// GMAC as a decryption: final has nothing to write to any output, and says so.
 #[test]
 fn final_gmac_decrypt() {
     let ledger = Ledger::begin();
@@ -694,8 +693,8 @@ fn final_gmac_decrypt() {
     ledger.settle();
 }
 
-/// One call for the rest of a message that has begun in parts: where no tag is to come the same as an
-/// update and final, with one it is refused. Bytes of a partial block that wait make it ragged.
+/// One call for the rest of a message that has begun in parts. Without a tag to come it works as an update
+/// and final do. With a tag it is refused. Bytes of a partial block that wait make the length ragged.
 #[test]
 fn single_behind_an_update() {
     let ledger = Ledger::begin();
@@ -729,8 +728,9 @@ fn single_behind_an_update() {
     ledger.settle();
 }
 
-/// GCM decryption that has buffered, and CCM's, which always does: all plaintext at the end; one byte
-/// of room short reports the length and keeps the context; a forged message leaves length and bytes.
+/// GCM decryption that has buffered, and CCM decryption, which always does: all plaintext comes at the end.
+/// One byte of room too few reports the length and keeps the context. A forged message leaves length and
+/// bytes.
 #[test]
 fn final_gcm_decrypt_buffered() {
     final_decrypt_buffered(Mode::Gcm);
@@ -781,7 +781,7 @@ fn final_decrypt_buffered(mode: Mode) {
     ledger.settle();
 }
 
-/// GCM decryption that streams: final has the rest, with the same rules.
+/// GCM decryption that streams: final writes the rest, with the same rules.
 #[test]
 fn final_gcm_decrypt_streaming() {
     let ledger = Ledger::begin();
@@ -817,7 +817,7 @@ fn final_gcm_decrypt_streaming() {
     ledger.settle();
 }
 
-/// Fewer bytes than a tag, by the end of a decryption in parts.
+/// A decryption in parts that ends with fewer bytes than a tag.
 #[test]
 fn final_decrypt_shorter_than_its_tag() {
     let ledger = Ledger::begin();
@@ -837,8 +837,8 @@ fn final_decrypt_shorter_than_its_tag() {
     ledger.settle();
 }
 
-/// CCM keeps to the length that was declared, in both directions: more bytes are refused as they come,
-/// nothing of them consumed; fewer at the end, where nothing is written; and in one call either.
+/// CCM keeps to the declared length, in both directions. More bytes are refused as they come, and none of
+/// them is consumed. Fewer bytes are refused at the end, and nothing is written. One call refuses both.
 #[test]
 fn ccm_declared_length_every_pair() {
     let ledger = Ledger::begin();
@@ -892,7 +892,7 @@ fn ccm_declared_length_every_pair() {
                     }
                 }
                 if taken < given {
-                    // The part that was too long left the message as it was: what is missing goes on.
+                    // The part that was too long left the message as it was. The missing bytes follow.
                     let rest = total - taken;
                     let answer = bench.call((taken, rest), (written, 80 - written), |src, dst| {
                         message.update(src, dst)
@@ -917,7 +917,7 @@ fn ccm_declared_length_every_pair() {
     ledger.settle();
 }
 
-/// Another length than declared, in every format, apart and in place: nothing is written.
+/// A length other than the declared one, in every format, apart and in place: nothing is written.
 #[test]
 fn ccm_undeclared_length_in_every_format_and_place() {
     let ledger = Ledger::begin();
@@ -965,8 +965,8 @@ fn ccm_undeclared_length_in_every_format_and_place() {
     ledger.settle();
 }
 
-/// A CCM decryption in parts never releases text before its end, whatever output a part has: NULL, its
-/// own bytes, others.
+/// A CCM decryption in parts never releases text before its end, whatever output a part has: NULL, its own
+/// bytes or others.
 #[test]
 fn ccm_decryption_in_parts_writes_at_its_end_only() {
     let ledger = Ledger::begin();
@@ -997,7 +997,7 @@ fn ccm_decryption_in_parts_writes_at_its_end_only() {
     ledger.settle();
 }
 
-/// The first part decides whether GCM decryption streams, whatever a later one offers.
+/// The first part decides whether GCM decryption streams, whatever output a later part has.
 #[test]
 fn gcm_decrypt_latches_by_its_first_part() {
     let ledger = Ledger::begin();
@@ -1016,7 +1016,7 @@ fn gcm_decrypt_latches_by_its_first_part() {
         let mut src = Buffer::new(Format::Raw, &[&sample.input[40..], &[FILL; 8]].concat(), &[]);
         let mut dst = Buffer::room(Format::Raw, 64, &[]);
         if streams {
-            // Later parts may not come without an output, nor over their own bytes.
+            // Later parts may not come without an output, or over their own bytes.
             assert_eq!(message.update(&mut src.data(0, 40), None), CRYPTO_ARGUMENTS_BAD);
             assert_eq!(message.update(&mut src.data(0, 40), Out::Same), CRYPTO_ARGUMENTS_BAD);
             let mut twin = src.data(0, 48);
@@ -1039,8 +1039,8 @@ fn gcm_decrypt_latches_by_its_first_part() {
     ledger.settle();
 }
 
-/// A first part no longer than the tag, over its own bytes: nothing of it can be plaintext, but it
-/// must not stream, or the next such part would be refused.
+/// A first part no longer than the tag, over its own bytes. None of it can be plaintext, but it must not
+/// stream, or the next such part would be refused.
 #[test]
 fn gcm_decrypt_latches_to_buffering_on_a_short_twin() {
     let ledger = Ledger::begin();
@@ -1065,7 +1065,7 @@ fn gcm_decrypt_latches_to_buffering_on_a_short_twin() {
     ledger.settle();
 }
 
-/// Plaintext `cd_length` counts the tag although its iovecs do not: how ZFS decrypts.
+/// Plaintext `cd_length` counts the tag although its iovecs do not: ZFS decrypts this way.
 #[test]
 fn output_list_shorter_than_its_cd_length() {
     let ledger = Ledger::begin();
@@ -1088,7 +1088,7 @@ fn output_list_shorter_than_its_cd_length() {
             if needed == 0 {
                 continue;
             }
-            // One byte less than is needed is too little, whatever cd_length says.
+            // One byte less than needed is too little, whatever cd_length says.
             let mut output =
                 Buffer::room(format, needed - 1, &[needed / 2, needed - 1 - needed / 2]);
             let mut dst = output.data(0, needed + 16);
@@ -1100,8 +1100,8 @@ fn output_list_shorter_than_its_cd_length() {
     ledger.settle();
 }
 
-/// lofi: one large buffer, 512 bytes at a time by moving `cd_offset`, in place (reads) and to a
-/// second struct (writes); the last piece ends where the buffer does.
+/// lofi: one large buffer, transformed 512 bytes at a time by moving `cd_offset`. Reads work in place,
+/// writes go to a second struct. The last piece ends where the buffer does.
 #[test]
 fn window_walks_over_one_buffer() {
     let ledger = Ledger::begin();

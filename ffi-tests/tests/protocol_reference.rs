@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the stock module answered when its objects of 2017 were run in userland, as numbers, and the
-//! same asked here: the same answer, or the one that COMPATIBILITY.md says is another.
+//! The stock module's objects of 2017 were run in userland, and their answers are here as numbers. Each
+//! question is asked again. kcfaes gives the same answer, or the different one that COMPATIBILITY.md
+//! states.
 
 use core::ffi::c_int;
 
@@ -12,10 +13,10 @@ use kcfaes_ffi_tests::spi::{self, Spi};
 use kcfaes_provider::kcf::{CRYPTO_KEY_REFERENCE, crypto_data_t};
 use kcfaes_vectors::Mode;
 
-/// Status, `cd_length` behind the call, and by how much it has moved `cd_offset`.
+/// Status, `cd_length` after the call, and the change of `cd_offset`.
 type Said = (c_int, usize, i64);
 
-/// A question; what stock says, and what kcfaes says where that is another thing.
+/// A question, stock's answer, kcfaes' answer if it differs, and how to ask.
 type Fact = (&'static str, Said, Option<Said>, fn() -> Said);
 
 /// Offset of every output here.
@@ -27,12 +28,12 @@ fn ask(data: &mut crypto_data_t, call: impl FnOnce(&mut crypto_data_t) -> c_int)
     (rv, data.cd_length, data.cd_offset - offset)
 }
 
-/// Just a status.
+/// A status alone.
 fn code(rv: c_int) -> Said {
     (rv, 0, 0)
 }
 
-/// What init says, and the message given up.
+/// What init answers. The message is then cancelled.
 fn begun(message: Result<Message, c_int>) -> Said {
     code(message.map_or_else(
         |rv| rv,
@@ -51,7 +52,7 @@ fn input(sample: &Sample) -> Buffer {
     Buffer::new(Format::Raw, &sample.input, &[])
 }
 
-/// One call, with so much room apart from the input.
+/// One call, with `room` bytes of output apart from the input.
 fn atomic(sample: &Sample, room: usize) -> Said {
     let (mut input, mut output) = (input(sample), Buffer::room(Format::Raw, 90, &[]));
     let mut src = input.data(0, sample.input.len());
@@ -84,8 +85,8 @@ fn begin(sample: &Sample) -> Message {
     sample.request().init(sample.way, None).expect("init")
 }
 
-/// The answer to the last of several updates of these lengths, or to final behind them; `room` is
-/// that of each call.
+/// The answer to the last of several updates of these lengths, or to final after them. Each call has `room`
+/// bytes.
 fn parts(sample: &Sample, lengths: &[usize], room: usize, finish: bool) -> Said {
     let (mut input, mut output) = (input(sample), Buffer::room(Format::Raw, 90, &[]));
     let (mut message, mut at, mut said) = (begin(sample), 0, code(0));
@@ -150,7 +151,7 @@ fn gmac(verify: bool, bit: u8) -> Said {
     ask(&mut mac.data(0, 16), |mac| request.verify(None, &mut data.data(0, 37), mac))
 }
 
-/// A key by reference beside a template: in one call, and in init.
+/// A key by reference, with a template: in one call, and in init.
 fn by_reference(init: bool) -> Said {
     let sample = sample(Mode::Ctr, Way::Encrypt);
     let mut request = sample.request();
@@ -242,7 +243,7 @@ const FACTS: &[Fact] = &[
     ("GMAC forged", (0x48, 16, 0), None, || gmac(true, 1)),
     ("a template beside a key by reference", (0, 0, 0), None, || by_reference(false)),
     ("and in init", (0x14, 0, 0), None, || by_reference(true)),
-    // The faults that were run; B numbers are COMPATIBILITY.md's.
+    // The faults that were run. The B numbers are those of COMPATIBILITY.md.
     ("B1: 10 bytes of GCM ciphertext", (0x42, usize::MAX - 5, 0), Some((0x11, 60, 0)), || {
         let mut sample = sample(Mode::Gcm, D);
         sample.input.truncate(10);
@@ -285,7 +286,7 @@ fn what_stock_answered_when_it_was_run() {
     ledger.settle();
 }
 
-/// An IV from nowhere is zero, and one in `cd_miscdata` beats the parameter.
+/// Without any IV it is zero. An IV in `cd_miscdata` takes precedence over the parameter.
 #[test]
 fn cbc_iv_as_stock_finds_it() {
     let run = |parameter: bool, misc: Option<[u8; 16]>, iv: [u8; 16]| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The stock module's faults, one test each, pinned as what kcfaes does instead. The numbers are
-//! COMPATIBILITY.md's.
+//! The stock module's faults, one test each. Each test pins what kcfaes does instead. The numbers are those
+//! of COMPATIBILITY.md.
 
 use core::cell::RefCell;
 use core::ffi::c_void;
@@ -24,7 +24,7 @@ fn begin(sample: &Sample) -> Message {
     sample.request().init(sample.way, None).expect("init")
 }
 
-/// B1: a ciphertext shorter than its tag; stock computes a length of 2^64 less a few bytes.
+/// B1: a ciphertext shorter than its tag. Stock computes a length of 2^64 minus a few bytes.
 #[test]
 fn b01_ciphertext_shorter_than_its_tag() {
     for mode in [Mode::Ccm, Mode::Gcm, Mode::Gmac] {
@@ -45,8 +45,8 @@ fn b01_ciphertext_shorter_than_its_tag() {
     }
 }
 
-/// B2: no memory at init, and for the growing buffer of a GCM decryption: HOST_MEMORY, with the
-/// state as it was. Interrupts must not sleep although KCF's fast path says they may.
+/// B2: no memory at init, and for the growing buffer of a GCM decryption. The code is HOST_MEMORY and the
+/// state stays. Interrupts must not sleep, although KCF's fast path says that they may.
 #[test]
 fn b02_no_memory_is_an_answer() {
     load();
@@ -144,7 +144,7 @@ fn b03_bad_parameters_leak_nothing() {
     }
 }
 
-/// B4: a CCM decryption with fewer bytes than declared; stock compares what it has not got.
+/// B4: a CCM decryption with fewer bytes than declared. Stock compares bytes that it has not received.
 #[test]
 fn b04_ccm_with_fewer_bytes_than_declared() {
     let sample = Sample::new(Mode::Ccm, Way::Decrypt, 48);
@@ -163,8 +163,8 @@ fn b04_ccm_with_fewer_bytes_than_declared() {
     }
 }
 
-/// B5: a fault inside a uio or mblk list is told as in a raw buffer; stock says success, or calls
-/// the message forged.
+/// B5: a fault in a uio or mblk list has the same code as in a raw buffer. Stock says success, or
+/// INVALID_MAC.
 #[test]
 fn b05_list_faults_are_told() {
     for sample in Sample::all(48) {
@@ -186,8 +186,8 @@ fn b05_list_faults_are_told() {
     }
 }
 
-/// B6: an update may leave a partial block behind, but in place none may come on top of one: stock
-/// writes to where the block began, in a buffer that may be gone. CTR carries nothing.
+/// B6: an update may leave a partial block waiting, but in place no update may follow one. Stock writes to
+/// where the block began, in a buffer that may no longer exist. CTR carries nothing.
 #[test]
 fn b06_no_stale_pointer_to_a_partial_block() {
     let ledger = Ledger::begin();
@@ -219,7 +219,7 @@ fn b06_no_stale_pointer_to_a_partial_block() {
             let mut room =
                 Buffer::new(Format::Raw, &[&sample.input[21..64], &[FILL; 5]].concat(), &[]);
             let rv = if place == Place::Twin {
-                // With room for the blocks that become complete, over the same bytes.
+                // A twin with room for the blocks that become complete.
                 let mut twin = room.data(0, 48);
                 message.update(&mut room.data(0, 43), Some(&mut twin))
             } else {
@@ -234,7 +234,7 @@ fn b06_no_stale_pointer_to_a_partial_block() {
             assert_eq!(src.cd_length, 43, "{name}");
             assert_eq!(second.bytes(), &sample.input[21..64], "{name}");
             assert_eq!(room.bytes()[..43], sample.input[21..64], "{name}");
-            // Nothing was consumed: apart from its input the rest goes on.
+            // Nothing was consumed: with an output apart the rest goes on.
             let mut output = Buffer::room(Format::Raw, 80, &[]);
             let mut dst = output.data(0, 80);
             assert_eq!(message.update(&mut second.data(0, 43), Some(&mut dst)), CRYPTO_SUCCESS);
@@ -245,7 +245,7 @@ fn b06_no_stale_pointer_to_a_partial_block() {
     ledger.settle();
 }
 
-/// B7: a raw buffer ends at iov_len, whatever cd_offset is; stock reads on.
+/// B7: a raw buffer ends at iov_len, whatever cd_offset is. Stock reads on.
 #[test]
 fn b07_raw_bound_counts_the_offset() {
     for sample in Sample::all(48) {
@@ -266,8 +266,8 @@ fn b07_raw_bound_counts_the_offset() {
     }
 }
 
-/// B8: an AEAD message on a context honours cd_offset, and works in place; stock writes tag or
-/// plaintext elsewhere, even behind the buffer.
+/// B8: an AEAD message on a context honours cd_offset, and works in place. Stock writes tag or plaintext
+/// elsewhere, even past the buffer.
 #[test]
 fn b08_single_shot_aead_at_an_offset() {
     for (mode, way) in [Mode::Ccm, Mode::Gcm]
@@ -293,7 +293,7 @@ fn b08_single_shot_aead_at_an_offset() {
     }
 }
 
-/// B9: GMAC takes its data in any format, at its offset, behind the parameter's AAD.
+/// B9: GMAC takes its data in any format, at its offset, after the parameter's AAD.
 #[test]
 fn b09_gmac_data_in_any_format_at_its_offset() {
     let sample = Sample::new(Mode::Gmac, Way::Mac, 45);
@@ -313,8 +313,8 @@ fn b09_gmac_data_in_any_format_at_its_offset() {
     }
 }
 
-/// B10: CMAC's verification, in any format, at its offset; stock (2018 to 2023) runs it with a mechanism
-/// that nobody has set, and looks at raw MACs alone.
+/// B10: CMAC's verification, in any format, at its offset. Stock (2018 to 2023) runs it with a mechanism
+/// that nothing has set, and reads only raw MACs.
 #[test]
 fn b10_cmac_is_verified_in_any_format() {
     for len in [0, 1, 16, 45] {
@@ -335,14 +335,14 @@ fn b10_cmac_is_verified_in_any_format() {
     }
 }
 
-/// B11: AAD of 2^31 bytes and more has the standard's coding: six bytes up to 2^32, as from 0xff00 on,
-/// then ten. The answers of AAD around the first step are in the vectors; around the others nobody
-/// computes them twice here, but each length has another MAC, as it must, than the same bytes with the
-/// other coding, which is what this computes with the block cipher alone.
+/// B11: AAD of 2^31 bytes and more has the standard's coding: from 0xff00 up to 2^32 six bytes, then ten.
+/// For AAD around the first step the vectors have the answers. For the other steps no second implementation
+/// computes them here. But the same bytes would have another MAC with the other coding. This test computes
+/// the expected MAC with the block cipher alone.
 #[test]
 #[ignore = "authenticates 10 GiB"]
 fn b11_aad_of_two_and_four_gib() {
-    // Pages of zeros, all of them the same: reading them takes no memory.
+    // Pages of zeros that are all one page: reading them takes no memory.
     let len = (1_usize << 32) + 1;
     // SAFETY: fresh anonymous memory, only read.
     let zeros = unsafe {
@@ -356,8 +356,8 @@ fn b11_aad_of_two_and_four_gib() {
             Ok(len) => [[0xff, 0xfe].as_slice(), &len.to_be_bytes()].concat(),
             Err(_) => [[0xff, 0xff].as_slice(), &(aad_len as u64).to_be_bytes()].concat(),
         };
-        // CBC-MAC by the provider's CBC: B0, the coded length, zeros to the next block, and after
-        // the last: of zeros behind, so that no byte of AAD is held here.
+        // CBC-MAC by the provider's CBC: B0, the coded length, and zeros up to a full last block. The AAD
+        // is zeros too, so no byte of it is held here.
         let mut b0 = [0; 16];
         b0[0] = 0x40 | 7 << 3 | 2;
         b0[1..13].copy_from_slice(&nonce);
@@ -408,8 +408,8 @@ fn cbc_of(blocks: &[u8], iv: [u8; 16]) -> [u8; 16] {
     *buffer.bytes().last_chunk().expect("a block")
 }
 
-/// B12: CMAC in one call says that it has written 16 bytes; stock says 0. Stock's shape would be seen
-/// by nobody but a caller that reads `cd_length`, and that one by ours gets what it wants.
+/// B12: CMAC in one call says that it has written 16 bytes; stock says 0. Only a caller that reads
+/// `cd_length` sees the difference, and our answer is what such a caller needs.
 #[test]
 fn b12_cmac_atomic_says_sixteen_bytes() {
     for way in [Way::Encrypt, Way::Mac] {
@@ -423,8 +423,8 @@ fn b12_cmac_atomic_says_sixteen_bytes() {
     }
 }
 
-/// B13: a MAC in place is 16 bytes over the data's first, and the rest of the data is as it was; stock
-/// runs CBC over all of it.
+/// B13: a MAC in place overwrites the first 16 bytes of the data, and the rest stays. Stock runs CBC over
+/// all of it.
 #[test]
 fn b13_mac_in_place_spares_the_data() {
     for (mode, way) in
@@ -451,7 +451,7 @@ fn b14_key_sizes_as_intended() {
     }
 }
 
-/// B15: a block over any number of output pieces; stock knows two and writes past the second.
+/// B15: a block may span any number of output pieces. Stock handles two and writes past the second.
 #[test]
 fn b15_block_over_many_output_pieces() {
     for sample in Sample::all(45) {
@@ -473,7 +473,7 @@ fn b15_block_over_many_output_pieces() {
                 if room < piece {
                     continue;
                 }
-                // One piece too few: told before a byte is written.
+                // With one piece too few the call fails before a byte is written.
                 let rest = room - piece;
                 let mut lengths = vec![piece; rest / piece];
                 lengths.push(rest % piece);
@@ -488,7 +488,7 @@ fn b15_block_over_many_output_pieces() {
 }
 
 thread_local! {
-    /// What freed memory of this thread must not contain, and what was found.
+    /// What freed memory of this thread must not contain, what was found, and a count.
     static SECRETS: RefCell<(Vec<Vec<u8>>, Vec<String>, usize)> =
         const { RefCell::new((Vec::new(), Vec::new(), 0)) };
 }
@@ -506,12 +506,12 @@ unsafe extern "C" fn scan(_: *mut c_void, block: *const c_void, size: usize) {
     });
 }
 
-/// B16: what goes back to the heap holds no key and no plaintext, after success, after failure and
-/// after a cancelled message.
+/// B16: memory that is freed holds no key and no plaintext, after success, after failure and after a
+/// cancelled message.
 #[test]
 fn b16_freed_memory_is_wiped() {
     load();
-    // SAFETY: the function looks at its own thread's secrets only.
+    // SAFETY: the function reads only its own thread's secrets.
     unsafe { fk_kmem_on_free(Some(scan), core::ptr::null_mut()) };
     for mut sample in Sample::all(45) {
         for forged in [false, true] {
@@ -531,7 +531,7 @@ fn b16_freed_memory_is_wiped() {
                 let mut dst = output.data(0, 64);
                 let out = if stored { Out::Null } else { Out::Other(&mut dst) };
                 assert_eq!(message.update(&mut src, out), CRYPTO_SUCCESS);
-                // Too little room keeps it, and what it holds.
+                // Too little room keeps the message and what it holds.
                 if message.finish(Some(&mut output.data(0, 0))) == CRYPTO_BUFFER_TOO_SMALL {
                     message.finish(Some(&mut output.data(0, 64)));
                 }
@@ -544,8 +544,8 @@ fn b16_freed_memory_is_wiped() {
     }
 }
 
-/// B17: every bit of a tag counts, wherever it is wrong (that the comparison takes the same time is
-/// no matter of this interface).
+/// B17: every bit of a tag counts, wherever it is wrong. (This test does not cover that the comparison
+/// takes constant time.)
 #[test]
 fn b17_every_bit_of_the_tag_counts() {
     for mode in [Mode::Ccm, Mode::Gcm, Mode::Gmac] {
@@ -561,8 +561,8 @@ fn b17_every_bit_of_the_tag_counts() {
     }
 }
 
-/// B18: GCM refuses text beyond 2^32 - 2 blocks before it touches any, in one call and in parts, and
-/// GMAC data beyond what its length block can say; a CTR counter wraps within its bits, as stock's
+/// B18: GCM refuses text beyond 2^32 - 2 blocks before it touches any, in one call and in parts. GMAC
+/// refuses data beyond what its length block can state. A CTR counter wraps within its bits, as stock's
 /// does.
 #[test]
 fn b18_gcm_length_limit_and_ctr_wrap() {
@@ -587,7 +587,7 @@ fn b18_gcm_length_limit_and_ctr_wrap() {
             message.cancel();
         }
     }
-    // 2^64 - 1 bits, the parameter's AAD among them.
+    // The limit of 2^64 - 1 bits includes the parameter's AAD.
     let sample = Sample::new(Mode::Gmac, Way::Mac, 16);
     for len in [(1 << 61) - AAD.len(), isize::MAX as usize] {
         let mut input = Buffer::new(Format::Uio, &sample.input, &[16]);
@@ -602,7 +602,7 @@ fn b18_gcm_length_limit_and_ctr_wrap() {
         assert_eq!(message.finish(Some(&mut output.data(0, 16))), CRYPTO_SUCCESS);
         assert_eq!(output.bytes(), sample.output, "{len}: nothing was consumed");
     }
-    // Four bits count sixteen blocks; the seventeenth repeats the first.
+    // Four bits count sixteen blocks. The seventeenth repeats the first.
     let mut request = Request::new(Mode::Ctr, &KEY, &[0x5c; 16], 4, &[], 0);
     let mut zeros = Buffer::new(Format::Raw, &[0; 272], &[]);
     assert_eq!(request.atomic(Way::Encrypt, None, &mut zeros.data(0, 272), None), CRYPTO_SUCCESS);
@@ -611,8 +611,8 @@ fn b18_gcm_length_limit_and_ctr_wrap() {
     assert_eq!((blocks.len(), &keystream[..16]), (16, &keystream[256..]));
 }
 
-/// B19: cd_miscdata is CBC's IV, for this call, whatever the parameter says; in no other mode is it
-/// looked at. Stock overwrites the counter block with it.
+/// B19: cd_miscdata is CBC's IV for this call, whatever the parameter says. Other modes do not read it.
+/// Stock overwrites the counter block with it.
 #[test]
 fn b19_miscdata_is_for_cbc_alone() {
     let ledger = Ledger::begin();
@@ -652,7 +652,7 @@ fn b19_miscdata_is_for_cbc_alone() {
     ledger.settle();
 }
 
-/// IPsec's CBC: no parameter, the IV in the packet, in place; and an IV for each update anew.
+/// IPsec's CBC: no parameter, the IV in the packet, in place; and a new IV for each update.
 #[test]
 fn b19_ipsec_iv_inside_the_packet() {
     let sample = Sample::new(Mode::Cbc, Way::Encrypt, 64);
@@ -678,7 +678,7 @@ fn b19_ipsec_iv_inside_the_packet() {
     }
 }
 
-/// B20: a template is trusted over the key, as in stock; what is no template is refused.
+/// B20: a template takes precedence over the key, as in stock. What is no template is refused.
 #[test]
 fn b20_template_wins_but_must_be_one() {
     let sample = Sample::new(Mode::Ctr, Way::Encrypt, 48);
@@ -711,8 +711,8 @@ fn b21_no_sign_or_verify_groups() {
     assert_eq!(groups(Mode::Cmac), 0x1 | 0x1000 | 0x8000 | 0x2_0000);
 }
 
-/// B22: a MAC on a context leaves `cd_length` as stock does, and restores `cd_offset`, as stock does
-/// not in GMAC.
+/// B22: a MAC on a context leaves `cd_length`, as stock does. It restores `cd_offset`, which stock does not
+/// do in GMAC.
 #[test]
 fn b22_gmac_restores_the_offset() {
     for (mode, way) in
@@ -733,7 +733,7 @@ fn b22_gmac_restores_the_offset() {
     }
 }
 
-/// B23: GCM or CCM encryption with one struct tells the size needed in that struct: kept.
+/// B23: GCM or CCM encryption with one struct reports the size needed in that struct. This is kept.
 #[test]
 fn b23_one_struct_learns_the_size() {
     for (mode, same) in
@@ -767,7 +767,7 @@ fn b24_ctr_keystream_is_continuous() {
     }
 }
 
-/// No state is left behind a failed init, and an atomic call with a template allocates nothing.
+/// A failed init leaves no state, and an atomic call with a template allocates nothing.
 #[test]
 fn atomic_with_a_template_allocates_nothing() {
     for sample in Sample::all(300) {

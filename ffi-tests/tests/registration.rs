@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Loading and unloading by the module's own `_init` and `_fini`: what it registers, who wins a
-//! mechanism, what policy leaves, what a live context and an old template meet. The module is one
-//! per process, so each test here has it to itself, from nothing loaded to nothing loaded.
+//! Loading and unloading by the module's own `_init` and `_fini`: what it registers, who gets a mechanism,
+//! what policy leaves, and what happens to a live context and an old template. A process has one module, so
+//! each test here uses it alone, from nothing loaded to nothing loaded.
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,7 +39,7 @@ const CIPHER: u32 = ENCRYPT | DECRYPT | ENCRYPT_ATOMIC | DECRYPT_ATOMIC;
 /// `CRYPTO_KEYSIZE_UNIT_IN_BYTES`
 const BYTES: u32 = 2;
 
-/// The module to oneself.
+/// Exclusive use of the module.
 struct Machine(#[allow(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
 
 impl Machine {
@@ -56,7 +56,7 @@ impl Machine {
         machine
     }
 
-    /// Nothing may be left, and nothing may have gone wrong on the way.
+    /// Nothing may be left, and nothing may have gone wrong before.
     fn halt(self) {
         // SAFETY: no precondition.
         let left = unsafe { (fk_kcf_providers(), fk_kcf_contexts(), fk_kmem_live_blocks()) };
@@ -170,8 +170,8 @@ impl Rival {
             flags: 0,
         };
         let mut handle = c_uint::MAX;
-        // SAFETY: the structs are as the framework's headers say, and it copies what it keeps but
-        // the linkage, which lives as long as the rival.
+        // SAFETY: the structs are as the framework's headers say. The framework copies what it keeps,
+        // except the linkage, which lives as long as the rival.
         unsafe {
             assert_eq!(mod_install(&mut *linkage), 0);
             assert_eq!(crypto_register_provider(&info, &mut handle), CRYPTO_SUCCESS);
@@ -251,8 +251,8 @@ fn template() -> TemplatePtr {
     template
 }
 
-/// Interface and operations, names, numbers, groups and key sizes; numbers and sizes are the stock module's as intended, the
-/// groups are those that have entry points.
+/// Interface and operations, names, numbers, groups and key sizes. Numbers and sizes are the stock module's
+/// as intended. The groups are those that have entry points.
 fn mechanism_table() {
     let machine = Machine::boot();
     assert_eq!(load(c"aes"), 0);
@@ -272,20 +272,20 @@ fn mechanism_table() {
         assert_eq!((entry.min_key, entry.max_key, entry.flags), (16, 32, BYTES), "{mode:?}");
         assert_eq!(entry.module(), "aes");
         assert_eq!(entry.provider(), "kcfaes AES software provider");
-        // Control, cipher, MAC and context operations, and no other vector.
+        // The vectors for control, cipher, MAC and context, and no other.
         assert_eq!(entry.vectors, 1 << 0 | 1 << 2 | 1 << 3 | 1 << 13, "{mode:?}");
         assert_eq!((entry.spi_version, entry.status), (4, CRYPTO_PROVIDER_READY), "{mode:?}");
         generations.push(entry.generation);
     }
-    // In the table's order, each its own.
+    // Each has its own generation, in the table's order.
     assert!(generations.is_sorted_by(|a, b| a < b), "{generations:?}");
     assert!(MechanismEntry::of(c"CKM_AES_CBC_PAD").is_none());
     assert_eq!(unload(c"aes"), 0);
     machine.halt();
 }
 
-/// First come, first served: ours stays, the later provider gets what is left, and nothing passes
-/// to it when ours goes.
+/// First come, first served. Our registration stays, the later provider gets the other mechanisms, and it
+/// gets nothing more when ours goes.
 fn first_registrant() {
     let machine = Machine::boot();
     assert_eq!(load(c"kcfaes"), 0);
@@ -308,7 +308,7 @@ fn first_registrant() {
     machine.halt();
 }
 
-/// Second: loaded for what the other has not, with one warning a mechanism.
+/// Loaded second, the module gets what the other provider lacks, with one warning for each other mechanism.
 fn second_registrant() {
     let machine = Machine::boot();
     let rival = Rival::register(&[Mode::Ecb, Mode::Gcm]);
@@ -333,7 +333,7 @@ fn second_registrant() {
     machine.halt();
 }
 
-/// Not one mechanism free: `_init` is EACCES, says why, and leaves nothing; it can be tried again.
+/// If no mechanism is free, `_init` returns EACCES, says why, and leaves nothing. It can be tried again.
 fn all_mechanisms_taken() {
     let machine = Machine::boot();
     let rival = Rival::register(&Mode::ALL);
@@ -350,8 +350,8 @@ fn all_mechanisms_taken() {
     machine.halt();
 }
 
-/// What policy disables under the module's name is not registered, silently; under another name it
-/// does not count; all of it is as if all were taken.
+/// Mechanisms that policy disables under the module's name are not registered, without a message. Policy
+/// under another name does not count. If all are disabled, it is as if all were taken.
 fn disabled_by_policy() {
     let machine = Machine::boot();
     // SAFETY: C strings.
@@ -378,8 +378,8 @@ fn disabled_by_policy() {
     machine.halt();
 }
 
-/// A new registration is a new generation: an old template is refused by the framework, and freed
-/// without the provider.
+/// A new registration is a new generation. The framework refuses an old template, and frees it without the
+/// provider.
 fn template_of_an_earlier_registration() {
     let machine = Machine::boot();
     assert_eq!(load(c"aes"), 0);
@@ -403,8 +403,8 @@ fn template_of_an_earlier_registration() {
     machine.halt();
 }
 
-/// `_fini` waits for a live context; meanwhile the context works, new requests find nobody, and a
-/// second `_fini` is EBUSY.
+/// `_fini` waits for a live context. Meanwhile the context works, new requests find no provider, and a
+/// second `_fini` returns EBUSY.
 fn unload_waits_for_a_context() {
     let machine = Machine::boot();
     assert_eq!(load(c"kcfaes"), 0);
@@ -416,8 +416,8 @@ fn unload_waits_for_a_context() {
     }
     assert_eq!(encrypt(core::ptr::null_mut()), CRYPTO_MECH_NOT_SUPPORTED);
     assert_eq!(init(core::ptr::null_mut()).err(), Some(CRYPTO_MECH_NOT_SUPPORTED));
-    // SAFETY: `_fini` of the loaded module. The loader is not asked: it would take the module for
-    // unloaded by the thread that waits.
+    // SAFETY: `_fini` of the loaded module. It is not called through the loader, which would take the
+    // module for unloaded by the thread that waits.
     assert_eq!(unsafe { kcfaes_module_fini() }, EBUSY);
     let mut buffer = Buffer::room(Format::Raw, 32, &[]);
     // SAFETY: the context is alive.
@@ -438,7 +438,7 @@ fn unload_waits_for_a_context() {
     machine.halt();
 }
 
-/// KCF's first handle is 0: load and unload work with it and with others, again and again.
+/// KCF's first handle is 0. Load and unload work with it and with others, again and again.
 fn handle_zero() {
     let machine = Machine::boot();
     for _ in 0..3 {
@@ -456,7 +456,7 @@ fn handle_zero() {
     machine.halt();
 }
 
-/// Errors of the module framework come back as they are, and leave what can be retried.
+/// Errors of the module framework are returned as they are. What they leave can be retried.
 fn module_framework_errors() {
     let machine = Machine::boot();
     // SAFETY: no precondition.

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Nothing secret is left behind: after every operation, good or failed, by any table, 64 KiB of
-//! dead stack below the caller, every vector register and every freed block are searched for round
-//! keys of both directions, H and its powers as the key has them, E(K, J0), keystream and plaintext,
-//! what enciphers a CCM's MAC and its CBC-MAC before that, CMAC's subkeys, in either order of bytes,
-//! and for the tag that a forged message should have had; of what is 16 bytes long also for an aligned
-//! half.
+//! No operation leaves anything secret. After every operation, good or failed, by any table, this searches
+//! 64 KiB of dead stack below the caller, every vector register and every freed block. It searches for
+//! these, in either order of bytes:
 //!
-//! A search finds what it knows. So every operation is performed with two keys and two texts as well, at
-//! the same addresses: whatever differs then, in all registers, on the dead stack, in freed blocks and in
-//! the process' own data, and is not public, is residue.
+//! * round keys of both directions, H and its powers as the key has them, and CMAC's subkeys;
+//! * E(K, J0), keystream and plaintext;
+//! * a CCM's CBC-MAC, and the block that encrypts it.
+//!
+//! It also searches for the tag that a forged message should have had, and for an aligned half of anything
+//! that is 16 bytes long.
+//!
+//! A search finds only known values. So every operation also runs with two keys and two texts, at the same
+//! addresses. A difference between them in the registers, on the dead stack, in freed blocks or in the
+//! process' own data is residue, unless it is public.
 
 mod library;
 mod oracle;
@@ -40,7 +44,7 @@ use oracle::Message;
 
 /// Bytes of dead stack that are searched.
 const DEPTH: usize = 64 * 1024;
-/// What the stack holds before.
+/// What the stack holds before a call.
 const MARK: u8 = 0xc7;
 /// 32 registers of 64 bytes.
 const REGISTERS: usize = 2048;
@@ -49,23 +53,23 @@ const GENERAL: usize = 17 * 8;
 
 const NONE: *mut c_void = core::ptr::null_mut();
 
-/// The test's memory. Two runs that are compared have theirs at the same addresses: where lists lie decides
-/// how they are walked.
+/// The test's memory. Two runs that are compared have theirs at the same addresses, because the place of a
+/// list decides how it is walked.
 struct Memory;
 
 #[global_allocator]
 static MEMORY: Memory = Memory;
 
-/// Bytes that a run may take, and where they are.
+/// Bytes that a run may take, and their address.
 const ARENA: usize = 16 << 20;
 static ARENA_AT: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// Where a run's next bytes are, while this thread is in one.
+    /// Where a run's next bytes are, while this thread is in a run.
     static NEXT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-// SAFETY: the system's memory, of which a part is handed out once in a run and never given back.
+// SAFETY: the system's memory. A run hands out a part of it once and never gives it back.
 unsafe impl GlobalAlloc for Memory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(next) = NEXT.get() else {
@@ -98,7 +102,7 @@ fn at_the_same_addresses(work: impl FnOnce()) {
     NEXT.set(None);
 }
 
-/// Does what outlives a run.
+/// Does work whose memory outlives a run.
 fn beside_the_run<T>(work: impl FnOnce() -> T) -> T {
     let next = NEXT.take();
     let result = work();
@@ -106,8 +110,8 @@ fn beside_the_run<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// A call of an entry point with everything that it needs, made before; nothing of the test's own
-/// runs between its end and the search.
+/// A call of an entry point, with everything that it needs made before. No code of the test runs between
+/// its end and the search.
 #[repr(C)]
 struct Call {
     op: Op,
@@ -138,7 +142,7 @@ enum Op {
     Plant,
 }
 
-/// What is watched: a function that is given the pointer.
+/// What is watched: a function, and the pointer that it gets.
 #[derive(Clone, Copy)]
 struct Work {
     perform: unsafe extern "C" fn(*mut c_void),
@@ -147,7 +151,7 @@ struct Work {
 
 /// Performs the [`Call`] at `call`.
 unsafe extern "C" fn perform(call: *mut c_void) {
-    // SAFETY: the call is alive, with all that it names.
+    // SAFETY: the call is alive, and so is all that it names.
     unsafe {
         let call = &mut *call.cast::<Call>();
         let (ctx, mechanism, key) = (&raw mut call.ctx, &raw mut call.mechanism, call.key);
@@ -199,7 +203,7 @@ unsafe extern "C" fn perform(call: *mut c_void) {
     }
 }
 
-/// A call of the plain C API, and what it has answered.
+/// A call of the plain C API, and its answer.
 struct ApiCall<'a> {
     call: &'a mut dyn FnMut() -> kcfaes_rc,
     rc: kcfaes_rc,
@@ -212,12 +216,12 @@ unsafe extern "C" fn perform_api(call: *mut c_void) {
     call.rc = (call.call)();
 }
 
-/// Leaves the 16 bytes at `secret` on the stack, some 4 KiB down, and in xmm13.
+/// Leaves the 16 bytes at `secret` on the stack, about 4 KiB down, and in xmm13.
 #[inline(never)]
 unsafe fn plant(secret: *const u8) -> c_int {
     let mut frame = [0_u8; 4096];
-    // SAFETY: 16 bytes are readable; the register is declared, but that the compiler may use it later
-    // is the point of looking at once.
+    // SAFETY: 16 bytes are readable. The register is declared; reading it at once, before the compiler uses
+    // it again, is the purpose.
     unsafe {
         frame.as_mut_ptr().add(24).copy_from_nonoverlapping(secret, 16);
         core::arch::asm!(
@@ -238,8 +242,8 @@ unsafe extern "C" {
     fn fk_zmm_fill(with: u64);
 }
 
-/// Fills the dead stack and the registers, performs the work, and copies the registers and the dead stack at
-/// once; behind that go the general and the mask registers.
+/// Fills the dead stack and the registers, performs the work, and copies the registers and the dead stack
+/// at once. The general and the mask registers follow them.
 #[inline(never)]
 fn search(work: Work, registers: &mut [u8; REGISTERS], stack: &mut [u8]) {
     assert_eq!(stack.len(), DEPTH + GENERAL);
@@ -252,8 +256,8 @@ fn search(work: Work, registers: &mut [u8; REGISTERS], stack: &mut [u8]) {
     };
     let (registers, perform) = (registers.as_mut_ptr(), work.perform as *const ());
     let arguments = [work.with.cast(), registers.cast(), store, fill, perform];
-    // SAFETY: the stack below is this thread's and unused (threads have megabytes); the callees are of
-    // the C ABI, on an aligned stack; every register that they may change is declared.
+    // SAFETY: the stack below is this thread's and unused (threads have megabytes). The callees have the C
+    // ABI, on an aligned stack. Every register that they may change is declared.
     unsafe {
         core::arch::asm!(
             "push rbx",
@@ -306,14 +310,14 @@ fn search(work: Work, registers: &mut [u8; REGISTERS], stack: &mut [u8]) {
     }
 }
 
-/// What must not be found, and what it is.
+/// What must not be found, with its name.
 type Secrets = Vec<(String, [u8; 16])>;
 
 /// Everything secret about a message.
 fn secrets(message: &Message, key: &Key) -> Secrets {
     let mut all: Secrets = Vec::new();
     let mut add = |what: String, bytes: [u8; 16]| {
-        // Halves that are all alike, as a short text's padding has, would be found anywhere.
+        // A half with equal bytes, such as a short text's padding, would be found anywhere.
         let plain = |half: &[u8]| half.iter().all(|b| b == &half[0]);
         if !plain(&bytes[..8]) && !plain(&bytes[8..]) {
             let mut reversed = bytes;
@@ -371,7 +375,7 @@ fn secrets(message: &Message, key: &Key) -> Secrets {
     all
 }
 
-/// The secrets that `memory` has, or an aligned half of; places are multiples of 8.
+/// The secrets that `memory` contains, in full or as an aligned half, at multiples of 8.
 fn found(secrets: &Secrets, memory: &[u8], place: &str) -> Vec<String> {
     let mut found = Vec::new();
     for at in (0..memory.len().saturating_sub(7)).step_by(1) {
@@ -392,21 +396,22 @@ fn found(secrets: &Secrets, memory: &[u8], place: &str) -> Vec<String> {
     found
 }
 
-/// Text in the registers 16 to 31: a C library copies through them, and the library's code has no
-/// others to move bytes with. In the kernel copying takes no vector register.
+/// Text in the registers 16 to 31. A C library copies through them. The library's code moves bytes through
+/// no other registers. In the kernel copying uses no vector register.
 fn copied_by_libc(what: &str) -> bool {
     let at = what.rsplit(' ').next().and_then(|at| at.parse().ok());
     what.contains("plaintext") && at.is_some_and(|at: usize| at >= REGISTERS / 2)
 }
 
-/// What freed blocks held, for the one thread that searches.
+/// What freed blocks held. Only one thread searches.
 static FREED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 unsafe extern "C" fn keep(_: *mut c_void, block: *const c_void, size: usize) {
     // SAFETY: the block is this size, and is being freed.
     let bytes = unsafe { core::slice::from_raw_parts(block.cast::<u8>(), size) };
     let mut freed = FREED.lock().expect("one thread");
-    // Keys and contexts lie at a multiple of 64 in their block, which is anywhere: so they do here.
+    // Keys and contexts lie at a multiple of 64 in their block, which may start anywhere. They do so here
+    // too.
     let start = freed.len().next_multiple_of(64) + block.addr() % 64;
     freed.resize(start, 0);
     freed.extend_from_slice(bytes);
@@ -436,10 +441,10 @@ impl Search {
         }
     }
 
-    /// Performs the work; returns what it has freed.
+    /// Performs the work. Returns what it has freed.
     fn perform(&mut self, work: Work) -> Vec<u8> {
         FREED.lock().expect("one thread").clear();
-        // The heap that the test's own vector grows into is not what is searched.
+        // The heap into which the test's own vector grows is not searched.
         FREED.lock().expect("one thread").reserve(1 << 20);
         search(work, &mut self.registers, &mut self.stack);
         self.calls += 1;
@@ -447,15 +452,15 @@ impl Search {
     }
 }
 
-/// What looks at the machine after each call.
+/// Inspects the machine after each call.
 trait Watch {
-    /// Performs the work, and looks at what it leaves.
+    /// Performs the work, and inspects what it leaves.
     fn watch(&mut self, what: &str, work: Work);
 
-    /// The message was forged, or not.
+    /// Tells whether the message was forged.
     fn answered(&mut self, _forged: bool) {}
 
-    /// What will come out is public.
+    /// Tells which output is public.
     fn expect(&mut self, _public: &[u8]) {}
 
     /// Performs the call, which must answer `want`.
@@ -467,7 +472,7 @@ trait Watch {
         self.answered(want == CRYPTO_INVALID_MAC);
     }
 
-    /// Performs a call of the plain C API; returns what it answers.
+    /// Performs a call of the plain C API. Returns its answer.
     fn api(&mut self, what: &str, call: &mut dyn FnMut() -> kcfaes_rc) -> kcfaes_rc {
         let mut call = ApiCall { call, rc: kcfaes_rc::KCFAES_FAILED };
         let with = core::ptr::from_mut(&mut call).cast();
@@ -476,7 +481,7 @@ trait Watch {
         call.rc
     }
 
-    /// From now on the tag that a forged message should have had is a secret; with `None` no longer.
+    /// From now on the tag that a forged message should have had is a secret. `None` ends that.
     fn forged(&mut self, tag: Option<[u8; 16]>);
 }
 
@@ -503,7 +508,7 @@ impl Watch for Search {
     }
 }
 
-/// What was found, without places and numbers of blocks: how often, and one of each.
+/// What was found, without places and numbers of blocks: the count, and one example of each.
 fn kinds(found: &[String]) -> BTreeMap<String, (usize, &String)> {
     let mut kinds = BTreeMap::new();
     for one in found {
@@ -535,7 +540,7 @@ impl Subject {
     fn new(message: Message, way: Way, forged: bool, cut: &[usize]) -> Self {
         let mut input = message.input(way);
         if forged {
-            // In both halves.
+            // The tag is wrong in both halves.
             let len = input.len();
             for at in [len - 1, len - message.tag_len] {
                 input[at] ^= 1;
@@ -648,7 +653,7 @@ fn every_operation(search: &mut impl Watch, message: &Message, way: Way, cut: &[
             search.run(&mut call, Op::Final(way), CRYPTO_SUCCESS);
         }
 
-        // Failures.
+        // Calls that fail.
         if out_len > 0 {
             let mut call = subject.call(template);
             call.dst.cd_length = out_len - 1;
@@ -656,7 +661,7 @@ fn every_operation(search: &mut impl Watch, message: &Message, way: Way, cut: &[
         }
         if verifies {
             let mut subject = Subject::new(message.clone(), way, true, cut);
-            // Who reads it can forge.
+            // Whoever reads it can forge.
             let (_, tag) = message.sealed.split_last_chunk::<16>().expect("a tag in full");
             search.forged(Some(*tag));
             for in_place in [false, true] {
@@ -738,7 +743,7 @@ fn every_call(watch: &mut impl Watch, message: &Message, way: Way) {
             tag_len: message.tag_len,
         };
         if forged {
-            // As the ops vector's messages are.
+            // Forged as the ops vector's messages are.
             for at in [message.tag_len - 1, 0] {
                 operands.tag[at] ^= 1;
             }
@@ -795,7 +800,7 @@ fn every_call(watch: &mut impl Watch, message: &Message, way: Way) {
     free_key(key, step);
 }
 
-/// The tests look at one process.
+/// The tests inspect one process.
 static ONE: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -862,11 +867,11 @@ struct State {
 #[derive(Default)]
 struct Record {
     states: Vec<State>,
-    /// What comes out of it beside the message.
+    /// The public output of the run, in addition to the message.
     public: Vec<u8>,
 }
 
-/// The last of a run: what the process has of its own.
+/// The last entry of a run: the process' own data.
 const OWN_DATA: &str = "own data";
 
 /// Records what each call leaves.
@@ -908,13 +913,13 @@ fn own_data() -> Vec<u8> {
     let (start, end) = (&raw const __data_start, &raw const _end);
     let len = end.addr() - start.addr();
     let mut copy = vec![0_u8; len];
-    // SAFETY: the linker's word for what is mapped; other threads of the test may write it meanwhile, so it
-    // is copied as bytes that mean nothing.
+    // SAFETY: the linker says that it is mapped. Other threads of the test may write it meanwhile, so it is
+    // copied as bytes without a meaning.
     unsafe { core::ptr::copy(start, copy.as_mut_ptr(), len) };
     copy
 }
 
-/// All that `work` does, and what is left after each call of it and at the end.
+/// All that `work` does, with what is left after each of its calls and at the end.
 fn recorded(work: &dyn Fn(&mut Recorder)) -> Record {
     let mut recorder = Recorder { search: Search::new(), record: Record::default() };
     at_the_same_addresses(|| work(&mut recorder));
@@ -923,7 +928,7 @@ fn recorded(work: &dyn Fn(&mut Recorder)) -> Record {
     record
 }
 
-/// Words of these bytes, at any place of them, their ends among zeros, in either order of bytes.
+/// Words of these bytes, at any offset in them, padded with zeros at their ends, in either order of bytes.
 fn words_of<'a>(all: impl IntoIterator<Item = &'a [u8]>) -> HashSet<[u8; 8]> {
     let mut words = HashSet::new();
     for bytes in all {
@@ -938,8 +943,8 @@ fn words_of<'a>(all: impl IntoIterator<Item = &'a [u8]>) -> HashSet<[u8; 8]> {
     words
 }
 
-/// Whether where a word differs from the other run's it has four or more bytes of a known word: half of one,
-/// or what a C library has laid over it.
+/// Whether a word shares four or more bytes with a known word, in the bytes where it differs from the other
+/// run's. Such a word is half of a known one, or one that a C library has partly overwritten.
 fn part_of(known: &HashSet<[u8; 8]>, word: [u8; 8], other: [u8; 8]) -> bool {
     let differs = |&i: &usize| word[i] != other[i];
     let (Some(first), Some(last)) = ((0..8).find(differs), (0..8).rfind(differs)) else {
@@ -949,8 +954,8 @@ fn part_of(known: &HashSet<[u8; 8]>, word: [u8; 8], other: [u8; 8]) -> bool {
     last - first >= 3 && known.iter().any(|known| known[place.clone()] == word[place.clone()])
 }
 
-/// Whether a word holds no more than what the stack held before, numbers that both runs have, and an
-/// address of this process, whole or half of it: two runs may have their buffers elsewhere.
+/// Whether a word holds only what the stack held before, numbers that both runs have, and an address of
+/// this process, in full or half of it. Two runs may have their buffers at different addresses.
 fn tells_nothing(word: [u8; 8], other: [u8; 8]) -> bool {
     let half = |word: [u8; 8], at: usize| {
         u32::from_le_bytes(word[at..at + 4].try_into().expect("4 bytes"))
@@ -962,16 +967,16 @@ fn tells_nothing(word: [u8; 8], other: [u8; 8]) -> bool {
         && (idle(high) || high == half(other, 4) || address(high))
 }
 
-/// What two messages leave that differ in key and text alone, where it differs and is the same in both runs
-/// of each: by operation, how many words, and the first.
+/// What is left by two messages that differ only in key and text. It counts if it differs between them and
+/// is the same in both runs of each. By operation: how many words, and the first.
 fn residue(message: &Message, work: &dyn Fn(&mut Recorder, &Message)) -> Vec<String> {
     let mut random = Stream::new(77);
     let key = random.draw(message.key.len());
     // A MAC does not keep its message secret.
     let text = if message.mode.is_mac() { message.text.clone() } else { random.draw(176) };
     let other = Message { key, text, ..message.clone() }.seal();
-    // What changes from run to run is not the message's: the heap's addresses, a C library's masks. Where the
-    // runs differ there are as many again, in the opposite order: what malloc leaves depends on the heap.
+    // What changes from run to run is not the message's: the heap's addresses, a C library's masks. If the
+    // runs differ, as many follow in the opposite order, because what malloc leaves depends on the heap.
     let (mut first, mut second) = (vec![], vec![]);
     let mut found = vec![];
     for opposite in [false, true] {
@@ -988,7 +993,7 @@ fn residue(message: &Message, work: &dyn Fn(&mut Recorder, &Message)) -> Vec<Str
     found
 }
 
-/// What differs between the runs of two messages, and is the same in all runs of each.
+/// What differs between the two messages, and is the same in all runs of each.
 fn compared([message, other]: [&Message; 2], [first, second]: [&Vec<Record>; 2]) -> Vec<String> {
     let forged = |message: &Message| {
         let (mut sealed, len) = (message.sealed.clone(), message.sealed.len());
@@ -1003,7 +1008,7 @@ fn compared([message, other]: [&Message; 2], [first, second]: [&Vec<Record>; 2])
         mac
     };
     let (forged, verified) = ([message, other].map(forged), [message, other].map(verified));
-    // Where a message was forged the tag that it should have had is a secret.
+    // If a message was forged, the tag that it should have had is a secret.
     let given = forged.iter().chain(&verified).map(Vec::as_slice);
     let when_forged = words_of(given.clone());
     let beside = [first, second].map(|runs| &runs[0].public[..]);
@@ -1058,7 +1063,7 @@ fn compared([message, other]: [&Message; 2], [first, second]: [&Vec<Record>; 2])
 #[test]
 fn nothing_differs_but_what_is_public() {
     let _alone = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    // SAFETY: the function locks what it writes.
+    // SAFETY: the function locks the data that it writes.
     unsafe { fk_kmem_on_free(Some(keep), NONE) };
     let mut all = Vec::new();
     for &table in kernel::tables() {

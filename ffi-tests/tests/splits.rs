@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every split of short messages over update calls and over pieces, on both sides, in every mode,
-//! direction, format and place. What must come out was computed once per message, by others.
+//! direction, format and place. Other implementations computed the expected output once for each message.
 //!
-//! The tests here run every cut and spread formats, places, offsets and tables over the cuts by turns
-//! of coprime lengths; the ignored ones run the full product.
+//! The tests here run every cut. Formats, places, offsets and tables take turns over the cuts, with coprime
+//! periods. The ignored tests run the full product.
 
 mod layout;
 mod oracle;
@@ -32,13 +32,13 @@ impl Task {
         let mut random = Stream::new(len as u64);
         let message = Message::draw(mode, [16, 24, 32][len % 3], len, &mut random);
         let mut request = message.request();
-        // By the best table, so that it has what each of them wants.
+        // By the best table, so that the template has what every table needs.
         force(None);
         let template = request.template();
         Self { message, way, request, template }
     }
 
-    /// Whether the request can go in place by that way.
+    /// Whether the request can go in place in that way.
     fn may(&self, place: Place) -> bool {
         let grows = self.message.output(self.way).len() > self.message.input(self.way).len()
             || self.message.mode.is_mac() && self.way != Way::Decrypt;
@@ -49,7 +49,7 @@ impl Task {
         }
     }
 
-    /// Whether a length other than full blocks is an error.
+    /// Whether anything except full blocks is an error.
     fn blocks_only(&self) -> bool {
         matches!(self.message.mode, Mode::Ecb | Mode::Cbc)
     }
@@ -75,7 +75,7 @@ enum Sent {
     Refused,
 }
 
-/// Turns through choices, each at its own period, so that all combinations come up.
+/// Takes turns through choices, each with its own period, so that all combinations come up.
 struct Turns(usize);
 
 impl Turns {
@@ -88,7 +88,7 @@ impl Turns {
     }
 }
 
-/// Whichever table: results must not depend on it. Tests here may run side by side.
+/// Forces any table, because results must not depend on it. Tests here may run at the same time.
 fn some_table(turn: usize) {
     let tables = kernel::tables();
     assert!(force(Some(tables[turn % tables.len()])));
@@ -159,8 +159,8 @@ fn every_split_over_updates_full() {
     updates(80, true);
 }
 
-/// Two and three pieces at every place of every message of up to `most` bytes, on either side and on
-/// both.
+/// Two and three pieces at every place of every message of up to `most` bytes, on either side and on both
+/// sides.
 fn cuts(most: usize, full: bool) {
     kernel::load();
     let mut memory = Memory::default();
@@ -225,8 +225,8 @@ fn every_cut_into_three_pieces_full() {
     cuts(80, true);
 }
 
-/// Every composition of up to `most` bytes, as a window at several places of a message, on either
-/// side and on both.
+/// Every composition of up to `most` bytes, as a window at several places of a message, on either side and
+/// on both sides.
 fn compositions(most: usize) {
     kernel::load();
     let mut memory = Memory::default();
@@ -249,8 +249,7 @@ fn compositions(most: usize) {
                     for side in 0..3 {
                         turns.next();
                         sent += 1;
-                        // Whole messages of n bytes where the mode has them, windows of longer ones
-                        // otherwise.
+                        // Whole messages of n bytes if the mode has them, otherwise windows of longer ones.
                         let (task, start) = match turns.pick(&[0, 1, 2], 1) {
                             0 if tasks.len() > 2 => (&mut tasks[2 + n], 0),
                             1 => (&mut tasks[0], turns.pick(&[0, 1, 15, 16, 17], 3)),
@@ -281,7 +280,7 @@ fn compositions(most: usize) {
     println!("{sent} messages in every composition of up to {most} bytes");
 }
 
-/// The `bits`-th composition of `n`: bit i says whether a piece ends behind byte i.
+/// The `bits`-th composition of `n`. Bit i says whether a piece ends after byte i.
 fn composition(n: usize, bits: usize) -> Vec<usize> {
     let mut pieces = vec![1];
     for i in 0..n - 1 {
@@ -305,8 +304,8 @@ fn every_composition_of_twenty_bytes_full() {
     compositions(20);
 }
 
-/// Output in pieces of one length, 1 to 17 bytes, and the input in pieces of another, at every pair of
-/// offsets, with empty pieces between.
+/// Output in pieces of one length, 1 to 17 bytes, and input in pieces of another, at every pair of offsets,
+/// with empty pieces between.
 #[test]
 fn even_pieces_at_every_offset() {
     kernel::load();

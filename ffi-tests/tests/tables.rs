@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which table runs, and that nothing depends on it: a message changes tables between its calls, by
-//! force and by context (interrupt, FPU section), and a template made by any serves all.
+//! Which table runs, and that no result depends on it. A message changes tables between its calls, by force
+//! and by context (interrupt, FPU section). A template made by any table serves all.
 //!
-//! The table that ran is told by the module's counters, and by the FPU holds: `portable` takes none,
-//! and no other takes any where the FPU is borrowed.
+//! The module's counters tell which table ran. The FPU holds tell it too: `portable` takes none, and no
+//! table takes one while the FPU is borrowed.
 
 mod oracle;
 
@@ -22,11 +22,11 @@ use kcfaes_vectors::{Mode, Stream};
 use oracle::Message;
 
 unsafe extern "C" {
-    /// Reads the CPU's features anew; otherwise `_init` does.
+    /// Reads the CPU's features again. Otherwise `_init` does this.
     fn kcfaes_env_init();
 }
 
-/// The forced table and the features are one per process.
+/// The forced table and the features exist once in a process.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,24 +35,24 @@ fn alone() -> MutexGuard<'static, ()> {
     guard
 }
 
-/// Where a call comes from.
+/// The context of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum From {
     Process,
     /// With CR0.TS as given.
     Interrupt(bool),
-    /// A thread inside an FPU section of its own.
+    /// A thread inside its own FPU section.
     FpuSection,
 }
 
 impl From {
-    /// The table that serves a call from here where this one is forced: wide registers are not lent.
+    /// The table that serves a call from here if this one is forced. A borrower gets no wide registers.
     fn table(self, forced: TableId) -> TableId {
         if self == Self::Process { forced } else { forced.min(TableId::Aesni) }
     }
 }
 
-/// Runs `call` on a table in a context; returns what it does and the FPU holds it took.
+/// Runs `call` on a table in a context. Returns its result and the number of FPU holds.
 fn call<T>(table: TableId, from: From, call: impl FnOnce() -> T) -> (T, u64) {
     kernel::use_table(table);
     kernel::clear_stats();
@@ -77,8 +77,8 @@ fn served(mode: Mode) -> [u64; 4] {
     TableId::ALL.map(|table| kernel::statistic(&format!("{mode}_{}_ops", table.name())))
 }
 
-/// Eight calls of one message (init, six updates, final), each on a table and in a context of its
-/// own: every choice of two tables, contexts by turns.
+/// Eight calls of one message (init, six updates, final), each on its own table and in its own context.
+/// They cover every pair of tables; contexts take turns.
 #[test]
 fn tables_alternate_within_a_message() {
     const CALLS: usize = 8;
@@ -149,8 +149,8 @@ fn tables_alternate_within_a_message() {
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
 
-/// Every pair of makers and users of a template, in one call; and the keys in their blocks are the
-/// same bytes, but for powers that only wide tables add.
+/// Every pair of maker and user of a template, in one call. The keys in the templates' blocks are the same
+/// bytes, except the powers that only wide tables add.
 #[test]
 fn templates_belong_to_no_table() {
     let _alone = alone();
@@ -203,8 +203,8 @@ fn templates_belong_to_no_table() {
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
 
-/// What every table makes of a key: all round keys, H, the powers that are always set and their middle
-/// operands.
+/// The parts of a key that all tables make: all round keys, H, the powers that are always set and their
+/// middle operands.
 fn common(key: &Key) -> (Vec<Block>, u32, Block, Vec<Block>, Vec<u64>) {
     let Key { schedule, powers } = key;
     let places = POWERS - COMMON_POWERS..POWERS;
@@ -213,7 +213,7 @@ fn common(key: &Key) -> (Vec<Block>, u32, Block, Vec<Block>, Vec<u64>) {
     (keys, schedule.rounds, powers.h, powers.pow[places].to_vec(), mids)
 }
 
-/// The [`Key`] in a template's block: at the first multiple of 64 behind its header.
+/// The [`Key`] in a template's block, at the first multiple of 64 after its header.
 fn key_of_template(message: &Message, maker: TableId) -> Key {
     kernel::use_table(maker);
     let mut request = message.request();
@@ -228,8 +228,8 @@ fn key_of_template(message: &Message, maker: TableId) -> Key {
     assert_eq!(rv, CRYPTO_SUCCESS);
     let place = (block as usize + 16).next_multiple_of(64) - block as usize;
     assert!(place + size_of::<Key>() <= size);
-    // SAFETY: the block is `size` bytes, in which the provider has made a key there; then it is the
-    // framework's to free, with the size that it was told.
+    // SAFETY: the block is `size` bytes, and the provider has made a key in it. Then it is the framework's
+    // to free, with the size that it was told.
     unsafe {
         let key = (*block.cast::<u8>().add(place).cast::<Key>()).clone();
         kcfaes_provider::env::free(core::ptr::NonNull::new(block.cast()).expect("a block"), size);
@@ -237,7 +237,7 @@ fn key_of_template(message: &Message, maker: TableId) -> Key {
     }
 }
 
-/// A message in one call, both ways, in every table, with a template made by it.
+/// A message in one call, both ways, in every table, with a template made by that table.
 fn in_every_table(message: &Message) {
     for &table in kernel::tables() {
         let mut request = message.request();
@@ -258,7 +258,7 @@ fn in_every_table(message: &Message) {
     }
 }
 
-/// Every table, the portable one too, agrees with two other implementations at every length.
+/// Every table, including the portable one, agrees with two other implementations at every length.
 #[test]
 fn every_length_in_every_table() {
     let _alone = alone();
@@ -274,8 +274,8 @@ fn every_length_in_every_table() {
     }
 }
 
-/// A counter of every width, at several blocks before it wraps: all of its bits become zero, and those
-/// above stay.
+/// A counter of every width, starting at several blocks before it wraps. All of its bits become zero, and
+/// the bits above it stay.
 #[test]
 fn every_counter_width_wraps_in_every_table() {
     let _alone = alone();
@@ -287,7 +287,7 @@ fn every_counter_width_wraps_in_every_table() {
             let start = above & !mask | 0_u128.wrapping_sub(before) & mask;
             message.iv = start.to_be_bytes().to_vec();
             message.bits = bits;
-            // No counter block may come twice.
+            // No counter block may occur twice.
             let blocks = if bits < 7 { 1 << bits } else { 101 };
             message.text = Stream::new(9).draw(16 * blocks - 5);
             in_every_table(&message.seal());
@@ -295,13 +295,13 @@ fn every_counter_width_wraps_in_every_table() {
     }
 }
 
-/// The names, and that forcing means what it says.
+/// The names of the tables, and that forcing one has its effect.
 #[test]
 fn tables_by_name() {
     let _alone = alone();
     assert_eq!(TableId::ALL.map(TableId::name), ["portable", "aesni", "vaes256", "vaes512"]);
     let automatic = select().id();
-    // Of two wide tables either, by the model of this CPU.
+    // Of two wide tables either one, depending on the model of this CPU.
     let best = *kernel::tables().last().expect("a table");
     assert!(automatic == best || (automatic, best) == (TableId::Vaes256, TableId::Vaes512));
     for &table in kernel::tables() {
@@ -316,7 +316,8 @@ fn tables_by_name() {
     assert_eq!(select().id(), automatic);
 }
 
-/// The bit numbers of `fk_test.h`: what tables need, and the first that does; the wider ones do too.
+/// The bit numbers of `fk_test.h` for the features that tables need, each with the first table that needs
+/// it. The wider tables need it too.
 const NEEDED: [(&str, u64, TableId); 12] = [
     ("SSSE3", 1 << 3, TableId::Aesni),
     ("SSE4.1", 1 << 4, TableId::Aesni),
@@ -332,7 +333,7 @@ const NEEDED: [(&str, u64, TableId); 12] = [
     ("AVX512VL", 1 << 16, TableId::Vaes512),
 ];
 
-/// One message in each direction in each mode, all served by this table.
+/// One message in each direction in each mode, each served by this table.
 fn messages_are_served_by(table: TableId, why: &str) {
     for (mode, way) in tasks() {
         let message = Message::draw(mode, 16, 96, &mut Stream::new(5));
@@ -359,7 +360,7 @@ fn messages_are_served_by(table: TableId, why: &str) {
     }
 }
 
-/// Each feature by itself takes away the tables that need it, and no other.
+/// Without one feature, the tables that need it are gone, and no other.
 #[test]
 fn a_missing_feature_means_a_lesser_table() {
     let _alone = alone();
@@ -407,7 +408,7 @@ fn a_missing_feature_means_a_lesser_table() {
         for ts in [false, true] {
             kernel::in_interrupt(ts, || assert_eq!(select().id(), left.min(TableId::Aesni)));
         }
-        // A context begun with it goes on without.
+        // A context that has begun with the table goes on without it.
         let mut src = Buffer::new(Format::Raw, &message.text, &[]);
         let mut dst = Buffer::room(Format::Raw, 112, &[]);
         let mut to = dst.data(0, 112);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Forged messages: every single bit of short ones, sampled bits of long ones, in every layout and on
-//! every table. Each is INVALID_MAC, and no plaintext is left: output of its own becomes zero, bytes
-//! that were the input too become the ciphertext again, and a decryption in parts writes nothing more.
+//! Forged messages: every single bit of short ones and sampled bits of long ones, in every layout and on
+//! every table. Each is INVALID_MAC, and no plaintext is left. A separate output becomes zero. Bytes that
+//! were also the input become the ciphertext again. A decryption in parts writes nothing more.
 
 mod layout;
 mod oracle;
@@ -25,7 +25,7 @@ const TAGS: [usize; 7] = [4, 8, 12, 13, 14, 15, 16];
 const CCM_TAGS: [usize; 7] = [4, 6, 8, 10, 12, 14, 16];
 const FORGED: Verdict = Verdict::Forged(CRYPTO_INVALID_MAC);
 
-/// The forced table is one per process.
+/// The forced table exists once in a process.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -40,7 +40,7 @@ fn flip(bytes: &mut [u8], bit: usize) {
     bytes[bit / 8] ^= 1 << (bit % 8);
 }
 
-/// A layout and a way of calling for the `turn`-th message of `len` bytes, tag included.
+/// A layout and a way to call for the `turn`-th message of `len` bytes, including its tag.
 fn shape(turn: usize, len: usize) -> Shape {
     let lists = [3, 5, 0, 7, 1, 11, 13, 2, 16];
     let cut = |from: usize| [&lists[from % 9..], &lists, &lists].concat();
@@ -88,7 +88,7 @@ fn every_bit_of_short_messages() {
     println!("{refused} forged messages refused");
 }
 
-/// Flips each bit of a message, of its AAD and of its IV; returns how many there were.
+/// Flips each bit of a message, of its AAD and of its IV. Returns how many bits there were.
 fn every_bit(message: &Message, memory: &mut Memory, turn: &mut usize) -> u64 {
     let mut refused = 0;
     let sealed = message.input(Way::Decrypt);
@@ -145,7 +145,7 @@ fn every_bit_of_a_verified_mac() {
                 }
                 let (text, mac) = both.split_at(len);
                 let (from, to) = (Format::ALL[bit % 3], Format::ALL[bit / 3 % 3]);
-                // One byte more: an mblk offset at the very end is refused.
+                // One byte more, because an mblk offset at the very end is refused.
                 let text = [text, &[FILL]].concat();
                 let mut text = Buffer::new(from, &text, &Cut::Crumbs.lengths(len + 1, &mut random));
                 let mut mac = Buffer::new(to, mac, &Cut::Crumbs.lengths(16, &mut random));
@@ -200,7 +200,7 @@ fn sampled_bits_of_long_messages() {
     }
 }
 
-/// Lists of which some pieces are the input's own bytes and some are not.
+/// Lists in which some pieces are the input's own bytes and some are not.
 #[test]
 fn lists_that_are_aliased_in_part() {
     let _alone = alone();
@@ -286,9 +286,9 @@ fn decrypt_into(
     rv
 }
 
-/// A decryption in parts that has latched to buffering, because its first output was NULL, because
-/// streaming is off or because it is CCM's, writes nothing at all if the tag is wrong, and all at its
-/// end if it is right.
+/// A decryption in parts that buffers for good: its first output was NULL, streaming is off, or it is
+/// CCM's. It writes nothing at all if the tag is wrong. If the tag is right it writes everything at its
+/// end.
 #[test]
 fn latched_decryption_writes_at_its_end_only() {
     let _alone = alone();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One template under many threads, in memory that cannot be written: every mechanism, every table by
+//! One template, used by many threads in memory that cannot be written. Every mechanism, every table by
 //! turns, in one call and in parts, from process context and from interrupts.
 
 mod oracle;
@@ -21,7 +21,7 @@ const THREADS: u64 = 8;
 const ROUNDS: usize = 4000;
 const PAGES: usize = 2 * 4096;
 
-/// A template moved into pages of its own, which then are read-only.
+/// A template moved to its own pages, which then become read-only.
 struct ReadOnly {
     pages: *mut u8,
     at: *mut c_void,
@@ -44,8 +44,8 @@ impl ReadOnly {
         assert_eq!(rv, CRYPTO_SUCCESS);
         assert!(size <= PAGES - 64);
         let block = block.cast::<u8>();
-        // SAFETY: fresh pages, with room for the block at the block's own alignment; it begins with
-        // a word that is bound to its address, and so moves with it. The old block is the
+        // SAFETY: fresh pages, with room for the block at the block's own alignment. The block begins with
+        // a word that is bound to its address, and that is adjusted to the new one. The old block is the
         // framework's to free with this size.
         unsafe {
             let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -89,7 +89,7 @@ fn one_template_serves_all_threads_and_is_never_written() {
             (Message { key: key.clone(), ..drawn }.seal(), way)
         })
         .collect();
-    // Made for ECB, used by all.
+    // Made for ECB, used by all mechanisms.
     let template = ReadOnly::of(&mut messages[0].0.request());
     let done = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -118,7 +118,7 @@ fn one_template_serves_all_threads_and_is_never_written() {
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
 
-/// One message by a random way of calling; now and then a forged one.
+/// Sends one message by a random way to call, and sometimes a forged one.
 fn one(message: &Message, way: Way, template: *mut c_void, random: &mut Stream) {
     let (mut input, want) = (message.input(way), message.output(way));
     let forged = message.tag_len > 0 && way == Way::Decrypt && below(random, 4) == 0;
@@ -129,7 +129,7 @@ fn one(message: &Message, way: Way, template: *mut c_void, random: &mut Stream) 
     let status = if forged { CRYPTO_INVALID_MAC } else { CRYPTO_SUCCESS };
     let mut request = message.request();
     let mut mechanism = request.provider_mechanism(way);
-    // One byte more: an mblk offset at the very end is refused.
+    // One byte more, because an mblk offset at the very end is refused.
     let padded = [input.as_slice(), &[0]].concat();
     let cut = Cut::Few.lengths(padded.len(), random);
     let mut src = Buffer::new(Format::ALL[below(random, 3)], &padded, &cut);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every vector × table × format × way of calling × template or none, in one piece, in a few and in
-//! crumbs, apart and in place.
+//! Every vector × table × format × way to call × template or none, in one piece, in a few and in crumbs,
+//! apart and in place.
 
 use std::collections::BTreeMap;
 

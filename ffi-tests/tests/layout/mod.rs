@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Lists in any cut over memory with guard pages, rebuilt without allocating, and the one way to send
-//! a message through them: [`Memory::send`] says after every call what must have happened.
+//! Lists in any cut over memory with guard pages, rebuilt without allocating, and the one way to send a
+//! message through them. [`Memory::send`] checks after every call what must have happened.
 //!
-//! Apart, each piece has a page of its own between two that fault, at that page's end or at its
-//! beginning by turns, so that a read or write past it stops the test. Over the same bytes the pieces
-//! of a list lie side by side, since the other list is cut differently.
+//! Apart, each piece has its own page between two pages that fault. By turns it lies at that page's end or
+//! at its beginning, so that a read or write past it stops the test. Over the same bytes the pieces of a
+//! list are adjacent, because the other list is cut differently.
 #![allow(dead_code, reason = "each test uses a part")]
 
 use core::ffi::c_int;
@@ -22,15 +22,15 @@ use crate::oracle::Message;
 const PAGE: usize = 4096;
 /// Pieces that one list can have.
 const SLOTS: usize = 400;
-/// Bytes beside a piece, within its page, that must not change.
+/// Bytes next to a piece, within its page, that must not change.
 const MARGIN: usize = 32;
 
 /// Where the output of a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// To memory of its own.
+    /// To separate memory.
     Apart,
-    /// To the input's bytes, by a list of its own.
+    /// To the input's bytes, through a separate list.
     Twin,
     /// To the input's bytes: NULL.
     Null,
@@ -44,12 +44,12 @@ impl Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Side {
     pub(crate) format: Format,
-    /// Lengths of the pieces; they are cut or filled up to the message's length.
+    /// Lengths of the pieces. They are cut or extended to the message's length.
     pub(crate) cut: Vec<usize>,
     /// `cd_offset`
     pub(crate) offset: usize,
-    /// Whether the bytes before the message are a piece of their own, so that the offset ends
-    /// exactly where a piece does.
+    /// Whether the bytes before the message are a separate piece, so that the offset ends exactly where a
+    /// piece does.
     pub(crate) apart: bool,
 }
 
@@ -58,7 +58,8 @@ impl Side {
         Self { format, cut: cut.to_vec(), offset, apart: offset & 1 == 1 }
     }
 
-    /// The lengths of the whole list for a message of `len` bytes: offset in front, a few behind.
+    /// The lengths of the whole list for a message of `len` bytes: `offset` bytes before it, `behind` after
+    /// it.
     fn lengths(&self, len: usize, behind: usize) -> Vec<usize> {
         let mut lengths = Vec::with_capacity(self.cut.len() + 2);
         let mut left = len;
@@ -88,7 +89,7 @@ pub(crate) enum Calls {
     Atomic,
     /// init, one call.
     Single,
-    /// init, updates of these lengths and of what is left, final.
+    /// init, updates of these lengths and of the remainder, final.
     Parts(Vec<usize>),
 }
 
@@ -105,7 +106,7 @@ pub(crate) struct Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Good,
-    /// Refused with this status when it is complete, and no plaintext left.
+    /// Refused with this status when it is complete, with no plaintext left.
     Forged(c_int),
 }
 
@@ -195,7 +196,7 @@ impl List {
         }
     }
 
-    /// Whether the list names the pieces that it did.
+    /// Whether the list still names the same pieces.
     fn untouched(&self) -> bool {
         self.iov
             .iter()
@@ -206,7 +207,7 @@ impl List {
             })
     }
 
-    /// Copies `bytes` into the pieces, FILL around.
+    /// Copies `bytes` into the pieces, with FILL around.
     fn write(&mut self, offset: usize, bytes: &[u8]) {
         let total: usize = self.pieces.iter().map(|&(_, len)| len).sum();
         let around = vec![FILL; total - offset - bytes.len()];
@@ -219,7 +220,7 @@ impl List {
         }
     }
 
-    /// The `len` bytes behind `offset`; FILL must be around them.
+    /// The `len` bytes after `offset`. FILL must be around them.
     fn read(&self, offset: usize, len: usize) -> Result<Vec<u8>, String> {
         let mut all = Vec::with_capacity(offset + len + 8);
         for &(at, len) in &self.pieces {
@@ -235,7 +236,7 @@ impl List {
     }
 }
 
-/// Pages, every second of which faults.
+/// Pages; every second one faults.
 struct Pages(*mut u8);
 
 impl Pages {
@@ -268,14 +269,14 @@ impl Pages {
         self.0.wrapping_add((2 * slot + 1) * PAGE)
     }
 
-    /// Where a piece of `len` bytes lies in a slot: at the page's end in even ones.
+    /// Where a piece of `len` bytes lies in a slot. In even slots it is at the page's end.
     fn piece(&self, slot: usize, len: usize) -> (*mut u8, usize) {
         assert!(len <= PAGE);
         let at = if slot.is_multiple_of(2) { PAGE - len } else { 0 };
         (self.page(slot).wrapping_add(at), len)
     }
 
-    /// Whether the bytes beside a piece are as they were.
+    /// Whether the bytes next to a piece are as they were.
     fn margin_intact(&self, slot: usize, len: usize) -> bool {
         let n = MARGIN.min(PAGE - len);
         let at = if slot.is_multiple_of(2) { PAGE - len - n } else { len };
@@ -284,7 +285,7 @@ impl Pages {
         margin.iter().all(|&b| b == FILL)
     }
 
-    /// Makes the page what it was.
+    /// Makes the page as it was.
     fn clear(&self, slot: usize, len: usize) {
         let (at, len) = self.piece(slot, len);
         // SAFETY: within the page.
@@ -294,7 +295,7 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: our mapping, and no list is left that names it.
+        // SAFETY: our mapping; no list that names it is left.
         unsafe { libc::munmap(self.0.cast(), (2 * SLOTS + 1) * PAGE) };
     }
 }
@@ -342,11 +343,11 @@ macro_rules! expect {
 }
 
 impl Memory {
-    /// Sends `message` through in `shape` and checks everything: statuses, lengths, offsets, output,
-    /// that the input is as it was where it should be, and that nothing else was written.
+    /// Sends `message` through in `shape` and checks everything: statuses, lengths, offsets and output;
+    /// that the input is unchanged where it should be; and that nothing else was written.
     ///
     /// # Errors
-    /// What was not as it must be.
+    /// What was wrong.
     pub(crate) fn send(
         &mut self,
         message: &Message,
@@ -359,8 +360,8 @@ impl Memory {
         self.pass(message, way, request, template, shape, Verdict::Good, (&input, &want))
     }
 
-    /// As [`Memory::send`], of any `input`. A forged one has `want` as the plaintext that must not
-    /// be left; what is streamed before the end may be anything.
+    /// As [`Memory::send`], with any `input`. For a forged one, `want` is the plaintext that must not be
+    /// left. What is streamed before the end may be anything.
     #[allow(clippy::too_many_arguments, reason = "a case is all of these")]
     pub(crate) fn pass(
         &mut self,
@@ -405,7 +406,7 @@ impl Memory {
                     [(&mut self.output, dst, want.len()), (&mut self.input, src, input.len())]
                 {
                     let mut at = start.wrapping_sub(side.offset);
-                    // One byte more than needed: an mblk offset at the very end is refused.
+                    // One byte more than needed, because an mblk offset at the very end is refused.
                     let pieces = side.lengths(own, len - own + 1).into_iter().map(|n| {
                         let piece = (at, n);
                         at = at.wrapping_add(n);
@@ -455,7 +456,7 @@ impl Memory {
             context.map_err(|rv| format!("init: {rv:#x}"))?.single(&mut src, out)
         };
         expect!(rv, status, "status");
-        // A verification by GMAC on a context says 0, in place too.
+        // A verification by GMAC on a context sets `cd_length` to 0, in place too.
         let verified = matches!(shape.calls, Calls::Single)
             && (mode, way, verdict) == (Mode::Gmac, Way::Decrypt, Verdict::Good);
         let stays = if verified && shape.place == Place::Null { 0 } else { input.len() };
@@ -544,7 +545,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Checks the bytes, and makes the memory what it was.
+    /// Checks the bytes, and makes the memory as it was.
     fn settle(&mut self, journey: &Journey<'_>) -> Result<(), String> {
         let &Journey { shape, verdict, input, want, .. } = journey;
         let good = verdict == Verdict::Good;
@@ -563,7 +564,7 @@ impl Memory {
                 }
                 let now = &memory.shared[64..64 + len];
                 if good {
-                    // Behind a shorter output the input's own bytes stay: a tag.
+                    // After a shorter output the input's own bytes stay: a tag.
                     expect!(now[..want.len()], *want, "output");
                     if input.len() > want.len() {
                         expect!(now[want.len()..], input[want.len()..], "bytes behind the output");
@@ -614,6 +615,6 @@ impl Memory {
     }
 }
 
-/// What [`Memory::send`] answers where a part arrives in place behind a partial block, which the
-/// provider must refuse, and did.
+/// The answer of [`Memory::send`] if a part arrives in place after a partial block, and the provider
+/// refused it as it must.
 pub(crate) const REFUSED: &str = "refused, as it must be";

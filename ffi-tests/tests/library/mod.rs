@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The calls of the plain C API with one message: in one call, as lists, in parts, as a batch, and those
-//! that only verify. Each goes through a [`Step`], so that whoever watches sees it by itself.
+//! The calls of the plain C API with one message: in one call, as lists, in parts, as a batch, and the
+//! calls that only verify. Each goes through a [`Step`], so that a watcher sees each call separately.
 #![allow(dead_code, reason = "each program uses a part")]
 
 use core::ptr::{null, null_mut};
@@ -10,7 +10,7 @@ use kcfaes_capi::api::*;
 use kcfaes_ffi_tests::consumer::Way;
 use kcfaes_vectors::Mode;
 
-/// Makes one call, of this name, and returns what it answers.
+/// Makes one call with this name, and returns its answer.
 pub(crate) type Step<'a> = &'a mut dyn FnMut(&str, &mut dyn FnMut() -> kcfaes_rc) -> kcfaes_rc;
 
 /// Makes the call and nothing else.
@@ -18,10 +18,10 @@ pub(crate) fn unwatched(_: &str, call: &mut dyn FnMut() -> kcfaes_rc) -> kcfaes_
     call()
 }
 
-/// Room for every tag.
+/// Room for the longest tag.
 pub(crate) const TAG: usize = 16;
 
-/// What the calls work on.
+/// The data of the calls.
 #[derive(Clone)]
 pub(crate) struct Operands {
     pub(crate) mode: Mode,
@@ -29,14 +29,14 @@ pub(crate) struct Operands {
     pub(crate) iv: Vec<u8>,
     pub(crate) aad: Vec<u8>,
     pub(crate) src: Vec<u8>,
-    /// As long as `src`, and a tag; not used where the calls work in place.
+    /// As long as `src` and a tag. Not used if the calls work in place.
     pub(crate) dst: Vec<u8>,
     pub(crate) in_place: bool,
     pub(crate) tag: [u8; TAG],
     pub(crate) tag_len: usize,
 }
 
-/// Three pieces, none of whole blocks where the length allows.
+/// Three pieces, none of full blocks where the length allows.
 pub(crate) fn pieces(len: usize) -> [usize; 3] {
     let (first, second) = (len / 3, len / 5 * 2);
     [first, second, len - first - second]
@@ -55,7 +55,7 @@ fn list(at: *const u8, len: usize) -> [kcfaes_iovec; 3] {
 /// A key on the heap.
 pub(crate) fn new_key(bytes: &[u8], step: Step<'_>) -> *mut kcfaes_key {
     let mut key = null_mut();
-    // SAFETY: so many bytes.
+    // SAFETY: `bytes` has that length.
     let rv = step("key_new", &mut || unsafe {
         kcfaes_key_new(bytes.as_ptr(), bytes.len(), &raw mut key)
     });
@@ -64,7 +64,7 @@ pub(crate) fn new_key(bytes: &[u8], step: Step<'_>) -> *mut kcfaes_key {
 }
 
 // The functions are safe to call with a live key, or with NULL, which is refused.
-// SAFETY of every block below: pointers to what is alive, and as long as is said.
+// SAFETY of every block below: pointers to live data that is as long as stated.
 impl Operands {
     fn encrypts(&self) -> bool {
         self.way == Way::Encrypt
@@ -111,7 +111,7 @@ impl Operands {
         })
     }
 
-    /// In one call, as lists; with `less` room than is wanted.
+    /// In one call, as lists, with `less` bytes of room fewer than needed.
     pub(crate) fn lists(
         &mut self,
         key: *const kcfaes_key,
@@ -119,7 +119,7 @@ impl Operands {
         step: Step<'_>,
     ) -> kcfaes_rc {
         let (encrypt, t) = (self.encrypts(), self.tag_len);
-        // Elsewhere the pieces of the two lists end at different places of a cache line.
+        // Apart, the pieces of the two lists end at different places of a cache line.
         let to = self.to().wrapping_add(usize::from(!self.in_place));
         let (iv, iv_len) = (self.iv.as_mut_ptr(), self.iv.len());
         let (aad, n, tag) = (self.aad.as_ptr(), self.aad.len(), self.tag.as_mut_ptr());
@@ -172,7 +172,8 @@ impl Operands {
         })
     }
 
-    /// Gives a part from `from` on to the context, as lists or not; returns the bytes written at `given`.
+    /// Passes a part that starts at `from` to the context, as lists or not. Returns the bytes written at
+    /// `given`.
     fn part(
         &mut self,
         ctx: *mut kcfaes_ctx,
@@ -200,7 +201,7 @@ impl Operands {
         written
     }
 
-    /// In two parts, the second as lists where `lists` is set. In place each has whole blocks.
+    /// In two parts, the second as lists if `lists` is set. In place each part has full blocks.
     pub(crate) fn parts(
         &mut self,
         key: *const kcfaes_key,
@@ -248,7 +249,7 @@ impl Operands {
         free(ctx, step);
     }
 
-    /// A MAC in one call, over a list, and in parts; returns what the last of them answers.
+    /// A MAC in one call, over a list, and in parts. Returns the answer of the last call.
     pub(crate) fn verify(&mut self, key: *const kcfaes_key, step: Step<'_>) -> kcfaes_rc {
         let (iv, iv_len) = (self.iv.as_ptr(), self.iv.len());
         let (tag, t) = (self.tag.as_ptr(), self.tag_len);
@@ -289,7 +290,7 @@ impl Operands {
         })
     }
 
-    /// 16 messages, all with one key, and then each second one with another; `dst` becomes what comes out.
+    /// 16 messages, all with one key; then every second one with another key. `dst` becomes the output.
     pub(crate) fn batch(
         &mut self,
         key: *const kcfaes_key,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a message must become, by implementations that share nothing with the provider: RustCrypto's
-//! crates of modes, and a second composition of our own over single blocks of its `aes` crate, with
-//! GHASH bit by bit as SP 800-38D section 6.3 writes it.
+//! What a message must become, by implementations that share no code with the provider. One is RustCrypto's
+//! crates of modes. The other composes single blocks of its `aes` crate here, with GHASH bit by bit as SP
+//! 800-38D section 6.3 defines it.
 #![allow(dead_code, reason = "each test uses a part")]
 
 use aes::{Aes128, Aes192, Aes256};
@@ -13,7 +13,7 @@ use cipher::{BlockDecrypt, BlockEncrypt, BlockEncryptMut, KeyIvInit, StreamCiphe
 use kcfaes_ffi_tests::consumer::{Request, Way};
 use kcfaes_vectors::{Mode, Stream};
 
-/// A message in the clear, with all that its mechanism wants, and what it becomes.
+/// A message in the clear, all parameters of its mechanism, and its expected ciphertext.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) mode: Mode,
@@ -23,17 +23,17 @@ pub(crate) struct Message {
     pub(crate) iv: Vec<u8>,
     /// CTR: width of the counter.
     pub(crate) bits: u32,
-    /// The parameter's AAD, GCM, GMAC and CCM.
+    /// The parameter's AAD, for GCM, GMAC and CCM.
     pub(crate) aad: Vec<u8>,
-    /// Bytes of the tag, 0 without one.
+    /// Bytes of the tag; 0 without a tag.
     pub(crate) tag_len: usize,
     pub(crate) text: Vec<u8>,
-    /// Ciphertext and tag; a MAC's is the tag alone.
+    /// Ciphertext and tag. For a MAC only the tag.
     pub(crate) sealed: Vec<u8>,
 }
 
 impl Message {
-    /// `len` bytes of text with a key of `key_len` bytes, everything drawn from `random`.
+    /// `len` bytes of text with a key of `key_len` bytes. All bytes are drawn from `random`.
     pub(crate) fn draw(mode: Mode, key_len: usize, len: usize, random: &mut Stream) -> Self {
         let (iv_len, tag_len) = match mode {
             Mode::Ecb => (0, 0),
@@ -60,7 +60,7 @@ impl Message {
         self
     }
 
-    /// What goes in.
+    /// The input.
     pub(crate) fn input(&self, way: Way) -> Vec<u8> {
         match (way, self.mode) {
             (Way::Encrypt | Way::Mac, _) => self.text.clone(),
@@ -69,7 +69,7 @@ impl Message {
         }
     }
 
-    /// What must come out.
+    /// The expected output.
     pub(crate) fn output(&self, way: Way) -> Vec<u8> {
         match (way, self.mode) {
             (Way::Encrypt | Way::Mac, _) => self.sealed.clone(),
@@ -89,7 +89,7 @@ impl Message {
         Aes::new(&self.key).encrypt(block)
     }
 
-    /// The text of a ciphertext without its tag: whole blocks of it in ECB and CBC.
+    /// The text of a ciphertext without its tag. In ECB and CBC the ciphertext has full blocks.
     pub(crate) fn open(&self, ciphertext: &[u8]) -> Vec<u8> {
         let blocks = ciphertext.as_chunks().0;
         let aes = Aes::new(&self.key);
@@ -103,7 +103,7 @@ impl Message {
                     .flat_map(|(&chain, &block)| xor(chain, aes.decrypt(block)))
                     .collect()
             }
-            // A keystream that is added once more.
+            // A keystream, which is added once more.
             _ => {
                 let twice = Self { text: ciphertext.to_vec(), tag_len: 16, ..self.clone() };
                 let mut text = twice.by_blocks();
@@ -125,7 +125,7 @@ impl Message {
         }
     }
 
-    /// The second implementation: blocks of AES, and nothing else that anybody has written.
+    /// The second implementation: AES blocks, and no other code from outside.
     pub(crate) fn by_blocks(&self) -> Vec<u8> {
         let aes = Aes::new(&self.key);
         let mut out = Vec::with_capacity(self.text.len() + 16);
@@ -212,7 +212,7 @@ impl Message {
         self.text.iter().zip(keystream).map(|(byte, key)| byte ^ key).collect()
     }
 
-    /// The crates of modes; `None` where they lack a width of counter, an IV's or a tag's length.
+    /// The crates of modes. `None` if they lack the width of the counter, or the length of the IV or tag.
     pub(crate) fn by_crates(&self) -> Option<Vec<u8>> {
         match self.key.len() {
             16 => self.by_crates_with::<Aes128>(),
@@ -397,7 +397,7 @@ fn xor(a: [u8; 16], b: [u8; 16]) -> [u8; 16] {
     (u128::from_ne_bytes(a) ^ u128::from_ne_bytes(b)).to_ne_bytes()
 }
 
-/// GHASH of both, padded, and their lengths. With no AAD it is the hash of an IV.
+/// GHASH of `aad` and `text`, both padded, and their lengths. With no AAD it is the hash of an IV.
 fn ghash(h: [u8; 16], aad: &[u8], text: &[u8]) -> [u8; 16] {
     let h = u128::from_be_bytes(h);
     let mut y = 0;
