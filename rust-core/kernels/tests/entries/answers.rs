@@ -193,7 +193,7 @@ fn gcm_specification_test_cases() {
     }
 }
 
-/// Every table makes the same powers, as far as it does, and they are the powers of H.
+/// All tables make the same powers, though not equally many, and they are the powers of H.
 #[test]
 fn powers_form() {
     let mut bytes = Bytes(12);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! CBC-MAC and CCM, whose kernels all tables take from `aesni`: every length, in place and out of
-//! place, with no byte around the text accessible, in one call and in two.
+//! CBC-MAC and CCM. All tables take their kernels from `aesni`. Every length, in place and apart, in one
+//! call and in two, with no accessible byte around the text.
 
 use kcfaes_kernels::entry_aesni::{
     kcfaes_cbc_mac_aesni, kcfaes_ccm_decrypt_aesni, kcfaes_ccm_encrypt_aesni,
@@ -16,7 +16,7 @@ fn lengths() -> impl Iterator<Item = usize> {
     (0..=600).chain([16384, 16389])
 }
 
-/// CBC-MAC of `text`, zeros behind it, on top of `start`: the last ciphertext block.
+/// CBC-MAC of `text`, padded with zeros, starting from `start`: the last ciphertext block.
 pub(crate) fn cbc_mac(key: &[u8], start: &Block, text: &[u8]) -> Block {
     let mut padded = text.to_vec();
     padded.resize(text.len().next_multiple_of(16), 0);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The 32-bit counter: it wraps, and each of its bytes carries, at every block of a text; the upper 96
-//! bits stay. And the state between calls: it has one form, whatever table went before.
+//! The 32-bit counter wraps, and each of its bytes carries, at every block of a text; the upper 96 bits
+//! stay. The state between calls has one form, whichever table made it.
 
 use kcfaes_kernels::{Block, Powers, Schedule};
 
 use crate::reference::{self, Bytes, Cipher};
 use crate::table::{Table, advanced, tables};
 
-/// A key, and its powers by the widest table, which serve every other.
+/// A key, and its powers by the widest table, which every other table can use.
 fn keys(size: usize, bytes: &mut Bytes) -> (Vec<u8>, Schedule, Powers) {
     let key = bytes.take(size);
     let widest = &tables()[tables().len() - 1];
@@ -16,7 +16,7 @@ fn keys(size: usize, bytes: &mut Bytes) -> (Vec<u8>, Schedule, Powers) {
     (key, schedule, powers)
 }
 
-/// All that counts, over a text whose first counter block is `start`.
+/// Runs every kernel that counts over a text whose first counter block is `start`.
 fn count(
     table: &Table,
     (key, schedule, powers): &(Vec<u8>, Schedule, Powers),
@@ -66,7 +66,7 @@ fn every_start_before_the_wrap() {
             for blocks in 1..=64 {
                 let len = 16 * blocks;
                 hash = reference::ghash(&keys.2.h, &hash, &cipher[len - 16..len]);
-                // Every third text ends in a part of a block.
+                // Every third text ends in a partial block.
                 let len = if (blocks + before as usize).is_multiple_of(3) { len - 5 } else { len };
                 let (plain, cipher) = (&plain[..len], &cipher[..len]);
                 let hash = match len % 16 {
@@ -81,7 +81,7 @@ fn every_start_before_the_wrap() {
     }
 }
 
-/// Three turns of the widest loop, in which the low byte and each other one carries at every block.
+/// Three turns of the widest loop. The low byte and each other byte carry at every block.
 #[test]
 fn every_carry_in_a_long_text() {
     const BLOCKS: u32 = 3 * 12 * 4 + 21;
@@ -104,7 +104,8 @@ fn every_carry_in_a_long_text() {
 /// A kernel over a text in place, with two blocks of state.
 type OnState<'a> = &'a dyn Fn(&Table, &mut [Block; 2], *mut u8, usize);
 
-/// One text in two calls is one text, cut anywhere between two blocks, by any two tables.
+/// A text in two calls gives the same as in one. The cut is anywhere between two blocks, and any two tables
+/// take part.
 #[test]
 fn state_carries_over_calls_and_tables() {
     const LEN: usize = 16 * 75;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every length and every alignment of a text, every length of additional data and of an IV; in place
-//! and out of place, with no byte around the text accessible; in every table and key size.
+//! Every length and every alignment of a text, and every length of additional data and of an IV; in place
+//! and apart, with no accessible byte around the text; in every table and key size.
 //!
-//! What must come out was computed once for the longest text by both libraries: the text of a shorter
-//! one is the beginning of it.
+//! Both libraries computed the expected output once, for the longest text. The output of a shorter text is
+//! the beginning of it.
 
 use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Powers, Schedule};
 
@@ -12,8 +12,8 @@ use crate::memory::{At, Guarded, Memory};
 use crate::reference::{self, Bytes, Cipher};
 use crate::table::{Table, advanced, tables};
 
-/// Every length up to this, more than a turn of every loop that a text of such lengths meets, and
-/// those about the powers of two up to 64 KiB.
+/// Every length up to this is tested, and the lengths around the powers of two up to 64 KiB. It is more
+/// than one turn of every loop that such a text reaches.
 const SHORT: usize = 1100;
 const LONGEST: usize = (64 << 10) + 31;
 
@@ -28,7 +28,7 @@ fn blocks() -> impl Iterator<Item = usize> {
     lengths().filter(|len| len % 16 == 0)
 }
 
-/// A key with the longest text, and what it becomes.
+/// A key with the longest text and its expected outputs.
 struct Subject {
     key: Vec<u8>,
     start: Block,
@@ -37,7 +37,7 @@ struct Subject {
     cbc: Vec<u8>,
     ctr: Vec<u8>,
     h: Block,
-    /// The hash of each number of blocks of `ctr`, from `start` on.
+    /// The hash of the first n blocks of `ctr`, for each n, starting from `start`.
     hashes: Vec<Block>,
     schedule: Schedule,
 }
@@ -74,7 +74,7 @@ impl Subject {
     }
 }
 
-/// For every key size and table.
+/// Runs `test` for every key size and table.
 fn each(test: impl Fn(&Subject, &Table, &Powers, &mut Memory)) {
     let mut memory = Memory::new();
     for size in KEY_SIZES {
@@ -119,8 +119,8 @@ fn cbc() {
     });
 }
 
-/// Many chains at once, each with its own text and, in turns, its own key: in place and apart, at
-/// both guard pages.
+/// Many chains at once. Each has its own text and, by turns, its own key; in place and apart, at both guard
+/// pages.
 #[test]
 fn cbc_batch() {
     const LEN: usize = 16 * 21;
@@ -192,7 +192,7 @@ fn ghash() {
                 let mut y = s.start;
                 unsafe { (table.ghash)(powers, &mut y, src, len) };
                 assert_eq!(y, hash, "{}: {len} bytes", table.name);
-                // There is no output: that it is there already is not tested here.
+                // GHASH writes no output. The copy is for the comparison of outputs.
                 unsafe { src.copy_to(dst, len) };
             });
         }
@@ -218,8 +218,8 @@ fn gcm_parts() {
     });
 }
 
-/// Whole messages behind some additional data: text and tag, at once and in parts; each also as one of
-/// the modes' own implementations has it.
+/// Whole messages after some additional data: text and tag, at once and in parts. The expected output comes
+/// from whole implementations of GCM.
 #[test]
 fn gcm_messages() {
     let mut memory = Memory::new();
@@ -256,7 +256,7 @@ fn gcm_messages() {
     }
 }
 
-/// Additional data of every length to 300, IVs of every length from 1 to 300, and some of both.
+/// Additional data of every length up to 300, IVs of every length from 1 to 300, and some pairs of both.
 #[test]
 fn gcm_additional_data_and_ivs() {
     let mut bytes = Bytes(80);
@@ -307,7 +307,7 @@ fn gcm_additional_data_and_ivs() {
     }
 }
 
-/// All offsets from a multiple of 64: of the source, of the destination, of both; and in place.
+/// All offsets from a multiple of 64: of the source, of the destination, of both, and in place.
 #[test]
 fn every_alignment() {
     const LENGTHS: [usize; 24] = [

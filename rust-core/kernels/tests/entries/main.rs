@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The entry points of every table of this CPU: against published known answers, against two other
-//! implementations and the standards' own bit-by-bit definitions, and against the contract of a
-//! function that may be called inside an FPU hold of a kernel.
+//! The entry points of every table that this CPU has. They are tested against published known answers,
+//! against two other implementations and the standards' own bit-by-bit definitions, and against the
+//! contract of a function that a kernel may call inside an FPU hold.
 //!
-//! A machine without a table's features names the table; without those of `aesni` nothing passes.
+//! A machine that lacks a table's features prints the table's name. Without the features of `aesni` nothing
+//! passes.
 #![cfg(target_arch = "x86_64")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "every call is the contract under test")]
 

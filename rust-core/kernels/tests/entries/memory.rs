@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Texts with no byte before or behind them accessible, and at every alignment.
+//! Texts with no accessible byte before or after them, and at every alignment.
 
 const PAGE: usize = 4096;
 
@@ -14,11 +14,11 @@ const FILL: u8 = 0xee;
 /// Where a text lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum At {
-    /// Right behind the lower guard page.
+    /// Right after the lower guard page.
     Start,
-    /// Right before the upper one.
+    /// Right before the upper guard page.
     End,
-    /// So many bytes behind a multiple of 64, with room on both sides.
+    /// This many bytes after a multiple of 64, with room on both sides.
     Offset(usize),
 }
 
@@ -41,7 +41,7 @@ impl Guarded {
         }
     }
 
-    /// Puts a text there, and returns its address.
+    /// Puts a text there and returns its address.
     pub(crate) fn put(&mut self, at: At, text: &[u8]) -> *mut u8 {
         let (room, start) = self.around(at, text.len());
         room.fill(FILL);
@@ -49,7 +49,7 @@ impl Guarded {
         room[start..].as_mut_ptr()
     }
 
-    /// The text there; fails if a byte around it has changed.
+    /// The text there. Fails if a byte around it has changed.
     pub(crate) fn text(&mut self, at: At, len: usize) -> &[u8] {
         let (room, start) = self.around(at, len);
         let (before, text) = room.split_at(start);
@@ -59,7 +59,7 @@ impl Guarded {
         text
     }
 
-    /// A text's memory with what lies around it, and where in that the text begins.
+    /// The memory of a text and of the bytes around it, and where the text begins in it.
     fn around(&mut self, at: At, len: usize) -> (&mut [u8], usize) {
         let start = match at {
             At::Start => 0,
@@ -90,8 +90,8 @@ impl Memory {
         Self { src: Guarded::new(), dst: Guarded::new() }
     }
 
-    /// Runs a kernel over `text`, in place where there is no `to`: what comes out must be `want`, and
-    /// nothing else may have changed. The kernel gets source, destination and length in bytes.
+    /// Runs a kernel over `text`, in place if `to` is `None`. The output must be `want`, and nothing else
+    /// may have changed. The kernel gets source, destination and length in bytes.
     pub(crate) fn run(
         &mut self,
         (from, to): (At, Option<At>),
@@ -110,8 +110,8 @@ impl Memory {
         }
     }
 
-    /// Runs a kernel at both guard pages, in place and not, and at two alignments, which change from
-    /// length to length.
+    /// Runs a kernel at both guard pages, in place and apart, and at two alignments that change from length
+    /// to length.
     pub(crate) fn everywhere(
         &mut self,
         texts: (&[u8], &[u8]),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Texts that are cut anywhere, each piece with no byte beside it accessible; and parts of such texts
-//! that end anywhere, each in another table than the one before.
+//! Texts that are cut anywhere, each piece with no accessible byte next to it; and parts of such texts that
+//! end anywhere, each in another table than the part before.
 
 use core::ptr::null;
 
@@ -12,7 +12,7 @@ use crate::memory::{At, Guarded};
 use crate::reference::{self, Bytes, Cipher};
 use crate::table::{Part, Pieces, Table, advanced, counter, tables, unmultiply};
 
-/// Most pieces of a text.
+/// The largest number of pieces of a text.
 const PIECES: usize = 9;
 
 /// Bytes of the longest text.
@@ -62,12 +62,12 @@ const ALL: [What; 10] = [
 ];
 
 impl What {
-    /// Whether only whole blocks are a text.
+    /// Whether a text must have full blocks only.
     fn whole_blocks(self) -> bool {
         matches!(self, In(EcbEncrypt | EcbDecrypt | CbcEncrypt | CbcDecrypt))
     }
 
-    /// The entry point of a mode: the serial ones of all tables are `aesni`'s.
+    /// The entry point of a mode. All tables take the serial ones from `aesni`.
     fn entry(mode: BlockMode, table: &Table) -> Pieces {
         match mode {
             CbcEncrypt | CcmEncrypt | CcmDecrypt | CbcMac => tables()[0].pieces,
@@ -80,7 +80,7 @@ impl Subject {
     fn new(bytes: &mut Bytes, key_size: usize) -> Self {
         let key = bytes.take(key_size);
         let (mut start, hash, plain) = (bytes.block(), bytes.block(), bytes.take(LONGEST));
-        // One text in four has a counter that wraps in it.
+        // One text in four has a counter that wraps within it.
         if key[0].is_multiple_of(4) {
             start.0[12..15].fill(0xff);
         }
@@ -92,8 +92,8 @@ impl Subject {
         Self { schedule, h, start, hash, plain, cipher, cbc, ecb, key }
     }
 
-    /// Transforms the first bytes in pieces of these lengths, which have full blocks where only those are a
-    /// text; in parts of so many bytes, with a table for each.
+    /// Transforms the first bytes, in pieces of these lengths and in parts of these numbers of bytes, each
+    /// part with its own table. Where a text must have full blocks only, the lengths do.
     fn check(
         &self,
         memory: &mut Memory,
@@ -118,7 +118,7 @@ impl Subject {
             In(CbcMac) if in_place => (&self.plain, &self.plain),
             In(CbcMac) => (&self.plain, &untouched),
         };
-        // 1. Lay the pieces out, each at one guard page or the other.
+        // 1. Lay out the pieces, each at one guard page or the other.
         let at = |i: usize| if (i + lengths[i]).is_multiple_of(2) { At::Start } else { At::End };
         let mut pieces = Vec::new();
         let mut len = 0;
@@ -133,7 +133,7 @@ impl Subject {
         let (mut state, mut y) = (self.start, self.hash);
         let mut rest = pieces.as_mut_slice();
         for (i, &(n, table)) in parts.iter().enumerate() {
-            // The last of them may go on behind the part.
+            // The last of these pieces may go on after the part.
             let text = rest.as_ptr();
             let (s, powers) = (&self.schedule, table.powers(&self.schedule));
             // The hash with or without its last multiplication.
@@ -167,7 +167,7 @@ impl Subject {
             }
         }
         assert_eq!(len, parts.iter().map(|(n, _)| n).sum::<usize>());
-        // 3. Compare the output, and the input where it is apart.
+        // 3. Compare the output, and if it is apart, the input.
         let mut end = 0;
         for (i, &n) in lengths.iter().enumerate() {
             let (source, want) = (&from[end..end + n], &to[end..end + n]);
@@ -211,7 +211,7 @@ fn memory() -> Memory {
     }
 }
 
-/// Every first cut and every length of what lies between it and a second one.
+/// Every first cut, and every length between it and a second cut.
 #[test]
 fn two_cuts_anywhere() {
     let mut memory = memory();
@@ -258,7 +258,7 @@ fn many_cuts() {
         for table in tables() {
             subject.check(&mut memory, what, in_place, &lengths, &[(len, table)]);
         }
-        // In parts of whole blocks, which end within any of the pieces.
+        // In parts of full blocks, each of which ends within any of the pieces.
         let (mut parts, mut left) = (Vec::new(), len);
         while left > 0 {
             let n = left.min(16 * (1 + below(60)));

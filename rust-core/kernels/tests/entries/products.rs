@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! GHASH's multiplier: every product of two basis vectors, in every place of a register that a text or
-//! a power can have, and linearity, which makes the rest of them.
+//! GHASH's multiplier. Every product of two basis vectors is tested, in every place of a register that a
+//! text or a power can have. Linearity is tested too: it covers all other products.
 //!
-//! A kernel multiplies the blocks of a text by what stands in [`Powers`], so that any operand can be
-//! put there. With the same one in the place of every power the hash is the product of that operand
-//! and the sum of the blocks.
+//! A kernel multiplies the blocks of a text by the operands in [`Powers`], so a test can put any operand
+//! there. If every power is the same operand, the hash is the product of that operand and the sum of the
+//! blocks.
 
 use kcfaes_kernels::{Block, POWERS, Powers, Schedule, mid_of};
 
 use crate::reference::{self, Bytes};
 use crate::table::{Table, advanced, counter, tables};
 
-/// Registers that are hashed with one reduction: a longer text begins anew.
+/// Registers that are hashed with one reduction. A longer text takes several reductions.
 const TURN: usize = 8;
 
-/// Blocks that the end of a message may have, to be hashed with one reduction by the entry points for
-/// whole messages; before a longer end there is a hash of its own.
+/// The most blocks at the end of a message that the entry points for whole messages hash with one
+/// reduction. A longer end is hashed separately before.
 fn at_the_end(table: &Table) -> usize {
     if table.lanes == 4 { 19 } else { 5 }
 }
 
-/// `operand` in the place of every power, in the form that the kernels want.
+/// `operand` in the place of every power, in the form that the kernels need.
 fn in_every_place(operand: u128) -> Powers {
     let mut powers = Powers { set: POWERS as u32, ..Powers::default() };
     let stored = stored(operand);
@@ -32,7 +32,7 @@ fn in_every_place(operand: u128) -> Powers {
     powers
 }
 
-/// Divided by x: the inverse of a step of SP 800-38D algorithm 1.
+/// `power` divided by x: the inverse of one step of SP 800-38D algorithm 1.
 pub(crate) fn stored(power: u128) -> u128 {
     power << 1 ^ if power >> 127 == 1 { 0xc2 << 120 | 1 } else { 0 }
 }
@@ -41,7 +41,7 @@ pub(crate) fn stored(power: u128) -> u128 {
 struct Operand {
     value: u128,
     powers: Powers,
-    /// Its products with each x^j, bit by bit.
+    /// Its product with each x^j, bit by bit.
     products: Vec<u128>,
 }
 
@@ -57,18 +57,18 @@ fn basis() -> Vec<Operand> {
         .collect()
 }
 
-/// Where block `place` of so many has the coefficient x^j, and all others are zero.
+/// Calls `f` with the text in which block `place` has the coefficient x^j and all others are zero.
 fn with_bit(text: &mut [u8], place: usize, j: usize, f: impl FnOnce(&mut [u8])) {
     text[16 * place + j / 8] ^= 0x80 >> (j % 8);
     f(text);
     text[16 * place + j / 8] ^= 0x80 >> (j % 8);
 }
 
-/// Hashes a text from a start of zero.
+/// Hashes a text, starting from zero.
 type Kernel<'a> = &'a dyn Fn(&Operand, &mut [u8]) -> u128;
 
-/// Every product in each place of a text of so many blocks, or, where not `all`, one product for each
-/// operand and place.
+/// Every product in each place of a text of `blocks` blocks. Without `all`, one product for each operand
+/// and place.
 fn every_product(what: &str, blocks: usize, all: bool, basis: &[Operand], hash: Kernel<'_>) {
     let mut text = vec![0; 16 * blocks];
     for (i, operand) in basis.iter().enumerate() {
@@ -101,7 +101,7 @@ impl Subject {
         Self { schedule, keystream, j0, mask: u128::from_be_bytes(mask) }
     }
 
-    /// Each way of hashing that a table has: by its name, for texts of how many blocks, and the hash.
+    /// Each way of hashing that a table has: its name, the most blocks of a text, and the hash.
     fn each_way(&self, table: &Table, mut f: impl FnMut(&str, usize, Kernel<'_>)) {
         let most = TURN * table.lanes;
         f(&format!("{}: ghash", table.name), most, &|operand, text| {
@@ -109,7 +109,7 @@ impl Subject {
             unsafe { (table.ghash)(&operand.powers, &mut y, text.as_ptr(), text.len()) };
             u128::from_be_bytes(y.0)
         });
-        // In both directions what is hashed is the ciphertext.
+        // In both directions the ciphertext is hashed.
         let plain = |text: &[u8]| -> Vec<u8> {
             text.iter().zip(&self.keystream).map(|(text, key)| text ^ key).collect()
         };
@@ -133,7 +133,7 @@ impl Subject {
                 let (src, dst, len) = (text.as_ptr(), text.as_mut_ptr(), text.len());
                 let (keys, j0) = (&self.schedule, counter(&self.j0, len));
                 unsafe { kernel(keys, &operand.powers, &j0, &mut y, 0, src, dst, len) };
-                // Less the length block's product and the mask.
+                // Without the length block's product and the mask.
                 let lengths = u128::from_be_bytes(reference::lengths(0, len).0);
                 u128::from_be_bytes(y.0) ^ self.mask ^ reference::product(lengths, operand.value)
             });
@@ -141,7 +141,7 @@ impl Subject {
     }
 }
 
-/// All of a turn's products, and some for every shorter text.
+/// All products of a turn, and some for every shorter text.
 #[test]
 fn basis_products() {
     let (subject, basis) = (Subject::new(), basis());
@@ -155,7 +155,7 @@ fn basis_products() {
     }
 }
 
-/// All products in each place of texts of every number of blocks.
+/// All products in each place, in texts of every number of blocks.
 #[test]
 #[ignore = "exhaustive"]
 fn basis_products_full() {
@@ -169,7 +169,7 @@ fn basis_products_full() {
     }
 }
 
-/// What went before is one more factor of the first power.
+/// The start value is one more operand that the first power multiplies.
 #[test]
 fn basis_products_of_the_start() {
     let basis = basis();
@@ -188,7 +188,7 @@ fn basis_products_of_the_start() {
     }
 }
 
-/// The hash of a sum is the sum of the hashes, in each length that a loop may meet.
+/// The hash of a sum is the sum of the hashes, in each length that a loop can meet.
 #[test]
 fn linearity() {
     let mut bytes = Bytes(51);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernels must compute, by two libraries that share nothing with them or with each other,
-//! and bit by bit as the standards write it.
+//! What the kernels must compute: by two libraries that share no code with them or with each other, and bit
+//! by bit as the standards define it.
 
 use aes::{Aes128, Aes192, Aes256};
 use aes_gcm::aead::AeadInPlace;
@@ -43,7 +43,7 @@ pub(crate) fn block(text: &str) -> Block {
     Block(hex(text).try_into().expect("16 bytes"))
 }
 
-/// A key of any of the three sizes, to the two libraries: the second has no AES-192.
+/// A key of any of the three sizes, for both libraries. The second library has no AES-192.
 #[expect(clippy::large_enum_variant, reason = "on the stack of a test")]
 pub(crate) enum Cipher {
     Aes128(Aes128, cryptoxide::aes::Aes128),
@@ -107,7 +107,7 @@ impl Cipher {
         Block(other)
     }
 
-    /// Whole blocks; of CBC encryption and CTR the second library has no mode, and none is needed.
+    /// Full blocks. The second library has no mode for CBC encryption and CTR, and is not needed there.
     pub(crate) fn ecb(&self, text: &[u8], encrypt: bool) -> Vec<u8> {
         let blocks = text.as_chunks().0.iter();
         blocks
@@ -168,7 +168,7 @@ pub(crate) fn inverse(x: u128) -> u128 {
     result
 }
 
-/// GHASH of SP 800-38D section 6.4 from `y` on, the last block padded with zeros.
+/// GHASH of SP 800-38D section 6.4, starting from `y`. The last block is padded with zeros.
 pub(crate) fn ghash(h: &Block, y: &Block, text: &[u8]) -> Block {
     let h = u128::from_be_bytes(h.0);
     let mut sum = u128::from_be_bytes(y.0);
@@ -180,7 +180,7 @@ pub(crate) fn ghash(h: &Block, y: &Block, text: &[u8]) -> Block {
     Block(sum.to_be_bytes())
 }
 
-/// The same by RustCrypto's crate, which knows no start value: it is absorbed with the first block.
+/// The same by RustCrypto's crate. It has no start value, so `y` is absorbed with the first block.
 pub(crate) fn ghash_by_crate(h: &Block, y: &Block, text: &[u8]) -> Block {
     if text.is_empty() {
         return *y;
@@ -207,8 +207,8 @@ pub(crate) fn j0(h: &Block, iv: &[u8]) -> Block {
     ghash(h, &hash, &lengths(0, iv.len()).0)
 }
 
-/// GCM with an IV of 12 or 16 bytes and a tag of 16 by RustCrypto, and by the second library where it
-/// has the key's size and the IV's.
+/// GCM with an IV of 12 or 16 bytes and a tag of 16. RustCrypto computes it, and so does the second library
+/// if it supports the key's size and the IV's.
 pub(crate) fn gcm(key: &[u8], iv: &[u8], aad: &[u8], text: &[u8]) -> (Vec<u8>, Block) {
     fn by<C, N>(key: &[u8], iv: &[u8], aad: &[u8], text: &[u8]) -> (Vec<u8>, Block)
     where

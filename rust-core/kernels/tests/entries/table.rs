@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tables of kernels as values: the entry points that serve each operation.
+//! The tables of kernels as values: the entry points for each operation.
 
 use core::cell::Cell;
 use core::ptr::{null, null_mut};
@@ -18,10 +18,10 @@ pub(crate) type Expand = unsafe extern "C" fn(*mut Schedule, *const u8, usize);
 pub(crate) type Init = unsafe extern "C" fn(*const Schedule, *mut Powers);
 pub(crate) type Ecb = unsafe extern "C" fn(*const Schedule, *const u8, *mut u8, usize);
 pub(crate) type Batch = unsafe extern "C" fn(*const Schedule, *const ChainKeys, *mut Chains, usize);
-/// CBC, CTR: a block of state that moves on; blocks or bytes.
+/// CBC and CTR: they advance one block of state. The length is in blocks or bytes.
 pub(crate) type Chained =
     unsafe extern "C" fn(*const Schedule, *mut Block, *const u8, *mut u8, usize);
-/// Any of these, in pieces.
+/// Any block mode, in pieces.
 pub(crate) type Pieces =
     unsafe extern "C" fn(BlockMode, *const Schedule, *mut Block, *mut Block, *const Piece, usize);
 pub(crate) type Hash = unsafe extern "C" fn(*const Powers, *mut Block, *const u8, usize);
@@ -47,7 +47,7 @@ pub(crate) type Whole = unsafe extern "C" fn(
 );
 pub(crate) type Wipe = unsafe extern "C" fn();
 
-/// A table: its entry points, and of `aesni` what it has none of its own for.
+/// A table: its entry points, and those of `aesni` for what it lacks.
 pub(crate) struct Table {
     pub(crate) name: &'static str,
     /// Blocks in one of its registers.
@@ -60,7 +60,7 @@ pub(crate) struct Table {
     pub(crate) ecb_decrypt: Ecb,
     pub(crate) cbc_encrypt: Chained,
     pub(crate) cbc_encrypt_batch: Batch,
-    /// Of these.
+    /// Chains in one call of `cbc_encrypt_batch`.
     pub(crate) chains: usize,
     pub(crate) cbc_decrypt: Chained,
     pub(crate) ctr32: Chained,
@@ -137,8 +137,8 @@ const VAES512: Table = Table {
     ..AESNI
 };
 
-/// The tables that this CPU can run, narrowest first. Those that it cannot are named where a test's
-/// output is not captured: what did not run has not passed. Without `aesni` nothing passes.
+/// The tables that this CPU can run, narrowest first. The others are printed where a test's output is not
+/// captured: a test that did not run has not passed. Without `aesni` nothing passes.
 pub(crate) fn tables() -> &'static [Table] {
     static TABLES: OnceLock<Vec<Table>> = OnceLock::new();
     macro_rules! lacking {
@@ -172,7 +172,7 @@ pub(crate) fn tables() -> &'static [Table] {
 
 impl Table {
     pub(crate) fn schedule(&self, key: &[u8]) -> Schedule {
-        // Dirty, to see that all of it is written.
+        // Dirty memory, to see that all of it is written.
         let mut schedule =
             Schedule { enc: [Block([0xa5; 16]); 15], dec: [Block([0xa5; 16]); 15], rounds: 99 };
         unsafe { (self.key_expand)(&mut schedule, key.as_ptr(), key.len()) };
@@ -185,7 +185,7 @@ impl Table {
         powers
     }
 
-    /// A part of a message that is in one piece.
+    /// A part of a message, in one piece.
     pub(crate) fn part(
         &self,
         encrypt: bool,
@@ -196,7 +196,7 @@ impl Table {
         self.last_part(encrypt, keys, state, text, null());
     }
 
-    /// And what `tag` asks for.
+    /// The same, and what `tag` asks for.
     fn last_part(
         &self,
         encrypt: bool,
@@ -212,7 +212,7 @@ impl Table {
         *ctr = counter.block;
     }
 
-    /// A whole message by the entry points for parts: the tag with its text, or without any behind it.
+    /// A whole message by the entry points for parts. The tag comes with its text, or in a call of its own.
     pub(crate) fn in_parts(
         &self,
         encrypt: bool,
@@ -236,7 +236,7 @@ impl Table {
         assert_eq!(ctr, advanced(j0, 16 + len), "{}: the counter", self.name);
     }
 
-    /// A whole message by the entry point for that, or in parts where there is none.
+    /// A whole message by the entry point for whole messages, or in parts if the table has none.
     pub(crate) fn at_once(
         &self,
         encrypt: bool,
@@ -257,7 +257,7 @@ impl Table {
     }
 }
 
-/// Divides by H: a whole message wants the hash of its AAD before the last multiplication.
+/// Divides by H. For a whole message the hash of its AAD must lack the last multiplication.
 pub(crate) fn unmultiply(h: &Block, y: &mut Block) {
     thread_local! {
         static LAST: Cell<(Block, u128)> = const { Cell::new((Block([0; 16]), 0)) };
@@ -270,7 +270,7 @@ pub(crate) fn unmultiply(h: &Block, y: &mut Block) {
     *y = Block(reference::product(u128::from_be_bytes(y.0), inverse).to_be_bytes());
 }
 
-/// A counter block for GCM: a secret one for every other length, for which the kernels count otherwise.
+/// A counter block for GCM. Lengths take turns with a secret one, which the kernels count differently.
 pub(crate) fn counter(block: &Block, len: usize) -> CounterBlock {
     CounterBlock { block: *block, secret: len / 16 % 2 == 1 }
 }

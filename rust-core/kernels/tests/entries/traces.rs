@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an entry point leaves behind: the registers that belong to its caller, the vector registers
-//! that belong to whoever had the FPU before, and dead stack, on which nothing secret may be.
+//! What an entry point leaves: in the registers that belong to its caller, in the vector registers that
+//! belong to whoever had the FPU before, and on the dead stack, where nothing secret may stay.
 
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -15,7 +15,7 @@ use kcfaes_kernels::{
 use crate::reference::Bytes;
 use crate::table::{Table, tables};
 
-/// Bytes of dead stack that are looked at.
+/// Bytes of dead stack that are searched.
 const BELOW: usize = 4096;
 const MARK: u64 = 0xc7c7_c7c7_c7c7_c7c7;
 
@@ -34,11 +34,11 @@ struct Call {
     kept: [u64; 6],
     flags: u64,
     mxcsr: u32,
-    /// Widest vector registers that this CPU has: 0 xmm, 1 ymm, 2 zmm.
+    /// The widest vector registers of this CPU: 0 xmm, 1 ymm, 2 zmm.
     wide: u32,
 }
 
-/// What the registers that a callee keeps have at the call.
+/// The values at the call of the registers that a callee must keep.
 const KEPT: [u64; 6] = [
     0xb0b0_1111_b0b0_1111,
     0xb0b0_2222_b0b0_2222,
@@ -99,7 +99,7 @@ global_asm!(
     "mov r15, [rbx + {kept} + 40]",
     "mov rbx, [rbx + {kept}]",
     "call rax",
-    // In place of the return address.
+    // Instead of the return address.
     "pushfq",
     "mov rax, [rsp + 40]",
     "mov [rax + {kept}], rbx",
@@ -138,7 +138,7 @@ global_asm!(
     "ldmxcsr [rsp]",
     "add rsp, 16",
     "pop rdi", "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx",
-    // The registers are the caller's to use, but not in their upper parts.
+    // The caller may use the registers, but their upper parts must be clear.
     "mov ecx, [rdi + {wide}]",
     "test ecx, ecx",
     "jz 1f",
@@ -185,7 +185,7 @@ impl Call {
         })
     }
 
-    /// Calls `entry`; the registers that it must keep are looked at here.
+    /// Calls `entry`, and checks the registers that it must keep.
     fn perform(&mut self, what: &str, entry: *const (), arguments: &[u64]) {
         (self.entry, self.kept, self.mxcsr) = (entry, KEPT, MXCSR);
         self.arguments[..arguments.len()].copy_from_slice(arguments);
@@ -195,30 +195,29 @@ impl Call {
         assert_eq!(self.flags & DIRECTION, 0, "{what}: the direction flag");
     }
 
-    /// Bytes of a register that this CPU has.
+    /// Bytes in a vector register of this CPU.
     fn width(&self) -> usize {
         16 << self.wide
     }
 
-    /// Registers that this CPU has.
+    /// Number of vector registers of this CPU.
     fn registers(&self) -> usize {
         if self.wide == 2 { 32 } else { 16 }
     }
 }
 
-/// Material for calls of all of a table's entry points, with nothing in it that might be taken for an
-/// address or a length.
+/// Arguments for all of a table's entry points. None of their values looks like an address or a length.
 struct Material {
     key: [u8; 32],
     schedule: Schedule,
     powers: Powers,
-    /// What the entry points write, from fresh values.
+    /// What the entry points write. Each call starts with fresh values.
     state: State,
     text: Vec<u8>,
     out: Vec<u8>,
     /// The text in pieces.
     pieces: [Piece; 3],
-    /// For a tag behind it.
+    /// For a tag after the text.
     tag: Tag<'static>,
     chains: Chains,
     keys: Box<ChainKeys>,
@@ -235,10 +234,10 @@ struct State {
 
 const LONGEST: usize = 3000;
 
-/// A counter is public, and may be spilled: of this one the words are short numbers.
+/// A counter is public and may be spilled. This one's words are small numbers.
 static CTR: Block = Block(0xf6_u128.to_be_bytes());
 
-/// GCM's may be a hash: then nothing of it may stay.
+/// GCM's counter may be a hash. Then nothing of it may stay.
 static J0: Block = Block(0x9c4e_1f83_b5d2_706a_e897_3b1c_54af_c2f6_u128.to_be_bytes());
 
 impl Material {
@@ -260,7 +259,7 @@ impl Material {
         let chains = Chains {
             iv: core::array::from_fn(|_| bytes.block()),
             src: [text.as_ptr(); CHAINS],
-            // The same place for all: what comes of it is of no interest here.
+            // One place for all outputs: their values do not matter here.
             dst: [out.as_mut_ptr(); CHAINS],
         };
         let keys = core::array::from_fn(|_| core::array::from_fn(|_| bytes.block()));
@@ -272,7 +271,7 @@ impl Material {
 
     /// Each entry point with arguments for a text of `len` bytes.
     fn calls(&mut self, table: &Table, len: usize) -> Vec<(&'static str, *const (), Vec<u64>)> {
-        // Two of the state are larger than what stands in them, to be aligned.
+        // Two members of the state are larger than their content, so that it can be aligned.
         let aligned = |at: *mut u64| (at as u64).next_multiple_of(64);
         let (s, p) = (&raw const self.schedule as u64, &raw const self.powers as u64);
         let made = aligned(self.state.schedule.as_mut_ptr());
@@ -281,7 +280,7 @@ impl Material {
         let j0 = &raw mut self.state.counter as u64;
         let (src, dst) = (self.text.as_ptr() as u64, self.out.as_mut_ptr() as u64);
         let (chains, keys) = (&raw mut self.chains as u64, &raw const *self.keys as u64);
-        // Two cuts, each of which may go through a block.
+        // Two cuts, each of which may be within a block.
         for (i, piece) in self.pieces.iter_mut().enumerate() {
             let (from, to) = (len * i / 3, len * (i + 1) / 3);
             *piece = Piece {
@@ -356,8 +355,8 @@ fn each_call(mut f: impl FnMut(&Table, &str, &Call)) {
     }
 }
 
-/// Table `aesni` runs on borrowed registers of which the lower 16 bytes are saved; `vaes256` wipes
-/// no other than ymm0 to ymm15.
+/// Table `aesni` runs on borrowed registers, of which only the lower 16 bytes are saved. `vaes256` wipes
+/// only ymm0 to ymm15.
 #[test]
 fn registers_that_are_somebody_elses() {
     each_call(|table, what, call| {
@@ -375,7 +374,7 @@ fn registers_that_are_somebody_elses() {
     });
 }
 
-/// After wiping no register of the table holds anything.
+/// After wiping, no register of the table holds anything.
 #[test]
 fn wipe_clears_registers() {
     let mut call = Call::new();
@@ -395,10 +394,10 @@ fn wipe_clears_registers() {
     }
 }
 
-/// Dead stack has addresses, lengths and public constants on it, and nothing else.
+/// The dead stack holds only addresses, lengths and public constants.
 #[test]
 fn nothing_is_left_on_the_stack() {
-    /// What the kernels have constants of: the order of a byte reversal, the polynomial.
+    /// The constants of the kernels: the order of a byte reversal, the polynomial.
     const PUBLIC: [u64; 3] = [0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f, 0xc2 << 56];
     each_call(|_, what, call| {
         let near = |word: u64, place: u64| word.abs_diff(place) < 1 << 16;
@@ -419,7 +418,7 @@ fn nothing_is_left_on_the_stack() {
     });
 }
 
-/// The control: what is planted is seen.
+/// The control: a planted value is found.
 #[test]
 fn planted_traces_are_seen() {
     let seen = |entry: *const ()| {
