@@ -226,7 +226,8 @@ pub(super) fn at_once(
     io: &Io<'_>,
 ) -> Result<usize> {
     let attached = if matches!(apart, Apart::Nothing) { tag_len } else { 0 };
-    let (mut room, mut text) = (MaybeUninit::uninit(), Text::new());
+    let mut room = MaybeUninit::uninit();
+    let mut text = Text::new();
     let (produced, pair) = open_whole(&text, direction, attached, io, &mut room)?;
     let key = key.set(fpu);
     text.begin(key, fpu, iv, aad);
