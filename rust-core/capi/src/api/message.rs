@@ -5,7 +5,7 @@ use kcfaes_provider::data::Io;
 use kcfaes_provider::engine::{Fpu, Material};
 use kcfaes_provider::kcf::{Error, Result};
 use kcfaes_provider::key::Key;
-use kcfaes_provider::mode::{Apart, Operation, same_tag};
+use kcfaes_provider::mode::{Apart, Operation, padded, same_tag};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
 
 use super::bytes::{Bytes, readable, with_io};
@@ -46,11 +46,7 @@ impl Tag {
             Self::Verify(at) => {
                 // SAFETY: the common contract.
                 let tag = unsafe { readable(at, len)? };
-                let mut received = [0; 16];
-                for (to, from) in received.iter_mut().zip(tag) {
-                    *to = *from;
-                }
-                same_tag(computed, &received, len)
+                same_tag(computed, &padded(tag), len)
             }
         }
     }

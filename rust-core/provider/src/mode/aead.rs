@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use kcfaes_kernels::Block;
 
-use super::tag::{same_tag, take_back};
+use super::tag::{padded, same_tag, take_back};
 use crate::data::{Data, Io, Overlap, Pair, Segments, Short};
 use crate::engine::drive::{Carry, yield_to};
 use crate::engine::{Buffer, Fpu, Step};
@@ -233,9 +233,7 @@ impl<T: Text> Aead<T> {
     /// The received tag, passed apart.
     pub(super) fn expect_tag(&mut self, tag: &[u8]) {
         self.tag_len = tag.len().min(16);
-        for (to, from) in self.received.0.iter_mut().zip(tag) {
-            *to = *from;
-        }
+        self.received = Block(padded(tag));
     }
 
     /// The computed tag, in full.

@@ -9,6 +9,7 @@ use core::mem::{MaybeUninit, take};
 use kcfaes_kernels::{Block, CounterBlock, Tag};
 
 use super::aead::{self, Apart, Received, Text as _, decrypt_whole, encrypt_whole, open_whole};
+use super::tag::padded;
 use crate::data::{Io, Pair, Short};
 use crate::engine::drive::drive;
 use crate::engine::{Fpu, Material, Pace, Step, inc32};
@@ -240,12 +241,8 @@ pub(super) fn at_once(
             result.map_err(Error::from)
         }
         Direction::Decrypt => {
-            let mut received = Received { bytes: [0; 16], len: tag_len, attached };
-            if let Apart::ReceivedTag(tag) = apart {
-                for (to, from) in received.bytes.iter_mut().zip(tag) {
-                    *to = *from;
-                }
-            }
+            let known = if let Apart::ReceivedTag(tag) = apart { tag } else { &[] };
+            let mut received = Received { bytes: padded(known), len: tag_len, attached };
             decrypt_whole(&mut text, &mut received, key, fpu, pair, produced)
         }
     };

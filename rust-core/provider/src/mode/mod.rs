@@ -27,7 +27,7 @@ use self::cmac::Cmac;
 use self::ctr::Ctr;
 use self::ecb::Ecb;
 use self::gmac::Gmac;
-pub use self::tag::same_tag;
+pub use self::tag::{padded, same_tag};
 use crate::data::{Data, Io, Pair, Segments};
 use crate::engine::drive::Carry;
 use crate::engine::{Buffer, Fpu, Material};

@@ -22,6 +22,16 @@ pub fn same_tag(computed: &[u8; 16], received: &[u8; 16], len: usize) -> Result<
     if bool::from(differ.ct_eq(&0)) { Ok(()) } else { Err(Error::INVALID_MAC) }
 }
 
+/// A tag of at most 16 bytes with zeros after it, as [`same_tag`] takes it.
+#[inline(always)]
+pub fn padded(tag: &[u8]) -> [u8; 16] {
+    let mut padded = [0; 16];
+    for (to, from) in padded.iter_mut().zip(tag) {
+        *to = *from;
+    }
+    padded
+}
+
 /// Removes the plaintext of a forged message, which is the first `len` bytes. Where output is also input,
 /// `step`, from its beginning, makes it ciphertext again; the rest of the output becomes zero. The kernels
 /// that deciphered the text must take it back, with the same number of blocks at a time: a list may name a
