@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 use std::{fs, io};
 
-use crate::process::{cargo, joined, run};
+use crate::process::{cargo, cargo_of, joined, run};
 use crate::rust_source::Source;
 use crate::{
     Result, Tree, audit, cpus, cstyle, ct, fuzz, headers, install, kmod, layers, library, setup,
@@ -130,15 +130,11 @@ fn manual_pages(tree: &Tree) -> Result<()> {
 
 /// What is shipped builds with the oldest compiler that the workspace names.
 fn oldest_compiler(tree: &Tree) -> Result<()> {
-    let mut check = Command::new("rustup");
-    check.args(["run", setup::OLDEST_RUST, "cargo", "check", "--quiet", "--package=kcfaes-capi"]);
-    for (name, _) in cargo(tree).get_envs() {
-        check.env_remove(name);
-    }
-    let target = tree.target.join("oldest");
-    // Some of its warnings were mistakes.
-    check.env("RUSTFLAGS", "-Awarnings");
-    run(check.arg("--target-dir").arg(target).current_dir(&tree.root))
+    run(cargo_of(setup::OLDEST_RUST, tree)
+        .args(["check", "--quiet", "--package=kcfaes-capi", "--target-dir"])
+        .arg(tree.target.join("oldest"))
+        // Some of its warnings were mistakes.
+        .env("RUSTFLAGS", "-Awarnings"))
 }
 
 /// Clippy of everything, including the two forms of capi that only artifacts have.

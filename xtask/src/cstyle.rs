@@ -10,22 +10,14 @@ use crate::{Result, Tree};
 const WIDTH: usize = 80;
 
 pub(crate) fn command(tree: &Tree) -> Result<()> {
-    let mut files = 0;
     let mut faults = Vec::new();
-    let mut entries: Vec<_> = fs::read_dir(tree.root.join("kmod"))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    entries.sort();
-    for path in entries {
-        if !path.extension().is_some_and(|extension| extension == "c" || extension == "h") {
-            continue;
-        }
-        files += 1;
-        for (line, fault) in check(&fs::read_to_string(&path)?) {
+    let files = tree.files("kmod", &["c", "h"])?;
+    for path in &files {
+        for (line, fault) in check(&fs::read_to_string(path)?) {
             faults.push(format!("{}:{line}: {fault}", path.strip_prefix(&tree.root)?.display()));
         }
     }
-    if files == 0 {
+    if files.is_empty() {
         return Err("cstyle: kmod/ has no C file".into());
     }
     if faults.is_empty() { Ok(()) } else { Err(format!("cstyle:\n{}", faults.join("\n")).into()) }

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
 
-use crate::process::{cargo, joined, run};
+use crate::process::{cargo_of, joined, run};
 use crate::{Result, Tree};
 
 const TARGETS: [&str; 3] = ["ops", "api", "vectors"];
@@ -61,18 +61,8 @@ fn fuzz(tree: &Tree, seconds: u64) -> Result<()> {
     }
 }
 
-/// The nightly compiler's cargo, whichever cargo runs this.
-fn nightly(tree: &Tree) -> Command {
-    let mut command = Command::new("rustup");
-    command.args(["run", "nightly", "cargo"]).current_dir(&tree.root);
-    for (name, _) in cargo(tree).get_envs() {
-        command.env_remove(name);
-    }
-    command
-}
-
 fn build(tree: &Tree) -> Result<()> {
-    run(nightly(tree)
+    run(cargo_of("nightly", tree)
         .args(["fuzz", "build", "--fuzz-dir=fuzz", "--target-dir"])
         .arg(tree.target.join("fuzz")))
 }
@@ -206,7 +196,7 @@ fn progress(line: &str) -> Option<(u64, u64)> {
 fn store(tree: &Tree) -> Result<()> {
     build(tree)?;
     let seeds = tree.target.join("fuzz/seeds");
-    run(nightly(tree)
+    run(cargo_of("nightly", tree)
         .args(["run", "--release", "--manifest-path=fuzz/Cargo.toml", "--example=corpus"])
         .arg("--target-dir")
         .arg(tree.target.join("fuzz-corpus"))

@@ -79,11 +79,7 @@ pub(crate) fn uninstall(tree: &Tree, settings: &[&str]) -> Result<()> {
 
 /// The library's manual pages.
 pub(crate) fn manual(tree: &Tree) -> Result<Vec<PathBuf>> {
-    let mut pages: Vec<PathBuf> = fs::read_dir(tree.root.join("man"))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    pages.retain(|path| path.extension().is_some_and(|section| section == "3"));
-    Ok(pages)
+    tree.files("man", &["3"])
 }
 
 fn put(bytes: &[u8], to: &Path, mode: u32) -> Result<()> {

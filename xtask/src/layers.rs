@@ -3,12 +3,12 @@
 //! below it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, Meta, UseTree, Visibility};
 
+use crate::rust_source::parse;
 use crate::{Result, Tree};
 
 /// A crate's folder, and its modules from the bottom up. A folder's own file has a place apart from the
@@ -156,10 +156,7 @@ impl Room {
 
     /// Reads a file and those of its modules, which lie in `folder`.
     fn file(&mut self, path: &Path, folder: &Path, place: Place) -> Result<()> {
-        let text =
-            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let file =
-            syn::parse_file(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let file = parse(path)?;
         for item in &file.items {
             if let Item::Mod(ItemMod { ident, content: None, attrs, .. }) = item
                 && !is_test(attrs)
@@ -367,6 +364,8 @@ fn is_test(attributes: &[Attribute]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Three files: `high` uses `low` by names that the root re-exports.

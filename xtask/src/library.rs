@@ -149,14 +149,10 @@ pub(crate) fn run_examples(tree: &Tree) -> Result<()> {
     let library = build(tree)?;
     let dir = tree.target.join("examples");
     fs::create_dir_all(&dir)?;
-    let mut sources: Vec<PathBuf> = fs::read_dir(tree.root.join("examples"))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    sources.retain(|path| path.extension().is_some_and(|ext| ext == "c"));
+    let sources = tree.files("examples", &["c"])?;
     if sources.is_empty() {
         return Err("examples/ has no C program".into());
     }
-    sources.sort();
     for source in &sources {
         run_linked(tree, &library, source, &dir)?;
     }

@@ -90,6 +90,22 @@ impl Tree {
             env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         Ok(Self { target: root.join(target), root })
     }
+
+    /// The files in a folder that have one of these extensions, in order.
+    fn files(&self, folder: &str, extensions: &[&str]) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for entry in self.root.join(folder).read_dir()? {
+            let path = entry?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extensions.iter().any(|&one| extension == one))
+            {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
 }
 
 fn main() -> ExitCode {

@@ -55,6 +55,16 @@ pub(crate) fn cargo(tree: &Tree) -> Command {
     command
 }
 
+/// The cargo of another toolchain, with nothing of what this one has set.
+pub(crate) fn cargo_of(toolchain: &str, tree: &Tree) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", toolchain, "cargo"]).current_dir(&tree.root);
+    for (name, _) in cargo(tree).get_envs() {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// The C compiler that the user names by CC or CXX, otherwise the system's.
 pub(crate) fn compiler(variable: &str, default: &str) -> Command {
     Command::new(std::env::var_os(variable).unwrap_or_else(|| default.into()))

@@ -16,12 +16,16 @@ pub(crate) struct Source {
     modules: Vec<(String, Self)>,
 }
 
+/// Parses a source file.
+pub(crate) fn parse(path: &Path) -> Result<syn::File> {
+    let named = |error: &dyn core::fmt::Display| format!("{}: {error}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| named(&error))?;
+    Ok(syn::parse_file(&text).map_err(|error| named(&error))?)
+}
+
 impl Source {
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text =
-            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let file =
-            syn::parse_file(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let file = parse(path)?;
         let mut modules = Vec::new();
         if path.ends_with("mod.rs") {
             for item in &file.items {

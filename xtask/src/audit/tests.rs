@@ -29,6 +29,10 @@ fn audit_under(
     source: &str,
     options: &[&str],
 ) -> Audit {
+    audit(&object_of(name, extension, source, options), rules)
+}
+
+fn object_of(name: &str, extension: &str, source: &str, options: &[&str]) -> Object {
     let dir = std::env::temp_dir().join(format!("kcfaes-audit-{}", std::process::id()));
     fs::create_dir_all(&dir).expect("a folder");
     let (text, object): (PathBuf, PathBuf) =
@@ -45,7 +49,7 @@ fn audit_under(
             .arg(&text),
     )
     .expect("cc works");
-    audit(&Object::read(&object).expect("an object"), rules)
+    Object::read(&object).expect("an object")
 }
 
 /// The violations of a function that consists of `instructions`.
@@ -404,14 +408,9 @@ fn a_function_without_a_frame() {
 #[test]
 fn what_a_cpu_may_lack() {
     let beyond = |name: &str, function: &str, instruction: &str| {
-        let dir = std::env::temp_dir().join(format!("kcfaes-baseline-{}", std::process::id()));
-        fs::create_dir_all(&dir).expect("a folder");
-        let (text, object) = (dir.join(format!("{name}.s")), dir.join(format!("{name}.o")));
         let source = asm_function("f", "ret") + &asm_function(function, instruction);
-        fs::write(&text, format!(".intel_syntax noprefix\n{source}")).expect("a file");
-        let mut cc = Command::new("cc");
-        process::run(cc.arg("-c").arg("-o").arg(&object).arg(&text)).expect("cc works");
-        beyond_baseline(&Object::read(&object).expect("an object"))
+        let source = format!(".intel_syntax noprefix\n{source}");
+        beyond_baseline(&object_of(name, "s", &source, &[]))
     };
     for (name, instruction) in [
         ("avx", "vpxor xmm0, xmm0, xmm0; ret"),
