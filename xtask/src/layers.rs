@@ -63,6 +63,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "engine::fpu",
             "engine::kernel",
             "engine::material",
+            "engine::call",
             "engine::step",
             "engine::drive",
             "engine::buffer",

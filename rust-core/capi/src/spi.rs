@@ -478,7 +478,7 @@ unsafe fn single(
     // The FPU is given back in place, and not moved to be dropped.
     let result = {
         let mut fpu = Fpu::new();
-        let result = operation.whole(key, &mut fpu, &io);
+        let result = operation.transform_whole(key, &mut fpu, &io);
         count(mechanism, &fpu, io.src.len(), &result);
         result
     };
@@ -547,12 +547,12 @@ unsafe fn atomic(
     // SAFETY: the common contract.
     unsafe {
         let io = io(src, output, request.req);
-        report(input, output, whole(request, &io))
+        report(input, output, one_call(request, &io))
     }
 }
 
 /// One message in one call.
-unsafe fn whole(request: &Request, io: &Io<'_>) -> Result<Produced> {
+unsafe fn one_call(request: &Request, io: &Io<'_>) -> Result<Produced> {
     // SAFETY: the common contract.
     let mechanism = unsafe { deref(request.mechanism)? };
     let which = mechanism_in(request.group, mechanism, io.src.len())?;
@@ -602,7 +602,7 @@ unsafe fn verify(
     // SAFETY: the common contract.
     unsafe {
         let io = Io { src: Data::new(src), dst: Some(out.data()), req: request.req };
-        whole(request, &io)?;
+        one_call(request, &io)?;
     };
     let mut received = [0; 16];
     // SAFETY: the common contract.

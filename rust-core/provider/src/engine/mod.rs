@@ -2,6 +2,7 @@
 //! The engine: which kernels run, when the FPU is ours, and for how long.
 
 mod buffer;
+mod call;
 pub(crate) mod drive;
 mod fpu;
 mod kernel;
@@ -10,6 +11,7 @@ mod select;
 mod step;
 
 pub(crate) use buffer::Buffer;
+pub(crate) use call::Call;
 pub use fpu::{Fpu, HOLD_BYTES, Hold, LEAST_HOLD, MOST_HOLD, Pace, set_hold_bytes};
 pub use kernel::Chain;
 pub(crate) use kernel::inc32;

@@ -15,7 +15,7 @@ use kcfaes_kernels::Block;
 use super::tag::{padded, same_tag, take_back};
 use crate::data::{Data, Io, Overlap, Pair, Segments, Short};
 use crate::engine::drive::{Carry, yield_to};
-use crate::engine::{Buffer, Fpu, Step};
+use crate::engine::{Buffer, Call, Step};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -43,9 +43,7 @@ pub(super) trait Text {
     /// As [`drive`](crate::engine::drive::drive).
     fn end(
         &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         pair: &mut Pair<'_>,
         len: usize,
         text_len: u64,
@@ -56,15 +54,13 @@ pub(super) trait Text {
     /// # Errors
     /// As [`end`](Self::end).
     #[inline(always)]
-    fn whole(
+    fn transform_whole(
         &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         pair: &mut Pair<'_>,
         len: usize,
     ) -> core::result::Result<&Block, Short> {
-        self.end(direction, key, fpu, pair, len, len as u64)
+        self.end(call, pair, len, len as u64)
     }
 
     /// Goes back to the first counter block.
@@ -125,13 +121,12 @@ pub(super) fn open_whole<'a, 'p, T: Text>(
 pub(super) fn encrypt_whole<T: Text>(
     text: &mut T,
     attached: usize,
-    key: &Key,
-    fpu: &mut Fpu,
+    call: &mut Call<'_>,
     pair: &mut Pair<'_>,
     len: usize,
 ) -> core::result::Result<(), Short> {
-    let tag = text.whole(Direction::Encrypt, key, fpu, pair, len)?;
-    yield_to(pair, fpu);
+    let tag = text.transform_whole(call, pair, len)?;
+    yield_to(pair, call.fpu);
     pair.scatter(tag.0.get(..attached).unwrap_or_default())
 }
 
@@ -149,14 +144,13 @@ pub(super) struct Received {
 pub(super) fn decrypt_whole<T: Text>(
     text: &mut T,
     received: &mut Received,
-    key: &Key,
-    fpu: &mut Fpu,
+    call: &mut Call<'_>,
     pair: &mut Pair<'_>,
     len: usize,
 ) -> Result<()> {
     let message = pair.clone();
-    let tag = text.whole(Direction::Decrypt, key, fpu, pair, len);
-    yield_to(pair, fpu);
+    let tag = text.transform_whole(call, pair, len);
+    yield_to(pair, call.fpu);
     let same = tag.map_err(Error::from).and_then(|tag| {
         let Received { bytes, len, attached } = received;
         pair.gather(bytes.get_mut(..*attached).unwrap_or_default())?;
@@ -164,7 +158,7 @@ pub(super) fn decrypt_whole<T: Text>(
     });
     same.inspect_err(|_| {
         text.rewind();
-        take_back(message, len, &mut text.step(Direction::Encrypt, key), fpu);
+        take_back(message, len, &mut text.step(Direction::Encrypt, call.key), call.fpu);
     })
 }
 
@@ -269,23 +263,21 @@ impl<T: Text> Aead<T> {
     }
 
     /// Transforms a whole message of `all` bytes, after [`open`](Self::open).
-    pub(super) fn whole(
+    pub(super) fn transform_whole(
         &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         pair: &mut Pair<'_>,
         all: usize,
     ) -> Result<()> {
         let Self { text, tag_len, attached, received, .. } = self;
         self.come = all as u64;
-        match direction {
-            Direction::Encrypt => Ok(encrypt_whole(text, *attached, key, fpu, pair, all)?),
+        match call.direction {
+            Direction::Encrypt => Ok(encrypt_whole(text, *attached, call, pair, all)?),
             Direction::Decrypt => {
                 let mut received =
                     Received { bytes: received.0, len: *tag_len, attached: *attached };
                 let len = all.saturating_sub(received.attached);
-                decrypt_whole(text, &mut received, key, fpu, pair, len)
+                decrypt_whole(text, &mut received, call, pair, len)
             }
         }
     }
@@ -293,13 +285,11 @@ impl<T: Text> Aead<T> {
     /// Transforms every complete block, except that the last `keep` bytes stay.
     fn pump(
         &mut self,
-        direction: Direction,
         keep: usize,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         pair: &mut Pair<'_>,
     ) -> core::result::Result<(), Short> {
-        self.carry.pump(keep, fpu, pair, &mut self.text.step(direction, key))
+        self.carry.pump(keep, call.fpu, pair, &mut self.text.step(call.direction, call.key))
     }
 
     /// The waiting bytes before a part of `len` bytes of a text without tag, if the text may have that part.
@@ -308,16 +298,14 @@ impl<T: Text> Aead<T> {
     }
 
     /// Transforms every complete block of a part of `len` bytes, after [`for_part`](Self::for_part).
-    pub(super) fn part(
+    pub(super) fn transform_part(
         &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         pair: &mut Pair<'_>,
         len: usize,
     ) -> core::result::Result<(), Short> {
         self.come += len as u64;
-        self.pump(direction, 0, key, fpu, pair)
+        self.pump(0, call, pair)
     }
 
     /// Whether a decryption in parts holds back the bytes that may be its tag.
@@ -326,12 +314,7 @@ impl<T: Text> Aead<T> {
     }
 
     /// Ends an encryption: the rest of the text, and the tag.
-    pub(super) fn encrypt_final(
-        &mut self,
-        key: &Key,
-        fpu: &mut Fpu,
-        dst: &Data<'_>,
-    ) -> Result<usize> {
+    pub(super) fn encrypt_final(&mut self, call: &mut Call<'_>, dst: &Data<'_>) -> Result<usize> {
         let produced = self.carry.len() + self.attached;
         if dst.len() < produced {
             return Err(Error::DATA_LEN_RANGE);
@@ -340,8 +323,8 @@ impl<T: Text> Aead<T> {
         let mut out = dst.output(produced)?;
         let mut tail = Pair::in_place(self.carry.bytes());
         let len = tail.src().left();
-        let tag = self.text.end(Direction::Encrypt, key, fpu, &mut tail, len, self.come)?;
-        fpu.end();
+        let tag = self.text.end(call, &mut tail, len, self.come)?;
+        call.fpu.end();
         out.scatter(self.carry.bytes())?;
         out.scatter(tag.0.get(..self.attached).unwrap_or_default())?;
         Ok(produced)
@@ -350,8 +333,7 @@ impl<T: Text> Aead<T> {
     /// Takes in a part of a decryption that [`waits`](Self::waits). Returns the number of bytes written.
     pub(super) fn decrypt_update(
         &mut self,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         io: &Io<'_>,
         buffer: &mut Buffer,
         kmflag: c_int,
@@ -366,8 +348,8 @@ impl<T: Text> Aead<T> {
             decided => decided,
         };
         let produced = match release {
-            Release::Streaming => self.stream(key, fpu, io)?,
-            Release::Deciphered => self.decipher(key, fpu, src, buffer)?,
+            Release::Streaming => self.stream(call, io)?,
+            Release::Deciphered => self.decipher(call, src, buffer)?,
             Release::Buffered | Release::Undecided => {
                 buffer.append(&mut src, kmflag)?;
                 0
@@ -402,35 +384,33 @@ impl<T: Text> Aead<T> {
     }
 
     /// Decrypts every block that cannot be part of the tag.
-    fn stream(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<usize> {
+    fn stream(&mut self, call: &mut Call<'_>, io: &Io<'_>) -> Result<usize> {
         let produced =
             self.carry.ready(io.src.len(), self.attached).ok_or(Error::DATA_LEN_RANGE)?;
         let mut room = MaybeUninit::uninit();
         let pair = io.pair_apart(produced, &mut room, Error::ARGUMENTS_BAD)?;
-        self.pump(Direction::Decrypt, self.attached, key, fpu, pair)?;
+        self.pump(self.attached, call, pair)?;
         Ok(produced)
     }
 
     /// The same into the buffer, which has room for the declared length of the text.
     fn decipher(
         &mut self,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         src: Segments<'_>,
         buffer: &mut Buffer,
     ) -> Result<usize> {
         let ready = self.carry.ready(src.left(), self.attached).ok_or(Short)?;
         let room = buffer.extend(ready).ok_or(Error::HOST_MEMORY)?;
         let mut pair = Pair::apart(src, Segments::from_mut(room));
-        self.pump(Direction::Decrypt, self.attached, key, fpu, &mut pair)?;
+        self.pump(self.attached, call, &mut pair)?;
         Ok(0)
     }
 
     /// Ends a decryption. Nothing is written unless the tag is right.
     pub(super) fn decrypt_final(
         &mut self,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         dst: &Data<'_>,
         buffer: &mut Buffer,
     ) -> Result<usize> {
@@ -457,8 +437,8 @@ impl<T: Text> Aead<T> {
         let mut tail = Pair::in_place(text);
         let len = tail.src().left();
         let mut out = dst.output(kept + len)?;
-        let tag = self.text.end(Direction::Decrypt, key, fpu, &mut tail, len, text_len)?;
-        fpu.end();
+        let tag = self.text.end(call, &mut tail, len, text_len)?;
+        call.fpu.end();
         same_tag(&tag.0, &received, self.tag_len)?;
         let waiting = match self.release {
             Release::Buffered => buffer.bytes(),

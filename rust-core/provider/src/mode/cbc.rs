@@ -5,8 +5,7 @@ use kcfaes_kernels::{Block, BlockMode};
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Step};
-use crate::key::Key;
+use crate::engine::{Call, Step};
 use crate::request::Direction;
 
 /// State between the parts of a message.
@@ -26,9 +25,7 @@ impl Cbc {
     /// it.
     pub(super) fn update(
         &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         iv: Option<[u8; 16]>,
         pair: &mut Pair<'_>,
     ) -> Result<(), Short> {
@@ -36,12 +33,12 @@ impl Cbc {
         if let Some(iv) = iv {
             self.iv = Block(iv);
         }
-        let mode = match direction {
+        let mode = match call.direction {
             Direction::Encrypt => BlockMode::CbcEncrypt,
             Direction::Decrypt => BlockMode::CbcDecrypt,
         };
-        let (schedule, state) = (&key.schedule, Some(&mut self.iv));
+        let (schedule, state) = (&call.key.schedule, Some(&mut self.iv));
         let mut step = Step::Blocks { mode, schedule, state, bits: 0, mac: None };
-        self.carry.pump(0, fpu, pair, &mut step)
+        self.carry.pump(0, call.fpu, pair, &mut step)
     }
 }

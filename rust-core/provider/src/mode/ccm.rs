@@ -9,7 +9,7 @@ use kcfaes_kernels::{Block, BlockMode};
 use super::aead;
 use crate::data::{Pair, Short};
 use crate::engine::drive::drive;
-use crate::engine::{Fpu, Pace, Step};
+use crate::engine::{Call, Pace, Step};
 use crate::kcf::Error;
 use crate::key::Key;
 use crate::request::Direction;
@@ -44,14 +44,7 @@ impl Text {
     }
 
     /// Begins a message with a MAC of `tag_len` bytes: takes its nonce of 7..=13 bytes and its AAD.
-    pub(super) fn begin(
-        &mut self,
-        key: &Key,
-        fpu: &mut Fpu,
-        nonce: &[u8],
-        aad: &[u8],
-        tag_len: usize,
-    ) {
+    pub(super) fn begin(&mut self, call: &mut Call<'_>, nonce: &[u8], aad: &[u8], tag_len: usize) {
         let bits = 8 * (15 - nonce.len() as u32);
         let nonce = nonce.iter().fold(0, |nonce, &byte| nonce << 8 | u128::from(byte));
         // Appendix A.2.1 and A.3: flags, nonce, and a number of `bits` bits.
@@ -64,31 +57,31 @@ impl Text {
         self.a0 = block(0, 0);
         self.ctr = block(0, 1);
         self.bits = bits;
-        self.absorb(key, fpu, &b0.0);
+        self.absorb(call, &b0.0);
         if !aad.is_empty() {
-            self.absorb_aad(key, fpu, aad);
+            self.absorb_aad(call, aad);
         }
     }
 
     /// Absorbs the AAD, with its length before it (appendix A.2.2) and zeros after it.
-    fn absorb_aad(&mut self, key: &Key, fpu: &mut Fpu, aad: &[u8]) {
+    fn absorb_aad(&mut self, call: &mut Call<'_>, aad: &[u8]) {
         let (coded, bytes) = coded_aad_len(aad.len() as u64);
         let mut first = (coded << (8 * (16 - bytes))).to_be_bytes();
         let (head, rest) = aad.split_at_checked(16 - bytes).unwrap_or((aad, &[]));
         for (to, from) in first.iter_mut().skip(bytes).zip(head) {
             *to = *from;
         }
-        self.absorb(key, fpu, &first);
-        self.absorb(key, fpu, rest);
+        self.absorb(call, &first);
+        self.absorb(call, rest);
     }
 
     /// Absorbs bytes that only the MAC covers. A partial block is zero-padded.
     #[inline(never)]
-    fn absorb(&mut self, key: &Key, fpu: &mut Fpu, mut bytes: &[u8]) {
+    fn absorb(&mut self, call: &mut Call<'_>, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let (hold, granted) = fpu.hold(Pace::Serial, bytes.len());
+            let (hold, granted) = call.fpu.hold(Pace::Serial, bytes.len());
             let (now, later) = bytes.split_at_checked(granted).unwrap_or((bytes, &[]));
-            hold.cbc_mac(&key.schedule, &mut self.mac, now);
+            hold.cbc_mac(&call.key.schedule, &mut self.mac, now);
             bytes = later;
         }
     }
@@ -113,16 +106,14 @@ impl aead::Text for Text {
     #[inline(never)]
     fn end(
         &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         pair: &mut Pair<'_>,
         len: usize,
         _: u64,
     ) -> core::result::Result<&Block, Short> {
-        drive(fpu, pair, len, &mut self.step(direction, key))?;
-        let (hold, _) = fpu.hold(Pace::Serial, 16);
-        hold.add_encrypted(&key.schedule, self.a0, &mut self.mac);
+        drive(call.fpu, pair, len, &mut self.step(call.direction, call.key))?;
+        let (hold, _) = call.fpu.hold(Pace::Serial, 16);
+        hold.add_encrypted(&call.key.schedule, self.a0, &mut self.mac);
         Ok(&self.mac)
     }
 

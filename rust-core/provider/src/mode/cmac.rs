@@ -5,8 +5,7 @@ use kcfaes_kernels::{Block, BlockMode};
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Pace, Step};
-use crate::key::Key;
+use crate::engine::{Call, Pace, Step};
 use crate::wipe::Secret;
 
 /// State between the parts of a message.
@@ -24,25 +23,20 @@ impl Cmac {
     }
 
     /// Absorbs the message, or a part.
-    pub(super) fn update(
-        &mut self,
-        key: &Key,
-        fpu: &mut Fpu,
-        pair: &mut Pair<'_>,
-    ) -> Result<(), Short> {
-        let (schedule, mac) = (&key.schedule, Some(&mut self.mac));
+    pub(super) fn update(&mut self, call: &mut Call<'_>, pair: &mut Pair<'_>) -> Result<(), Short> {
+        let (schedule, mac) = (&call.key.schedule, Some(&mut self.mac));
         let mode = BlockMode::CbcMac;
         let mut step = Step::Blocks { mode, schedule, state: None, bits: 0, mac };
-        self.carry.pump(1, fpu, pair, &mut step)
+        self.carry.pump(1, call.fpu, pair, &mut step)
     }
 
     /// The MAC (section 6.2 steps 3 to 6).
-    pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
+    pub(super) fn tag(&mut self, call: &mut Call<'_>) -> &Block {
         // Any hold has room for two blocks.
-        let (hold, _) = fpu.hold(Pace::Serial, 32);
+        let (hold, _) = call.fpu.hold(Pace::Serial, 32);
         let mut secret = Secret(Block([0; 16]));
         let subkey = &mut secret.0;
-        hold.add_encrypted(&key.schedule, Block([0; 16]), subkey);
+        hold.add_encrypted(&call.key.schedule, Block([0; 16]), subkey);
         double(subkey);
         if self.carry.len() < 16 {
             double(subkey);
@@ -51,7 +45,7 @@ impl Cmac {
         for (to, from) in subkey.0.iter_mut().zip(self.carry.bytes()) {
             *to ^= *from;
         }
-        hold.cbc_mac(&key.schedule, &mut self.mac, &subkey.0);
+        hold.cbc_mac(&call.key.schedule, &mut self.mac, &subkey.0);
         &self.mac
     }
 }

@@ -7,8 +7,7 @@ use kcfaes_kernels::{Block, BlockMode};
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::drive;
-use crate::engine::{Fpu, Step};
-use crate::key::Key;
+use crate::engine::{Call, Step};
 
 /// State between the parts of a message.
 pub(super) struct Ctr {
@@ -30,23 +29,22 @@ impl Ctr {
     /// unused bytes of the last keystream block are kept.
     pub(super) fn update(
         &mut self,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         pair: &mut Pair<'_>,
         len: usize,
         whole: bool,
     ) -> Result<(), Short> {
         let left = len - self.use_keystream(pair, len);
         let bulk = if whole { left } else { left & !15 };
-        let (schedule, state, bits) = (&key.schedule, Some(&mut self.counter), self.bits);
+        let (schedule, state, bits) = (&call.key.schedule, Some(&mut self.counter), self.bits);
         let mut step = Step::Blocks { mode: BlockMode::Ctr, schedule, state, bits, mac: None };
-        drive(fpu, pair, bulk, &mut step)?;
+        drive(call.fpu, pair, bulk, &mut step)?;
         if bulk < left {
             self.keystream = Block([0; 16]);
             let mut block = Pair::in_place(&mut self.keystream.0);
-            drive(fpu, &mut block, 16, &mut step)?;
+            drive(call.fpu, &mut block, 16, &mut step)?;
             self.used = 0;
-            fpu.end();
+            call.fpu.end();
             if self.use_keystream(pair, left - bulk) < left - bulk {
                 return Err(Short);
             }

@@ -5,8 +5,7 @@ use kcfaes_kernels::BlockMode;
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Step};
-use crate::key::Key;
+use crate::engine::{Call, Step};
 use crate::request::Direction;
 
 /// State between the parts of a message.
@@ -21,19 +20,13 @@ impl Ecb {
     }
 
     /// Transforms every complete block.
-    pub(super) fn update(
-        &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
-        pair: &mut Pair<'_>,
-    ) -> Result<(), Short> {
-        let mode = match direction {
+    pub(super) fn update(&mut self, call: &mut Call<'_>, pair: &mut Pair<'_>) -> Result<(), Short> {
+        let mode = match call.direction {
             Direction::Encrypt => BlockMode::EcbEncrypt,
             Direction::Decrypt => BlockMode::EcbDecrypt,
         };
-        let schedule = &key.schedule;
+        let schedule = &call.key.schedule;
         let mut step = Step::Blocks { mode, schedule, state: None, bits: 0, mac: None };
-        self.carry.pump(0, fpu, pair, &mut step)
+        self.carry.pump(0, call.fpu, pair, &mut step)
     }
 }

@@ -12,7 +12,7 @@ use super::aead::{self, Apart, Received, Text as _, decrypt_whole, encrypt_whole
 use super::tag::padded;
 use crate::data::{Io, Pair, Short};
 use crate::engine::drive::drive;
-use crate::engine::{Fpu, Material, Pace, Step, inc32};
+use crate::engine::{Call, Fpu, Material, Pace, Step, inc32};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -39,42 +39,42 @@ impl Ghash {
 
     /// Step 2: J0 of an IV.
     #[inline]
-    pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8]) {
+    pub(super) fn begin(&mut self, call: &mut Call<'_>, iv: &[u8]) {
         if let Ok(iv) = <&[u8; 12]>::try_from(iv) {
             let [a, b, c, d, e, f, g, h, low @ ..] = *iv;
             let high = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
             let low = u64::from(u32::from_be_bytes(low)) << 32 | 1;
             self.j0.block = Block((u128::from(high) << 64 | u128::from(low)).to_be_bytes());
         } else {
-            self.hash_iv(key, fpu, iv);
+            self.hash_iv(call, iv);
         }
     }
 
     #[inline(never)]
-    fn hash_iv(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8]) {
-        self.absorb(key, fpu, iv);
+    fn hash_iv(&mut self, call: &mut Call<'_>, iv: &[u8]) {
+        self.absorb(call, iv);
         let bits = (iv.len() as u128) << 3;
-        self.absorb(key, fpu, &bits.to_be_bytes());
+        self.absorb(call, &bits.to_be_bytes());
         self.j0 = CounterBlock { block: self.y, secret: true };
         self.y = Block([0; 16]);
     }
 
     /// Step 5 for data that is only hashed. A partial block is zero-padded.
-    pub(super) fn absorb(&mut self, key: &Key, fpu: &mut Fpu, mut bytes: &[u8]) {
+    pub(super) fn absorb(&mut self, call: &mut Call<'_>, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let (hold, granted) = fpu.hold(Pace::Parallel, bytes.len());
+            let (hold, granted) = call.fpu.hold(Pace::Parallel, bytes.len());
             let (now, later) = bytes.split_at_checked(granted).unwrap_or((bytes, &[]));
-            hold.ghash(&key.powers, &mut self.y, now);
+            hold.ghash(&call.key.powers, &mut self.y, now);
             bytes = later;
         }
     }
 
     /// Step 5 for the AAD, without the last multiplication. The AAD has at least one byte.
     #[inline(never)]
-    fn absorb_all_but_last(&mut self, key: &Key, fpu: &mut Fpu, aad: &[u8]) {
-        let whole = aad.len().saturating_sub(1) & !15;
-        let (blocks, last) = aad.split_at_checked(whole).unwrap_or((aad, &[]));
-        self.absorb(key, fpu, blocks);
+    fn absorb_all_but_last(&mut self, call: &mut Call<'_>, aad: &[u8]) {
+        let full = aad.len().saturating_sub(1) & !15;
+        let (blocks, last) = aad.split_at_checked(full).unwrap_or((aad, &[]));
+        self.absorb(call, blocks);
         for (y, byte) in self.y.0.iter_mut().zip(last) {
             *y ^= byte;
         }
@@ -86,16 +86,10 @@ impl Ghash {
     }
 
     /// Steps 5 and 6: the hash becomes the tag, in full. If `multiply`, it is first multiplied by H.
-    pub(super) fn tag(
-        &mut self,
-        key: &Key,
-        fpu: &mut Fpu,
-        text_len: u64,
-        multiply: bool,
-    ) -> &Block {
+    pub(super) fn tag(&mut self, call: &mut Call<'_>, text_len: u64, multiply: bool) -> &Block {
         let Self { j0, y, aad_len } = self;
         let end = Some(&Tag { j0: &j0.block, aad_len: *aad_len, text_len });
-        fpu.held().gcm(Direction::Encrypt, key, &mut { ZERO }, y, &[], 0, multiply, end);
+        call.fpu.held().gcm(Direction::Encrypt, call.key, &mut { ZERO }, y, &[], 0, multiply, end);
         y
     }
 }
@@ -119,11 +113,11 @@ impl Text {
 
     /// Begins a message: takes its IV and AAD.
     #[inline(always)]
-    pub(super) fn begin(&mut self, key: &Key, fpu: &mut Fpu, iv: &[u8], aad: &[u8]) {
-        self.hash.begin(key, fpu, iv);
+    pub(super) fn begin(&mut self, call: &mut Call<'_>, iv: &[u8], aad: &[u8]) {
+        self.hash.begin(call, iv);
         self.hash.aad_len = aad.len() as u64;
         if !aad.is_empty() {
-            self.hash.absorb_all_but_last(key, fpu, aad);
+            self.hash.absorb_all_but_last(call, aad);
         }
     }
 
@@ -155,39 +149,36 @@ impl aead::Text for Text {
 
     /// One call of a kernel, if the text is in one piece and fits into one hold.
     #[inline(always)]
-    fn whole(
+    fn transform_whole(
         &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         pair: &mut Pair<'_>,
         len: usize,
     ) -> core::result::Result<&Block, Short> {
-        if !self.begun && pair.contiguous() >= len && len <= fpu.most(Pace::Parallel) {
+        if !self.begun && pair.contiguous() >= len && len <= call.fpu.most(Pace::Parallel) {
             let Ghash { j0, y, aad_len } = &mut self.hash;
-            fpu.hold_all(len).gcm_whole(direction, key, j0, y, *aad_len, pair.run(len));
+            let Call { direction, key, fpu } = call;
+            fpu.hold_all(len).gcm_whole(*direction, key, j0, y, *aad_len, pair.run(len));
             Ok(y)
         } else {
-            self.end(direction, key, fpu, pair, len, len as u64)
+            self.end(call, pair, len, len as u64)
         }
     }
 
     #[inline(never)]
     fn end(
         &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         pair: &mut Pair<'_>,
         len: usize,
         text_len: u64,
     ) -> core::result::Result<&Block, Short> {
         self.settle();
-        let mut step = self.runs(direction, key, Some(text_len));
-        drive(fpu, pair, len, &mut step)?;
+        let mut step = self.runs(call.direction, call.key, Some(text_len));
+        drive(call.fpu, pair, len, &mut step)?;
         // No kernel had the last run, because the text ended before.
         if let Step::Gcm { tag: Some(_), .. } = step {
-            self.hash.tag(key, fpu, text_len, take(&mut self.multiply));
+            self.hash.tag(call, text_len, take(&mut self.multiply));
         }
         Ok(&self.hash.y)
     }
@@ -231,10 +222,11 @@ pub(super) fn at_once(
     let mut text = Text::new();
     let (produced, pair) = open_whole(&text, direction, attached, io, &mut room)?;
     let key = key.set(fpu);
-    text.begin(key, fpu, iv, aad);
+    let call = &mut Call { direction, key, fpu };
+    text.begin(call, iv, aad);
     let result = match direction {
         Direction::Encrypt => {
-            let result = encrypt_whole(&mut text, attached, key, fpu, pair, produced - attached);
+            let result = encrypt_whole(&mut text, attached, call, pair, produced - attached);
             if let (Apart::ComputedTag(tag), Ok(())) = (apart, &result) {
                 *tag = text.hash.y.0;
             }
@@ -243,7 +235,7 @@ pub(super) fn at_once(
         Direction::Decrypt => {
             let known = if let Apart::ReceivedTag(tag) = apart { tag } else { &[] };
             let mut received = Received { bytes: padded(known), len: tag_len, attached };
-            decrypt_whole(&mut text, &mut received, key, fpu, pair, produced)
+            decrypt_whole(&mut text, &mut received, call, pair, produced)
         }
     };
     wipe(&mut text);

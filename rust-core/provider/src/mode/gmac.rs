@@ -8,9 +8,8 @@ use super::gcm::Ghash;
 use super::tag::same_tag;
 use crate::data::Pair;
 use crate::engine::drive::Carry;
-use crate::engine::{Fpu, Pace, Step};
+use crate::engine::{Call, Pace, Step};
 use crate::kcf::{Error, Result};
-use crate::key::Key;
 use crate::request::{Direction, MAX_HASHED};
 
 /// State between the parts of a message.
@@ -30,22 +29,15 @@ impl Gmac {
     }
 
     /// Begins a message with the parameter's AAD.
-    pub(super) fn begin(
-        &mut self,
-        direction: Direction,
-        key: &Key,
-        fpu: &mut Fpu,
-        iv: &[u8],
-        aad: &[u8],
-    ) {
-        self.keep = match direction {
+    pub(super) fn begin(&mut self, call: &mut Call<'_>, iv: &[u8], aad: &[u8]) {
+        self.keep = match call.direction {
             Direction::Encrypt => 0,
             Direction::Decrypt => 16,
         };
-        self.hash.begin(key, fpu, iv);
-        let whole = aad.len() & !15;
-        let (blocks, tail) = aad.split_at_checked(whole).unwrap_or((aad, &[]));
-        self.hash.absorb(key, fpu, blocks);
+        self.hash.begin(call, iv);
+        let full = aad.len() & !15;
+        let (blocks, tail) = aad.split_at_checked(full).unwrap_or((aad, &[]));
+        self.hash.absorb(call, blocks);
         self.carry.push(tail);
         self.hash.aad_len = aad.len() as u64;
     }
@@ -62,31 +54,31 @@ impl Gmac {
     }
 
     /// Absorbs the message, or a part.
-    pub(super) fn update(&mut self, key: &Key, fpu: &mut Fpu, pair: &mut Pair<'_>) -> Result<()> {
+    pub(super) fn update(&mut self, call: &mut Call<'_>, pair: &mut Pair<'_>) -> Result<()> {
         let len = pair.src().left() as u64;
         let total = self.hash.aad_len.checked_add(len);
         let total = total.filter(|&n| n <= MAX_HASHED).ok_or(Error::DATA_LEN_RANGE)?;
-        let mut step = Step::Ghash { powers: &key.powers, y: &mut self.hash.y };
-        self.carry.pump(self.keep, fpu, pair, &mut step)?;
+        let mut step = Step::Ghash { powers: &call.key.powers, y: &mut self.hash.y };
+        self.carry.pump(self.keep, call.fpu, pair, &mut step)?;
         self.hash.aad_len = total;
         self.message_len = self.message_len.saturating_add(len);
         Ok(())
     }
 
     /// The tag.
-    pub(super) fn tag(&mut self, key: &Key, fpu: &mut Fpu) -> &Block {
+    pub(super) fn tag(&mut self, call: &mut Call<'_>) -> &Block {
         // Any hold has room for the waiting bytes, a block at most.
-        let (hold, _) = fpu.hold(Pace::Parallel, 16);
-        hold.ghash(&key.powers, &mut self.hash.y, self.carry.bytes());
-        self.hash.tag(key, fpu, 0, false)
+        let (hold, _) = call.fpu.hold(Pace::Parallel, 16);
+        hold.ghash(&call.key.powers, &mut self.hash.y, self.carry.bytes());
+        self.hash.tag(call, 0, false)
     }
 
     /// Verifies the last 16 bytes of the message as the tag of those before.
-    pub(super) fn verify(&mut self, key: &Key, fpu: &mut Fpu) -> Result<()> {
+    pub(super) fn verify(&mut self, call: &mut Call<'_>) -> Result<()> {
         self.check_tag_has_come(0)?;
         let received = self.carry.pop(16).ok_or(Error::ENCRYPTED_DATA_LEN_RANGE)?;
         self.hash.aad_len = self.hash.aad_len.saturating_sub(16);
-        let tag = self.tag(key, fpu);
+        let tag = self.tag(call);
         same_tag(&tag.0, &received, 16)
     }
 }

@@ -30,7 +30,7 @@ use self::gmac::Gmac;
 pub use self::tag::{padded, same_tag};
 use crate::data::{Data, Io, Pair, Segments};
 use crate::engine::drive::Carry;
-use crate::engine::{Buffer, Fpu, Material};
+use crate::engine::{Buffer, Call, Fpu, Material};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::{Direction, Mechanism, Parameter};
@@ -68,24 +68,24 @@ unsafe impl Wipe for gcm::Text {}
 
 impl Mode {
     /// Absorbs a message of a MAC, or a part.
-    fn absorb(&mut self, key: &Key, fpu: &mut Fpu, pair: &mut Pair<'_>) -> Result<()> {
+    fn absorb(&mut self, call: &mut Call<'_>, pair: &mut Pair<'_>) -> Result<()> {
         match self {
-            Self::Gmac(gmac) => gmac.update(key, fpu, pair),
-            Self::Cmac(cmac) => Ok(cmac.update(key, fpu, pair)?),
+            Self::Gmac(gmac) => gmac.update(call, pair),
+            Self::Cmac(cmac) => Ok(cmac.update(call, pair)?),
             // The callers have checked that this is a MAC.
             _ => Err(Error::GENERAL_ERROR),
         }
     }
 
     /// Ends the message of a MAC and writes its 16 bytes.
-    fn give_mac(&mut self, key: &Key, fpu: &mut Fpu, out: &mut Segments<'_>) -> Result<()> {
+    fn give_mac(&mut self, call: &mut Call<'_>, out: &mut Segments<'_>) -> Result<()> {
         let mac = match self {
-            Self::Gmac(gmac) => gmac.tag(key, fpu),
-            Self::Cmac(cmac) => cmac.tag(key, fpu),
+            Self::Gmac(gmac) => gmac.tag(call),
+            Self::Cmac(cmac) => cmac.tag(call),
             // As above.
             _ => return Err(Error::GENERAL_ERROR),
         };
-        fpu.end();
+        call.fpu.end();
         Ok(out.scatter(&mac.0)?)
     }
 }
@@ -158,7 +158,7 @@ impl Operation {
         fpu: &mut Fpu,
     ) {
         self.settle(direction, parameter);
-        self.hash(parameter, key, fpu);
+        self.hash(parameter, &mut Call { direction, key, fpu });
     }
 
     /// Begins a message, except for what its parameter has to hash. Never inlined: a key that was just set
@@ -187,17 +187,17 @@ impl Operation {
 
     /// Hashes the IV and AAD of the parameter, in the modes that hash them.
     #[inline(never)]
-    fn hash(&mut self, parameter: &Parameter<'_>, key: &Key, fpu: &mut Fpu) {
+    fn hash(&mut self, parameter: &Parameter<'_>, call: &mut Call<'_>) {
         match (&mut self.mode, parameter) {
             (Mode::Ccm(ccm), Parameter::Ccm { nonce, aad, .. }) => {
                 let (text, tag_len) = ccm.text();
-                text.begin(key, fpu, nonce, aad, tag_len);
+                text.begin(call, nonce, aad, tag_len);
             }
             (Mode::Gmac(gmac), Parameter::Gmac { iv, aad }) => {
-                gmac.begin(self.direction, key, fpu, iv, aad);
+                gmac.begin(call, iv, aad);
             }
             (Mode::Gcm(gcm), Parameter::Gcm { iv, aad, .. }) => {
-                gcm.text().0.begin(key, fpu, iv, aad);
+                gcm.text().0.begin(call, iv, aad);
             }
             // Other modes hash nothing.
             _ => {}
@@ -257,7 +257,7 @@ impl Operation {
     /// than an operation, which is set up for parts, moved into place and wiped.
     ///
     /// # Errors
-    /// As [`whole`](Self::whole).
+    /// As [`transform_whole`](Self::transform_whole).
     #[inline(always)]
     pub fn at_once(
         direction: Direction,
@@ -297,9 +297,9 @@ impl Operation {
         }
         let mut room = MaybeUninit::uninit();
         let (produced, pair) = operation.open(io, true, &mut room)?;
-        let key = key.set(fpu);
-        operation.hash(parameter, key, fpu);
-        operation.run(key, fpu, io, true, pair)?;
+        let call = &mut Call { direction, key: key.set(fpu), fpu };
+        operation.hash(parameter, call);
+        operation.run(call, io, true, pair)?;
         match apart {
             Apart::ComputedTag(tag) => {
                 operation.computed_tag().into_iter().for_each(|computed| *tag = *computed);
@@ -317,10 +317,10 @@ impl Operation {
     /// cannot have. `INVALID_MAC`. `HOST_MEMORY`: as [`Segments::overlap`], nothing consumed.
     /// `GENERAL_ERROR`: a list became shorter during the call; a decryption with a tag leaves no plaintext.
     /// Otherwise a fault of the data.
-    pub fn whole(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<Produced> {
+    pub fn transform_whole(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<Produced> {
         let mut room = MaybeUninit::uninit();
         let (produced, pair) = self.open(io, true, &mut room)?;
-        self.run(key, fpu, io, true, pair)?;
+        self.run(&mut Call { direction: self.direction, key, fpu }, io, true, pair)?;
         Ok(Produced::Bytes(produced))
     }
 
@@ -366,33 +366,30 @@ impl Operation {
     #[inline(never)]
     fn run(
         &mut self,
-        key: &Key,
-        fpu: &mut Fpu,
+        call: &mut Call<'_>,
         io: &Io<'_>,
         whole: bool,
         pair: &mut Pair<'_>,
     ) -> Result<()> {
-        let (direction, len) = (self.direction, io.src.len());
+        let (direction, len) = (call.direction, io.src.len());
         let result = match &mut self.mode {
             Mode::Ended => Err(Error::OPERATION_NOT_INITIALIZED),
-            Mode::Ecb(ecb) => ecb.update(direction, key, fpu, pair).map_err(Error::from),
+            Mode::Ecb(ecb) => ecb.update(call, pair).map_err(Error::from),
             Mode::Cbc(cbc) => {
                 let iv = io.src.miscdata();
-                cbc.update(direction, key, fpu, iv, pair).map_err(Error::from)
+                cbc.update(call, iv, pair).map_err(Error::from)
             }
-            Mode::Ctr(ctr) => ctr.update(key, fpu, pair, len, whole).map_err(Error::from),
-            Mode::Gcm(gcm) if whole => gcm.whole(direction, key, fpu, pair, len),
-            Mode::Gcm(gcm) => gcm.part(direction, key, fpu, pair, len).map_err(Error::from),
-            Mode::Ccm(ccm) if !whole => {
-                ccm.part(direction, key, fpu, pair, len).map_err(Error::from)
-            }
-            Mode::Ccm(ccm) => ccm.whole(direction, key, fpu, pair, len),
+            Mode::Ctr(ctr) => ctr.update(call, pair, len, whole).map_err(Error::from),
+            Mode::Gcm(gcm) if whole => gcm.transform_whole(call, pair, len),
+            Mode::Gcm(gcm) => gcm.transform_part(call, pair, len).map_err(Error::from),
+            Mode::Ccm(ccm) if whole => ccm.transform_whole(call, pair, len),
+            Mode::Ccm(ccm) => ccm.transform_part(call, pair, len).map_err(Error::from),
             mac @ (Mode::Gmac(_) | Mode::Cmac(_)) => {
                 let mut out = pair.aside();
-                mac.absorb(key, fpu, pair).and_then(|()| match mac {
+                mac.absorb(call, pair).and_then(|()| match mac {
                     _ if !whole => Ok(()),
-                    Mode::Gmac(gmac) if direction == Direction::Decrypt => gmac.verify(key, fpu),
-                    _ => mac.give_mac(key, fpu, &mut out),
+                    Mode::Gmac(gmac) if direction == Direction::Decrypt => gmac.verify(call),
+                    _ => mac.give_mac(call, &mut out),
                 })
             }
         };
@@ -422,17 +419,18 @@ impl Operation {
         kmflag: c_int,
     ) -> Result<Produced> {
         let direction = self.direction;
+        let call = &mut Call { direction, key, fpu };
         let result = match &mut self.mode {
             Mode::Gcm(gcm) if direction == Direction::Decrypt && gcm.waits() => {
-                gcm.decrypt_update(key, fpu, io, &mut self.buffer, kmflag)
+                gcm.decrypt_update(call, io, &mut self.buffer, kmflag)
             }
             Mode::Ccm(ccm) if direction == Direction::Decrypt && ccm.waits() => {
-                ccm.decrypt_update(key, fpu, io, &mut self.buffer, kmflag)
+                ccm.decrypt_update(call, io, &mut self.buffer, kmflag)
             }
             _ => {
                 let mut room = MaybeUninit::uninit();
                 let (produced, pair) = self.open(io, false, &mut room)?;
-                return self.run(key, fpu, io, false, pair).map(|()| Produced::Bytes(produced));
+                return self.run(call, io, false, pair).map(|()| Produced::Bytes(produced));
             }
         };
         self.unless_broken(result).map(Produced::Bytes)
@@ -446,6 +444,7 @@ impl Operation {
     /// written.
     pub fn finish(&mut self, key: &Key, fpu: &mut Fpu, dst: Option<&Data<'_>>) -> Result<Produced> {
         let direction = self.direction;
+        let call = &mut Call { direction, key, fpu };
         let produced = match &mut self.mode {
             Mode::Ended => return Err(Error::OPERATION_NOT_INITIALIZED),
             Mode::Ecb(Ecb { carry }) | Mode::Cbc(Cbc { carry, .. }) => {
@@ -458,19 +457,19 @@ impl Operation {
             Mode::Gcm(gcm) => {
                 let dst = dst.ok_or(Error::ARGUMENTS_BAD)?;
                 match direction {
-                    Direction::Encrypt => gcm.encrypt_final(key, fpu, dst)?,
-                    Direction::Decrypt => gcm.decrypt_final(key, fpu, dst, &mut self.buffer)?,
+                    Direction::Encrypt => gcm.encrypt_final(call, dst)?,
+                    Direction::Decrypt => gcm.decrypt_final(call, dst, &mut self.buffer)?,
                 }
             }
             Mode::Ccm(ccm) => {
                 let dst = dst.ok_or(Error::ARGUMENTS_BAD)?;
                 match direction {
-                    Direction::Encrypt => ccm.encrypt_final(key, fpu, dst)?,
-                    Direction::Decrypt => ccm.decrypt_final(key, fpu, dst, &mut self.buffer)?,
+                    Direction::Encrypt => ccm.encrypt_final(call, dst)?,
+                    Direction::Decrypt => ccm.decrypt_final(call, dst, &mut self.buffer)?,
                 }
             }
             Mode::Gmac(gmac) if direction == Direction::Decrypt => {
-                gmac.verify(key, fpu)?;
+                gmac.verify(call)?;
                 0
             }
             mac @ (Mode::Gmac(_) | Mode::Cmac(_)) => {
@@ -479,7 +478,7 @@ impl Operation {
                     return Err(Error::DATA_LEN_RANGE);
                 }
                 let mut out = dst.output(16)?;
-                mac.give_mac(key, fpu, &mut out)?;
+                mac.give_mac(call, &mut out)?;
                 16
             }
         };

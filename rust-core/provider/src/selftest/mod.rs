@@ -251,7 +251,7 @@ fn transform(
     if operation.is_mac() {
         let (mut text, mut tag) = (Flat::new(text), Flat::new(tag));
         let io = Io { src: text.data(), dst: Some(tag.data()), req: core::ptr::null_mut() };
-        return operation.whole(key, &mut fpu, &io).map(|_| ());
+        return operation.transform_whole(key, &mut fpu, &io).map(|_| ());
     }
     operation.expect_tag(tag);
     feed(&mut operation, key, &mut fpu, text, manner)?;
@@ -273,11 +273,15 @@ fn feed(
     let req = core::ptr::null_mut();
     match manner {
         Whole => {
-            operation.whole(key, fpu, &Io { src: Flat::new(text).data(), dst: None, req })?;
+            operation.transform_whole(
+                key,
+                fpu,
+                &Io { src: Flat::new(text).data(), dst: None, req },
+            )?;
         }
         Pieces(first) => {
             let mut pieces = Halves::new(text, first);
-            operation.whole(key, fpu, &Io { src: pieces.data(), dst: None, req })?;
+            operation.transform_whole(key, fpu, &Io { src: pieces.data(), dst: None, req })?;
         }
         Parts(first) => {
             let (first, rest) = text.split_at_mut_checked(first).unwrap_or_default();
