@@ -52,9 +52,12 @@ impl Ghash {
 
     #[inline(never)]
     fn hash_iv(&mut self, call: &mut Call<'_>, iv: &[u8]) {
-        self.absorb(call, iv);
+        let full = iv.len().saturating_sub(1) & !15;
+        let (blocks, last) = iv.split_at_checked(full).unwrap_or((iv, &[]));
+        self.absorb(call, blocks);
+        // The last block and the length take one call of a kernel together.
         let bits = (iv.len() as u128) << 3;
-        self.absorb(call, &bits.to_be_bytes());
+        self.absorb(call, [padded(last), bits.to_be_bytes()].as_flattened());
         self.j0 = CounterBlock { block: self.y, secret: true };
         self.y = Block([0; 16]);
     }
