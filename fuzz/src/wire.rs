@@ -118,7 +118,8 @@ pub fn decode(data: &[u8]) -> arbitrary::Result<(Head, Vec<Call>)> {
 
 /// Changes the first `size` bytes of `data` into another input of at most `most` bytes, and returns its
 /// length. It uses libFuzzer's own mutations, or a change that keeps calls whole. Such a change doubles
-/// a call, leaves it out, puts it in another's place, changes a field of it, or changes the message.
+/// a call, leaves it out, puts it in another's place, changes a field of it, gives it another table and
+/// other pieces, or changes the message.
 pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
     let mut random = Stream::new(seed.into());
     let mut below = |n: usize| {
@@ -154,9 +155,21 @@ pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
             message.tag_len = [16, 15, 14, 13, 12, 10, 8, 6, 4][below(9)];
             message.bits = [32, 64, 128, 1 + below(128)][below(4)] as u8;
             message.fault = [0, 0, 0, below(16)][below(4)] as u8;
+            message.aad_len = [message.aad_len.into(), 0, below(100), below(1000)][below(4)] as u16;
+            message.len = [message.len.into(), below(300), below(1000)][below(3)] as u16;
             data[..head].copy_from_slice(&encode(&message, &[]));
         }
-        5 => data[below(head)] = below(256) as u8,
+        5 => {
+            let mut bytes = Unstructured::new(&data[at..at + call]);
+            let mut shape = Call::arbitrary(&mut bytes).unwrap_or_default();
+            shape.table = below(4) as u8;
+            let mut cut = || (0..4).fold(0, |cut, _| cut << 8 | below(128) as u32);
+            (shape.cut_in, shape.cut_out) = (cut(), cut());
+            let mut encoded = Vec::new();
+            shape.put(&mut encoded);
+            data[at..at + call].copy_from_slice(&encoded);
+        }
+        6 => data[below(head)] = below(256) as u8,
         _ => data[at + below(call)] = [below(256), below(20)][below(2)] as u8,
     }
     size
