@@ -10,6 +10,7 @@ use std::sync::{Once, OnceLock};
 
 use kcfaes_provider::engine::TableId;
 use kcfaes_provider::kcf::{crypto_data_t, crypto_key_t, crypto_mech_type_t, crypto_mechanism_t};
+use kcfaes_provider::watch::forbid_direct;
 
 /// A consumer's context.
 pub type Context = *mut c_void;
@@ -455,6 +456,15 @@ pub fn reload(table: TableId) -> bool {
     };
     assert_eq!(error, 0, "_init: {:?}", log());
     table_in_use() == table.name()
+}
+
+/// Does `work` twice: once as callers do, and once with all of this thread's messages on the general path.
+pub fn on_both_paths(mut work: impl FnMut()) {
+    for forbidden in [false, true] {
+        forbid_direct(forbidden);
+        work();
+    }
+    forbid_direct(false);
 }
 
 /// The tables that this CPU has, slowest first. KCFAES_TABLES can name the expected ones, separated by

@@ -7,7 +7,7 @@ use core::ffi::{c_int, c_void};
 
 use kcfaes_ffi_tests::buffer::{Buffer, FILL, Format};
 use kcfaes_ffi_tests::consumer::{Out, Request, Template, Way, mechanism_id};
-use kcfaes_ffi_tests::kernel::{Ledger, fk_kmem_fail_all, in_interrupt, stats};
+use kcfaes_ffi_tests::kernel::{Ledger, fk_kmem_fail_all, in_interrupt, on_both_paths, stats};
 use kcfaes_ffi_tests::sample::{Sample, tasks};
 use kcfaes_ffi_tests::spi::{self, Spi};
 use kcfaes_provider::kcf::{
@@ -251,8 +251,12 @@ const OUTPUT: Fault = Fault {
     damage: |call| call.dst.cd_format = 99,
 };
 
-/// Tests each fault alone, and each pair: the earlier must win.
+/// Tests each fault alone, and each pair: the earlier must win, on either path.
 fn check_order(faults: &[&Fault], entry: fn(&mut Call) -> c_int) {
+    on_both_paths(|| check_order_on_this_path(faults, entry));
+}
+
+fn check_order_on_this_path(faults: &[&Fault], entry: fn(&mut Call) -> c_int) {
     let ledger = Ledger::begin();
     let mut pairs = 0;
     for (mode, way) in every() {

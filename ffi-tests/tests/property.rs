@@ -11,6 +11,7 @@ use kcfaes_ffi_tests::consumer::Way;
 use kcfaes_ffi_tests::kernel;
 use kcfaes_provider::engine::{TableId, force};
 use kcfaes_provider::kcf::CRYPTO_INVALID_MAC;
+use kcfaes_provider::watch::forbid_direct;
 use kcfaes_vectors::{Mode, Stream};
 use layout::{Calls, Memory, Place, REFUSED, Shape, Side, Verdict};
 use oracle::Message;
@@ -123,6 +124,8 @@ struct Layout {
     output: Side,
     place: Place,
     template: bool,
+    /// Whether the direct path is forbidden.
+    general: bool,
     table: TableId,
     /// The table that makes the template.
     maker: TableId,
@@ -138,12 +141,22 @@ fn layout() -> impl Strategy<Value = Layout> {
         side(),
         side(),
         select(Place::ALL.to_vec()),
-        any::<bool>(),
+        (any::<bool>(), any::<bool>()),
         (select(kernel::tables().to_vec()), select(kernel::tables().to_vec())),
         prop::option::weighted(0.2, any::<usize>()),
     )
         .prop_map(
-            |(decrypt, calls, parts, input, output, place, template, (table, maker), forge)| {
+            |(
+                decrypt,
+                calls,
+                parts,
+                input,
+                output,
+                place,
+                (template, general),
+                (table, maker),
+                forge,
+            )| {
                 Layout {
                     decrypt,
                     calls,
@@ -152,6 +165,7 @@ fn layout() -> impl Strategy<Value = Layout> {
                     output,
                     place,
                     template,
+                    general,
                     table,
                     maker,
                     forge,
@@ -211,6 +225,7 @@ fn check(case: &Case, layout: &Layout, memory: &mut Memory) -> Result<(), TestCa
         }
     }
     let mut request = message.request();
+    forbid_direct(layout.general);
     assert!(force(Some(layout.maker)));
     let template = layout.template.then(|| request.template());
     assert!(force(Some(layout.table)));

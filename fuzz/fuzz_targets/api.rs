@@ -12,6 +12,7 @@ use kcfaes_ffi_tests::kernel::{Ledger, tables};
 use kcfaes_fuzz::memory::{FILL, Memory, Overlap, Range, Shadow, lengths, overlap};
 use kcfaes_fuzz::wire::{Call, Head, decode, mutate};
 use kcfaes_provider::engine::{TableId, set_hold_bytes};
+use kcfaes_provider::watch::forbid_direct;
 use kcfaes_vectors::Mode;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use oracle::Message;
@@ -243,6 +244,7 @@ fn has_tag(mode: Mode, len: usize) -> bool {
 impl Session {
     fn run(head: Head, calls: &[Call]) {
         set_hold_bytes(1024 << (head.hold % 6));
+        forbid_direct(head.hold & 0x80 != 0);
         let mode = head.mode().unwrap_or(Mode::Cbc);
         let (mut iv, aad, text) = head.draw();
         if matches!(mode, Mode::Cbc | Mode::Ctr) {

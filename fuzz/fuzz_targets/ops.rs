@@ -23,6 +23,7 @@ use kcfaes_provider::kcf::{
     CRYPTO_OPERATION_NOT_INITIALIZED, CRYPTO_SUCCESS, UIO_SYSSPACE, crypto_data_cdu_t,
     crypto_data_t, crypto_key_t, crypto_mechanism_t, iovec_t, mblk_t, uio_t,
 };
+use kcfaes_provider::watch::forbid_direct;
 use kcfaes_vectors::Mode;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use oracle::Message;
@@ -822,6 +823,7 @@ impl Session {
 
     fn run(&mut self, calls: &[Call]) {
         set_hold_bytes(1024 << (self.head.hold % 6));
+        forbid_direct(self.head.hold & 0x80 != 0);
         if self.head.template % 3 == 1 {
             self.make_template();
         }

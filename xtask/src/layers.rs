@@ -77,6 +77,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "mode::cmac",
             "mode::gcm",
             "mode::gmac",
+            "mode::direct",
             "mode::ccm",
             "mode",
             "selftest::answers",

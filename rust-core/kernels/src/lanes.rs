@@ -109,6 +109,8 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`zero`](Lanes::zero), and `block` is readable.
     unsafe fn broadcast(block: *const Block) -> Self;
+    /// `block`, repeated.
+    fn repeat(block: Xmm) -> Self;
     /// `BLOCKS` consecutive blocks, from `block` on.
     ///
     /// # Safety

@@ -12,7 +12,8 @@
 //! * Lengths are in bytes, or in 16-byte blocks where the argument is named `blocks`; zero is legal.
 //! * `dst` may equal `src` exactly; any other overlap is the caller's error. No alignment is needed.
 //! * State (`ctr`, `y`, `iv`, `mac`) has one table-independent form, the bytes of the standard's own
-//!   notation, so that one message may alternate between tables.
+//!   notation, so that one message may alternate between tables. The `iv` and `ctr` of CBC and CTR need no
+//!   alignment: they may be the caller's own.
 #![no_std]
 
 mod types;

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a thread has done while the FPU was held, for tests: lists walked, pieces passed, cost spent. Builds
+//! What a thread has done while the FPU was held, for tests: lists walked, pieces passed, cost spent. And a
+//! switch with which a test sends this thread's messages along the general path. Builds
 //! without debug assertions, as every artifact is, contain none of it. Nothing here is inlined: the tests
 //! also check the stack of the callers.
 
 #[cfg(all(debug_assertions, not(target_os = "none")))]
-pub use self::counting::{Seen, take};
+pub use self::counting::{Seen, forbid_direct, take};
 #[cfg(all(debug_assertions, not(target_os = "none")))]
-pub(crate) use self::counting::{held, piece, released, spent, walk};
+pub(crate) use self::counting::{direct, held, piece, released, spent, walk};
 
 #[cfg(not(all(debug_assertions, not(target_os = "none"))))]
 mod idle {
+    #[inline(always)]
+    pub(crate) fn direct() -> bool {
+        true
+    }
     #[inline(always)]
     pub(crate) fn held() {}
     #[inline(always)]
@@ -22,7 +27,7 @@ mod idle {
     pub(crate) fn walk() {}
 }
 #[cfg(not(all(debug_assertions, not(target_os = "none"))))]
-pub(crate) use self::idle::{held, piece, released, spent, walk};
+pub(crate) use self::idle::{direct, held, piece, released, spent, walk};
 
 #[cfg(all(debug_assertions, not(target_os = "none")))]
 mod counting {
@@ -46,6 +51,18 @@ mod counting {
         static SEEN: Cell<Seen> = const { Cell::new(Seen { walks: 0, pieces: 0, cost: 0 }) };
         /// The pieces and the cost of the current hold.
         static HOLD: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
+        /// Whether a message may take the direct path.
+        static DIRECT: Cell<bool> = const { Cell::new(true) };
+    }
+
+    /// Whether this thread's messages must take the general path.
+    pub fn forbid_direct(forbidden: bool) {
+        DIRECT.set(!forbidden);
+    }
+
+    /// Whether a message of this thread may take the direct path.
+    pub(crate) fn direct() -> bool {
+        DIRECT.get()
     }
 
     /// What this thread has done.

@@ -8,7 +8,7 @@ use kcfaes_provider::kcf::{Error, KM_SLEEP, Result};
 use kcfaes_provider::mode::{Apart, cbc_encrypt_batch};
 use kcfaes_provider::request::{Direction, Parameter};
 
-use super::bytes::{Bytes, kcfaes_iovec, read_block, with_io};
+use super::bytes::{Bytes, kcfaes_iovec, read_block};
 use super::error::{answer, kcfaes_rc};
 use super::key::kcfaes_key;
 use super::message::run_message;
@@ -213,13 +213,8 @@ unsafe fn apply_ctr(
     // SAFETY: the common contract.
     unsafe {
         let parameter = Parameter::Ctr { bits: 128, cb: read_block(counter)? };
-        let (key, mut next) = (&live(key)?.material, [0; 16]);
-        with_io(src, dst, |io| {
-            run_message(key, Direction::Encrypt, &parameter, Apart::NextIv(&mut next), io)
-        })?;
-        counter.cast::<[u8; 16]>().write(next);
+        run_chained(Direction::Encrypt, key, parameter, counter, src, dst)
     }
-    Ok(())
 }
 
 /// Encrypts or decrypts, and advances the IV.
@@ -233,11 +228,31 @@ unsafe fn apply_cbc(
     // SAFETY: the common contract.
     unsafe {
         let parameter = Parameter::Cbc { iv: read_block(iv)? };
-        let (key, mut next) = (&live(key)?.material, [0; 16]);
-        with_io(src, dst, |io| {
-            run_message(key, direction, &parameter, Apart::NextIv(&mut next), io)
-        })?;
-        iv.cast::<[u8; 16]>().write(next);
+        run_chained(direction, key, parameter, iv, src, dst)
+    }
+}
+
+/// Gives the provider a message whose IV or counter block is at `iv`, and advances that block. A kernel
+/// advances it in place, unless it lies where text does.
+#[inline(always)]
+unsafe fn run_chained(
+    direction: Direction,
+    key: *const kcfaes_key,
+    parameter: Parameter<'_>,
+    iv: *mut u8,
+    src: Bytes,
+    dst: Bytes,
+) -> Result<()> {
+    let iv = iv.cast::<[u8; 16]>();
+    // SAFETY: the common contract; `iv` is not NULL.
+    unsafe {
+        let key = &live(key)?.material;
+        if src.leaves_out(iv) && dst.leaves_out(iv) {
+            return run_message(key, direction, parameter, Apart::NextIv(&mut *iv), src, dst);
+        }
+        let mut next = iv.read();
+        run_message(key, direction, parameter, Apart::NextIv(&mut next), src, dst)?;
+        iv.write(next);
     }
     Ok(())
 }
@@ -301,6 +316,6 @@ unsafe fn apply_ecb(
     // SAFETY: the common contract.
     unsafe {
         let key = &live(key)?.material;
-        with_io(src, dst, |io| run_message(key, direction, &Parameter::Ecb, Apart::Nothing, io))
+        run_message(key, direction, Parameter::Ecb, Apart::Nothing, src, dst)
     }
 }

@@ -6,7 +6,7 @@
 use core::ffi::{c_int, c_void};
 
 use kcfaes_kernels::Block;
-use kcfaes_provider::data::{Data, Io};
+use kcfaes_provider::data::{Data, Io, Run, exists};
 use kcfaes_provider::kcf::{
     CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, Result, UIO_SYSSPACE, crypto_data_cdu_t,
     crypto_data_t, iovec_t, uio_t,
@@ -51,6 +51,40 @@ pub(super) const NO_PIECES: uio_t = uio_t {
 impl Bytes {
     pub(super) fn input(at: *const u8, len: usize) -> Self {
         Self::Buffer(at.cast_mut(), len)
+    }
+
+    /// The input, and as much of the output, as one run, if both are buffers with which nothing is wrong.
+    #[inline(always)]
+    pub(super) unsafe fn as_run<'a>(src: Self, dst: Self) -> Option<Run<'a>> {
+        match (src, dst) {
+            // SAFETY: the common contract.
+            (Self::Buffer(from, len), Self::Buffer(to, room)) if len <= room => unsafe {
+                Run::between(from, to, len)
+            },
+            _ => None,
+        }
+    }
+
+    /// The bytes, if they are a buffer with which nothing is wrong.
+    #[inline(always)]
+    pub(super) unsafe fn contiguous<'a>(self) -> Option<&'a [u8]> {
+        match self {
+            // SAFETY: the common contract.
+            Self::Buffer(at, len) if exists(at, len) => unsafe { readable(at, len).ok() },
+            _ => None,
+        }
+    }
+
+    /// Whether it is a buffer without any byte of `block`.
+    #[inline(always)]
+    pub(super) fn leaves_out(self, block: *const [u8; 16]) -> bool {
+        match self {
+            Self::Buffer(at, len) => {
+                let (at, block) = (at.addr(), block.addr());
+                block.wrapping_add(16) <= at || at.wrapping_add(len) <= block
+            }
+            Self::Pieces(..) => false,
+        }
     }
 
     /// The number of bytes in all.
@@ -130,6 +164,7 @@ pub(super) unsafe fn with_io<R>(
 }
 
 /// `len` bytes to read.
+#[inline(always)]
 pub(super) unsafe fn readable<'a>(at: *const u8, len: usize) -> Result<&'a [u8]> {
     if len == 0 {
         return Ok(&[]);

@@ -523,6 +523,12 @@ unsafe fn update_message(
         message_in_role(ctx, |role| (role == Role::Open) == (release == Release::Unverified))?
     };
     // SAFETY: the common contract.
+    if let Some(run) = unsafe { Bytes::as_run(src, dst) }
+        && ctx.operation.update_run(key, &mut Fpu::new(), run)
+    {
+        return Ok(run.len());
+    }
+    // SAFETY: the common contract.
     unsafe {
         with_io(src, dst, |io| {
             let Produced::Bytes(n) = ctx.operation.update(key, &mut Fpu::new(), io, KM_SLEEP)?

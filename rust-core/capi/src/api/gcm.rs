@@ -105,6 +105,7 @@ pub unsafe extern "C" fn kcfaes_gcm_open_iov(
 
 /// Parameter of GCM and GMAC. The length of the tag is checked where the tag is. For a tag still to come it
 /// is 16.
+#[inline(always)]
 pub(super) unsafe fn gcm_parameter<'a>(
     iv: *const u8,
     iv_len: usize,
@@ -118,6 +119,7 @@ pub(super) unsafe fn gcm_parameter<'a>(
 }
 
 /// An IV of GCM or GMAC.
+#[inline(always)]
 pub(super) unsafe fn read_iv<'a>(iv: *const u8, iv_len: usize) -> Result<&'a [u8]> {
     if iv_len == 0 {
         return Err(Error::MECHANISM_PARAM_INVALID);

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! AES-GMAC and AES-CMAC.
 
+use kcfaes_kernels::Block;
+use kcfaes_provider::engine::{Call, Fpu};
 use kcfaes_provider::kcf::Result;
-use kcfaes_provider::mode::Apart;
+use kcfaes_provider::mode::{Apart, direct};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
 use kcfaes_provider::wipe::Secret;
 
-use super::bytes::{Bytes, kcfaes_iovec, with_io};
+use super::bytes::{Bytes, kcfaes_iovec};
 use super::error::{answer, kcfaes_rc};
 use super::gcm::read_iv;
 use super::key::kcfaes_key;
-use super::message::{Tag, run_message};
+use super::message::{Tag, run_in_general};
 use super::object::live;
 
 /// AES-GMAC: the tag of len bytes of src, as AES-GCM makes it of so much aad and no text. IV and
@@ -169,13 +171,24 @@ unsafe fn make_mac(
 ) -> Result<()> {
     tag.check(mechanism, tag_len)?;
     let parameter = parameter?;
+    // SAFETY: the common contract.
+    let key = unsafe { &live(key)?.material };
+    let fpu = &mut Fpu::new();
+    // SAFETY: the common contract.
+    if let Some(message) = unsafe { src.contiguous() }
+        && direct::takes_mac(&parameter, fpu, message.len())
+    {
+        let call = &mut Call { direction: Direction::Encrypt, key, fpu };
+        let mut computed = Secret(Block([0; 16]));
+        direct::make_mac(call, &parameter, message, &mut computed);
+        // SAFETY: the common contract.
+        return unsafe { tag.settle(tag_len, &computed.0.0) };
+    }
     let mut computed = Secret([0; 16]);
     // SAFETY: the common contract.
     unsafe {
-        let key = &live(key)?.material;
-        with_io(src, Bytes::Buffer(computed.0.as_mut_ptr(), 16), |io| {
-            run_message(key, Direction::Encrypt, &parameter, Apart::Nothing, io)
-        })?;
+        let mac = Bytes::Buffer(computed.0.as_mut_ptr(), 16);
+        run_in_general(key, Direction::Encrypt, parameter, Apart::Nothing, src, mac)?;
         tag.settle(tag_len, &computed.0)
     }
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A whole message in one call, and its tag.
 
-use kcfaes_provider::data::Io;
-use kcfaes_provider::engine::{Fpu, Material};
+use kcfaes_provider::engine::{Call, Fpu, Material};
 use kcfaes_provider::kcf::{Error, Result};
 use kcfaes_provider::key::Key;
-use kcfaes_provider::mode::{Apart, Operation, padded, same_tag};
+use kcfaes_provider::mode::{Apart, Operation, direct, padded, same_tag};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
 
 use super::bytes::{Bytes, readable, with_io};
@@ -21,6 +20,7 @@ pub(super) enum Tag {
 
 impl Tag {
     /// Checks that it has a possible length and a place, before any work is done.
+    #[inline(always)]
     pub(super) fn check(self, mechanism: Mechanism, len: usize) -> Result<()> {
         let possible = mechanism.has_tag_len(len);
         let missing = match self {
@@ -35,9 +35,15 @@ impl Tag {
     }
 
     /// Writes or compares the tag, in constant time.
+    #[inline(always)]
     pub(super) unsafe fn settle(self, len: usize, computed: &[u8; 16]) -> Result<()> {
         match self {
             Self::Write(at) => {
+                if len == 16 {
+                    // SAFETY: the common contract; checked.
+                    unsafe { at.cast::<[u8; 16]>().write(*computed) };
+                    return Ok(());
+                }
                 let computed = computed.get(..len).ok_or(Error::MECHANISM_PARAM_INVALID)?;
                 // SAFETY: the common contract; checked, and `computed` is memory of our own.
                 unsafe { core::ptr::copy_nonoverlapping(computed.as_ptr(), at, computed.len()) };
@@ -53,20 +59,48 @@ impl Tag {
 }
 
 /// Gives a whole message to the provider.
-#[inline(never)]
-pub(super) fn run_message(
+#[inline(always)]
+pub(super) unsafe fn run_message(
     key: &Key,
     direction: Direction,
-    parameter: &Parameter<'_>,
+    parameter: Parameter<'_>,
     apart: Apart<'_>,
-    io: &Io<'_>,
+    src: Bytes,
+    dst: Bytes,
 ) -> Result<()> {
-    let mut fpu = Fpu::new();
-    let key = Material::Set(key);
-    Operation::at_once(direction, parameter, apart, key, &mut fpu, io).map(drop)
+    // SAFETY: the common contract.
+    if let Some(run) = unsafe { Bytes::as_run(src, dst) } {
+        let fpu = &mut Fpu::new();
+        if direct::takes(direction, &parameter, fpu, run.len()) {
+            let call = &mut Call { direction, key, fpu };
+            return direct::transform(call, &parameter, apart, run);
+        }
+    }
+    // SAFETY: the common contract.
+    unsafe { run_in_general(key, direction, parameter, apart, src, dst) }
+}
+
+/// [`run_message`] for any message.
+#[inline(never)]
+pub(super) unsafe fn run_in_general(
+    key: &Key,
+    direction: Direction,
+    parameter: Parameter<'_>,
+    apart: Apart<'_>,
+    src: Bytes,
+    dst: Bytes,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        with_io(src, dst, |io| {
+            let (key, mut fpu) = (Material::Set(key), Fpu::new());
+            Operation::at_once(direction, &parameter, apart, key, &mut fpu, io).map(drop)
+        })
+    }
 }
 
 /// Encrypts a GCM or CCM message and writes its tag.
+#[inline(always)]
 pub(super) unsafe fn seal_message(
     key: *const kcfaes_key,
     parameter: Result<Parameter<'_>>,
@@ -80,15 +114,14 @@ pub(super) unsafe fn seal_message(
     // SAFETY: the common contract.
     unsafe {
         let (key, mut computed) = (&live(key)?.material, [0; 16]);
-        with_io(src, dst, |io| {
-            let apart = Apart::ComputedTag(&mut computed);
-            run_message(key, Direction::Encrypt, &parameter, apart, io)
-        })?;
+        let apart = Apart::ComputedTag(&mut computed);
+        run_message(key, Direction::Encrypt, parameter, apart, src, dst)?;
         tag.settle(tag_len, &computed)
     }
 }
 
 /// Verifies the tag of a GCM or CCM message and decrypts it.
+#[inline(always)]
 pub(super) unsafe fn open_message(
     key: *const kcfaes_key,
     parameter: Result<Parameter<'_>>,
@@ -102,9 +135,7 @@ pub(super) unsafe fn open_message(
     // SAFETY: the common contract.
     unsafe {
         let (key, received) = (&live(key)?.material, readable(tag, tag_len)?);
-        with_io(src, dst, |io| {
-            let apart = Apart::ReceivedTag(received);
-            run_message(key, Direction::Decrypt, &parameter, apart, io)
-        })
+        let apart = Apart::ReceivedTag(received);
+        run_message(key, Direction::Decrypt, parameter, apart, src, dst)
     }
 }

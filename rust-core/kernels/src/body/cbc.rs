@@ -28,7 +28,7 @@ pub(crate) unsafe fn encrypt(
         let keys = RoundKeys::<true>::new(schedule);
         let (first, last) = (keys.key::<Xmm>(0), keys.last::<Xmm>());
         // The IV last: its caller may have just written it.
-        let mut x = [first.xor(Xmm::load(src)).pin().xor(Xmm::broadcast(iv))];
+        let mut x = [first.xor(Xmm::load(src)).pin().xor(Xmm::load(iv.cast()))];
         loop {
             keys.rounds_from(&mut x, 1);
             blocks -= 1;
@@ -115,7 +115,7 @@ pub(crate) unsafe fn decrypt<L: Lanes>(
     }
     // SAFETY: the caller's promise.
     unsafe {
-        let mut mode = Decrypt { keys: RoundKeys::new(schedule), previous: Xmm::broadcast(iv) };
+        let mut mode = Decrypt { keys: RoundKeys::new(schedule), previous: Xmm::load(iv.cast()) };
         // Before the walk overwrites it.
         Xmm::load(src.add(16 * (blocks - 1))).store(iv.cast());
         Parallel::<L>::walk(&mut mode, src, dst, 16 * blocks);

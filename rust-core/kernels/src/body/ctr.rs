@@ -22,13 +22,34 @@ pub(super) struct Counter<L: Lanes> {
 
 impl<L: Lanes> Counter<L> {
     /// # Safety
-    /// The CPU has the features of `L`, and `ctr` is readable.
+    /// The CPU has the features of `L`, and `ctr` is readable; it need not be aligned.
     #[inline(always)]
     pub(super) unsafe fn new(ctr: *const Block, secret: bool) -> Self {
         // SAFETY: the caller's promise.
+        unsafe { Self::from(Xmm::load(ctr.cast()), ctr, secret) }
+    }
+
+    /// As [`new`](Self::new), for a counter block that the caller may have just written in halves.
+    ///
+    /// # Safety
+    /// As [`new`](Self::new).
+    #[inline(always)]
+    pub(super) unsafe fn of_halves(ctr: *const Block, secret: bool) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::from(Xmm::load_halves(ctr.cast()), ctr, secret) }
+    }
+
+    /// From the counter block at `ctr`, which is `first`.
+    ///
+    /// # Safety
+    /// As [`new`](Self::new).
+    #[inline(always)]
+    unsafe fn from(first: Xmm, ctr: *const Block, secret: bool) -> Self {
+        // SAFETY: the caller's promise.
         unsafe {
-            let (low, mask) = if secret { (255, 0) } else { (u32::from((*ctr).0[15]), u32::MAX) };
-            let first = L::broadcast(ctr);
+            let last = || u32::from(ctr.cast::<u8>().add(15).read());
+            let (low, mask) = if secret { (255, 0) } else { (last(), u32::MAX) };
+            let first = L::repeat(first);
             let next = if low as usize + L::BLOCKS <= 256 {
                 first.number_within_byte()
             } else {
@@ -77,12 +98,12 @@ impl<L: Lanes> Counter<L> {
     /// Advances the counter block in memory by `blocks`.
     ///
     /// # Safety
-    /// The CPU has the features of `Xmm`, and `ctr` is readable and writable.
+    /// The CPU has the features of `Xmm`, and `ctr` is readable and writable; it need not be aligned.
     #[inline(always)]
     pub(super) unsafe fn advance(ctr: *mut Block, blocks: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            let next = Xmm::broadcast(ctr).swap_bytes().count(blocks as u32).swap_bytes();
+            let next = Xmm::load(ctr.cast()).swap_bytes().count(blocks as u32).swap_bytes();
             next.store(ctr.cast());
         }
     }

@@ -86,7 +86,7 @@ pub(crate) unsafe fn transform_part<L: Lanes>(
 ) {
     // SAFETY: the caller's promise; the pieces together have `len` bytes.
     unsafe {
-        let mut sum = Xmm::broadcast(y).swap_bytes();
+        let mut sum = Xmm::load_halves(y.cast()).swap_bytes();
         if multiply {
             sum = multiply_by_h(sum, powers);
         }
@@ -96,7 +96,7 @@ pub(crate) unsafe fn transform_part<L: Lanes>(
         // through memory, one piece after the other.
         let (mut blocks, mut place) = (0, 0);
         let (ctr, secret) = (&raw mut (*ctr).block, (*ctr).secret);
-        let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::new(ctr, secret));
+        let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::of_halves(ctr, secret));
         while left > 0 {
             let Piece { mut src, mut dst, len } = *text;
             text = text.add(1);
@@ -107,7 +107,7 @@ pub(crate) unsafe fn transform_part<L: Lanes>(
             let merges = L::MASKS && (17..TURN * L::BYTES).contains(&(place + n));
             if place > 0 && n > 0 && !merges {
                 let here = n.min(16 - place);
-                let [x] = Counter::<Xmm>::new(ctr, secret).after(blocks).take();
+                let [x] = Counter::<Xmm>::of_halves(ctr, secret).after(blocks).take();
                 sum = transform_inside_block::<L>(
                     schedule,
                     powers,
@@ -458,12 +458,11 @@ pub(crate) unsafe fn transform_whole<L: Lanes, const ENCRYPT: bool>(
         if len > longest_end {
             let mut bulk_len = len - len % (TURN * L::BYTES);
             bulk_len += (len - bulk_len).saturating_sub(longest_end).next_multiple_of(L::BYTES);
-            // A copy of the whole `j0` would read its last byte together with bytes not written with it, and
-            // wait.
-            let mut ctr = CounterBlock { block: *j0, secret };
-            before = *j0;
-            Counter::<L>::advance(&raw mut ctr.block, 1);
-            Counter::<L>::advance(&raw mut before, bulk_len / 16);
+            let first = Xmm::load_halves(j0.cast()).swap_bytes();
+            let mut ctr = CounterBlock { block: Block([0; 16]), secret };
+            before = Block([0; 16]);
+            first.count(1).swap_bytes().store((&raw mut ctr.block).cast());
+            first.count(bulk_len as u32 / 16).swap_bytes().store((&raw mut before).cast());
             bulk(&raw mut ctr, bulk_len);
             // `y` is a hash.
             lane = 1;
@@ -472,7 +471,7 @@ pub(crate) unsafe fn transform_whole<L: Lanes, const ENCRYPT: bool>(
             end.dst = dst.add(bulk_len);
             end.len = len - bulk_len;
         }
-        let sum = Xmm::broadcast(y).swap_bytes();
+        let sum = Xmm::load_halves(y.cast()).swap_bytes();
         if L::MASKS && len <= 16 {
             return end.finish_block::<L, ENCRYPT>(sum).store(y.cast());
         }
@@ -514,7 +513,7 @@ impl End {
         let blocks = len.div_ceil(16) + 2;
         // SAFETY: the caller's promise.
         unsafe {
-            let mut x = Counter::<Xmm>::new(j0, secret).take::<2>();
+            let mut x = Counter::<Xmm>::of_halves(j0, secret).take::<2>();
             keys.all_but_last(&mut x);
             let last = keys.last::<Xmm>();
             let text = L::load_before::<false>(src, len).first();
@@ -555,9 +554,10 @@ impl End {
         let (src, dst) = (self.src.wrapping_sub(16), self.dst.wrapping_sub(16));
         // SAFETY: the caller's promise; the first block of the first register is skipped.
         unsafe {
-            let mut x = Counter::<L>::new(before, secret).take::<N>();
+            let mut x = Counter::<L>::of_halves(before, secret).take::<N>();
             // Lane 0: J0 in place of `before`.
-            x[0] = x[0].xor(L::widen(Xmm::broadcast(before).xor(Xmm::broadcast(j0))));
+            x[0] = x[0]
+                .xor(L::widen(Xmm::load_halves(before.cast()).xor(Xmm::load_halves(j0.cast()))));
             keys.all_but_last(&mut x);
             let last = keys.last::<L>();
             let mut mask = lengths;

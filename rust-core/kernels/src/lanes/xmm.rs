@@ -106,6 +106,11 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
+    fn repeat(block: Xmm) -> Self {
+        block
+    }
+
+    #[inline(always)]
     unsafe fn consecutive(block: *const Block) -> Self {
         // SAFETY: the caller's promise; a `Block` is aligned.
         unsafe { Self(_mm_load_si128(block.cast())) }
@@ -288,6 +293,20 @@ impl Xmm {
     pub(crate) unsafe fn from_u128(block: u128) -> Self {
         // SAFETY: the caller's promise.
         unsafe { Self(_mm_set_epi64x((block >> 64) as i64, block as i64)) }
+    }
+
+    /// The block at `src`, in two loads. Whoever has just written it did so in two stores, and one load would
+    /// wait until these have left the store buffer.
+    ///
+    /// # Safety
+    /// The CPU has the table's features, and `src` is readable for 16 bytes.
+    #[inline(always)]
+    pub(crate) unsafe fn load_halves(src: *const u8) -> Self {
+        // SAFETY: the caller's promise. `pin` keeps the compiler from making one load of them.
+        unsafe {
+            let low = Self(_mm_loadl_epi64(src.cast())).pin();
+            Self(_mm_castpd_si128(_mm_loadh_pd(_mm_castsi128_pd(low.0), src.add(8).cast())))
+        }
     }
 
     /// The 32-bit word `word`, four times.

@@ -70,6 +70,12 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
+    fn repeat(block: Xmm) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm256_broadcastsi128_si256(block.0)) }
+    }
+
+    #[inline(always)]
     unsafe fn consecutive(block: *const Block) -> Self {
         // SAFETY: the caller's promise; the load needs no alignment.
         unsafe { Self(_mm256_loadu_si256(block.cast())) }

@@ -144,6 +144,12 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
+    fn repeat(block: Xmm) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_broadcast_i32x4(block.0)) }
+    }
+
+    #[inline(always)]
     unsafe fn consecutive(block: *const Block) -> Self {
         // SAFETY: the caller's promise; the load needs no alignment.
         unsafe { Self(_mm512_loadu_si512(block.cast())) }

@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 
 use super::pair::{Pair, Sink};
 use super::segments::{Extent, exists};
-use super::{Overlap, Segments};
+use super::{Overlap, Run, Segments};
 use crate::kcf::{
     CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, Result, UIO_SYSSPACE, crypto_data_cdu_t,
     crypto_data_t, crypto_req_handle_t, iovec_t, uio_t,
@@ -133,18 +133,31 @@ impl<'a> Data<'a> {
         if self.len() < needed { Err(Error::Room(needed)) } else { Ok(()) }
     }
 
-    /// The address of the first `len` bytes, if they are in one raw buffer and there is at least one.
+    /// The address of the first `len` bytes, if there is at least one, the first piece has them all, and
+    /// nothing is wrong.
     #[inline(always)]
-    fn raw(&self, len: usize) -> Option<*mut u8> {
-        if self.data.cd_format != CRYPTO_DATA_RAW {
-            return None;
-        }
-        // SAFETY: the format says which member is set.
-        let iov = unsafe { self.data.cdu.cdu_raw };
+    fn in_first_piece(&self, len: usize) -> Option<*mut u8> {
+        // SAFETY: vouched for; the format says which member is set.
+        let (at, most) = unsafe {
+            match self.data.cd_format {
+                CRYPTO_DATA_RAW => {
+                    let iov = self.data.cdu.cdu_raw;
+                    (iov.iov_base.cast::<u8>(), iov.iov_len)
+                }
+                _ => Segments::first_piece(self.data)?,
+            }
+        };
         let offset = usize::try_from(self.data.cd_offset).ok()?;
         let end = offset.checked_add(len)?;
-        let at = iov.iov_base.cast::<u8>();
-        (len > 0 && end <= iov.iov_len && exists(at, end)).then(|| at.wrapping_add(offset))
+        (len > 0 && end <= most && exists(at, end)).then(|| at.wrapping_add(offset))
+    }
+
+    /// All of the bytes, if there is at least one, the first piece has them all, and nothing is wrong.
+    #[inline(always)]
+    pub(crate) fn contiguous(&self) -> Option<&'a [u8]> {
+        let at = self.in_first_piece(self.len())?;
+        // SAFETY: vouched for; `in_first_piece` has checked the range.
+        Some(unsafe { core::slice::from_raw_parts(at, self.len()) })
     }
 
     /// Whether both are the same list from the same place on.
@@ -288,15 +301,33 @@ impl<'a> Io<'a> {
         Ok(room.write(Pair { src, dst, sink }))
     }
 
-    /// The beginnings of both windows, if each is in one raw buffer and nothing is wrong, and the length of
-    /// the second.
+    /// The text of a whole message whose output has `needed` bytes, and the tag that one of the sides has
+    /// after it: bytes of the output if they are more than those of the input, otherwise of the input. `None`
+    /// if a side has no bytes, or not all of them in its first piece, if an IV comes with the input, or if
+    /// anything is wrong.
+    #[inline(always)]
+    pub(crate) fn run(&self, needed: usize) -> Option<(Run<'a>, Run<'a>)> {
+        if !self.src.data.cd_miscdata.is_null() {
+            return None;
+        }
+        let all = self.src.len();
+        let (from, to, ..) = self.contiguous(needed, May::Alias)?;
+        let len = all.min(needed);
+        let (at, tag_len) = if needed > all { (to, needed - len) } else { (from, all - len) };
+        let tag = at.wrapping_add(len);
+        // SAFETY: vouched for; `contiguous` has found that the sides are equal or share nothing.
+        unsafe { Some((Run::new(from, to, len), Run::new(tag, tag, tag_len))) }
+    }
+
+    /// The beginnings of both windows, if each is in one piece and nothing is wrong, and the length of the
+    /// second.
     #[inline(always)]
     fn contiguous(&self, needed: usize, may: May) -> Option<(*mut u8, *mut u8, usize, Sink)> {
         let len = self.src.len();
-        let from = self.src.raw(len)?;
+        let from = self.src.in_first_piece(len)?;
         let (to, to_len) = match &self.dst {
             None => (from, len),
-            Some(dst) => (dst.raw(needed)?, needed),
+            Some(dst) => (dst.in_first_piece(needed)?, needed),
         };
         self.dst_or_src().check_room(needed).ok()?;
         let sink = match (Overlap::of(from.addr(), len, to.addr(), to_len, 0, 0), may) {

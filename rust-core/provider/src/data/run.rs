@@ -6,6 +6,8 @@ use core::slice::Iter;
 
 use kcfaes_kernels::Piece;
 
+use super::segments::{Overlap, exists};
+
 /// `len` bytes to read at `src` and `len` bytes to write at `dst`. The two are the same bytes or do not
 /// overlap at all. Everything that KCF passes, in whatever pieces, reaches a mode as runs.
 ///
@@ -25,6 +27,19 @@ impl<'a> Run<'a> {
     /// ranges are disjoint.
     pub unsafe fn new(src: *const u8, dst: *mut u8, len: usize) -> Self {
         Self { piece: Piece { src, dst, len }, _borrow: PhantomData }
+    }
+
+    /// A run over buffers, if there is at least one byte and they are equal or share none.
+    ///
+    /// # Safety
+    /// `src` is readable and `dst` writable for `len` bytes during `'a`, unless one is NULL or reaches past
+    /// the end of the address space.
+    #[inline(always)]
+    pub unsafe fn between(src: *const u8, dst: *mut u8, len: usize) -> Option<Self> {
+        let overlap = Overlap::of(src.addr(), len, dst.addr(), len, 0, 0);
+        let sound = len > 0 && exists(src, len) && exists(dst, len) && overlap != Overlap::Partial;
+        // SAFETY: the caller's promise, and the conditions above.
+        sound.then(|| unsafe { Self::new(src, dst, len) })
     }
 
     /// The runs in the form that kernels read.
@@ -79,6 +94,13 @@ impl<'a> Run<'a> {
         }
         // SAFETY: the range is valid for `'a`, and nobody writes it while `self` is borrowed.
         unsafe { core::slice::from_raw_parts(self.piece.src, self.piece.len) }
+    }
+
+    /// Copies bytes to the destination, to the end of the shorter of the two.
+    pub(crate) fn fill(&self, from: &[u8]) {
+        let len = from.len().min(self.piece.len);
+        // SAFETY: within the destination, which `from` is no part of.
+        unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), self.piece.dst, len) };
     }
 
     /// Adds `keystream` to the bytes, to the end of the shorter of the two.

@@ -269,6 +269,20 @@ impl<'a> Segments<'a> {
         }
     }
 
+    /// The first piece of a list, if it can be one.
+    ///
+    /// # Safety
+    /// As [`open`](Self::open).
+    #[inline(never)]
+    pub(super) unsafe fn first_piece(data: &crypto_data_t) -> Option<(*mut u8, usize)> {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let mut rest = Self::admit(data, 1, Error::ARGUMENTS_BAD).ok()?;
+            let (base, n) = rest.piece()?;
+            (n <= isize::MAX as usize && exists(base, n)).then_some((base, n))
+        }
+    }
+
     /// Refuses a window that [`open`](Self::open) would refuse without a walk.
     ///
     /// # Errors

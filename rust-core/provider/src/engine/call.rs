@@ -6,8 +6,11 @@ use crate::key::Key;
 use crate::request::Direction;
 
 /// One call of an entry point, once its arguments are found right.
-pub(crate) struct Call<'a> {
-    pub(crate) direction: Direction,
-    pub(crate) key: &'a Key,
-    pub(crate) fpu: &'a mut Fpu,
+pub struct Call<'a> {
+    /// Encryption or decryption.
+    pub direction: Direction,
+    /// The key, which is set.
+    pub key: &'a Key,
+    /// The FPU for the length of the call.
+    pub fpu: &'a mut Fpu,
 }

@@ -63,7 +63,7 @@ impl Pace {
 
     /// Cost units of `len` bytes.
     #[inline(always)]
-    pub(super) const fn cost(self, len: usize) -> usize {
+    pub(crate) const fn cost(self, len: usize) -> usize {
         len << self.shift()
     }
 }
@@ -90,7 +90,7 @@ pub struct Fpu {
 /// cannot end while the proof lives.
 #[derive(Clone, Copy)]
 pub struct Hold<'a> {
-    table: TableId,
+    pub(super) table: TableId,
     low: &'a Cell<usize>,
 }
 
@@ -267,6 +267,8 @@ impl Drop for Fpu {
         }
         let low = self.low.get();
         if low < usize::MAX {
+            // `dead_stack` may push a register to align its frame.
+            wipe::general_registers();
             wipe::dead_stack(low, portable::WIPED_STACK);
             wipe::registers();
         }

@@ -84,25 +84,47 @@ impl Hold<'_> {
         runs: &[Run<'_>],
         len: usize,
     ) {
+        let (table, s, text) = (self.table(), schedule, Run::pieces(runs));
+        if table == TableId::Portable {
+            return portable::transform(mode, s, state, mac, Runs::new(runs, len));
+        }
+        if let [run] = runs {
+            return self.transform_run(mode, s, &mut state.0, mac, run, len);
+        }
+        // SAFETY: see above; the runs have at least `len` bytes.
+        unsafe {
+            match table {
+                TableId::Vaes512 if !mode.is_serial() => {
+                    vaes512::kcfaes_pieces_vaes512(mode, s, state, mac, text, len);
+                }
+                TableId::Vaes256 if !mode.is_serial() => {
+                    vaes256::kcfaes_pieces_vaes256(mode, s, state, mac, text, len);
+                }
+                _ => aesni::kcfaes_pieces_aesni(mode, s, state, mac, text, len),
+            }
+        }
+    }
+
+    /// [`transform`](Self::transform) of the first `len` bytes of one run, in any table but `portable`.
+    #[inline(always)]
+    pub(crate) fn transform_run(
+        &self,
+        mode: BlockMode,
+        schedule: &Schedule,
+        state: &mut [u8; 16],
+        mac: &mut Block,
+        run: &Run<'_>,
+        len: usize,
+    ) {
         use BlockMode::{
             CbcDecrypt, CbcEncrypt, CbcMac, CcmDecrypt, CcmEncrypt, Ctr, EcbDecrypt, EcbEncrypt,
         };
-        use TableId::{Aesni, Portable, Vaes256, Vaes512};
-        let (table, s, text) = (self.table(), schedule, Run::pieces(runs));
-        if table == Portable {
-            return portable::transform(mode, s, state, mac, Runs::new(runs, len));
-        }
-        let table = if mode.is_serial() { Aesni } else { table };
-        // SAFETY: see above; the runs have at least `len` bytes.
+        use TableId::{Aesni, Vaes256, Vaes512};
+        let (s, src, dst, blocks) = (schedule, run.src(), run.dst(), len / 16);
+        let table = if mode.is_serial() { Aesni } else { self.table };
+        let state = core::ptr::from_mut(state).cast::<Block>();
+        // SAFETY: see above; the run has at least `len` bytes.
         unsafe {
-            let [run] = runs else {
-                return match table {
-                    Vaes512 => vaes512::kcfaes_pieces_vaes512(mode, s, state, mac, text, len),
-                    Vaes256 => vaes256::kcfaes_pieces_vaes256(mode, s, state, mac, text, len),
-                    _ => aesni::kcfaes_pieces_aesni(mode, s, state, mac, text, len),
-                };
-            };
-            let (src, dst, blocks) = (run.src(), run.dst(), len / 16);
             match (mode, table) {
                 (EcbEncrypt, Vaes512) => vaes512::kcfaes_ecb_encrypt_vaes512(s, src, dst, blocks),
                 (EcbEncrypt, Vaes256) => vaes256::kcfaes_ecb_encrypt_vaes256(s, src, dst, blocks),

@@ -11,7 +11,7 @@ mod select;
 mod step;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use call::Call;
+pub use call::Call;
 pub use fpu::{Fpu, HOLD_BYTES, Hold, LEAST_HOLD, MOST_HOLD, Pace, set_hold_bytes};
 pub use kernel::Chain;
 pub(crate) use kernel::inc32;

@@ -41,7 +41,8 @@ pub(crate) enum Step<'a> {
 
 impl Step<'_> {
     /// The most bytes that one call of a kernel takes, in full blocks: kernels count in 32 bits.
-    pub(super) fn most(&self) -> usize {
+    #[inline(always)]
+    pub(crate) fn most(&self) -> usize {
         match self {
             Self::Blocks { state: Some(state), bits: bits @ 1.., .. } => to_wrap(state, *bits),
             _ => usize::MAX,
@@ -50,7 +51,7 @@ impl Step<'_> {
 
     /// How it uses the processor.
     #[inline(always)]
-    pub(super) fn pace(&self) -> Pace {
+    pub(crate) fn pace(&self) -> Pace {
         match self {
             Self::Blocks { mode, .. } if mode.is_serial() => Pace::Serial,
             _ => Pace::Parallel,
@@ -60,7 +61,7 @@ impl Step<'_> {
     /// The next `len` bytes of a text, at most [`most`](Self::most), in runs that are cut anywhere. `len` is
     /// full blocks, except that the last block of a text may be partial. `last` if nothing follows.
     #[inline(never)]
-    pub(super) fn run(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize, last: bool) {
+    pub(crate) fn run(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize, last: bool) {
         match self {
             Self::Gcm { direction, key, ctr, y, multiply, tag } => {
                 let end = tag.as_ref().filter(|_| last);

@@ -28,7 +28,7 @@ pub enum Apart<'a> {
     ComputedTag(&'a mut [u8; 16]),
     /// A decryption must find this tag; its length is the parameter's.
     ReceivedTag(&'a [u8]),
-    /// The IV or counter block of a next message in CBC or CTR is written there.
+    /// The IV or counter block of the parameter in CBC or CTR, which becomes that of a next message.
     NextIv(&'a mut [u8; 16]),
 }
 
@@ -306,6 +306,20 @@ impl<T: Text> Aead<T> {
     ) -> core::result::Result<(), Short> {
         self.come += len as u64;
         self.pump(0, call, pair)
+    }
+
+    /// The step for a part of `len` bytes, full blocks, if the text may have it and nothing waits. The part
+    /// counts as come.
+    #[inline(always)]
+    pub(super) fn part<'a>(
+        &'a mut self,
+        direction: Direction,
+        key: &'a Key,
+        len: usize,
+    ) -> Option<Step<'a>> {
+        let waits = self.carry.len() > 0 || direction == Direction::Decrypt && self.waits();
+        self.come = self.grown(direction, len, 0).ok().filter(|_| !waits)?;
+        Some(self.text.step(direction, key))
     }
 
     /// Whether a decryption in parts holds back the bytes that may be its tag.

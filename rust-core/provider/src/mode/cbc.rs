@@ -6,6 +6,7 @@ use kcfaes_kernels::{Block, BlockMode};
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
 use crate::engine::{Call, Step};
+use crate::key::Key;
 use crate::request::Direction;
 
 /// State between the parts of a message.
@@ -33,12 +34,17 @@ impl Cbc {
         if let Some(iv) = iv {
             self.iv = Block(iv);
         }
-        let mode = match call.direction {
-            Direction::Encrypt => BlockMode::CbcEncrypt,
-            Direction::Decrypt => BlockMode::CbcDecrypt,
-        };
-        let (schedule, state) = (&call.key.schedule, Some(&mut self.iv));
-        let mut step = Step::Blocks { mode, schedule, state, bits: 0, mac: None };
-        self.carry.pump(0, call.fpu, pair, &mut step)
+        let Self { iv, carry } = self;
+        carry.pump(0, call.fpu, pair, &mut step(iv, call.direction, call.key))
     }
+}
+
+/// The step for full blocks, which advances the chain.
+#[inline(always)]
+pub(super) fn step<'a>(iv: &'a mut Block, direction: Direction, key: &'a Key) -> Step<'a> {
+    let mode = match direction {
+        Direction::Encrypt => BlockMode::CbcEncrypt,
+        Direction::Decrypt => BlockMode::CbcDecrypt,
+    };
+    Step::Blocks { mode, schedule: &key.schedule, state: Some(iv), bits: 0, mac: None }
 }

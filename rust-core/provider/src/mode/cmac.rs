@@ -3,6 +3,7 @@
 
 use kcfaes_kernels::{Block, BlockMode};
 
+use super::tag::padded;
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
 use crate::engine::{Call, Pace, Step};
@@ -30,29 +31,48 @@ impl Cmac {
         self.carry.pump(1, call.fpu, pair, &mut step)
     }
 
-    /// The MAC (section 6.2 steps 3 to 6).
+    /// The MAC.
     pub(super) fn tag(&mut self, call: &mut Call<'_>) -> &Block {
-        // Any hold has room for two blocks.
-        let (hold, _) = call.fpu.hold(Pace::Serial, 32);
-        let mut secret = Secret(Block([0; 16]));
-        let subkey = &mut secret.0;
-        hold.add_encrypted(&call.key.schedule, Block([0; 16]), subkey);
-        double(subkey);
-        if self.carry.len() < 16 {
-            double(subkey);
-            self.carry.push(&[0x80]);
-        }
-        for (to, from) in subkey.0.iter_mut().zip(self.carry.bytes()) {
-            *to ^= *from;
-        }
-        hold.cbc_mac(&call.key.schedule, &mut self.mac, &subkey.0);
+        absorb_last(call, &mut self.mac, self.carry.bytes());
         &self.mac
     }
 }
 
+/// The MAC of a whole message, for which one hold is enough. It is made in `mac`, which is zero.
+#[inline(always)]
+pub(super) fn mac_of(call: &mut Call<'_>, message: &[u8], mac: &mut Block) {
+    let full = message.len().saturating_sub(1) & !15;
+    let (blocks, last) = message.split_at_checked(full).unwrap_or((message, &[]));
+    if !blocks.is_empty() {
+        let hold = call.fpu.hold_all(Pace::Serial.cost(full));
+        hold.cbc_mac(&call.key.schedule, mac, blocks);
+    }
+    absorb_last(call, mac, last);
+}
+
+/// Absorbs the last block of a message, of at most 16 bytes (section 6.2 steps 3 to 6). Its subkey comes from
+/// E(K, 0), which is H if the key has powers of H.
+fn absorb_last(call: &mut Call<'_>, mac: &mut Block, last: &[u8]) {
+    let Call { key, fpu, .. } = call;
+    // Any hold has room for two blocks.
+    let (hold, _) = fpu.hold(Pace::Serial, 32);
+    let mut secret = Secret(key.powers.h);
+    let block = &mut secret.0;
+    if key.powers.set == 0 {
+        hold.add_encrypted(&key.schedule, Block([0; 16]), block);
+    }
+    let mut subkey = double(u128::from_be_bytes(block.0));
+    let mut message = u128::from_be_bytes(padded(last));
+    if last.len() < 16 {
+        subkey = double(subkey);
+        message |= 0x80 << 120 >> (8 * last.len());
+    }
+    block.0 = (subkey ^ message).to_be_bytes();
+    hold.cbc_mac(&key.schedule, mac, &block.0);
+}
+
 /// Times x in GF(2^128) modulo x^128 + x^7 + x^2 + x + 1, without a branch on the bit that leaves
 /// (section 6.1 steps 2 and 3).
-fn double(block: &mut Block) {
-    let value = u128::from_be_bytes(block.0);
-    block.0 = (value << 1 ^ (value >> 127).wrapping_neg() & 0x87).to_be_bytes();
+fn double(value: u128) -> u128 {
+    value << 1 ^ (value >> 127).wrapping_neg() & 0x87
 }

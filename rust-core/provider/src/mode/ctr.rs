@@ -8,6 +8,7 @@ use kcfaes_kernels::{Block, BlockMode};
 use crate::data::{Pair, Short};
 use crate::engine::drive::drive;
 use crate::engine::{Call, Step};
+use crate::key::Key;
 
 /// State between the parts of a message.
 pub(super) struct Ctr {
@@ -36,8 +37,7 @@ impl Ctr {
     ) -> Result<(), Short> {
         let left = len - self.use_keystream(pair, len);
         let bulk = if whole { left } else { left & !15 };
-        let (schedule, state, bits) = (&call.key.schedule, Some(&mut self.counter), self.bits);
-        let mut step = Step::Blocks { mode: BlockMode::Ctr, schedule, state, bits, mac: None };
+        let mut step = step(&mut self.counter, self.bits, call.key);
         drive(call.fpu, pair, bulk, &mut step)?;
         if bulk < left {
             self.keystream = Block([0; 16]);
@@ -50,6 +50,12 @@ impl Ctr {
             }
         }
         Ok(())
+    }
+
+    /// The step for a part of full blocks, if no keystream is left over.
+    #[inline(always)]
+    pub(super) fn part<'a>(&'a mut self, key: &'a Key) -> Option<Step<'a>> {
+        (self.used == 16).then(|| step(&mut self.counter, self.bits, key))
     }
 
     /// Adds the unused bytes of the last keystream block to at most `len` bytes. Returns how many.
@@ -67,4 +73,10 @@ impl Ctr {
         }
         done
     }
+}
+
+#[inline(always)]
+fn step<'a>(counter: &'a mut Block, bits: u32, key: &'a Key) -> Step<'a> {
+    let (schedule, state) = (&key.schedule, Some(counter));
+    Step::Blocks { mode: BlockMode::Ctr, schedule, state, bits, mac: None }
 }

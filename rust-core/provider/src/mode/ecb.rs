@@ -6,6 +6,7 @@ use kcfaes_kernels::BlockMode;
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
 use crate::engine::{Call, Step};
+use crate::key::Key;
 use crate::request::Direction;
 
 /// State between the parts of a message.
@@ -21,12 +22,17 @@ impl Ecb {
 
     /// Transforms every complete block.
     pub(super) fn update(&mut self, call: &mut Call<'_>, pair: &mut Pair<'_>) -> Result<(), Short> {
-        let mode = match call.direction {
+        let mut step = Self::step(call.direction, call.key);
+        self.carry.pump(0, call.fpu, pair, &mut step)
+    }
+
+    /// The step for full blocks.
+    #[inline(always)]
+    pub(super) fn step(direction: Direction, key: &Key) -> Step<'_> {
+        let mode = match direction {
             Direction::Encrypt => BlockMode::EcbEncrypt,
             Direction::Decrypt => BlockMode::EcbDecrypt,
         };
-        let schedule = &call.key.schedule;
-        let mut step = Step::Blocks { mode, schedule, state: None, bits: 0, mac: None };
-        self.carry.pump(0, call.fpu, pair, &mut step)
+        Step::Blocks { mode, schedule: &key.schedule, state: None, bits: 0, mac: None }
     }
 }

@@ -9,14 +9,14 @@ use core::mem::{MaybeUninit, take};
 use kcfaes_kernels::{Block, CounterBlock, Tag};
 
 use super::aead::{self, Apart, Received, Text as _, decrypt_whole, encrypt_whole, open_whole};
-use super::tag::padded;
-use crate::data::{Io, Pair, Short};
+use super::tag::{padded, same_tag, take_back};
+use crate::data::{Io, Pair, Run, Short};
 use crate::engine::drive::drive;
 use crate::engine::{Call, Fpu, Material, Pace, Step, inc32};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
-use crate::wipe::wipe;
+use crate::wipe::{Secret, wipe};
 
 /// Longest text in bytes: 2^32 - 2 blocks (SP 800-38D section 5.2.1.1).
 pub(super) const MAX_TEXT: u64 = ((1 << 32) - 2) * 16;
@@ -38,7 +38,7 @@ impl Ghash {
     }
 
     /// Step 2: J0 of an IV.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin(&mut self, call: &mut Call<'_>, iv: &[u8]) {
         if let Ok(iv) = <&[u8; 12]>::try_from(iv) {
             let [a, b, c, d, e, f, g, h, low @ ..] = *iv;
@@ -47,6 +47,17 @@ impl Ghash {
             self.j0.block = Block((u128::from(high) << 64 | u128::from(low)).to_be_bytes());
         } else {
             self.hash_iv(call, iv);
+        }
+    }
+
+    /// Steps 2 and 5 before a text: takes the IV and the AAD.
+    #[inline(always)]
+    pub(super) fn begin_text(&mut self, call: &mut Call<'_>, iv: &[u8], aad: &[u8]) {
+        self.begin(call, iv);
+        self.aad_len = aad.len() as u64;
+        match aad.len() {
+            0..=16 => self.y = Block(padded(aad)),
+            _ => self.absorb_all_but_last(call, aad),
         }
     }
 
@@ -72,15 +83,14 @@ impl Ghash {
         }
     }
 
-    /// Step 5 for the AAD, without the last multiplication. The AAD has at least one byte.
+    /// Step 5 for the AAD, without the last multiplication.
     #[inline(never)]
     fn absorb_all_but_last(&mut self, call: &mut Call<'_>, aad: &[u8]) {
         let full = aad.len().saturating_sub(1) & !15;
         let (blocks, last) = aad.split_at_checked(full).unwrap_or((aad, &[]));
         self.absorb(call, blocks);
-        for (y, byte) in self.y.0.iter_mut().zip(last) {
-            *y ^= byte;
-        }
+        let y = u128::from_le_bytes(self.y.0) ^ u128::from_le_bytes(padded(last));
+        self.y = Block(y.to_le_bytes());
     }
 
     /// inc32(J0), where the text's keystream begins.
@@ -117,11 +127,7 @@ impl Text {
     /// Begins a message: takes its IV and AAD.
     #[inline(always)]
     pub(super) fn begin(&mut self, call: &mut Call<'_>, iv: &[u8], aad: &[u8]) {
-        self.hash.begin(call, iv);
-        self.hash.aad_len = aad.len() as u64;
-        if !aad.is_empty() {
-            self.hash.absorb_all_but_last(call, aad);
-        }
+        self.hash.begin_text(call, iv, aad);
     }
 
     /// Sets the first counter, at the beginning of a text in parts.
@@ -205,6 +211,48 @@ impl aead::Text for Text {
     fn wrong_length(_: Direction) -> Error {
         Error::DATA_LEN_RANGE
     }
+}
+
+/// A whole message whose text is one run, for which one hold is enough.
+#[inline(always)]
+pub(super) fn transform_run(
+    call: &mut Call<'_>,
+    iv: &[u8],
+    aad: &[u8],
+    tag_len: usize,
+    apart: Apart<'_>,
+    run: Run<'_>,
+) -> Result<()> {
+    let mut hash = Ghash::new();
+    hash.begin_text(call, iv, aad);
+    let Call { direction, key, fpu } = call;
+    let Ghash { j0, y, aad_len } = &mut hash;
+    fpu.hold_all(run.len()).gcm_whole(*direction, key, j0, y, *aad_len, run);
+    let result = match apart {
+        Apart::ComputedTag(tag) => {
+            *tag = y.0;
+            Ok(())
+        }
+        Apart::ReceivedTag(tag) => {
+            same_tag(&y.0, &padded(tag), tag_len).inspect_err(|_| take_back_run(call, &hash, run))
+        }
+        // A text has a tag.
+        Apart::Nothing | Apart::NextIv(_) => Err(Error::GENERAL_ERROR),
+    };
+    wipe(&mut hash);
+    result
+}
+
+/// Removes the plaintext of a forged message that is one run.
+#[cold]
+#[inline(never)]
+fn take_back_run(call: &mut Call<'_>, hash: &Ghash, run: Run<'_>) {
+    let mut ctr = hash.first_counter();
+    let mut unused = Secret(Block([0; 16]));
+    let (direction, key) = (Direction::Encrypt, call.key);
+    let (ctr, y) = (&mut ctr, &mut unused.0);
+    let mut step = Step::Gcm { direction, key, ctr, y, multiply: &mut { false }, tag: None };
+    take_back(Pair::of(run), run.len(), &mut step, call.fpu);
 }
 
 /// A whole message from its beginning. Returns the bytes produced.

@@ -11,6 +11,7 @@ use crate::engine::drive::Carry;
 use crate::engine::{Call, Pace, Step};
 use crate::kcf::{Error, Result};
 use crate::request::{Direction, MAX_HASHED};
+use crate::wipe::wipe;
 
 /// State between the parts of a message.
 pub(super) struct Gmac {
@@ -71,6 +72,15 @@ impl Gmac {
         let (hold, _) = call.fpu.hold(Pace::Parallel, 16);
         hold.ghash(&call.key.powers, &mut self.hash.y, self.carry.bytes());
         self.hash.tag(call, 0, false)
+    }
+
+    /// Writes the tag of a whole message of at least one byte, for which one hold is enough.
+    #[inline(always)]
+    pub(super) fn tag_of(call: &mut Call<'_>, iv: &[u8], message: &[u8], tag: &mut Block) {
+        let mut hash = Ghash::new();
+        hash.begin_text(call, iv, message);
+        *tag = *hash.tag(call, 0, true);
+        wipe(&mut hash);
     }
 
     /// Verifies the last 16 bytes of the message as the tag of those before.

@@ -11,6 +11,7 @@ mod cbc_batch;
 mod ccm;
 mod cmac;
 mod ctr;
+pub mod direct;
 mod ecb;
 mod gcm;
 mod gmac;
@@ -18,6 +19,8 @@ mod tag;
 
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
+
+use kcfaes_kernels::Block;
 
 use self::aead::{Aead, Release};
 pub use self::aead::{Apart, set_gcm_stream};
@@ -28,13 +31,14 @@ use self::ctr::Ctr;
 use self::ecb::Ecb;
 use self::gmac::Gmac;
 pub use self::tag::{padded, same_tag};
-use crate::data::{Data, Io, Pair, Segments};
+use crate::data::{Data, Io, Pair, Run, Segments};
 use crate::engine::drive::Carry;
-use crate::engine::{Buffer, Call, Fpu, Material};
+use crate::engine::{Buffer, Call, Fpu, Material, Pace};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::{Direction, Mechanism, Parameter};
-use crate::wipe::{Wipe, wipe};
+use crate::watch;
+use crate::wipe::{Secret, Wipe, wipe};
 
 /// One message in one mode and direction.
 pub struct Operation {
@@ -65,6 +69,10 @@ unsafe impl Wipe for Mode {}
 #[allow(unsafe_code, reason = "as above")]
 // SAFETY: blocks, integers and a boolean.
 unsafe impl Wipe for gcm::Text {}
+
+#[allow(unsafe_code, reason = "as above")]
+// SAFETY: as above.
+unsafe impl Wipe for gcm::Ghash {}
 
 impl Mode {
     /// Absorbs a message of a MAC, or a part.
@@ -253,13 +261,63 @@ impl Operation {
         }
     }
 
-    /// A whole message from its beginning, using only the stack. For a short GCM message this takes less time
-    /// than an operation, which is set up for parts, moved into place and wiped.
+    /// A whole message from its beginning, using only the stack.
     ///
     /// # Errors
     /// As [`transform_whole`](Self::transform_whole).
     #[inline(always)]
     pub fn at_once(
+        direction: Direction,
+        parameter: &Parameter<'_>,
+        apart: Apart<'_>,
+        key: Material<'_>,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<Produced> {
+        let attached = match (parameter, &apart) {
+            (Parameter::Gcm { tag_len, .. }, Apart::Nothing) => *tag_len,
+            _ => 0,
+        };
+        let all = io.src.len();
+        let (len, needed) = match direction {
+            Direction::Encrypt => (all, all.saturating_add(attached)),
+            Direction::Decrypt => (all.saturating_sub(attached), all.saturating_sub(attached)),
+        };
+        if direct::takes(direction, parameter, fpu, len)
+            && let Some((run, tag)) = io.run(needed)
+        {
+            let call = &mut Call { direction, key: key.set(fpu), fpu };
+            let mut computed = [0; 16];
+            let apart = match (attached, direction) {
+                (0, _) => apart,
+                (_, Direction::Encrypt) => Apart::ComputedTag(&mut computed),
+                (_, Direction::Decrypt) => Apart::ReceivedTag(tag.source()),
+            };
+            direct::transform(call, parameter, apart, run)?;
+            if attached > 0 && direction == Direction::Encrypt {
+                tag.fill(&computed);
+            }
+            return Ok(Produced::Bytes(needed));
+        }
+        if direction == Direction::Encrypt
+            && direct::takes_mac(parameter, fpu, all)
+            && let Some(message) = io.src.contiguous()
+        {
+            let mut out = io.dst_or_src().output(16)?;
+            let mut mac = Secret(Block([0; 16]));
+            let call = &mut Call { direction, key: key.set(fpu), fpu };
+            direct::make_mac(call, parameter, message, &mut mac);
+            fpu.end();
+            out.scatter(&mac.0.0)?;
+            return Ok(Produced::Bytes(16));
+        }
+        Self::in_general(direction, parameter, apart, key, fpu, io)
+    }
+
+    /// [`at_once`](Self::at_once) for any message. For a short GCM message in pieces this takes less time than
+    /// an operation, which is set up for parts, moved into place and wiped.
+    #[inline(never)]
+    pub fn in_general(
         direction: Direction,
         parameter: &Parameter<'_>,
         apart: Apart<'_>,
@@ -405,6 +463,31 @@ impl Operation {
         result
     }
 
+    /// Transforms a part of a message if it is one run of full blocks, for which one hold is enough, and
+    /// nothing waits: the direct path of a part. Otherwise it does nothing, and returns `false`.
+    #[inline(always)]
+    pub fn update_run(&mut self, key: &Key, fpu: &mut Fpu, run: Run<'_>) -> bool {
+        let (direction, len) = (self.direction, run.len());
+        // In a serial mode a byte costs the most.
+        let fits = len & 15 == 0 && len.wrapping_sub(1) < fpu.most(Pace::Serial);
+        if !fits || !watch::direct() {
+            return false;
+        }
+        let step = match &mut self.mode {
+            Mode::Ecb(ecb) if ecb.carry.len() == 0 => Some(Ecb::step(direction, key)),
+            Mode::Cbc(Cbc { iv, carry }) if carry.len() == 0 => Some(cbc::step(iv, direction, key)),
+            Mode::Ctr(ctr) => ctr.part(key),
+            Mode::Gcm(gcm) => gcm.part(direction, key, len),
+            _ => None,
+        };
+        let Some(mut step) = step else { return false };
+        if len > step.most() {
+            return false;
+        }
+        step.run(fpu.hold_all(step.pace().cost(len)), &[run], len, false);
+        true
+    }
+
     /// Transforms a part of a message.
     ///
     /// # Errors
@@ -428,6 +511,11 @@ impl Operation {
                 ccm.decrypt_update(call, io, &mut self.buffer, kmflag)
             }
             _ => {
+                if let Some((run, _)) = io.run(io.src.len())
+                    && self.update_run(key, call.fpu, run)
+                {
+                    return Ok(Produced::Bytes(run.len()));
+                }
                 let mut room = MaybeUninit::uninit();
                 let (produced, pair) = self.open(io, false, &mut room)?;
                 return self.run(call, io, false, pair).map(|()| Produced::Bytes(produced));

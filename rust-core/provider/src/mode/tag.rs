@@ -9,10 +9,12 @@ use crate::engine::{Fpu, Step};
 use crate::kcf::{Error, Result};
 
 /// Whether the first `len` bytes of two tags are equal; a tag has 1 to 16. In constant time. The tags are
-/// compared as numbers: bytes compared one by one would be spread over the stack.
+/// compared as numbers: bytes compared one by one would be spread over the stack. Never inlined: a longer
+/// function would keep the computed tag in its frame, and that of a forged message is a secret.
 ///
 /// # Errors
 /// `INVALID_MAC`
+#[inline(never)]
 pub fn same_tag(computed: &[u8; 16], received: &[u8; 16], len: usize) -> Result<()> {
     let differ = u128::from_le_bytes(*computed) ^ u128::from_le_bytes(*received);
     // The first byte is the lowest.
@@ -22,18 +24,27 @@ pub fn same_tag(computed: &[u8; 16], received: &[u8; 16], len: usize) -> Result<
     if bool::from(differ.ct_eq(&0)) { Ok(()) } else { Err(Error::INVALID_MAC) }
 }
 
-/// A tag of at most 16 bytes with zeros after it, as [`same_tag`] takes it.
+/// At most 16 bytes with zeros after them, as [`same_tag`] takes a tag, and GHASH a partial block. The block is
+/// made in registers: whoever reads it next would wait for bytes that were stored one by one.
 #[inline(always)]
-pub fn padded(tag: &[u8]) -> [u8; 16] {
-    // The usual length, without a loop.
-    if let Some(full) = tag.first_chunk() {
+pub fn padded(bytes: &[u8]) -> [u8; 16] {
+    let len = bytes.len();
+    if let Some(full) = bytes.first_chunk() {
         return *full;
     }
-    let mut padded = [0; 16];
-    for (to, from) in padded.iter_mut().zip(tag) {
-        *to = *from;
-    }
-    padded
+    // Of two loads that overlap, both have the same bytes in the middle.
+    let halves = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>());
+    let quarters = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>());
+    let block = if let (Some(head), Some(tail)) = halves {
+        let (head, tail) = (u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
+        u128::from(head) | u128::from(tail) << (8 * (len - 8))
+    } else if let (Some(head), Some(tail)) = quarters {
+        let (head, tail) = (u32::from_le_bytes(*head), u32::from_le_bytes(*tail));
+        u128::from(u64::from(head) | u64::from(tail) << (8 * (len - 4)))
+    } else {
+        bytes.iter().rfold(0, |block, &byte| block << 8 | u128::from(byte))
+    };
+    block.to_le_bytes()
 }
 
 /// Removes the plaintext of a forged message, which is the first `len` bytes. Where output is also input,
