@@ -581,7 +581,8 @@ fn chain(
     Some(depth)
 }
 
-fn decode(section: &Section, start: u64, end: u64) -> BTreeMap<u64, Instruction> {
+/// The instructions of `section` from `start` to `end`, by address.
+pub(crate) fn decode(section: &Section, start: u64, end: u64) -> BTreeMap<u64, Instruction> {
     let bytes = section.bytes.get(start as usize..end as usize).unwrap_or_default();
     Decoder::with_ip(64, bytes, start, DecoderOptions::NONE)
         .into_iter()

@@ -9,6 +9,7 @@ use crate::process::{cargo, cargo_of, joined, run};
 use crate::rust_source::Source;
 use crate::{
     Result, Tree, audit, cpus, cstyle, ct, fuzz, headers, install, kmod, layers, library, setup,
+    simulate,
 };
 
 /// A check's name and what it does.
@@ -89,7 +90,10 @@ pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
         })?;
     }
     let mut not_run = String::new();
-    for ((name, step), needs) in OPTIONAL.into_iter().chain([(memcheck, setup::CT)]) {
+    let simulation: Option<(Step, _)> =
+        full.then_some((("hot loops, simulated", simulate::command), setup::SIMULATE));
+    let optional = OPTIONAL.into_iter().chain([(memcheck, setup::CT)]).chain(simulation);
+    for ((name, step), needs) in optional {
         match setup::missing(needs) {
             None => timed(name, || step(tree))?,
             Some(missing) => {

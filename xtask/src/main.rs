@@ -21,6 +21,7 @@ mod kmod;
 mod layers;
 mod layout;
 mod library;
+mod loops;
 mod package;
 mod process;
 mod ring0;
@@ -28,6 +29,7 @@ mod rooms;
 mod rust_source;
 mod sections;
 mod setup;
+mod simulate;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -45,6 +47,8 @@ usage: cargo xtask VERB
                  and times each beside contiguous data (consumers --check: results only)
   bench          builds other libraries and measures them, this one and the machine's limit in one
                  interleaved run (bench --quick: less, with those that are built)
+  simulate       simulates each hot loop of the kernels on llvm's models of four processors, and fails for
+                 one that is slower than its bound without a known reason
   rooms          builds the two rooms of the kernel object: target/rooms/{kernels,provider,kcfaes_rooms}.o
   audit          builds the rooms and proves their contracts on the objects
   layers         checks that the modules of each room only use those below them
@@ -127,6 +131,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["cpus", ..] => setup::CPUS,
         ["ct", ..] => setup::CT,
         ["ring0", ..] => setup::RING0,
+        ["simulate", ..] => setup::SIMULATE,
         ["fuzz", ..] => setup::FUZZ,
         ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
         ["lib" | "examples" | "install", ..] => setup::LIBRARY,
@@ -152,6 +157,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["examples"] => library::run_examples(&tree),
         ["install", settings @ ..] => install::install(&tree, settings),
         ["uninstall", settings @ ..] => install::uninstall(&tree, settings),
+        ["simulate"] => simulate::command(&tree),
         ["cstyle"] => cstyle::command(&tree),
         ["ct", rest @ ..] => ct::command(&tree, rest),
         ["check"] => check::check(&tree, false),

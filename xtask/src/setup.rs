@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use crate::Result;
 use crate::library::ILLUMOS;
 use crate::process::{line, output, run, works};
+use crate::simulate;
 
 /// Something that a verb cannot do without.
 #[derive(Clone, Copy)]
@@ -25,6 +26,8 @@ pub(crate) enum Need {
     /// The oldest compiler that the workspace says it builds with.
     OldestRust,
     CargoFuzz,
+    /// llvm-mca, 19 or later.
+    Mca,
     /// A target of rustc, with its core.
     Target(&'static str),
     /// A Debian package, and a sign that it is there: a path, or the name of a program or library.
@@ -32,8 +35,8 @@ pub(crate) enum Need {
 }
 
 use Need::{
-    Binutils, CargoFuzz, Clippy, Compiler, CxxCompiler, Libclang, Nightly, OldestRust, Package,
-    Rustfmt, Target,
+    Binutils, CargoFuzz, Clippy, Compiler, CxxCompiler, Libclang, Mca, Nightly, OldestRust,
+    Package, Rustfmt, Target,
 };
 
 /// `rust-version` of the workspace.
@@ -59,6 +62,7 @@ pub(crate) const CHECK: &[Need] = &[
 pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS)];
 pub(crate) const CPUS: &[Need] = &[Compiler, Binutils, Package("qemu-user", "qemu-x86_64")];
 pub(crate) const CT: &[Need] = &[Compiler, Binutils, KERNEL, Package("valgrind", "valgrind")];
+pub(crate) const SIMULATE: &[Need] = &[Compiler, Binutils, KERNEL, Mca];
 pub(crate) const OLDEST: &[Need] = &[Compiler, OldestRust];
 pub(crate) const FUZZ: &[Need] = &[Compiler, CxxCompiler, Nightly, CargoFuzz];
 pub(crate) const RING0: &[Need] = &[
@@ -88,6 +92,7 @@ impl Need {
             Rustfmt => works("cargo", &["fmt", "--version"]),
             Nightly => works("rustup", &["run", "nightly", "rustc", "--version"]),
             OldestRust => works("rustup", &["run", OLDEST_RUST, "rustc", "--version"]),
+            Mca => simulate::program().is_some(),
             CargoFuzz => works("cargo-fuzz", &["--version"]),
             Package(_, sign) => is_found(sign),
         }
@@ -107,6 +112,7 @@ impl Need {
             OldestRust => {
                 Source::Rustup(vec!["toolchain", "install", OLDEST_RUST, "--profile=minimal"])
             }
+            Mca => Source::Debian("llvm-19"),
             CargoFuzz => Source::Cargo(vec!["install", "--locked", "cargo-fuzz"]),
             Package(name, _) => Source::Debian(name),
         }

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Finds the loops of the kernels that encipher or hash, and what the processor executes in one lap of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
+
+use crate::audit::decode;
+use crate::elf::{Function, Object};
+use crate::flow::{self, Callee};
+use crate::rooms::is_mangled;
+
+/// Instructions by address.
+type Code = BTreeMap<u64, Instruction>;
+
+/// Heads of loops, each with the addresses of all instructions of its loop.
+type Loops = BTreeMap<u64, BTreeSet<u64>>;
+
+/// Rounds of AES-128. Longer keys have 2 or 4 more.
+pub(crate) const ROUNDS: u32 = 10;
+
+/// AESENC or AESDEC of a block, before the one for its last round.
+const MIDDLE_ROUNDS: usize = ROUNDS as usize - 1;
+
+/// A loop, and the instructions of one lap in the order of their execution.
+pub(crate) struct Loop {
+    /// Entry point and number; of a loop of rounds, what it has in flight.
+    pub(crate) name: String,
+    /// Entry points that execute it.
+    pub(crate) entries: Vec<String>,
+    /// Where it begins in its function.
+    pub(crate) offset: u64,
+    pub(crate) kind: Kind,
+    pub(crate) lap: Vec<Instruction>,
+}
+
+/// What goes around.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// One lap is one round of some registers.
+    Rounds,
+    /// One lap is some text.
+    Text,
+}
+
+/// The loops of all kernels in `object` that have one way to go around, and the places of the others. A loop
+/// of rounds inside a loop of text belongs to that one.
+pub(crate) fn find(object: &Object) -> (Vec<Loop>, Vec<String>) {
+    let (mut loops, mut left_out) = (Vec::new(), Vec::new());
+    for section in object.sections.iter().filter(|section| section.executable) {
+        let codes: Vec<_> = section
+            .functions
+            .iter()
+            .map(|function| decode(section, function.start, function.start + function.size))
+            .collect();
+        for (function, code) in section.functions.iter().zip(&codes) {
+            let calls = |(caller, code): &(&Function, &Code)| {
+                let calls = flow::walk(section, caller, code).calls;
+                calls.iter().any(|(to, _)| *to == Callee::Here(section.index, function.start))
+            };
+            let entries = if is_mangled(&function.name) {
+                let callers = section.functions.iter().zip(&codes).filter(calls);
+                callers.map(|(caller, _)| caller.name.clone()).collect()
+            } else {
+                vec![function.name.clone()]
+            };
+            let (found, others) = find_in(&entries, function.start, code);
+            loops.extend(found);
+            left_out.extend(others);
+        }
+    }
+    (loops, left_out)
+}
+
+/// `kcfaes_gcm_{decrypt,encrypt}_aesni`: names that differ in one word.
+fn alternatives(names: &[String]) -> String {
+    let split: Vec<Vec<&str>> = names.iter().map(|name| name.split('_').collect()).collect();
+    let Some(first) = split.first() else { return "nobody".to_string() };
+    if split.iter().any(|words| words.len() != first.len()) {
+        return names.join("|");
+    }
+    let word = |n: usize| {
+        let words: BTreeSet<&str> = split.iter().map(|words| words[n]).collect();
+        match words.len() {
+            1 => first[n].to_string(),
+            _ => format!("{{{}}}", words.into_iter().collect::<Vec<_>>().join(",")),
+        }
+    };
+    (0..first.len()).map(word).collect::<Vec<_>>().join("_")
+}
+
+/// The loops of one function.
+fn find_in(entries: &[String], start: u64, code: &Code) -> (Vec<Loop>, Vec<String>) {
+    let entry = alternatives(entries);
+    let all = natural_loops(start, code);
+    let (mut loops, mut left_out) = (Vec::new(), Vec::new());
+    let mut inside = BTreeSet::new();
+    for (&head, members) in &all {
+        let instructions = || members.iter().filter_map(|address| code.get(address));
+        if !instructions().any(is_crypto) {
+            continue;
+        }
+        let inner: Vec<u64> =
+            all.keys().copied().filter(|other| *other != head && members.contains(other)).collect();
+        let Some(lap) = lap(code, &all, head, &inner) else {
+            left_out.push(format!("{entry} +{:#x}", head - start));
+            continue;
+        };
+        inside.extend(inner);
+        let kind = if instructions().all(|i| !is_crypto(i) || is_middle_round(i)) {
+            Kind::Rounds
+        } else {
+            Kind::Text
+        };
+        let (entries, offset) = (entries.to_vec(), head - start);
+        loops.push((head, Loop { name: String::new(), entries, offset, kind, lap }));
+    }
+    // The lap of the outer loop has it.
+    loops.retain(|(head, _)| !inside.contains(head));
+    let mut loops: Vec<Loop> = loops.into_iter().map(|(_, found)| found).collect();
+    let texts = loops.iter().filter(|found| found.kind == Kind::Text).count();
+    let mut number = 0;
+    for found in &mut loops {
+        found.name = match found.kind {
+            Kind::Rounds => {
+                let first = found.lap.iter().find(|i| is_middle_round(i));
+                let width = match first.map_or(0, |i| i.op0_register().size()) {
+                    64 => "zmm",
+                    32 => "ymm",
+                    _ => "xmm",
+                };
+                format!("rounds of {} {width}", found.in_flight())
+            }
+            Kind::Text if texts == 1 => entry.clone(),
+            Kind::Text => {
+                number += 1;
+                format!("{entry} #{number}")
+            }
+        };
+    }
+    (loops, left_out)
+}
+
+/// All loops of a function. A jump back begins a loop if the function cannot
+/// get to the jump without passing its target.
+fn natural_loops(start: u64, code: &Code) -> Loops {
+    let mut before: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for (&address, instruction) in code {
+        for next in successors(code, instruction) {
+            before.entry(next).or_default().push(address);
+        }
+    }
+    let mut loops: Loops = BTreeMap::new();
+    for (&tail, instruction) in code {
+        for head in successors(code, instruction).into_iter().filter(|&head| head <= tail) {
+            let ahead = |address| successors(code, &code[&address]);
+            if head != start && reach(start, Some(head), ahead).contains(&tail) {
+                continue;
+            }
+            let behind = |address| before.get(&address).cloned().unwrap_or_default();
+            let members = reach(tail, Some(head), behind);
+            loops.entry(head).or_insert_with(|| BTreeSet::from([head])).extend(members);
+        }
+    }
+    loops
+}
+
+/// What `from` leads to by `next` without passing `without`.
+fn reach(from: u64, without: Option<u64>, next: impl Fn(u64) -> Vec<u64>) -> BTreeSet<u64> {
+    let (mut seen, mut pending) = (BTreeSet::new(), vec![from]);
+    while let Some(address) = pending.pop() {
+        if Some(address) != without && seen.insert(address) {
+            pending.extend(next(address));
+        }
+    }
+    seen
+}
+
+/// Where control goes inside the function: on, then where a branch leads.
+fn successors(code: &Code, instruction: &Instruction) -> Vec<u64> {
+    let (on, target) = (instruction.next_ip(), instruction.near_branch_target());
+    let next = match instruction.flow_control() {
+        FlowControl::Next | FlowControl::Call => vec![on],
+        FlowControl::ConditionalBranch => vec![on, target],
+        FlowControl::UnconditionalBranch => vec![target],
+        _ => vec![],
+    };
+    next.into_iter().filter(|address| code.contains_key(address)).collect()
+}
+
+/// One lap of the loop at `head`. There is one if the loop contains at most one other loop, which is one of
+/// rounds, and chooses at most once between two ways. Then the first way is taken: the choice is whether
+/// a counter's last byte has a carry, and compilers put the usual case first.
+fn lap(code: &Code, all: &Loops, head: u64, inner: &[u64]) -> Option<Vec<Instruction>> {
+    let members = &all[&head];
+    let middle_rounds = |addresses: &BTreeSet<u64>| {
+        addresses.iter().filter(|address| is_middle_round(&code[*address])).count()
+    };
+    // How often the inner loop goes back, so that each register has all of its rounds.
+    let mut repeats = 0;
+    if let [inner] = inner {
+        let rounds = &all[inner];
+        let width = middle_rounds(rounds);
+        let others = rounds.iter().map(|address| &code[address]);
+        if width == 0 || others.filter(|i| is_crypto(i)).count() != width {
+            return None;
+        }
+        let before = (middle_rounds(members) - width) / width;
+        repeats = MIDDLE_ROUNDS.checked_sub(before + 1)?;
+    } else if !inner.is_empty() {
+        return None;
+    }
+    let (mut lap, mut choices, mut address) = (Vec::new(), 0, head);
+    loop {
+        let instruction = code.get(&address)?;
+        lap.push(*instruction);
+        if lap.len() > MIDDLE_ROUNDS * members.len() {
+            // The way goes round and round and does not come back to the head.
+            return None;
+        }
+        let next = successors(code, instruction);
+        let stays: Vec<u64> = next.into_iter().filter(|next| members.contains(next)).collect();
+        address = match *stays {
+            _ if instruction.flow_control() == FlowControl::Call => return None,
+            [next] => next,
+            [_, back] if inner.contains(&back) && back <= address && repeats > 0 => {
+                repeats -= 1;
+                back
+            }
+            [on, back] if inner.contains(&back) && back <= address => on,
+            [_, back] if back == head => back,
+            [on, _] => {
+                choices += 1;
+                on
+            }
+            _ => return None,
+        };
+        if address == head {
+            break;
+        }
+    }
+    (choices <= 1).then_some(lap)
+}
+
+impl Loop {
+    /// Where a person finds it.
+    pub(crate) fn place(&self) -> String {
+        format!("{} +{:#x}", alternatives(&self.entries), self.offset)
+    }
+
+    /// Whether an entry point whose name begins so executes it.
+    pub(crate) fn is_of(&self, prefixes: &[&str]) -> bool {
+        self.entries.iter().any(|entry| prefixes.iter().any(|prefix| entry.starts_with(prefix)))
+    }
+
+    /// Registers that go through rounds side by side.
+    fn in_flight(&self) -> usize {
+        let rounds = self.lap.iter().filter(|i| is_middle_round(i));
+        rounds.map(Instruction::op0_register).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Bytes of text in a lap, if it is one of text: what it stores, or what goes through a last round.
+    pub(crate) fn bytes(&self) -> usize {
+        let stored = self.lap.iter().filter(|i| {
+            i.op0_kind() == OpKind::Memory
+                && !matches!(i.memory_base(), Register::RSP | Register::RBP)
+        });
+        let stored: usize = stored.map(|i| vector_bytes(i.op1_register())).sum();
+        let last = self.lap.iter().filter(|i| is_last_round(i));
+        let last: usize = last.map(|i| vector_bytes(i.op0_register())).sum();
+        if stored > 0 { stored } else { last }
+    }
+}
+
+fn vector_bytes(register: Register) -> usize {
+    if register.is_vector_register() { register.size() } else { 0 }
+}
+
+/// AESENC or AESDEC.
+fn is_middle_round(instruction: &Instruction) -> bool {
+    use Mnemonic::{Aesdec, Aesenc, Vaesdec, Vaesenc};
+    matches!(instruction.mnemonic(), Aesdec | Aesenc | Vaesdec | Vaesenc)
+}
+
+fn is_last_round(instruction: &Instruction) -> bool {
+    use Mnemonic::{Aesdeclast, Aesenclast, Vaesdeclast, Vaesenclast};
+    matches!(instruction.mnemonic(), Aesdeclast | Aesenclast | Vaesdeclast | Vaesenclast)
+}
+
+fn is_crypto(instruction: &Instruction) -> bool {
+    let product = matches!(instruction.mnemonic(), Mnemonic::Pclmulqdq | Mnemonic::Vpclmulqdq);
+    product || is_middle_round(instruction) || is_last_round(instruction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iced_x86::{Decoder, DecoderOptions};
+
+    /// ```text
+    ///  0: movdqa xmm0, [rdi]
+    ///  4: mov eax, 16
+    ///  9: aesenc xmm0, xmm1
+    ///  e: dec eax
+    /// 10: jne 9
+    /// 12: aesenclast xmm0, xmm1
+    /// 17: movdqa [rsi], xmm0
+    /// 1b: jne 0
+    /// 1d: ret
+    /// ```
+    const BLOCKS: [u8; 30] = [
+        0x66, 0x0f, 0x6f, 0x07, 0xb8, 0x10, 0, 0, 0, 0x66, 0x0f, 0x38, 0xdc, 0xc1, 0xff, 0xc8,
+        0x75, 0xf7, 0x66, 0x0f, 0x38, 0xdd, 0xc1, 0x66, 0x0f, 0x7f, 0x06, 0x75, 0xe3, 0xc3,
+    ];
+
+    fn found(bytes: &[u8]) -> (Vec<Loop>, Vec<String>) {
+        let code = Decoder::with_ip(64, bytes, 0, DecoderOptions::NONE).into_iter();
+        find_in(
+            &["kcfaes_test".to_string()],
+            0,
+            &code.map(|instruction| (instruction.ip(), instruction)).collect(),
+        )
+    }
+
+    #[test]
+    fn a_lap_has_all_rounds() {
+        let (loops, left_out) = found(&BLOCKS);
+        assert_eq!((loops.len(), left_out.len()), (1, 0));
+        let one = &loops[0];
+        assert_eq!((one.name.as_str(), one.kind, one.bytes()), ("kcfaes_test", Kind::Text, 16));
+        assert_eq!(one.lap.iter().filter(|i| is_middle_round(i)).count(), MIDDLE_ROUNDS);
+        assert_eq!(one.lap.len(), 5 + 3 * MIDDLE_ROUNDS);
+    }
+
+    #[test]
+    fn rounds_alone_are_a_loop() {
+        let mut bytes = BLOCKS;
+        // The outer jump becomes two NOPs.
+        bytes[0x1b..0x1d].fill(0x90);
+        let (loops, _) = found(&bytes);
+        assert_eq!(loops.len(), 1);
+        assert_eq!((loops[0].name.as_str(), loops[0].kind), ("rounds of 1 xmm", Kind::Rounds));
+    }
+
+    #[test]
+    fn names_that_differ_in_one_word() {
+        let of = |names: &[&str]| {
+            alternatives(&names.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&["a_open_c", "a_seal_c"]), "a_{open,seal}_c");
+        assert_eq!(of(&["a_b"]), "a_b");
+    }
+}
