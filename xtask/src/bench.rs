@@ -18,18 +18,20 @@ struct Peer {
     name: &'static str,
     /// Its package in `bench/peers`, without "kcfaes-peer-".
     package: &'static str,
-    /// Whether the compiler is told to use all that this processor has.
-    native: bool,
+    /// The directory under `target` where it is built, one for each set of flags.
+    directory: &'static str,
+    /// What the compiler is told in addition.
+    flags: &'static [&'static str],
     needs: &'static [Need],
 }
 
 impl Peer {
     const fn new(name: &'static str, package: &'static str, needs: &'static [Need]) -> Self {
-        Self { name, package, native: false, needs }
+        Self { name, package, directory: "peers", flags: &[], needs }
     }
 
     fn target(&self, tree: &Tree) -> PathBuf {
-        tree.target.join(if self.native { "peers-native" } else { "peers" })
+        tree.target.join(self.directory)
     }
 
     fn library(&self, tree: &Tree) -> PathBuf {
@@ -50,8 +52,8 @@ impl Peer {
             .arg(self.target(tree))
             .stdout(Stdio::null())
             .stderr(file);
-        if self.native {
-            command.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-cpu=native");
+        if !self.flags.is_empty() {
+            command.env("CARGO_ENCODED_RUSTFLAGS", self.flags.join("\x1f"));
         }
         run(&mut command).map_err(|_| reason(&log).into())
     }
@@ -70,13 +72,25 @@ const CMAKE: Need = Package("cmake", "cmake");
 const PERL: Need = Package("perl", "perl");
 const MAKE: Need = Package("make", "make");
 
-const PEERS: [Peer; 9] = [
+/// Has RustCrypto use integers only, as `portable` does.
+const SOFT: [&str; 2] = [r#"--cfg=aes_backend="soft""#, r#"--cfg=polyval_backend="soft""#];
+
+const PEERS: [Peer; 10] = [
     Peer::new("OpenSSL system", "openssl", &[Package("libssl3", "libcrypto.so.3")]),
     Peer::new("OpenSSL newest", "openssl-src", &[Compiler, PERL, MAKE]),
     Peer::new("AWS-LC", "aws-lc", &[Compiler, CMAKE]),
     Peer::new("BoringSSL", "boringssl", &[Compiler, CxxCompiler, MAKE, CMAKE, Libclang]),
     Peer::new("RustCrypto", "rustcrypto", &[]),
-    Peer { native: true, ..Peer::new("RustCrypto native", "rustcrypto", &[]) },
+    Peer {
+        directory: "peers-native",
+        flags: &["-Ctarget-cpu=native"],
+        ..Peer::new("RustCrypto native", "rustcrypto", &[])
+    },
+    Peer {
+        directory: "peers-soft",
+        flags: &SOFT,
+        ..Peer::new("RustCrypto soft", "rustcrypto", &[])
+    },
     Peer::new("ring", "ring", &[Compiler]),
     Peer::new(
         "ipsec-mb",

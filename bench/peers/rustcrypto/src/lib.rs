@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! RustCrypto: the crates aes, cbc, ctr and aes-gcm. Which instructions they use is their choice when
-//! they run, or that of the compiler where it is told the processor.
+//! they run, or that of the compiler where it is told the processor. Built as "RustCrypto soft" they use
+//! integers only (`xtask/src/bench.rs`).
 
 use core::ffi::CStr;
 use core::slice::{from_raw_parts, from_raw_parts_mut};
