@@ -35,6 +35,9 @@ const MAX_KERNELS_TEXT: u64 = 96 * 1024;
 /// The tests of the kernels look at what is left there.
 const PUBLIC_SPILLS: [(&str, &str); 1] = [("kcfaes_ctr32_vaes256", "the next counter blocks")];
 
+/// Bytes of stack that are zeroed after `portable` has run: `WIPED_STACK` in `provider/src/portable/mod.rs`.
+const WIPED_STACK: i64 = 2048;
+
 /// Functions without a frame, and why. fbt has no probe there. gcc gives no frame to a leaf that uses
 /// no stack, whatever its options say.
 const FRAMELESS: [(&str, &str); 7] = [
@@ -69,6 +72,8 @@ struct Audit {
     data_bytes: u64,
     biggest_frame: (i64, String),
     deepest_chain: (i64, String),
+    /// The same from functions of `portable`.
+    portable_chain: i64,
     /// Functions that operations reach.
     reached: usize,
     imports: BTreeSet<String>,
@@ -141,6 +146,12 @@ pub(crate) fn report(path: &Path, rules: &Rules<'_>) -> Result<usize> {
     );
     println!("  biggest frame: {} bytes, {}", audit.biggest_frame.0, audit.biggest_frame.1);
     println!("  deepest chain: {} bytes, from {}", audit.deepest_chain.0, audit.deepest_chain.1);
+    if audit.portable_chain > 0 {
+        println!(
+            "  portable:      {} bytes of stack, {WIPED_STACK} are wiped",
+            audit.portable_chain
+        );
+    }
     if !rules.operations.is_empty() {
         println!("  operations:    {} functions, no locked instruction allowed", audit.reached);
     }
@@ -322,13 +333,23 @@ impl Audit {
         }
         let mut depths = BTreeMap::new();
         for (start, (name, _)) in walks {
-            match chain(walks, *start, &mut depths, &mut Vec::new()) {
+            let depth = chain(walks, *start, &mut depths, &mut Vec::new());
+            if name.starts_with("kcfaes_provider") && name.contains("portable") {
+                self.portable_chain = self.portable_chain.max(depth.unwrap_or_default());
+            }
+            match depth {
                 Some(depth) if depth >= self.deepest_chain.0 => {
                     self.deepest_chain = (depth, name.clone());
                 }
                 Some(_) => {}
                 None => self.violation(format!("{name}: calls itself, the stack has no bound")),
             }
+        }
+        if self.portable_chain > WIPED_STACK {
+            self.violation(format!(
+                "portable takes {} bytes of stack, {WIPED_STACK} are wiped",
+                self.portable_chain
+            ));
         }
     }
 

@@ -241,6 +241,29 @@ fn frames() {
 }
 
 #[test]
+fn the_stack_of_portable() {
+    let source = include_str!("../../../rust-core/provider/src/portable/mod.rs");
+    assert!(source.contains(&format!("pub const WIPED_STACK: usize = {WIPED_STACK};")));
+    // Three frames of 8 + `bytes`, and two return addresses between them.
+    let chain = |bytes: i64| {
+        let function = |name: &str, call: &str| {
+            let body = format!("push rbp; mov rbp, rsp; sub rsp, {bytes}; {call}; leave; ret");
+            asm_function(&format!("kcfaes_provider_portable_{name}"), &body)
+        };
+        let call = |name: &str| format!("call kcfaes_provider_portable_{name}");
+        [function("a", &call("b")), function("b", &call("c")), function("c", "nop")].concat()
+    };
+    let found = |name: &str, bytes| {
+        let text = format!(".intel_syntax noprefix\n{}", chain(bytes));
+        audit_of(name, "s", &text, &[])
+    };
+    let fits = found("fits", 656);
+    assert!(fits.violations.is_empty(), "{:?}", fits.violations);
+    assert_eq!(fits.portable_chain, 3 * (8 + 656) + 2 * 8);
+    assert_only(&found("deep", 672).violations, "portable takes 2056 bytes");
+}
+
+#[test]
 fn the_red_zone() {
     assert_only(&violations_of_asm("below", "mov [rsp - 8], rdi; ret"), "red zone");
     assert_only(
