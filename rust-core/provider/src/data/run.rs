@@ -179,6 +179,11 @@ impl<'r, 'a> Runs<'r, 'a> {
     /// read. [`put`](Self::put), which advances past them, is its counterpart.
     #[inline(never)]
     pub fn peek<const N: usize>(&self, bytes: &mut [u8; N]) -> usize {
+        if self.contiguous() >= N {
+            // SAFETY: the run has `N` bytes, and they are no buffer of ours.
+            unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.first.src(), N) };
+            return N;
+        }
         *bytes = [0; N];
         let (mut ahead, mut rest) = (self.clone(), bytes.as_mut_slice());
         while ahead.left > 0 && !rest.is_empty() {
@@ -193,6 +198,11 @@ impl<'r, 'a> Runs<'r, 'a> {
     /// Writes the first `N` bytes (at the end as many as are left) and advances past them.
     #[inline(never)]
     pub fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
+        if self.contiguous() >= N {
+            // SAFETY: the run has `N` bytes, and they are no buffer of ours.
+            unsafe { self.take(N).dst().copy_from_nonoverlapping(bytes.as_ptr(), N) };
+            return;
+        }
         let mut rest = bytes.as_slice();
         while self.left > 0 && !rest.is_empty() {
             let run = self.take(rest.len());

@@ -154,7 +154,10 @@ impl Hold<'_> {
     pub fn add_encrypted(&self, schedule: &Schedule, input: Block, block: &mut Block) {
         let (mut ctr, run) = (input, Run::in_place(&mut block.0));
         match self.table() {
-            TableId::Portable => portable::ctr32(schedule, &mut ctr, run.into()),
+            TableId::Portable => {
+                let mac = &mut Block::default();
+                portable::transform(BlockMode::Ctr, schedule, &mut ctr, mac, run.into());
+            }
             // SAFETY: see above.
             _ => unsafe {
                 aesni::kcfaes_ctr32_aesni(schedule, &mut ctr, run.src(), run.dst(), run.len());
@@ -187,7 +190,9 @@ impl Hold<'_> {
                 let part = chain.run.split_off(16 * blocks);
                 (*iv, *src, *dst) = (chain.iv, part.src(), part.dst());
                 if table == TableId::Portable {
-                    portable::cbc_encrypt(chain.schedule, &mut chain.iv, part.into());
+                    let (mac, part) = (&mut Block::default(), part.into());
+                    let (mode, s) = (BlockMode::CbcEncrypt, chain.schedule);
+                    portable::transform(mode, s, &mut chain.iv, mac, part);
                 }
             }
         }

@@ -5,23 +5,32 @@
 //! contains the missing shift of such a bit-reversed product (see [`Powers`]): a left shift, reduced, which
 //! is a division by x in the standard's notation.
 //!
-//! Carry-less products come from integer ones "with holes": every fifth bit of each operand is taken, 13 at
-//! most. So a column of the product sums to at most 13, and its carries stay within the four bits below the
-//! next column. x86-64 multiplies in a time that does not depend on data.
+//! Carry-less products come from integer ones "with holes": every fourth bit of each operand is taken. A
+//! column of the product then counts the pairs of bits that meet there. The lowest bit of the count is the
+//! carry-less product's. Up to 15 pairs, the carries stay within the three bits below the next column. 16
+//! pairs can meet if both operands have all 16 bits. So of a power only 15 are taken:
+//!
+//! ```text
+//! bit          63 … 60  59           …              3  2  1  0
+//! taken as       top     3  2  1  0  …  3  2  1  0  3  2  1  0
+//! ```
+//!
+//! The top four bits are an operand of their own. They are next to each other and just fill the holes of the
+//! other operand, so nothing is carried. x86-64 multiplies in a time that does not depend on data.
 
 use kcfaes_kernels::{Block, COMMON_POWERS, Powers, mid_of};
 
 /// A power as [`Powers`] stores it, prepared for multiplications: two halves, and their sum.
 pub(super) struct Power {
-    low: u64,
-    high: u64,
-    mid: u64,
+    low: Factor,
+    high: Factor,
+    mid: Factor,
 }
 
 impl Power {
     fn new(power: u128) -> Self {
         let (low, high) = (power as u64, (power >> 64) as u64);
-        Self { low, high, mid: low ^ high }
+        Self { low: Factor::new(low), high: Factor::new(high), mid: Factor::new(low ^ high) }
     }
 
     /// H^1.
@@ -42,7 +51,7 @@ pub(super) fn init(powers: &mut Powers, h: Block) {
         *pow = Block(shifted.to_le_bytes());
         let (pair, half) = mid_of(i);
         let mid = powers.mid.get_mut(pair).and_then(|pair| pair.get_mut(half));
-        mid.into_iter().for_each(|mid| *mid = Power::new(shifted).mid);
+        mid.into_iter().for_each(|mid| *mid = shifted as u64 ^ (shifted >> 64) as u64);
         power = multiply(power, &first);
     }
 }
@@ -63,9 +72,9 @@ fn shift(x: u128) -> u128 {
 #[inline(never)]
 fn multiply(x: u128, power: &Power) -> u128 {
     let (x_low, x_high) = (x as u64, (x >> 64) as u64);
-    let low = clmul(x_low, power.low);
-    let high = clmul(x_high, power.high);
-    let mid = clmul(x_low ^ x_high, power.mid) ^ low ^ high;
+    let low = power.low.clmul(x_low);
+    let high = power.high.clmul(x_high);
+    let mid = power.mid.clmul(x_low ^ x_high) ^ low ^ high;
     reduce(low ^ (mid << 64), high ^ (mid >> 64))
 }
 
@@ -81,20 +90,39 @@ fn reduce(low: u128, high: u128) -> u128 {
     high ^ (mid >> 64) ^ fold(mid as u64)
 }
 
-/// The carry-less product of two 64-bit polynomials.
-#[inline(never)]
-fn clmul(a: u64, b: u64) -> u128 {
-    const EVERY_FIFTH: u128 = 0x2108_4210_8421_0842_1084_2108_4210_8421;
-    const HOLES: [u128; 5] =
-        [EVERY_FIFTH, EVERY_FIFTH << 1, EVERY_FIFTH << 2, EVERY_FIFTH << 3, EVERY_FIFTH << 4];
-    let [a0, a1, a2, a3, a4] = HOLES.map(|mask| u128::from(a & mask as u64));
-    let [b0, b1, b2, b3, b4] = HOLES.map(|mask| u128::from(b & mask as u64));
-    let columns = [
-        (a0 * b0) ^ (a1 * b4) ^ (a2 * b3) ^ (a3 * b2) ^ (a4 * b1),
-        (a0 * b1) ^ (a1 * b0) ^ (a2 * b4) ^ (a3 * b3) ^ (a4 * b2),
-        (a0 * b2) ^ (a1 * b1) ^ (a2 * b0) ^ (a3 * b4) ^ (a4 * b3),
-        (a0 * b3) ^ (a1 * b2) ^ (a2 * b1) ^ (a3 * b0) ^ (a4 * b4),
-        (a0 * b4) ^ (a1 * b3) ^ (a2 * b2) ^ (a3 * b1) ^ (a4 * b0),
-    ];
-    columns.iter().zip(HOLES).fold(0, |product, (column, mask)| product | (column & mask))
+/// Every fourth bit, from each of the four lowest.
+const HOLES: [u128; 4] = {
+    const EVERY_FOURTH: u128 = 0x1111_1111_1111_1111_1111_1111_1111_1111;
+    [EVERY_FOURTH, EVERY_FOURTH << 1, EVERY_FOURTH << 2, EVERY_FOURTH << 3]
+};
+
+/// 64 bits of a power, as multiplications take them.
+struct Factor {
+    /// Every fourth bit of the lower 60.
+    holes: [u64; 4],
+    /// The other four.
+    top: u64,
+}
+
+impl Factor {
+    fn new(bits: u64) -> Self {
+        const TOP: u64 = 0xf << 60;
+        Self { holes: HOLES.map(|mask| bits & mask as u64 & !TOP), top: bits & TOP }
+    }
+
+    /// The carry-less product with `a`.
+    #[inline(never)]
+    fn clmul(&self, a: u64) -> u128 {
+        let [a0, a1, a2, a3] = HOLES.map(|mask| u128::from(a & mask as u64));
+        let [b0, b1, b2, b3] = self.holes.map(u128::from);
+        let top = u128::from(self.top);
+        let columns = [
+            (a0 * b0) ^ (a1 * b3) ^ (a2 * b2) ^ (a3 * b1),
+            (a0 * b1) ^ (a1 * b0) ^ (a2 * b3) ^ (a3 * b2),
+            (a0 * b2) ^ (a1 * b1) ^ (a2 * b0) ^ (a3 * b3),
+            (a0 * b3) ^ (a1 * b2) ^ (a2 * b1) ^ (a3 * b0),
+        ];
+        let product = (a0 * top) ^ (a1 * top) ^ (a2 * top) ^ (a3 * top);
+        columns.iter().zip(HOLES).fold(product, |product, (column, mask)| product ^ (column & mask))
+    }
 }

@@ -14,7 +14,7 @@ mod sbox;
 mod tests;
 
 use crate::data::Runs;
-use aes::BATCH;
+use aes::{BATCH, Middle, RoundKeys};
 use ghash::Power;
 use kcfaes_kernels::{Block, BlockMode, Powers, Schedule};
 
@@ -28,12 +28,13 @@ pub fn key_expand(schedule: &mut Schedule, key: &[u8]) {
 #[inline(never)]
 pub fn ghash_init(schedule: &Schedule, powers: &mut Powers) {
     let mut h = Block::default();
-    aes::encrypt_block(schedule, &mut h.0);
+    encrypt_block(schedule, &mut h);
     ghash::init(powers, h);
 }
 
-/// `mode` over `runs`, as the functions below say. `mac` is for CCM and CBC-MAC.
-#[inline(always)]
+/// `mode` over `runs`, as the functions below say. `state` is as [`BlockMode`] says; `mac` is for CCM and
+/// CBC-MAC. The sliced round keys take most of this frame, so the modes have frames of their own.
+#[inline(never)]
 pub fn transform(
     mode: BlockMode,
     schedule: &Schedule,
@@ -41,52 +42,61 @@ pub fn transform(
     mac: &mut Block,
     runs: Runs<'_, '_>,
 ) {
+    let mut room = Middle::default();
+    let keys = &RoundKeys::new(schedule, &mut room);
     match mode {
-        BlockMode::EcbEncrypt => ecb_encrypt(schedule, runs),
-        BlockMode::EcbDecrypt => ecb_decrypt(schedule, runs),
-        BlockMode::CbcEncrypt => cbc_encrypt(schedule, state, runs),
-        BlockMode::CbcDecrypt => cbc_decrypt(schedule, state, runs),
-        BlockMode::Ctr => ctr32(schedule, state, runs),
-        BlockMode::CcmEncrypt => ccm_encrypt(schedule, state, mac, runs),
-        BlockMode::CcmDecrypt => ccm_decrypt(schedule, state, mac, runs),
-        BlockMode::CbcMac => cbc_mac_of(schedule, mac, runs),
+        BlockMode::EcbEncrypt => ecb_encrypt(keys, runs),
+        BlockMode::EcbDecrypt => ecb_decrypt(keys, runs),
+        BlockMode::CbcEncrypt => cbc_encrypt(keys, state, runs),
+        BlockMode::CbcDecrypt => cbc_decrypt(keys, state, runs),
+        BlockMode::Ctr => ctr32(keys, state, runs),
+        BlockMode::CcmEncrypt => ccm_encrypt(keys, state, mac, runs),
+        BlockMode::CcmDecrypt => ccm_decrypt(keys, state, mac, runs),
+        BlockMode::CbcMac => cbc_mac_of(keys, mac, runs),
     }
+}
+
+/// The cipher applied to one block.
+#[inline(never)]
+fn encrypt_block(schedule: &Schedule, block: &mut Block) {
+    let mut room = Middle::default();
+    RoundKeys::new(schedule, &mut room).encrypt_block(&mut block.0);
 }
 
 /// ECB encryption of full blocks.
 #[inline(never)]
-pub fn ecb_encrypt(schedule: &Schedule, mut runs: Runs<'_, '_>) {
+fn ecb_encrypt(keys: &RoundKeys<'_>, mut runs: Runs<'_, '_>) {
     let mut text = [0; BATCH];
     while runs.peek(&mut text) != 0 {
-        aes::encrypt(schedule, &mut text);
+        keys.encrypt(&mut text);
         runs.put(&text);
     }
 }
 
 /// ECB decryption of full blocks.
 #[inline(never)]
-pub fn ecb_decrypt(schedule: &Schedule, mut runs: Runs<'_, '_>) {
+fn ecb_decrypt(keys: &RoundKeys<'_>, mut runs: Runs<'_, '_>) {
     let mut text = [0; BATCH];
     while runs.peek(&mut text) != 0 {
-        aes::decrypt(schedule, &mut text);
+        keys.decrypt(&mut text);
         runs.put(&text);
     }
 }
 
 /// CBC encryption of full blocks. `iv` is the previous ciphertext block, and becomes the last block written.
 #[inline(never)]
-pub fn cbc_encrypt(schedule: &Schedule, iv: &mut Block, mut runs: Runs<'_, '_>) {
+fn cbc_encrypt(keys: &RoundKeys<'_>, iv: &mut Block, mut runs: Runs<'_, '_>) {
     let mut text = [0; 16];
     while runs.peek(&mut text) != 0 {
         add(&mut iv.0, &text);
-        aes::encrypt_block(schedule, &mut iv.0);
+        keys.encrypt_block(&mut iv.0);
         runs.put(&iv.0);
     }
 }
 
 /// CBC decryption of full blocks. `iv` is the previous ciphertext block, and becomes the last block read.
 #[inline(never)]
-pub fn cbc_decrypt(schedule: &Schedule, iv: &mut Block, mut runs: Runs<'_, '_>) {
+fn cbc_decrypt(keys: &RoundKeys<'_>, iv: &mut Block, mut runs: Runs<'_, '_>) {
     let mut cipher = [0; BATCH];
     loop {
         let len = runs.peek(&mut cipher);
@@ -94,7 +104,7 @@ pub fn cbc_decrypt(schedule: &Schedule, iv: &mut Block, mut runs: Runs<'_, '_>) 
             break;
         }
         let mut text = cipher;
-        aes::decrypt(schedule, &mut text);
+        keys.decrypt(&mut text);
         for (text, cipher) in blocks_mut(&mut text).zip(blocks(&cipher)).take(len.div_ceil(16)) {
             add(text, &iv.0);
             iv.0 = *cipher;
@@ -107,14 +117,14 @@ pub fn cbc_decrypt(schedule: &Schedule, iv: &mut Block, mut runs: Runs<'_, '_>) 
 /// upper 96 stay. `ctr` advances by the blocks begun. A last partial block uses the leading bytes of its
 /// keystream block.
 #[inline(never)]
-pub fn ctr32(schedule: &Schedule, ctr: &mut Block, mut runs: Runs<'_, '_>) {
+fn ctr32(keys: &RoundKeys<'_>, ctr: &mut Block, mut runs: Runs<'_, '_>) {
     let mut text = [0; BATCH];
     loop {
         let len = runs.peek(&mut text);
         if len == 0 {
             break;
         }
-        gctr(schedule, ctr, &mut text, len);
+        gctr(keys, ctr, &mut text, len);
         runs.put(&text);
     }
 }
@@ -137,6 +147,18 @@ pub fn gcm_encrypt(
     powers: &Powers,
     ctr: &mut Block,
     y: &mut Block,
+    runs: Runs<'_, '_>,
+) {
+    let mut room = Middle::default();
+    gcm_encrypt_with(&RoundKeys::new(schedule, &mut room), powers, ctr, y, runs);
+}
+
+#[inline(never)]
+fn gcm_encrypt_with(
+    keys: &RoundKeys<'_>,
+    powers: &Powers,
+    ctr: &mut Block,
+    y: &mut Block,
     mut runs: Runs<'_, '_>,
 ) {
     let h = Power::h(powers);
@@ -146,7 +168,7 @@ pub fn gcm_encrypt(
         if len == 0 {
             break;
         }
-        gctr(schedule, ctr, &mut text, len);
+        gctr(keys, ctr, &mut text, len);
         runs.put(&text);
         text.iter_mut().skip(len).for_each(|keystream| *keystream = 0);
         absorb(&h, y, blocks(&text).take(len.div_ceil(16)));
@@ -160,6 +182,18 @@ pub fn gcm_decrypt(
     powers: &Powers,
     ctr: &mut Block,
     y: &mut Block,
+    runs: Runs<'_, '_>,
+) {
+    let mut room = Middle::default();
+    gcm_decrypt_with(&RoundKeys::new(schedule, &mut room), powers, ctr, y, runs);
+}
+
+#[inline(never)]
+fn gcm_decrypt_with(
+    keys: &RoundKeys<'_>,
+    powers: &Powers,
+    ctr: &mut Block,
+    y: &mut Block,
     mut runs: Runs<'_, '_>,
 ) {
     let h = Power::h(powers);
@@ -170,7 +204,7 @@ pub fn gcm_decrypt(
             break;
         }
         absorb(&h, y, blocks(&text).take(len.div_ceil(16)));
-        gctr(schedule, ctr, &mut text, len);
+        gctr(keys, ctr, &mut text, len);
         runs.put(&text);
     }
 }
@@ -189,26 +223,29 @@ pub fn gcm_tag(
     let bits = |bytes: u64| u128::from(bytes.wrapping_mul(8));
     let lengths = ((bits(aad_len) << 64) | bits(text_len)).to_be_bytes();
     absorb(&Power::h(powers), y, [&lengths].into_iter());
-    let mut pad = j0.0;
-    aes::encrypt_block(schedule, &mut pad);
-    add(&mut y.0, &pad);
+    let mut pad = *j0;
+    encrypt_block(schedule, &mut pad);
+    add(&mut y.0, &pad.0);
 }
 
 /// CBC-MAC: absorbs `bytes` into `mac`, zero-padding a last partial block.
 #[inline(never)]
 pub fn cbc_mac(schedule: &Schedule, mac: &mut Block, bytes: &[u8]) {
+    let mut room = Middle::default();
+    let keys = RoundKeys::new(schedule, &mut room);
     for piece in bytes.chunks(16) {
         mac.0.iter_mut().zip(piece).for_each(|(mac, byte)| *mac ^= byte);
-        aes::encrypt_block(schedule, &mut mac.0);
+        keys.encrypt_block(&mut mac.0);
     }
 }
 
 /// As [`cbc_mac`], for the bytes that the runs read.
 #[inline(never)]
-fn cbc_mac_of(schedule: &Schedule, mac: &mut Block, mut runs: Runs<'_, '_>) {
+fn cbc_mac_of(keys: &RoundKeys<'_>, mac: &mut Block, mut runs: Runs<'_, '_>) {
     let mut text = [0; 16];
     while runs.peek(&mut text) != 0 {
-        cbc_mac(schedule, mac, &text);
+        add(&mut mac.0, &text);
+        keys.encrypt_block(&mut mac.0);
         runs.skip(text.len());
     }
 }
@@ -216,11 +253,11 @@ fn cbc_mac_of(schedule: &Schedule, mac: &mut Block, mut runs: Runs<'_, '_>) {
 /// CTR and CBC-MAC of the plaintext in one pass. `ctr` is as in [`ctr32`]. A last partial block is
 /// zero-padded into `mac`.
 #[inline(never)]
-pub fn ccm_encrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut runs: Runs<'_, '_>) {
+fn ccm_encrypt(keys: &RoundKeys<'_>, ctr: &mut Block, mac: &mut Block, mut runs: Runs<'_, '_>) {
     let mut text = [0; 16];
     while runs.peek(&mut text) != 0 {
         add(&mut mac.0, &text);
-        let keystream = mac_and_keystream(schedule, ctr, mac);
+        let keystream = mac_and_keystream(keys, ctr, mac);
         add(&mut text, &keystream);
         runs.put(&text);
         next_counter(ctr);
@@ -229,9 +266,9 @@ pub fn ccm_encrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut ru
 
 /// CTR decryption and CBC-MAC of the plaintext in one pass, otherwise as [`ccm_encrypt`].
 #[inline(never)]
-pub fn ccm_decrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut runs: Runs<'_, '_>) {
+fn ccm_decrypt(keys: &RoundKeys<'_>, ctr: &mut Block, mac: &mut Block, mut runs: Runs<'_, '_>) {
     let mut keystream = ctr.0;
-    aes::encrypt_block(schedule, &mut keystream);
+    keys.encrypt_block(&mut keystream);
     let mut text = [0; 16];
     loop {
         let len = runs.peek(&mut text);
@@ -243,19 +280,19 @@ pub fn ccm_decrypt(schedule: &Schedule, ctr: &mut Block, mac: &mut Block, mut ru
         text.iter_mut().skip(len).for_each(|keystream| *keystream = 0);
         add(&mut mac.0, &text);
         next_counter(ctr);
-        keystream = mac_and_keystream(schedule, ctr, mac);
+        keystream = mac_and_keystream(keys, ctr, mac);
     }
 }
 
 /// Encrypts `mac`, to which text was added, and returns the keystream of `ctr`: two blocks cost as much as
 /// one.
 #[inline(always)]
-fn mac_and_keystream(schedule: &Schedule, ctr: &Block, mac: &mut Block) -> [u8; 16] {
+fn mac_and_keystream(keys: &RoundKeys<'_>, ctr: &Block, mac: &mut Block) -> [u8; 16] {
     let mut batch = [0; BATCH];
     for (to, from) in blocks_mut(&mut batch).zip([mac.0, ctr.0]) {
         *to = from;
     }
-    aes::encrypt(schedule, &mut batch);
+    keys.encrypt(&mut batch);
     let mut keystream = [0; 16];
     for (from, to) in blocks(&batch).zip([&mut mac.0, &mut keystream]) {
         *to = *from;
@@ -268,20 +305,21 @@ fn next_counter(ctr: &mut Block) {
 }
 
 /// Bytes of stack below the caller's that a function of this table may have used. Measured: the deepest
-/// chain, CCM down to the transposition of a round key, takes 1,192 in the kernel object (`make audit` prints
-/// it). The functions are never inlined, so none of this moves into the caller's own frame.
+/// chain, GCM down to a multiplication of GHASH, takes 1,536 in the kernel object (`make audit` prints it, and
+/// fails if it is more than this). The functions are never inlined, so none of this moves into the caller's
+/// own frame.
 pub const WIPED_STACK: usize = 2048;
 
 /// Adds the keystream of `ctr` to `text`. Advances `ctr` by the blocks that the first `len` bytes of `text`
 /// begin.
 #[inline(always)]
-fn gctr(schedule: &Schedule, ctr: &mut Block, text: &mut [u8; BATCH], len: usize) {
+fn gctr(keys: &RoundKeys<'_>, ctr: &mut Block, text: &mut [u8; BATCH], len: usize) {
     let first = u128::from_be_bytes(ctr.0);
     let mut keystream = [0; BATCH];
     for (i, block) in (0..).zip(blocks_mut(&mut keystream)) {
         *block = inc32(first, i).to_be_bytes();
     }
-    aes::encrypt(schedule, &mut keystream);
+    keys.encrypt(&mut keystream);
     for (text, keystream) in blocks_mut(text).zip(blocks(&keystream)) {
         add(text, keystream);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! SubBytes and InvSubBytes (FIPS 197 sections 5.1.1 and 5.3.2) as Boolean circuits over 64 bytes.
+//! SubBytes and InvSubBytes (FIPS 197 sections 5.1.1 and 5.3.2) as Boolean circuits over 64 bytes, both
+//! without the constant 63₁₆.
 //!
 //! Word i of a [`State`] holds bit i of every byte. The circuit for the S-box is Boyar and Peralta's ("A new
 //! combinational logic minimization technique with applications to cryptology", SEA 2010): a linear layer
@@ -8,12 +9,18 @@
 //!
 //! With S(x) = A·x⁻¹ + 63₁₆ the inverse is S⁻¹(x) = (A⁻¹·(x + 63₁₆))⁻¹. It has the same core between other
 //! linear layers, which a greedy search for short linear programs found (23 and 29 gates).
+//!
+//! The constant is the caller's to add: after [`sub_bytes`], before [`inv_sub_bytes`]. The caller has it in
+//! its round keys, where it costs nothing.
 
 /// Bit i of each of 64 bytes in word i.
 pub(super) type State = [u64; 8];
 
-/// SubBytes.
-#[inline(never)]
+/// The constant of the S-box (FIPS 197 section 5.1.1).
+pub(super) const CONSTANT: u8 = 0x63;
+
+/// SubBytes without [`CONSTANT`].
+#[inline(always)]
 pub(super) fn sub_bytes(state: &mut State) {
     let [x7, x6, x5, x4, x3, x2, x1, x0] = *state;
 
@@ -73,18 +80,17 @@ pub(super) fn sub_bytes(state: &mut State) {
     let s3 = t53 ^ t66;
     let s4 = t51 ^ t66;
     let s5 = t47 ^ t65;
-    let s1 = t64 ^ !s3;
-    let s2 = t55 ^ !t67;
-    let s6 = t56 ^ !t62;
-    let s7 = t48 ^ !t60;
+    let s1 = t64 ^ s3;
+    let s2 = t55 ^ t67;
+    let s6 = t56 ^ t62;
+    let s7 = t48 ^ t60;
     *state = [s7, s6, s5, s4, s3, s2, s1, s0];
 }
 
-/// InvSubBytes.
-#[inline(never)]
+/// InvSubBytes without [`CONSTANT`].
+#[inline(always)]
 pub(super) fn inv_sub_bytes(state: &mut State) {
     let [x7, x6, x5, x4, x3, x2, x1, x0] = *state;
-    let (x1, x2, x6, x7) = (!x1, !x2, !x6, !x7);
 
     let y8 = x0 ^ x1;
     let y3 = x0 ^ x3;

@@ -14,6 +14,7 @@ use ::aes::{Aes128, Aes192, Aes256};
 use ::ghash::universal_hash::UniversalHash;
 use aes_gcm::AesGcm;
 use aes_gcm::aead::AeadInPlace;
+use kcfaes_kernels::BlockMode::{CbcDecrypt, CbcEncrypt, CcmDecrypt, CcmEncrypt, Ctr};
 use kcfaes_kernels::{COMMON_POWERS, POWERS, mid_of};
 
 fn hex(digits: &str) -> Vec<u8> {
@@ -56,6 +57,21 @@ fn run(text: &[u8], transform: impl FnOnce(Runs<'_, '_>)) -> Vec<u8> {
     text
 }
 
+fn ecb_encrypt(schedule: &Schedule, text: Runs<'_, '_>) {
+    let [state, mac] = &mut [Block::default(); 2];
+    transform(BlockMode::EcbEncrypt, schedule, state, mac, text);
+}
+
+fn ecb_decrypt(schedule: &Schedule, text: Runs<'_, '_>) {
+    let [state, mac] = &mut [Block::default(); 2];
+    transform(BlockMode::EcbDecrypt, schedule, state, mac, text);
+}
+
+/// A mode with a state.
+fn with_state(mode: BlockMode, schedule: &Schedule, state: &mut Block, text: Runs<'_, '_>) {
+    transform(mode, schedule, state, &mut Block::default(), text);
+}
+
 /// FIPS 197 section 4.2.
 fn multiply_bytes(a: u8, b: u8) -> u8 {
     (0..8).rev().fold(0, |sum: u8, i| {
@@ -76,30 +92,51 @@ fn s_box_of_every_byte_at_every_place() {
     for x in 0..=255u8 {
         // Every place of the batch takes every value. At any time all places have different values.
         let input: [u8; BATCH] = core::array::from_fn(|i| x.wrapping_add((37 * i) as u8));
-        let mut state = aes::slice(&input);
+        let mut state = aes::slice(aes::read(&input));
         sbox::sub_bytes(&mut state);
-        let output = aes::unslice(state);
-        assert_eq!(output, input.map(s_box));
-        let mut state = aes::slice(&output);
+        let output = aes::write(aes::unslice(state));
+        assert_eq!(output.map(|byte| byte ^ sbox::CONSTANT), input.map(s_box));
+        let mut state = aes::slice(aes::read(&output));
         sbox::inv_sub_bytes(&mut state);
-        assert_eq!(aes::unslice(state), input);
+        assert_eq!(aes::write(aes::unslice(state)), input);
     }
 }
 
+/// FIPS 197 section 5.1, with the S-box's values in a table.
+fn cipher(schedule: &Schedule, s_box: &[u8; 256], block: [u8; 16]) -> [u8; 16] {
+    let add = |a: [u8; 16], b: [u8; 16]| core::array::from_fn(|i| a[i] ^ b[i]);
+    let rounds = schedule.rounds as usize;
+    (1..=rounds).fold(add(block, schedule.enc[0].0), |state, round| {
+        // Row r and column c are byte 4c + r.
+        let shifted: [u8; 16] =
+            core::array::from_fn(|i| s_box[state[(i + 4 * (i % 4)) % 16] as usize]);
+        let mixed = core::array::from_fn(|i| {
+            (0..4).fold(0, |sum, k| {
+                let byte = shifted[i / 4 * 4 + (i + k) % 4];
+                sum ^ multiply_bytes(byte, [2, 3, 1, 1][k])
+            })
+        });
+        add(if round == rounds { shifted } else { mixed }, schedule.enc[round].0)
+    })
+}
+
 #[test]
-fn every_s_box_value_at_every_place_of_the_cipher() {
-    // One round, with all keys zero except the last: MixColumns does not occur.
-    let one_round = Schedule { rounds: 1, ..Schedule::default() };
-    let place = |i: usize| 16 * (i / 16) + (i % 16 + 16 - 4 * (i % 4)) % 16;
-    for x in 0..=255u8 {
-        let input: [u8; BATCH] = core::array::from_fn(|i| x.wrapping_add((101 * i) as u8));
-        let mut batch = input;
-        aes::encrypt(&one_round, &mut batch);
-        for (i, byte) in input.into_iter().enumerate() {
-            assert_eq!(batch[place(i)], s_box(byte));
+fn cipher_by_definition_of_every_byte_at_every_place() {
+    let s_box: [u8; 256] = core::array::from_fn(|x| s_box(x as u8));
+    // Any even number of rounds: each way to mix columns is the last one once.
+    for rounds in [2, 4, 6, 8, 10, 12, 14] {
+        let mut schedule = Schedule { rounds, ..Schedule::default() };
+        for (i, key) in (0..=rounds).zip(&mut schedule.enc) {
+            key.0 = bytes(u64::from(100 * rounds + i), 16).try_into().unwrap();
         }
-        aes::decrypt(&one_round, &mut batch);
-        assert_eq!(batch, input);
+        for x in 0..=255u8 {
+            let input: [u8; BATCH] = core::array::from_fn(|i| x.wrapping_add((101 * i) as u8));
+            let output = run(&input, |text| ecb_encrypt(&schedule, text));
+            for (from, to) in input.as_chunks().0.iter().zip(output.chunks(16)) {
+                assert_eq!(cipher(&schedule, &s_box, *from), to);
+            }
+            assert_eq!(run(&output, |text| ecb_decrypt(&schedule, text)), input);
+        }
     }
 }
 
@@ -206,13 +243,19 @@ fn sp_800_38a_appendix_f() {
         assert_eq!(run(&hex(ecb), |text| ecb_decrypt(&schedule, text)), plain);
         let last = Block(hex(cbc)[48..].try_into().unwrap());
         let mut chain = iv;
-        assert_eq!(run(&plain, |text| cbc_encrypt(&schedule, &mut chain, text)), hex(cbc));
+        assert_eq!(
+            run(&plain, |text| with_state(CbcEncrypt, &schedule, &mut chain, text)),
+            hex(cbc)
+        );
         assert_eq!(chain, last);
         let mut chain = iv;
-        assert_eq!(run(&hex(cbc), |text| cbc_decrypt(&schedule, &mut chain, text)), plain);
+        assert_eq!(
+            run(&hex(cbc), |text| with_state(CbcDecrypt, &schedule, &mut chain, text)),
+            plain
+        );
         assert_eq!(chain, last);
         let mut next = counter;
-        assert_eq!(run(&plain, |text| ctr32(&schedule, &mut next, text)), hex(ctr));
+        assert_eq!(run(&plain, |text| with_state(Ctr, &schedule, &mut next, text)), hex(ctr));
         assert_eq!(next, block("f0f1f2f3f4f5f6f7f8f9fafbfcfdff03"));
     }
 }
@@ -449,7 +492,7 @@ fn powers_by_definition() {
 fn counter_wraps_in_its_low_32_bits() {
     let schedule = schedule(&bytes(1, 16));
     let mut ctr = block("000102030405060708090a00fffffffe");
-    let stream = run(&[0; 80], |text| ctr32(&schedule, &mut ctr, text));
+    let stream = run(&[0; 80], |text| with_state(Ctr, &schedule, &mut ctr, text));
     assert_eq!(ctr, block("000102030405060708090a0000000003"));
     for (i, low) in ["fffffffe", "ffffffff", "00000000", "00000001", "00000002"].iter().enumerate()
     {
@@ -477,7 +520,7 @@ where
         let core = ::ctr::CtrCore::inner_iv_init(cipher.clone(), iv[..].into());
         ::ctr::Ctr32BE::<C>::from_core(core).apply_keystream(&mut expected);
         let mut ctr = start;
-        assert_eq!(run(&plain, |text| ctr32(&schedule, &mut ctr, text)), expected);
+        assert_eq!(run(&plain, |text| with_state(Ctr, &schedule, &mut ctr, text)), expected);
 
         // CBC-MAC is the last block of CBC, for a text followed by zeros.
         let padded = [plain.as_slice(), &vec![0; len.next_multiple_of(16) - len]].concat();
@@ -488,10 +531,12 @@ where
         cbc_mac(&schedule, &mut mac, &plain);
         assert_eq!(mac, chained);
         let (mut mac, mut next) = (start, start);
-        let sealed = run(&plain, |text| ccm_encrypt(&schedule, &mut next, &mut mac, text));
+        let sealed =
+            run(&plain, |text| transform(CcmEncrypt, &schedule, &mut next, &mut mac, text));
         assert_eq!((&sealed, next, mac), (&expected, ctr, chained));
         let (mut mac, mut next) = (start, start);
-        let opened = run(&sealed, |text| ccm_decrypt(&schedule, &mut next, &mut mac, text));
+        let opened =
+            run(&sealed, |text| transform(CcmDecrypt, &schedule, &mut next, &mut mac, text));
         assert_eq!((&opened, next, mac), (&plain, ctr, chained));
 
         let aad = bytes(1000 + len as u64, len);
@@ -519,9 +564,15 @@ where
         let expected = ::cbc::Encryptor::<C>::inner_iv_init(cipher.clone(), iv[..].into())
             .encrypt_padded_vec_mut::<NoPadding>(&plain);
         let mut chain = start;
-        assert_eq!(run(&plain, |text| cbc_encrypt(&schedule, &mut chain, text)), expected);
+        assert_eq!(
+            run(&plain, |text| with_state(CbcEncrypt, &schedule, &mut chain, text)),
+            expected
+        );
         let mut back = start;
-        assert_eq!(run(&expected, |text| cbc_decrypt(&schedule, &mut back, text)), plain);
+        assert_eq!(
+            run(&expected, |text| with_state(CbcDecrypt, &schedule, &mut back, text)),
+            plain
+        );
         assert_eq!((&chain.0[..], &back.0[..]), {
             let last = if len == 0 { &iv } else { &expected[len - 16..] };
             (last, last)
@@ -562,12 +613,12 @@ fn one_message_in_pieces() {
     assert_eq!((&pieces, ctr2, y2), (&text, ctr, y));
 
     // Between the pieces the state has the form of the other tables: it holds no keystream in advance.
-    for kernel in [ccm_encrypt, ccm_decrypt] {
+    for mode in [CcmEncrypt, CcmDecrypt] {
         let (mut ctr, mut mac) = (Block::default(), Block::default());
-        kernel(&schedule, &mut ctr, &mut mac, Run::in_place(&mut text).into());
+        transform(mode, &schedule, &mut ctr, &mut mac, Run::in_place(&mut text).into());
         let (mut ctr2, mut mac2) = (Block::default(), Block::default());
         for piece in pieces.chunks_mut(48) {
-            kernel(&schedule, &mut ctr2, &mut mac2, Run::in_place(piece).into());
+            transform(mode, &schedule, &mut ctr2, &mut mac2, Run::in_place(piece).into());
         }
         assert_eq!((&pieces, ctr2, mac2), (&text, ctr, mac));
     }
