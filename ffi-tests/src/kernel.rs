@@ -10,6 +10,7 @@ use std::sync::{Once, OnceLock};
 
 use kcfaes_provider::engine::TableId;
 use kcfaes_provider::kcf::{crypto_data_t, crypto_key_t, crypto_mech_type_t, crypto_mechanism_t};
+#[cfg(debug_assertions)]
 use kcfaes_provider::watch::forbid_direct;
 
 /// A consumer's context.
@@ -459,6 +460,8 @@ pub fn reload(table: TableId) -> bool {
 }
 
 /// Does `work` twice: once as callers do, and once with all of this thread's messages on the general path.
+/// Builds without debug assertions have no such switch.
+#[cfg(debug_assertions)]
 pub fn on_both_paths(mut work: impl FnMut()) {
     for forbidden in [false, true] {
         forbid_direct(forbidden);
