@@ -23,6 +23,7 @@ pub(crate) struct Memcheck {
 impl Memcheck {
     pub(crate) fn new(log: &str) -> Result<Self> {
         watch::under_memcheck();
+        use_stack();
         Ok(Self { log: File::open(log)?, symbols: Symbols::read()?, public: BTreeSet::new() })
     }
 
@@ -44,6 +45,13 @@ impl Memcheck {
         }
         Ok(reports)
     }
+}
+
+/// Uses the pages below this frame once. The kernel object wipes dead stack below the stack pointer, and memcheck
+/// kills a program that writes there to a page that it has not used.
+#[inline(never)]
+fn use_stack() {
+    core::hint::black_box([0_u8; 64 * 1024]);
 }
 
 impl Tool for Memcheck {

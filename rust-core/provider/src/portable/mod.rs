@@ -308,7 +308,7 @@ fn next_counter(ctr: &mut Block) {
 /// chain, GCM down to a multiplication of GHASH, takes 1,536 in the kernel object (`make audit` prints it, and
 /// fails if it is more than this). The functions are never inlined, so none of this moves into the caller's
 /// own frame.
-pub const WIPED_STACK: usize = 2048;
+pub const WIPED_STACK: usize = 1600;
 
 /// Adds the keystream of `ctr` to `text`. Advances `ctr` by the blocks that the first `len` bytes of `text`
 /// begin.
