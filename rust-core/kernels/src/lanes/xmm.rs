@@ -10,7 +10,7 @@ use core::{
 };
 
 use super::Lanes;
-use crate::{Block, POWERS, Powers, types::mid_of};
+use crate::{Block, LINE, POWERS, Powers, types::mid_of};
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -126,6 +126,20 @@ impl Lanes for Xmm {
     unsafe fn scatter(self, dst: *const *mut u8, at: usize) {
         // SAFETY: the caller's promise.
         unsafe { self.store((*dst).add(at)) }
+    }
+
+    #[inline(always)]
+    unsafe fn gather_line(src: *const *const u8, at: usize) -> [Self; LINE] {
+        // SAFETY: the caller's promise.
+        unsafe { [0, 16, 32, 48].map(|n| Self::gather(src, at + n)) }
+    }
+
+    #[inline(always)]
+    unsafe fn scatter_line(line: [Self; LINE], dst: *const *mut u8, at: usize) {
+        for (n, block) in line.into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { block.scatter(dst, at + 16 * n) }
+        }
     }
 
     #[inline(always)]

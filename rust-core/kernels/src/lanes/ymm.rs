@@ -7,7 +7,7 @@ use core::arch::{asm, x86_64::*};
 use core::mem::offset_of;
 
 use super::{Lanes, Xmm};
-use crate::{Block, POWERS, Powers, types::mid_of};
+use crate::{Block, LINE, POWERS, Powers, types::mid_of};
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -96,6 +96,34 @@ impl Lanes for Ymm {
         unsafe {
             self.first().store((*dst).add(at));
             Xmm(_mm256_extracti128_si256::<1>(self.0)).store((*dst.add(1)).add(at));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn gather_line(src: *const *const u8, at: usize) -> [Self; LINE] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (a, b) = ((*src).add(at), (*src.add(1)).add(at));
+            let [first, second] = transpose([Self::load(a), Self::load(b)]);
+            let [third, fourth] = transpose([Self::load(a.add(32)), Self::load(b.add(32))]);
+            [first, second, third, fourth]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scatter_line(
+        [first, second, third, fourth]: [Self; LINE],
+        dst: *const *mut u8,
+        at: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let [[a, b], [a_end, b_end]] = [transpose([first, second]), transpose([third, fourth])];
+            let (at_a, at_b) = ((*dst).add(at), (*dst.add(1)).add(at));
+            a.store(at_a);
+            a_end.store(at_a.add(32));
+            b.store(at_b);
+            b_end.store(at_b.add(32));
         }
     }
 
@@ -244,6 +272,18 @@ impl Lanes for Ymm {
     fn swap_halves(self) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm256_shuffle_epi32::<0b01_00_11_10>(self.0)) }
+    }
+}
+
+/// Both first blocks, then both second blocks.
+#[inline(always)]
+fn transpose([a, b]: [Ymm; 2]) -> [Ymm; 2] {
+    // SAFETY: see above.
+    unsafe {
+        [
+            Ymm(_mm256_permute2x128_si256::<0x20>(a.0, b.0)),
+            Ymm(_mm256_permute2x128_si256::<0x31>(a.0, b.0)),
+        ]
     }
 }
 

@@ -7,7 +7,7 @@
 use core::arch::{asm, x86_64::*};
 
 use super::{Lanes, Xmm};
-use crate::Block;
+use crate::{Block, LINE};
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -178,6 +178,20 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
+    unsafe fn gather_line(src: *const *const u8, at: usize) -> [Self; LINE] {
+        // SAFETY: the caller's promise.
+        unsafe { transpose([0, 1, 2, 3].map(|n| Self::load((*src.add(n)).add(at)))) }
+    }
+
+    #[inline(always)]
+    unsafe fn scatter_line(line: [Self; LINE], dst: *const *mut u8, at: usize) {
+        for (n, x) in transpose(line).into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { x.store((*dst.add(n)).add(at)) }
+        }
+    }
+
+    #[inline(always)]
     fn widen(block: Xmm) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm512_zextsi128_si512(block.0)) }
@@ -316,6 +330,23 @@ impl Lanes for Zmm {
     fn swap_halves(self) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm512_shuffle_epi32::<0b01_00_11_10>(self.0)) }
+    }
+}
+
+/// The first block of each, then the second of each, and so on.
+#[inline(always)]
+fn transpose([Zmm(a), Zmm(b), Zmm(c), Zmm(d)]: [Zmm; 4]) -> [Zmm; 4] {
+    // SAFETY: see above.
+    unsafe {
+        let (ab, cd) = (_mm512_shuffle_i64x2::<0x44>(a, b), _mm512_shuffle_i64x2::<0x44>(c, d));
+        let (ab_high, cd_high) =
+            (_mm512_shuffle_i64x2::<0xee>(a, b), _mm512_shuffle_i64x2::<0xee>(c, d));
+        [
+            Zmm(_mm512_shuffle_i64x2::<0x88>(ab, cd)),
+            Zmm(_mm512_shuffle_i64x2::<0xdd>(ab, cd)),
+            Zmm(_mm512_shuffle_i64x2::<0x88>(ab_high, cd_high)),
+            Zmm(_mm512_shuffle_i64x2::<0xdd>(ab_high, cd_high)),
+        ]
     }
 }
 

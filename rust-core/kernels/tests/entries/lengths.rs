@@ -135,6 +135,7 @@ fn cbc_batch() {
                     iv: core::array::from_fn(|_| bytes.block()),
                     src: [core::ptr::null(); CHAINS],
                     dst: [core::ptr::null_mut(); CHAINS],
+                    line: core::mem::MaybeUninit::uninit(),
                 };
                 let mut memory: Vec<(Guarded, Guarded)> =
                     (0..table.chains).map(|_| (Guarded::new(), Guarded::new())).collect();

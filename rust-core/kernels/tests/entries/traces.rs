@@ -261,6 +261,7 @@ impl Material {
             src: [text.as_ptr(); CHAINS],
             // One place for all outputs: their values do not matter here.
             dst: [out.as_mut_ptr(); CHAINS],
+            line: core::mem::MaybeUninit::zeroed(),
         };
         let keys = core::array::from_fn(|_| core::array::from_fn(|_| bytes.block()));
         let keys: Box<[[Block; CHAINS]; MAX_ROUNDS + 1]> = Box::new(keys);

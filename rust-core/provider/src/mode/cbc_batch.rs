@@ -6,14 +6,14 @@ use kcfaes_kernels::{Block, CHAINS, ChainKeys};
 
 use crate::engine::{Chain, Fpu, Pace};
 
-/// Encrypts the messages that `next` gives, until it gives none. Each message has a number. When a message
-/// ends, `done` gets its number and its last ciphertext block (or its IV). The texts are full blocks, and the
-/// keys all have one size. `keys` is room for the round keys of the messages in work. Without it all keys are
-/// the same.
+/// Encrypts the messages that `next` gives, until it gives none. It writes a message to the place that it is
+/// passed, and returns the message's number. When a message ends, `done` gets its number and its last
+/// ciphertext block (or its IV). The texts are full blocks, and the keys all have one size. `keys` is room for
+/// the round keys of the messages in work. Without it all keys are the same.
 pub fn cbc_encrypt_batch<'a>(
     fpu: &mut Fpu,
     mut keys: Option<&mut ChainKeys>,
-    mut next: impl FnMut() -> Option<(usize, Chain<'a>)>,
+    mut next: impl FnMut(&mut Option<Chain<'a>>) -> Option<usize>,
     mut done: impl FnMut(usize, &Block),
 ) {
     let limit = fpu.table().chains();
@@ -26,11 +26,11 @@ pub fn cbc_encrypt_batch<'a>(
                 if let Some(ended) = chain.take() {
                     done(*number, &ended.iv);
                 }
-                let Some((n, begun)) = next() else { break };
-                if let Some(keys) = &mut keys {
-                    set_keys(keys, i, &begun);
+                let Some(n) = next(chain) else { break };
+                *number = n;
+                if let (Some(keys), Some(begun)) = (&mut keys, &chain) {
+                    set_keys(keys, i, begun);
                 }
-                (*number, *chain) = (n, Some(begun));
             }
         }
         if let (Some(keys), Some(model)) = (&mut keys, chains.iter().flatten().next()) {
