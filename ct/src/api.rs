@@ -62,6 +62,7 @@ pub(crate) fn run(call: &Call, secret: &Secret) {
             Form::Parts => message.parts(key, false, step),
             Form::Stored => message.parts(key, true, step),
             Form::Verify => message.verify(key, step),
+            Form::Batch if call.mode == Mode::Gcm => message.gcm_batch(key, step),
             Form::Batch => {
                 let other = new_key(&[0x33; 16], step);
                 let rv = message.batch(key, other, step);

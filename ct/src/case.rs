@@ -5,6 +5,7 @@ use kcfaes_ffi_tests::consumer::Way;
 use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_vectors::Mode;
 
+use crate::library::GCM_BATCH;
 use crate::secret::Secret;
 use crate::{api, kcf};
 
@@ -85,6 +86,7 @@ impl Call {
         // In the plain C API three functions verify a MAC, and a case calls all three.
         let verdicts = match self.form {
             Form::Verify if api == Api::Library => 3,
+            Form::Batch if self.verifies() => GCM_BATCH,
             _ => usize::from(self.verifies()),
         };
         let hashed = self.mode == Mode::Gcm && self.iv_len != 12;
@@ -205,7 +207,7 @@ pub(crate) fn cases(which: Api, depth: Depth) -> Vec<Case> {
         let applies = match form {
             Verify => way == Way::Mac,
             InPlace => !mode.is_mac(),
-            Batch => (mode, way) == (Mode::Cbc, Way::Encrypt),
+            Batch => mode == Mode::Gcm || (mode, way) == (Mode::Cbc, Way::Encrypt),
             // A KCF update without output is in place, except where it waits for a tag.
             Stored => which == Api::Library || mode.is_aead() && way == Way::Decrypt,
             _ => true,

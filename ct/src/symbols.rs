@@ -66,6 +66,8 @@ const API: &[&str] = &[
     "kcfaes_key_free",
     "kcfaes_gcm_seal",
     "kcfaes_gcm_open",
+    "kcfaes_gcm_seal_batch",
+    "kcfaes_gcm_open_batch",
     "kcfaes_gcm_seal_iov",
     "kcfaes_gcm_open_iov",
     "kcfaes_gmac",

@@ -1121,6 +1121,258 @@ test_batch_refusals(void)
 	kcfaes_key_free(key);
 }
 
+#define	PACKET	1600
+#define	LONG	40000
+
+/* A message of a batch, and its twin for the call for one message. */
+struct packet {
+	uint8_t iv[64], aad[64], tag[2][24], src[2][LONG], dst[2][LONG + 1];
+};
+
+static struct packet packets[JOBS];
+
+/* The job of a packet, with memory of its own for each side. */
+static kcfaes_gcm_job
+gcm_job(size_t i, int side, int in_place)
+{
+	static const size_t lens[] = { 64, 0, 1, 16, 1500, 40, 17, 256, 100, 511, 32, 1024, 15 };
+	static const size_t iv_lens[] = { 12, 12, 16, 12, 1, 12, 60 };
+	static const size_t aad_lens[] = { 13, 0, 16, 8, 64, 1, 17, 12, 3, 4, 7 };
+	static const size_t tag_lens[] = { 16, 16, 12, 16, 4, 13, 16, 8 };
+	struct packet *packet = &packets[i];
+	kcfaes_gcm_job job = {
+		packet->iv, iv_lens[i % COUNT(iv_lens)],
+		packet->aad, aad_lens[i % COUNT(aad_lens)],
+		packet->src[side], in_place ? packet->src[side] : packet->dst[side],
+		lens[i % COUNT(lens)],
+		packet->tag[side], tag_lens[i % COUNT(tag_lens)], KCFAES_FAILED
+	};
+
+	return (job);
+}
+
+static kcfaes_rc
+gcm_one(const kcfaes_key *key, const kcfaes_gcm_job *job, int open)
+{
+	return (open ? kcfaes_gcm_open(key, job->iv, job->iv_len, job->aad, job->aad_len,
+	    job->src, job->len, job->dst, job->tag, job->tag_len) :
+	    kcfaes_gcm_seal(key, job->iv, job->iv_len, job->aad, job->aad_len,
+	    job->src, job->len, job->dst, job->tag, job->tag_len));
+}
+
+static kcfaes_rc
+gcm_batch(const kcfaes_key *key, kcfaes_gcm_job *jobs, size_t count, int open)
+{
+	return (open ? kcfaes_gcm_open_batch(key, jobs, count) :
+	    kcfaes_gcm_seal_batch(key, jobs, count));
+}
+
+/* The batch has done, side 0, what one call for each job does, side 1. */
+static void
+same_as_one_by_one(const kcfaes_key *key, kcfaes_gcm_job jobs[2][JOBS], size_t count, int open)
+{
+	kcfaes_rc first = KCFAES_OK, rc = gcm_batch(key, jobs[0], count, open);
+
+	for (size_t i = 0; i < count; i++) {
+		struct packet *packet = &packets[i];
+		kcfaes_rc one = gcm_one(key, &jobs[1][i], open);
+
+		IS(jobs[0][i].rc, one);
+		first = first == KCFAES_OK ? one : first;
+		CHECK(memcmp(packet->src[0], packet->src[1], PACKET) == 0);
+		CHECK(memcmp(packet->dst[0], packet->dst[1], PACKET) == 0);
+		CHECK(memcmp(packet->tag[0], packet->tag[1], sizeof (packet->tag[0])) == 0);
+	}
+	IS(rc, first);
+}
+
+static void
+fill_packets(size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct packet *packet = &packets[i];
+
+		fill(packet->iv, sizeof (packet->iv));
+		packet->iv[0] = (uint8_t)i;
+		memcpy(packet->aad, text + i, sizeof (packet->aad));
+		for (int side = 0; side < 2; side++) {
+			memcpy(packet->src[side], text + 3 * i, PACKET);
+			memset(packet->dst[side], 0xee, PACKET);
+			memset(packet->tag[side], 0xdd, sizeof (packet->tag[side]));
+		}
+	}
+}
+
+/* Messages sealed, and opened again; of the opened ones some are forged. */
+static void
+test_gcm_batch(size_t count, size_t key_len, int in_place)
+{
+	static kcfaes_gcm_job jobs[2][JOBS];
+	kcfaes_key *key = new_key(key_len);
+
+	fill_packets(count);
+	for (int side = 0; side < 2; side++)
+		for (size_t i = 0; i < count; i++)
+			jobs[side][i] = gcm_job(i, side, in_place);
+	same_as_one_by_one(key, jobs, count, 0);
+	for (size_t i = 0; i < count; i++) {
+		IS(jobs[0][i].rc, KCFAES_OK);
+		CHECK(packets[i].tag[0][jobs[0][i].tag_len] == 0xdd);
+	}
+	for (int side = 0; side < 2; side++) {
+		for (size_t i = 0; i < count; i++) {
+			struct packet *packet = &packets[i];
+
+			if (!in_place)
+				memcpy(packet->src[side], packet->dst[side], PACKET);
+			memset(packet->dst[side], 0xee, PACKET);
+			jobs[side][i].rc = KCFAES_FAILED;
+			if (i % 4 == 1)
+				packet->tag[side][jobs[side][i].tag_len - 1] ^= 1;
+			if (i % 7 == 3 && jobs[side][i].len > 0)
+				packet->src[side][jobs[side][i].len - 1] ^= 0x80;
+		}
+	}
+	same_as_one_by_one(key, jobs, count, 1);
+	for (size_t i = 0; i < count; i++) {
+		size_t len = jobs[0][i].len;
+		int forged = i % 4 == 1 || (i % 7 == 3 && len > 0);
+
+		IS(jobs[0][i].rc, forged ? KCFAES_INVALID_MAC : KCFAES_OK);
+		CHECK(forged || memcmp(jobs[0][i].dst, text + 3 * i, len) == 0);
+	}
+	kcfaes_key_free(key);
+}
+
+/* Each fault in a job of its own: the others are done, and what is wrong has no effect. */
+static void
+test_gcm_batch_refusals(void)
+{
+	static kcfaes_gcm_job jobs[2][JOBS];
+	enum { FAULTS = 14 };
+	kcfaes_key *key = new_key(16);
+	uint64_t room[COUNT(jobs[0]) * sizeof (jobs[0][0]) / 8];
+
+	OK(kcfaes_gcm_seal_batch(key, NULL, 0));
+	OK(kcfaes_gcm_open_batch(NULL, NULL, 0));
+	for (int open = 0; open < 2; open++) {
+		IS(gcm_batch(key, NULL, 1, open), KCFAES_ARGUMENTS_BAD);
+		/* The result of the first job that fails is the answer. */
+		for (int first = 0; first < FAULTS; first++) {
+			size_t count = 0;
+
+			fill_packets(FAULTS);
+			for (int side = 0; side < 2; side++) {
+				count = 0;
+				for (int fault = first; fault < FAULTS; fault++) {
+					kcfaes_gcm_job *job = &jobs[side][count];
+
+					*job = gcm_job(count++, side, fault % 2);
+					if (job->len < 64)
+						job->len = 64;
+					switch (fault) {
+					case 0:
+						job->iv_len = 0;
+						break;
+					case 1:
+						job->iv = NULL;
+						break;
+					case 2:
+						job->aad = NULL;
+						job->aad_len = 1;
+						break;
+					case 3:
+						job->src = NULL;
+						break;
+					case 4:
+						job->dst = NULL;
+						break;
+					case 5:
+						job->tag = NULL;
+						break;
+					case 6:
+						job->tag_len = 11;
+						break;
+					case 7:
+						job->tag_len = 17;
+						break;
+					case 8:
+						job->dst = packets[count - 1].src[side] + 1;
+						break;
+					case 9:
+						job->dst = packets[count - 1].src[side];
+						job->src = job->dst + job->len - 1;
+						break;
+					case 10:
+						job->len = (size_t)1 << 36;
+						break;
+					case 11:
+						job->len = (size_t)0 - 16;
+						break;
+					case 12:
+						job->tag_len = 0;
+						job->tag = NULL;
+						break;
+					default:
+						break;
+					}
+				}
+			}
+			same_as_one_by_one(key, jobs, count, open);
+		}
+		/* No job is done with a key that is none, and each of them says so. */
+		fill_packets(3);
+		for (size_t i = 0; i < 3; i++)
+			jobs[0][i] = gcm_job(i, 0, 0);
+		jobs[0][2].rc = KCFAES_OK;
+		IS(gcm_batch(NULL, jobs[0], 3, open), KCFAES_ARGUMENTS_BAD);
+		for (size_t i = 0; i < 3; i++) {
+			IS(jobs[0][i].rc, KCFAES_ARGUMENTS_BAD);
+			CHECK(packets[i].dst[0][0] == 0xee && packets[i].tag[0][0] == 0xdd);
+		}
+		for (size_t shift = 1; shift < sizeof (void *); shift++)
+			IS(gcm_batch(key, (void *)((uint8_t *)room + shift), 1, open),
+			    KCFAES_ARGUMENTS_BAD);
+	}
+	kcfaes_key_free(key);
+}
+
+/* A text of more than a hold among short ones, right and forged. */
+static void
+test_gcm_batch_long(int in_place)
+{
+	static kcfaes_gcm_job jobs[2][JOBS];
+	kcfaes_key *key = new_key(32);
+
+	fill_packets(3);
+	for (int side = 0; side < 2; side++) {
+		for (size_t i = 0; i < 3; i++)
+			jobs[side][i] = gcm_job(i, side, in_place);
+		jobs[side][1].len = LONG - 7;
+		fill(packets[1].src[side], LONG);
+	}
+	same_as_one_by_one(key, jobs, 3, 0);
+	CHECK(memcmp(jobs[0][1].dst, jobs[1][1].dst, LONG) == 0);
+	for (int forged = 0; forged < 2; forged++) {
+		for (int side = 0; side < 2; side++) {
+			for (size_t i = 0; i < 3; i++) {
+				jobs[side][i] = gcm_job(i, side, in_place);
+				if (!in_place && forged == 0)
+					memcpy(packets[i].src[side], packets[i].dst[side], LONG);
+			}
+			jobs[side][1].len = LONG - 7;
+			if (in_place && forged)
+				OK(gcm_one(key, &jobs[side][0], 0) | gcm_one(key, &jobs[side][1], 0) |
+				    gcm_one(key, &jobs[side][2], 0));
+			packets[1].tag[side][0] ^= (uint8_t)forged;
+		}
+		same_as_one_by_one(key, jobs, 3, 1);
+		IS(jobs[0][1].rc, forged ? KCFAES_INVALID_MAC : KCFAES_OK);
+		CHECK(memcmp(jobs[0][1].dst, jobs[1][1].dst, LONG) == 0);
+	}
+	kcfaes_key_free(key);
+}
+
 static void
 test_library(void)
 {
@@ -1178,6 +1430,12 @@ main(void)
 		test_mistaken();
 		test_misaligned_pieces();
 		test_batch_refusals();
+		test_gcm_batch_refusals();
+		for (int in_place = 0; in_place < 2; in_place++) {
+			for (size_t count = 1; count <= JOBS; count++)
+				test_gcm_batch(count, 16 + 8 * (count % 3), in_place);
+			test_gcm_batch_long(in_place);
+		}
 		for (int way = 0; way < 4; way++) {
 			for (size_t count = 1; count <= JOBS; count++)
 				test_batch(count, count, way & 1, way & 2);

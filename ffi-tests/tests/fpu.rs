@@ -8,6 +8,10 @@ use core::ffi::c_int;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use kcfaes_capi::api::{
+    kcfaes_gcm_job, kcfaes_gcm_open_batch, kcfaes_gcm_seal_batch, kcfaes_key_free, kcfaes_key_new,
+    kcfaes_rc,
+};
 use kcfaes_ffi_tests::buffer::{Buffer, Cut, FILL, Format, below};
 use kcfaes_ffi_tests::consumer::{Out, Request, Way};
 use kcfaes_ffi_tests::kernel::{
@@ -350,6 +354,48 @@ fn hashing_alone_is_held_in_portions() {
         assert!((least..=least + 1).contains(&n), "{mode:?}: {n} holds of init");
         context.expect("init").cancel();
     }
+}
+
+/// The messages of a batch share holds. A short one costs as much as a run.
+#[test]
+fn a_batch_is_held_in_portions() {
+    let _alone = alone();
+    check_holds();
+    set_hold_bytes(1024);
+    each_table(|| {
+        let mut key = core::ptr::null_mut();
+        // SAFETY: 16 bytes.
+        let made = unsafe { kcfaes_key_new([7; 16].as_ptr(), 16, &raw mut key) };
+        assert!(made == kcfaes_rc::KCFAES_OK);
+        for (count, len, want) in [(1, 0, 1), (16, 16, 1), (17, 16, 2), (9, 256, 3), (2, 1500, 4)] {
+            let mut texts = vec![vec![FILL; len]; count];
+            let mut tags = vec![[0; 16]; count];
+            let iv = [5; 12];
+            let places = texts.iter_mut().zip(&mut tags);
+            let mut jobs: Vec<_> = places
+                .map(|(text, tag)| kcfaes_gcm_job {
+                    iv: iv.as_ptr(),
+                    iv_len: iv.len(),
+                    aad: iv.as_ptr(),
+                    aad_len: iv.len(),
+                    src: text.as_ptr(),
+                    dst: text.as_mut_ptr(),
+                    len,
+                    tag: tag.as_mut_ptr(),
+                    tag_len: 16,
+                    rc: kcfaes_rc::KCFAES_OK,
+                })
+                .collect();
+            for batch in [kcfaes_gcm_seal_batch, kcfaes_gcm_open_batch] {
+                // SAFETY: the jobs name memory that is alive.
+                let (rc, n) = holds(|| unsafe { batch(key, jobs.as_mut_ptr(), count) });
+                assert!(rc == kcfaes_rc::KCFAES_OK);
+                assert_eq!(n, want, "{count} messages of {len} bytes");
+            }
+        }
+        // SAFETY: nobody uses it any more.
+        unsafe { kcfaes_key_free(key) }
+    });
 }
 
 /// Parts that complete no block take no hold at all. The others take one.

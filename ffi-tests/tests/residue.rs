@@ -771,6 +771,9 @@ fn every_call(watch: &mut impl Watch, message: &Message, way: Way) {
         ok(operands(in_place, false).lists(key, 0, step));
         ok(operands(in_place, false).parts(key, false, step));
         ok(operands(in_place, false).parts(key, true, step));
+        if message.mode == Mode::Gcm {
+            ok(operands(in_place, false).gcm_batch(key, step));
+        }
     }
     operands(false, false).cancelled(key, step);
     if way != Way::Mac {
@@ -788,6 +791,10 @@ fn every_call(watch: &mut impl Watch, message: &Message, way: Way) {
                 forged().lists(key, 0, step),
                 forged().parts(key, false, step),
             ] {
+                assert!(rc == kcfaes_rc::KCFAES_INVALID_MAC);
+            }
+            if message.mode == Mode::Gcm {
+                let rc = forged().gcm_batch(key, step);
                 assert!(rc == kcfaes_rc::KCFAES_INVALID_MAC);
             }
         }

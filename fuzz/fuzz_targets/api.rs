@@ -354,6 +354,7 @@ impl Session {
         unsafe {
             match op {
                 0 => self.whole(call, &mut scene),
+                1 if self.mode == Mode::Gcm => self.gcm_batch(call),
                 1 => self.batch(call),
                 2 => self.init(call),
                 3 | 4 => self.update(call, &mut scene),
@@ -545,14 +546,95 @@ impl Session {
         assert_eq!(scene.tag, tag_after, "the tag");
     }
 
+    /// The messages of a batch: the first pieces of the text.
+    fn texts(&self, call: &Call) -> Vec<Vec<u8>> {
+        let mut rest = self.source.as_slice();
+        let lengths = lengths(rest.len(), call.cut_in).into_iter().take(40);
+        lengths.map(|len| rest.split_off(..len).expect("so many").to_vec()).collect()
+    }
+
+    /// GCM messages with one key. One may be forged, and one may have no output.
+    unsafe fn gcm_batch(&mut self, call: &Call) {
+        let (model, texts) = (self.begin(), self.texts(call));
+        let mut wrong = self.parameters(0);
+        let Message { iv, aad, tag_len, .. } = &model.message;
+        if !has_tag(self.mode, *tag_len) {
+            wrong.push(PARAMETER);
+        }
+        let in_place = call.place & 1 != 0;
+        let chosen = usize::from(call.which) % texts.len();
+        let forged = self.decrypts && call.op & 0x40 != 0;
+        let missing = !forged && call.damage % 8 == 4 && !texts[chosen].is_empty();
+        let mut messages: Vec<_> = texts
+            .iter()
+            .map(|text| {
+                let (sealed, mut tag) =
+                    if wrong.is_empty() { model.sealed(text) } else { (text.clone(), vec![]) };
+                tag.resize(16, FILL);
+                let (src, want) =
+                    if self.decrypts { (sealed, text.clone()) } else { (text.clone(), sealed) };
+                let given = if self.decrypts { tag.clone() } else { vec![FILL; 16] };
+                (src, vec![FILL; text.len()], given, want, tag)
+            })
+            .collect();
+        if forged {
+            let bit = usize::from(call.op >> 3 & 7);
+            messages[chosen].2[forged_byte(call, (*tag_len).clamp(1, 16))] ^= 1 << bit;
+        }
+        let mut jobs: Vec<_> = messages
+            .iter_mut()
+            .enumerate()
+            .map(|(i, (src, out, tag, ..))| {
+                let len = src.len();
+                let from = src.as_mut_ptr();
+                let to = if in_place { from } else { out.as_mut_ptr() };
+                kcfaes_gcm_job {
+                    iv: iv.as_ptr(),
+                    iv_len: iv.len(),
+                    aad: aad.as_ptr(),
+                    aad_len: aad.len(),
+                    src: from,
+                    dst: if missing && i == chosen { null_mut() } else { to },
+                    len,
+                    tag: tag.as_mut_ptr(),
+                    tag_len: *tag_len,
+                    rc: kcfaes_rc::KCFAES_FAILED,
+                }
+            })
+            .collect();
+        // SAFETY: all that the jobs name is alive, or NULL, which is refused.
+        let rv = unsafe {
+            let (jobs, count) = (jobs.as_mut_ptr(), jobs.len());
+            if self.decrypts {
+                kcfaes_gcm_open_batch(self.key.at, jobs, count)
+            } else {
+                kcfaes_gcm_seal_batch(self.key.at, jobs, count)
+            }
+        } as c_int;
+        let answers: Vec<_> = jobs.iter().map(|job| job.rc as c_int).collect();
+        let first = answers.iter().find(|&&rc| rc != OK);
+        assert_eq!(rv, first.copied().unwrap_or(OK), "the first failure");
+        for (i, (src, out, given, want, tag)) in messages.iter().enumerate() {
+            let len = want.len();
+            let out = if in_place { src } else { out };
+            let (rc, here) = (answers[i], i == chosen);
+            if !wrong.is_empty() || here && missing {
+                assert_eq!(rc, if wrong.is_empty() { BAD } else { PARAMETER }, "message {i}");
+                assert_eq!(*out, if in_place { texts[i].clone() } else { vec![FILL; len] });
+            } else if here && forged {
+                assert_eq!(rc, INVALID_MAC, "message {i}");
+                let sealed = if in_place { model.sealed(&texts[i]).0 } else { vec![0; len] };
+                assert_eq!(*out, sealed, "no plaintext");
+            } else {
+                assert_eq!((rc, out, given), (OK, want, tag), "message {i}");
+            }
+        }
+    }
+
     /// CBC encryptions in parallel, one for each piece of the text.
     unsafe fn batch(&mut self, call: &Call) {
-        let mut rest = self.source.as_slice();
-        let mut texts: Vec<Vec<u8>> = lengths(rest.len(), call.cut_in)
-            .into_iter()
-            .map(|len| rest.split_off(..len).expect("so many")[..len & !15].to_vec())
-            .collect();
-        texts.truncate(40);
+        let mut texts = self.texts(call);
+        texts.iter_mut().for_each(|text| text.truncate(text.len() & !15));
         let iv = [call.which; 16];
         let model = |text: &[u8]| {
             let message = Message {

@@ -76,6 +76,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "mode::ctr",
             "mode::cmac",
             "mode::gcm",
+            "mode::gcm_batch",
             "mode::gmac",
             "mode::direct",
             "mode::ccm",

@@ -323,6 +323,44 @@ impl Operands {
     }
 }
 
+/// Messages of [`Operands::gcm_batch`].
+pub(crate) const GCM_BATCH: usize = 5;
+
+impl Operands {
+    /// The message [`GCM_BATCH`] times, in one call. `dst` becomes the outputs, `tag` the first tag.
+    pub(crate) fn gcm_batch(&mut self, key: *const kcfaes_key, step: Step<'_>) -> kcfaes_rc {
+        let (encrypt, in_place, len) = (self.encrypts(), self.in_place, self.src.len());
+        self.dst =
+            if in_place { self.src.repeat(GCM_BATCH) } else { vec![0; GCM_BATCH * len.max(1)] };
+        let mut tags = [self.tag; GCM_BATCH];
+        let mut jobs = [const { None }; GCM_BATCH];
+        for (i, (job, tag)) in jobs.iter_mut().zip(&mut tags).enumerate() {
+            let dst = self.dst.as_mut_ptr().wrapping_add(i * len);
+            *job = Some(kcfaes_gcm_job {
+                iv: self.iv.as_ptr(),
+                iv_len: self.iv.len(),
+                aad: self.aad.as_ptr(),
+                aad_len: self.aad.len(),
+                src: if in_place { dst } else { self.src.as_ptr() },
+                dst,
+                len,
+                tag: tag.as_mut_ptr(),
+                tag_len: self.tag_len,
+                rc: KCFAES_OK,
+            });
+        }
+        let mut jobs = jobs.map(|job| job.expect("made above"));
+        // SAFETY: see above.
+        let rv = step("gcm_batch", &mut || unsafe {
+            let batch = if encrypt { kcfaes_gcm_seal_batch } else { kcfaes_gcm_open_batch };
+            batch(key, jobs.as_mut_ptr(), jobs.len())
+        });
+        assert!(jobs.iter().all(|job| job.rc == rv), "equal messages");
+        self.tag = tags[0];
+        rv
+    }
+}
+
 /// Erases the context and frees it.
 fn free(ctx: *mut kcfaes_ctx, step: Step<'_>) {
     // SAFETY: a context that nobody uses again.

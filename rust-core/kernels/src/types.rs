@@ -76,7 +76,8 @@ pub const CHAINS: usize = 16;
 /// Blocks of a cache line. A batch reads and writes its chains' texts a line at a time: texts that lie 4096
 /// bytes apart have all their lines in one set of the cache. There a line does not stay until its next block's
 /// turn. Measured: 16 texts of 512 bytes, 4096 bytes apart, took 2.5 times as long as adjacent ones when they
-/// were written block by block, and now take 1.05 times as long (Rocket Lake, `vaes512`).
+/// were written block by block, and now take 1.05 times as long (Rocket Lake, `vaes512`,
+/// `cargo bench -p kcfaes-bench --bench batches`).
 pub const LINE: usize = 4;
 
 /// CBC encryptions that advance side by side. A chain without a message repeats another chain.

@@ -91,6 +91,12 @@ pub extern "C" fn kcfaes_strerror(rc: c_int) -> *const c_char {
 /// The return value of a function, computed last.
 pub(super) fn answer(result: Result<()>) -> kcfaes_rc {
     general_registers();
+    code_of(result)
+}
+
+/// The code for a result.
+#[inline(always)]
+pub(super) fn code_of(result: Result<()>) -> kcfaes_rc {
     match result {
         Ok(()) => KCFAES_OK,
         Err(Error::Room(_)) => KCFAES_BUFFER_TOO_SMALL,

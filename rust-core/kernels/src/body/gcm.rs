@@ -135,7 +135,7 @@ pub(crate) unsafe fn transform_part<L: Lanes>(
         Counter::<L>::advance(ctr, len.div_ceil(16));
         let mut out = sum.swap_bytes();
         if let Some(&Tag { j0, aad_len, text_len }) = tag.as_ref() {
-            let mut x = [Xmm::broadcast(j0)];
+            let mut x = [Xmm::load_halves(j0.0.as_ptr())];
             keys.all_but_last(&mut x);
             let hash = multiply_by_h(sum.xor(length_block(aad_len, text_len)), powers);
             out = hash.swap_bytes();

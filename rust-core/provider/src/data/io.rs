@@ -135,7 +135,7 @@ impl<'a> Data<'a> {
 
     /// The address of the first `len` bytes, if there is at least one, the first piece has them all, and
     /// nothing is wrong.
-    #[inline(always)]
+    #[inline(never)]
     fn in_first_piece(&self, len: usize) -> Option<*mut u8> {
         // SAFETY: vouched for; the format says which member is set.
         let (at, most) = unsafe {
@@ -321,7 +321,7 @@ impl<'a> Io<'a> {
 
     /// The beginnings of both windows, if each is in one piece and nothing is wrong, and the length of the
     /// second.
-    #[inline(always)]
+    #[inline(never)]
     fn contiguous(&self, needed: usize, may: May) -> Option<(*mut u8, *mut u8, usize, Sink)> {
         let len = self.src.len();
         let from = self.src.in_first_piece(len)?;

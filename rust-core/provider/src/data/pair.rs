@@ -34,13 +34,6 @@ impl<'a> Pair<'a> {
         Self { src: Segments::empty(), dst: Segments::empty(), sink: Sink::None }
     }
 
-    /// The two sides of a run.
-    pub(crate) fn of(run: Run<'a>) -> Self {
-        let sink = if core::ptr::eq(run.src(), run.dst()) { Sink::Aliased } else { Sink::Apart };
-        let src = Segments::raw(run.src().cast_mut(), run.len());
-        Self { src, dst: Segments::raw(run.dst(), run.len()), sink }
-    }
-
     /// Reads and writes memory of our own.
     #[inline(never)]
     pub fn in_place(bytes: &'a mut [u8]) -> Self {
@@ -250,6 +243,15 @@ impl<'a> Pair<'a> {
             }
             run.zero_destination();
         }
+    }
+}
+
+impl<'a> From<Run<'a>> for Pair<'a> {
+    fn from(run: Run<'a>) -> Self {
+        let src = Segments::raw(run.src().cast_mut(), run.len());
+        let dst = Segments::raw(run.dst(), run.len());
+        let sink = if core::ptr::eq(run.src(), run.dst()) { Sink::Aliased } else { Sink::Apart };
+        Self { src, dst, sink }
     }
 }
 

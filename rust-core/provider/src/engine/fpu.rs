@@ -33,7 +33,7 @@ pub const MOST_HOLD: usize = 1024 * 1024;
 
 /// The least cost of a run, in units, with the pieces that end in it. Derived: a piece of one byte waits for
 /// the latency of its rounds and its product. Four blocks would go through together in that time.
-pub(super) const RUN_COST: usize = 64;
+pub(crate) const RUN_COST: usize = 64;
 
 /// Sets the units of a hold for later calls: the number of bytes that a parallel mode may process in one
 /// hold. `bytes` is clamped to [`LEAST_HOLD`] `..=` [`MOST_HOLD`] and rounded down to full blocks in either

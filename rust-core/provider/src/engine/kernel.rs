@@ -107,8 +107,10 @@ impl Hold<'_> {
         }
     }
 
-    /// [`transform`](Self::transform) of the first `len` bytes of one run, in any table but `portable`.
-    #[inline(always)]
+    /// [`transform`](Self::transform) of the first `len` bytes of one run, in any table but `portable`. In the
+    /// kernel object there is one copy. In libkcfaes the functions of each mode have their own, which asks less.
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn transform_run(
         &self,
         mode: BlockMode,

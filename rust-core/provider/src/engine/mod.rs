@@ -12,6 +12,7 @@ mod step;
 
 pub(crate) use buffer::Buffer;
 pub use call::Call;
+pub(crate) use fpu::RUN_COST;
 pub use fpu::{Fpu, HOLD_BYTES, Hold, LEAST_HOLD, MOST_HOLD, Pace, set_hold_bytes};
 pub use kernel::Chain;
 pub(crate) use kernel::inc32;

@@ -19,7 +19,7 @@ use crate::request::Direction;
 use crate::wipe::{Secret, wipe};
 
 /// Longest text in bytes: 2^32 - 2 blocks (SP 800-38D section 5.2.1.1).
-pub(super) const MAX_TEXT: u64 = ((1 << 32) - 2) * 16;
+pub const MAX_TEXT: u64 = ((1 << 32) - 2) * 16;
 
 /// A counter block that is not set yet.
 const ZERO: CounterBlock = CounterBlock { block: Block([0; 16]), secret: false };
@@ -74,6 +74,7 @@ impl Ghash {
     }
 
     /// Step 5 for data that is only hashed. A partial block is zero-padded.
+    #[inline(never)]
     pub(super) fn absorb(&mut self, call: &mut Call<'_>, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let (hold, granted) = call.fpu.hold(Pace::Parallel, bytes.len());
@@ -83,7 +84,7 @@ impl Ghash {
         }
     }
 
-    /// Step 5 for the AAD, without the last multiplication.
+    /// Step 5 for the AAD, without the last multiplication. The AAD has more than one block.
     #[inline(never)]
     fn absorb_all_but_last(&mut self, call: &mut Call<'_>, aad: &[u8]) {
         let full = aad.len().saturating_sub(1) & !15;
@@ -130,6 +131,20 @@ impl Text {
         self.hash.begin_text(call, iv, aad);
     }
 
+    /// Steps 3 to 6 for a whole text in one run that costs a hold `cost` units. Returns the tag in full.
+    #[inline(always)]
+    pub(super) fn transform_run(
+        &mut self,
+        call: &mut Call<'_>,
+        run: Run<'_>,
+        cost: usize,
+    ) -> &Block {
+        let Ghash { j0, y, aad_len } = &mut self.hash;
+        let Call { direction, key, fpu } = call;
+        fpu.hold_all(cost).gcm_whole(*direction, key, j0, y, *aad_len, run);
+        y
+    }
+
     /// Sets the first counter, at the beginning of a text in parts.
     #[inline(always)]
     fn settle(&mut self) {
@@ -165,10 +180,7 @@ impl aead::Text for Text {
         len: usize,
     ) -> core::result::Result<&Block, Short> {
         if !self.begun && pair.contiguous() >= len && len <= call.fpu.most(Pace::Parallel) {
-            let Ghash { j0, y, aad_len } = &mut self.hash;
-            let Call { direction, key, fpu } = call;
-            fpu.hold_all(len).gcm_whole(*direction, key, j0, y, *aad_len, pair.run(len));
-            Ok(y)
+            Ok(self.transform_run(call, pair.run(len), len))
         } else {
             self.end(call, pair, len, len as u64)
         }
@@ -252,7 +264,7 @@ fn take_back_run(call: &mut Call<'_>, hash: &Ghash, run: Run<'_>) {
     let (direction, key) = (Direction::Encrypt, call.key);
     let (ctr, y) = (&mut ctr, &mut unused.0);
     let mut step = Step::Gcm { direction, key, ctr, y, multiply: &mut { false }, tag: None };
-    take_back(Pair::of(run), run.len(), &mut step, call.fpu);
+    take_back(run.into(), run.len(), &mut step, call.fpu);
 }
 
 /// A whole message from its beginning. Returns the bytes produced.
