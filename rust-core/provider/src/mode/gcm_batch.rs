@@ -42,7 +42,7 @@ impl<'a> GcmBatch<'a> {
     }
 
     /// Decrypts a message, and compares the `len` bytes of its tag, zeros after it. What a forged message
-    /// leaves: see [`take_back`].
+    /// leaves: see `take_back`.
     ///
     /// # Errors
     /// `INVALID_MAC`

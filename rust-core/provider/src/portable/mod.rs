@@ -139,7 +139,7 @@ pub fn ghash(powers: &Powers, y: &mut Block, bytes: &[u8]) {
     absorb(&Power::h(powers), y, whole.iter().chain(padded));
 }
 
-/// GCTR encryption and GHASH of the ciphertext in one pass. `ctr` is as in [`ctr32`]. A last partial block is
+/// GCTR encryption and GHASH of the ciphertext in one pass. `ctr` is as in `ctr32`. A last partial block is
 /// zero-padded into `y`.
 #[inline(never)]
 pub fn gcm_encrypt(
