@@ -52,9 +52,11 @@
 #define KCFAES_MAX_KEY 32
 
 /*
- * Cost units of one hold, unless set_hold_bytes sets another number. Chosen: 7 to 16
- * microseconds of a core. A unit is the time of a byte in a parallel mode (ECB, CTR, CBC
- * decryption, GCM).
+ * Cost units of one hold, unless set_hold_bytes sets another number. A unit is the time of a
+ * byte in a parallel mode (ECB, CTR, CBC decryption, GCM). Chosen: a hold is short beside the time
+ * slice of a thread, and long beside taking and giving back the FPU. Measured: 1.3 microseconds
+ * (ECB-128, vaes512) to 5.0 (GCM-256, aesni) on Rocket Lake at 3.6 GHz, 16 KiB rows of
+ * make bench.
  */
 #define KCFAES_HOLD_BYTES (32 * 1024)
 

@@ -13,10 +13,11 @@ use super::select::{Table, TableId, select};
 use crate::env::{self, kcfaes_hold};
 use crate::{portable, watch, wipe};
 
-/// Cost units of one hold, unless [`set_hold_bytes`] sets another number. A unit is the time of a byte in a
-/// parallel mode (ECB, CTR, CBC decryption, GCM). Chosen: a hold is short beside the time slice of a thread,
-/// and long beside taking and giving back the FPU. Measured: 1.3 microseconds (ECB-128, `vaes512`) to 5.0
-/// (GCM-256, `aesni`) on Rocket Lake at 3.6 GHz, 16 KiB rows of `make bench`.
+/// Cost units of one hold, unless [`set_hold_bytes`] sets another number. A unit is the time of a
+/// byte in a parallel mode (ECB, CTR, CBC decryption, GCM). Chosen: a hold is short beside the time
+/// slice of a thread, and long beside taking and giving back the FPU. Measured: 1.3 microseconds
+/// (ECB-128, `vaes512`) to 5.0 (GCM-256, `aesni`) on Rocket Lake at 3.6 GHz, 16 KiB rows of
+/// `make bench`.
 pub const HOLD_BYTES: usize = 32 * 1024;
 
 /// A byte in a serial mode costs `1 << 2` units, so that a hold of those modes has 8 KiB by default. Measured
