@@ -193,12 +193,21 @@ pub(super) fn key_expand(schedule: &mut Schedule, key: &[u8]) {
     }
 
     let reversed = schedule.enc.iter().take(rounds as usize + 1).rev();
-    for ((i, dec), enc) in (0..).zip(&mut schedule.dec).zip(reversed) {
+    for (dec, enc) in schedule.dec.iter_mut().zip(reversed) {
         *dec = *enc;
-        if 0 < i && i < rounds {
-            let mut state = slice(read(&one_block(&enc.0)));
-            inv_mix_columns(&mut state, 0);
-            dec.0 = first_block(&write(unslice(state)));
+    }
+    // Four keys at a time, as many as a state has blocks.
+    let between = schedule.dec.get_mut(1..rounds as usize).unwrap_or_default();
+    for keys in between.chunks_mut(4) {
+        let mut batch = [0; BATCH];
+        for (to, key) in batch.as_chunks_mut().0.iter_mut().zip(keys.iter()) {
+            *to = key.0;
+        }
+        let mut state = slice(read(&batch));
+        inv_mix_columns(&mut state, 0);
+        batch = write(unslice(state));
+        for (key, from) in keys.iter_mut().zip(batch.as_chunks().0) {
+            key.0 = *from;
         }
     }
 }

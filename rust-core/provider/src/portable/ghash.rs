@@ -105,6 +105,7 @@ struct Factor {
 }
 
 impl Factor {
+    #[inline(never)]
     fn new(bits: u64) -> Self {
         const TOP: u64 = 0xf << 60;
         Self { holes: HOLES.map(|mask| bits & mask as u64 & !TOP), top: bits & TOP }
