@@ -415,7 +415,14 @@ unsafe extern "C" fn keep(_: *mut c_void, block: *const c_void, size: usize) {
     let start = freed.len().next_multiple_of(64) + block.addr() % 64;
     freed.resize(start, 0);
     freed.extend_from_slice(bytes);
+    // How much of a block is never written depends on where it starts.
+    for word in freed[start..].as_chunks_mut().0.iter_mut().filter(|word| **word == UNWRITTEN) {
+        *word = [0; 8];
+    }
 }
+
+/// What an allocation of the userland KCF contains, as in a kernel with KMEM_DEBUG.
+const UNWRITTEN: [u8; 8] = 0xbadd_cafe_badd_cafe_u64.to_le_bytes();
 
 const RIGHT_TAG: &str = "right tag";
 
