@@ -1083,15 +1083,22 @@ fn nothing_differs_but_what_is_public() {
     for &table in kernel::tables() {
         for (mode, way) in tasks() {
             for key_len in [16, 32] {
-                for cut in [&[][..], &[7, 0, 3, 22, 1, 64, 5]] {
+                // J0 of an IV of another length is a hash under H, and a secret.
+                let drawn = Message::draw(mode, key_len, 176, &mut Stream::new(key_len as u64));
+                let mut messages = vec![drawn.clone()];
+                if mode == Mode::Gcm {
+                    messages.push(Message { iv: Stream::new(16).draw(16), ..drawn }.seal());
+                }
+                let cuts = [&[][..], &[7, 0, 3, 22, 1, 64, 5]];
+                for (message, cut) in messages.iter().flat_map(|one| cuts.map(|cut| (one, cut))) {
                     kernel::use_table(table);
-                    let message =
-                        Message::draw(mode, key_len, 176, &mut Stream::new(key_len as u64));
                     let operations = |recorder: &mut Recorder, message: &Message| {
                         every_operation(recorder, message, way, cut);
                     };
-                    for what in residue(&message, &operations) {
-                        let case = format!("{} {mode:?} {way:?} {key_len} {cut:?}", table.name());
+                    for what in residue(message, &operations) {
+                        let iv = message.iv.len();
+                        let case =
+                            format!("{} {mode:?} {way:?} {key_len} {iv} {cut:?}", table.name());
                         all.push(format!("{case}: {what}"));
                     }
                 }
@@ -1099,16 +1106,18 @@ fn nothing_differs_but_what_is_public() {
                 if mode.is_mac() && way != Way::Mac {
                     continue;
                 }
-                let drawn = Message::draw(mode, key_len, 176, &mut Stream::new(key_len as u64));
-                let aad = if mode.is_mac() { vec![] } else { drawn.aad.clone() };
-                let bits = 128;
-                let message = Message { aad, bits, ..drawn }.seal();
-                let calls = |recorder: &mut Recorder, message: &Message| {
-                    every_call(recorder, message, way);
-                };
-                for what in residue(&message, &calls) {
-                    let case = format!("{} {mode:?} {way:?} {key_len}, C API", table.name());
-                    all.push(format!("{case}: {what}"));
+                for message in messages {
+                    let aad = if mode.is_mac() { vec![] } else { message.aad.clone() };
+                    let message = Message { aad, bits: 128, ..message.clone() }.seal();
+                    let calls = |recorder: &mut Recorder, message: &Message| {
+                        every_call(recorder, message, way);
+                    };
+                    for what in residue(&message, &calls) {
+                        let iv = message.iv.len();
+                        let case =
+                            format!("{} {mode:?} {way:?} {key_len} {iv}, C API", table.name());
+                        all.push(format!("{case}: {what}"));
+                    }
                 }
             }
         }

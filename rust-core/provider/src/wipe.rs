@@ -14,6 +14,8 @@ pub unsafe trait Wipe {}
 unsafe impl<const N: usize> Wipe for [u8; N] {}
 // SAFETY: bytes.
 unsafe impl Wipe for kcfaes_kernels::Block {}
+// SAFETY: bytes and a boolean.
+unsafe impl Wipe for kcfaes_kernels::CounterBlock {}
 // SAFETY: bytes.
 unsafe impl Wipe for kcfaes_kernels::ChainKeys {}
 

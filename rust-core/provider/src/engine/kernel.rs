@@ -16,7 +16,7 @@ use crate::data::{Run, Runs};
 use crate::key::Key;
 use crate::portable;
 use crate::request::Direction;
-use crate::wipe::wipe;
+use crate::wipe::{Secret, wipe};
 
 /// One CBC encryption of several: the text that is left, full blocks.
 pub struct Chain<'a> {
@@ -329,7 +329,9 @@ impl Hold<'_> {
             match (self.hashing(p, len), direction) {
                 (TableId::Portable | TableId::Aesni, _) => {
                     let tag = Tag { j0: &j0.block, aad_len, text_len: len as u64 };
-                    self.gcm(direction, key, &mut inc32(j0), y, &[run], len, true, Some(&tag));
+                    let mut ctr = Secret(CounterBlock::default());
+                    inc32(j0, &mut ctr.0);
+                    self.gcm(direction, key, &mut ctr.0, y, &[run], len, true, Some(&tag));
                 }
                 (TableId::Vaes256, Encrypt) => {
                     vaes256::kcfaes_gcm_seal_vaes256(s, p, j0, y, aad_len, src, dst, len);
@@ -359,8 +361,11 @@ impl Hold<'_> {
     }
 }
 
-/// The counter block after `counter`.
-pub(crate) fn inc32(counter: &CounterBlock) -> CounterBlock {
+/// Makes `next` the counter block after `counter`. Written in place and never inlined: the counter of a hashed
+/// IV is a secret, and a longer function would keep a part of it in its frame.
+#[inline(never)]
+pub(crate) fn inc32(counter: &CounterBlock, next: &mut CounterBlock) {
     let block = portable::inc32(u128::from_be_bytes(counter.block.0), 1);
-    CounterBlock { block: Block(block.to_be_bytes()), ..*counter }
+    next.block.0 = block.to_be_bytes();
+    next.secret = counter.secret;
 }

@@ -156,10 +156,20 @@ pub(super) fn decrypt_whole<T: Text>(
         pair.gather(bytes.get_mut(..*attached).unwrap_or_default())?;
         same_tag(&tag.0, bytes, *len)
     });
-    same.inspect_err(|_| {
-        text.rewind();
-        take_back(message, len, &mut text.step(Direction::Encrypt, call.key), call.fpu);
-    })
+    same.inspect_err(|_| take_back_text(text, call, message, len))
+}
+
+/// Removes the plaintext of a forged message: [`take_back`] from the first counter block on.
+#[cold]
+#[inline(never)]
+pub(super) fn take_back_text<T: Text>(
+    text: &mut T,
+    call: &mut Call<'_>,
+    message: Pair<'_>,
+    len: usize,
+) {
+    text.rewind();
+    take_back(message, len, &mut text.step(Direction::Encrypt, call.key), call.fpu);
 }
 
 static STREAM: AtomicBool = AtomicBool::new(true);

@@ -3,7 +3,7 @@
 
 use kcfaes_kernels::{Block, BlockMode};
 
-use super::tag::padded;
+use super::tag::{before_last_block, padded};
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
 use crate::engine::{Call, Pace, Step};
@@ -41,10 +41,9 @@ impl Cmac {
 /// The MAC of a whole message, for which one hold is enough. It is made in `mac`, which is zero.
 #[inline(always)]
 pub(super) fn mac_of(call: &mut Call<'_>, message: &[u8], mac: &mut Block) {
-    let full = message.len().saturating_sub(1) & !15;
-    let (blocks, last) = message.split_at_checked(full).unwrap_or((message, &[]));
+    let (blocks, last) = before_last_block(message);
     if !blocks.is_empty() {
-        let hold = call.fpu.hold_all(Pace::Serial.cost(full));
+        let hold = call.fpu.hold_all(Pace::Serial.cost(blocks.len()));
         hold.cbc_mac(&call.key.schedule, mac, blocks);
     }
     absorb_last(call, mac, last);

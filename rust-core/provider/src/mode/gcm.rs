@@ -8,8 +8,10 @@ use core::mem::{MaybeUninit, take};
 
 use kcfaes_kernels::{Block, CounterBlock, Tag};
 
-use super::aead::{self, Apart, Received, Text as _, decrypt_whole, encrypt_whole, open_whole};
-use super::tag::{padded, same_tag, take_back};
+use super::aead::{
+    self, Apart, Received, Text as _, decrypt_whole, encrypt_whole, open_whole, take_back_text,
+};
+use super::tag::{before_last_block, padded, same_tag};
 use crate::data::{Io, Pair, Run, Short};
 use crate::engine::drive::drive;
 use crate::engine::{Call, Fpu, Material, Pace, Step, inc32};
@@ -63,8 +65,7 @@ impl Ghash {
 
     #[inline(never)]
     fn hash_iv(&mut self, call: &mut Call<'_>, iv: &[u8]) {
-        let full = iv.len().saturating_sub(1) & !15;
-        let (blocks, last) = iv.split_at_checked(full).unwrap_or((iv, &[]));
+        let (blocks, last) = before_last_block(iv);
         self.absorb(call, blocks);
         // The last block and the length take one call of a kernel together.
         let bits = (iv.len() as u128) << 3;
@@ -87,16 +88,24 @@ impl Ghash {
     /// Step 5 for the AAD, without the last multiplication. The AAD has more than one block.
     #[inline(never)]
     fn absorb_all_but_last(&mut self, call: &mut Call<'_>, aad: &[u8]) {
-        let full = aad.len().saturating_sub(1) & !15;
-        let (blocks, last) = aad.split_at_checked(full).unwrap_or((aad, &[]));
+        let (blocks, last) = before_last_block(aad);
         self.absorb(call, blocks);
         let y = u128::from_le_bytes(self.y.0) ^ u128::from_le_bytes(padded(last));
         self.y = Block(y.to_le_bytes());
     }
 
-    /// inc32(J0), where the text's keystream begins.
-    fn first_counter(&self) -> CounterBlock {
-        inc32(&self.j0)
+    /// Steps 3 to 6 for a whole text in one run that costs a hold `cost` units. Returns the tag in full.
+    #[inline(always)]
+    pub(super) fn transform_run(
+        &mut self,
+        call: &mut Call<'_>,
+        run: Run<'_>,
+        cost: usize,
+    ) -> &Block {
+        let Self { j0, y, aad_len } = self;
+        let Call { direction, key, fpu } = call;
+        fpu.hold_all(cost).gcm_whole(*direction, key, j0, y, *aad_len, run);
+        y
     }
 
     /// Steps 5 and 6: the hash becomes the tag, in full. If `multiply`, it is first multiplied by H.
@@ -110,7 +119,7 @@ impl Ghash {
 
 /// GCTR of the text, and the hash.
 pub(super) struct Text {
-    hash: Ghash,
+    pub(super) hash: Ghash,
     /// The next counter block.
     ctr: CounterBlock,
     /// Whether `ctr` is set.
@@ -129,20 +138,6 @@ impl Text {
     #[inline(always)]
     pub(super) fn begin(&mut self, call: &mut Call<'_>, iv: &[u8], aad: &[u8]) {
         self.hash.begin_text(call, iv, aad);
-    }
-
-    /// Steps 3 to 6 for a whole text in one run that costs a hold `cost` units. Returns the tag in full.
-    #[inline(always)]
-    pub(super) fn transform_run(
-        &mut self,
-        call: &mut Call<'_>,
-        run: Run<'_>,
-        cost: usize,
-    ) -> &Block {
-        let Ghash { j0, y, aad_len } = &mut self.hash;
-        let Call { direction, key, fpu } = call;
-        fpu.hold_all(cost).gcm_whole(*direction, key, j0, y, *aad_len, run);
-        y
     }
 
     /// Sets the first counter, at the beginning of a text in parts.
@@ -180,7 +175,7 @@ impl aead::Text for Text {
         len: usize,
     ) -> core::result::Result<&Block, Short> {
         if !self.begun && pair.contiguous() >= len && len <= call.fpu.most(Pace::Parallel) {
-            Ok(self.transform_run(call, pair.run(len), len))
+            Ok(self.hash.transform_run(call, pair.run(len), len))
         } else {
             self.end(call, pair, len, len as u64)
         }
@@ -207,7 +202,8 @@ impl aead::Text for Text {
     #[inline(always)]
     fn rewind(&mut self) {
         self.begun = true;
-        self.ctr = self.hash.first_counter();
+        // inc32(J0), where the text's keystream begins.
+        inc32(&self.hash.j0, &mut self.ctr);
     }
 
     fn tag(&self) -> &Block {
@@ -239,16 +235,14 @@ pub(super) fn transform_run(
     hash.begin_text(call, iv, aad);
     // A received tag is read first: it may lie where the text is written.
     let received = if let Apart::ReceivedTag(tag) = &apart { padded(tag) } else { [0; 16] };
-    let Call { direction, key, fpu } = call;
-    let Ghash { j0, y, aad_len } = &mut hash;
-    fpu.hold_all(run.len()).gcm_whole(*direction, key, j0, y, *aad_len, run);
+    let tag = hash.transform_run(call, run, run.len());
     let result = match apart {
-        Apart::ComputedTag(tag) => {
-            *tag = y.0;
+        Apart::ComputedTag(to) => {
+            *to = tag.0;
             Ok(())
         }
         Apart::ReceivedTag(_) => {
-            same_tag(&y.0, &received, tag_len).inspect_err(|_| take_back_run(call, &hash, run))
+            same_tag(&tag.0, &received, tag_len).inspect_err(|_| take_back_run(call, &hash.j0, run))
         }
         // A text has a tag.
         Apart::Nothing | Apart::NextIv(_) => Err(Error::GENERAL_ERROR),
@@ -257,16 +251,13 @@ pub(super) fn transform_run(
     result
 }
 
-/// Removes the plaintext of a forged message that is one run.
+/// Removes the plaintext of a forged message that is one run. Only now the message gets the state of a text.
 #[cold]
 #[inline(never)]
-fn take_back_run(call: &mut Call<'_>, hash: &Ghash, run: Run<'_>) {
-    let mut ctr = hash.first_counter();
-    let mut unused = Secret(Block([0; 16]));
-    let (direction, key) = (Direction::Encrypt, call.key);
-    let (ctr, y) = (&mut ctr, &mut unused.0);
-    let mut step = Step::Gcm { direction, key, ctr, y, multiply: &mut { false }, tag: None };
-    take_back(run.into(), run.len(), &mut step, call.fpu);
+fn take_back_run(call: &mut Call<'_>, j0: &CounterBlock, run: Run<'_>) {
+    let mut text = Secret(Text::new());
+    text.0.hash.j0 = *j0;
+    take_back_text(&mut text.0, call, run.into(), run.len());
 }
 
 /// A whole message from its beginning. Returns the bytes produced.

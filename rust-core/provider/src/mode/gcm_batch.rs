@@ -2,9 +2,9 @@
 //! GCM of many messages with one key, for which KCF has no call. The messages share a choice of table, holds
 //! and one wiping. Each is independent of the others, so the processor begins one while the one before waits.
 
-use super::aead::Text as _;
+use super::aead::{Text as _, take_back_text};
 use super::gcm::Text;
-use super::tag::{same_tag, take_back};
+use super::tag::same_tag;
 use crate::data::{Pair, Run};
 use crate::engine::{Call, Fpu, Pace, RUN_COST};
 use crate::kcf::Result;
@@ -42,7 +42,7 @@ impl<'a> GcmBatch<'a> {
     }
 
     /// Decrypts a message, and compares the `len` bytes of its tag, zeros after it. What a forged message
-    /// leaves: see `take_back`.
+    /// leaves: see `take_back_text`.
     ///
     /// # Errors
     /// `INVALID_MAC`
@@ -51,8 +51,8 @@ impl<'a> GcmBatch<'a> {
         self.transform(Direction::Decrypt, message);
         let Self { key, fpu, text } = self;
         same_tag(&text.tag().0, tag, len).inspect_err(|_| {
-            text.rewind();
-            take_back(run.into(), run.len(), &mut text.step(Direction::Encrypt, key), fpu);
+            let call = &mut Call { direction: Direction::Decrypt, key, fpu };
+            take_back_text(text, call, run.into(), run.len());
         })
     }
 
@@ -66,7 +66,7 @@ impl<'a> GcmBatch<'a> {
         *text = Text::new();
         text.begin(call, iv, aad);
         if len <= call.fpu.most(Pace::Parallel) {
-            text.transform_run(call, run, len.max(RUN_COST));
+            text.hash.transform_run(call, run, len.max(RUN_COST));
         } else {
             // A run has all of its bytes.
             _ = text.end(call, &mut Pair::from(run), len, len as u64);

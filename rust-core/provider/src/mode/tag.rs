@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tags: comparing two, and taking back the text of a forged message.
+//! Tags: comparing two, and taking back the text of a forged message. And the last block of what a tag covers.
 
 use subtle::ConstantTimeEq;
 
@@ -45,6 +45,13 @@ pub fn padded(bytes: &[u8]) -> [u8; 16] {
         bytes.iter().rfold(0, |block, &byte| block << 8 | u128::from(byte))
     };
     block.to_le_bytes()
+}
+
+/// The full blocks before the last block, and the last block: 1 to 16 bytes, or none if there are none at all.
+#[inline(always)]
+pub(super) fn before_last_block(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let full = bytes.len().saturating_sub(1) & !15;
+    bytes.split_at_checked(full).unwrap_or((bytes, &[]))
 }
 
 /// Removes the plaintext of a forged message, which is the first `len` bytes. Where output is also input,
