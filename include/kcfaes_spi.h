@@ -19,7 +19,6 @@
  * Lists are readable, and the bytes they name are readable or writable as their role wants. A
  * context was made by an init function of this module, and a template by
  * kcfaes_create_ctx_template.
- * made by an init function of this module and a template by kcfaes_create_ctx_template.
  *
  * Generated from rust-core/capi/src/spi.rs by cargo xtask headers: do not edit.
  */

@@ -18,7 +18,6 @@
 //! Lists are readable, and the bytes they name are readable or writable as their role wants. A
 //! context was made by an init function of this module, and a template by
 //! `kcfaes_create_ctx_template`.
-//! made by an init function of this module and a template by `kcfaes_create_ctx_template`.
 #![allow(clippy::missing_safety_doc, reason = "the module's common safety contract")]
 
 use core::ffi::{c_int, c_uint, c_void};

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a thread has done while the FPU was held, for tests: lists walked, pieces passed, cost spent. And a
-//! switch with which a test sends this thread's messages along the general path. Builds
-//! without debug assertions, as every artifact is, contain none of it. Nothing here is inlined: the tests
-//! also check the stack of the callers.
+//! For tests: what a thread has done while the FPU was held (lists walked, pieces passed, cost spent), and a
+//! switch that sends this thread's messages along the general path. Builds without debug assertions, as every
+//! artifact is, contain none of it. Nothing here is inlined: the tests also check the stack of the callers.
 
 #[cfg(all(debug_assertions, not(target_os = "none")))]
 pub use self::counting::{Seen, forbid_direct, take};

@@ -294,12 +294,12 @@ impl<'a> Io<'a> {
         room: &'p mut MaybeUninit<Pair<'a>>,
         may: May,
     ) -> Result<&'p mut Pair<'a>> {
-        // A list in one piece has taken the direct path.
+        // Only raw buffers are tried: most lists in one piece have taken the direct path.
         let raw = |data: &Data<'_>| data.data.cd_format == CRYPTO_DATA_RAW;
-        let buffers = raw(&self.src) && raw(self.dst_or_src());
-        let Some((from, to, to_len, sink)) =
-            buffers.then(|| self.contiguous(needed, may)).flatten()
-        else {
+        if !raw(&self.src) || !raw(self.dst_or_src()) {
+            return self.open_lists(needed, room, may);
+        }
+        let Some((from, to, to_len, sink)) = self.contiguous(needed, may) else {
             return self.open_lists(needed, room, may);
         };
         let (src, dst) = (Segments::raw(from, self.src.len()), Segments::raw(to, to_len));

@@ -5,6 +5,7 @@ use core::cell::Cell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use kcfaes_kernels::BlockMode;
 use kcfaes_kernels::entry_aesni::kcfaes_wipe_aesni;
 use kcfaes_kernels::entry_vaes256::kcfaes_wipe_vaes256;
 use kcfaes_kernels::entry_vaes512::kcfaes_wipe_vaes512;
@@ -57,6 +58,12 @@ pub enum Pace {
 }
 
 impl Pace {
+    /// Of a mode other than GCM and GMAC, which are parallel.
+    #[inline(always)]
+    pub(crate) fn of(mode: BlockMode) -> Self {
+        if mode.is_serial() { Self::Serial } else { Self::Parallel }
+    }
+
     const fn shift(self) -> u32 {
         match self {
             Self::Parallel => 0,

@@ -18,4 +18,4 @@ pub use kernel::Chain;
 pub(crate) use kernel::inc32;
 pub use material::Material;
 pub use select::{Table, TableId, force, probe, select};
-pub(crate) use step::Step;
+pub(crate) use step::{Step, to_wrap};

@@ -53,8 +53,8 @@ impl Step<'_> {
     #[inline(always)]
     pub(crate) fn pace(&self) -> Pace {
         match self {
-            Self::Blocks { mode, .. } if mode.is_serial() => Pace::Serial,
-            _ => Pace::Parallel,
+            Self::Blocks { mode, .. } => Pace::of(*mode),
+            Self::Gcm { .. } | Self::Ghash { .. } => Pace::Parallel,
         }
     }
 
@@ -106,7 +106,8 @@ fn ghash(hold: Hold<'_>, powers: &Powers, y: &mut Block, mut text: Runs<'_, '_>)
 }
 
 /// Bytes, in full blocks, until a counter of 32 bits wraps, or the counter in the low `bits` bits does.
-fn to_wrap(counter: &Block, bits: u32) -> usize {
+#[inline]
+pub(crate) fn to_wrap(counter: &Block, bits: u32) -> usize {
     let mask = mask(bits) as u32;
     (((mask - (u128::from_be_bytes(counter.0) as u32 & mask)) as usize) + 1).saturating_mul(16)
 }

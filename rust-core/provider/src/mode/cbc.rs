@@ -42,9 +42,14 @@ impl Cbc {
 /// The step for full blocks, which advances the chain.
 #[inline(always)]
 pub(super) fn step<'a>(iv: &'a mut Block, direction: Direction, key: &'a Key) -> Step<'a> {
-    let mode = match direction {
+    let (mode, schedule) = (mode(direction), &key.schedule);
+    Step::Blocks { mode, schedule, state: Some(iv), bits: 0, mac: None }
+}
+
+#[inline(always)]
+pub(super) fn mode(direction: Direction) -> BlockMode {
+    match direction {
         Direction::Encrypt => BlockMode::CbcEncrypt,
         Direction::Decrypt => BlockMode::CbcDecrypt,
-    };
-    Step::Blocks { mode, schedule: &key.schedule, state: Some(iv), bits: 0, mac: None }
+    }
 }

@@ -7,10 +7,11 @@
 
 use kcfaes_kernels::{Block, BlockMode};
 
+use super::ecb::Ecb;
 use super::gmac::Gmac;
-use super::{Apart, cmac, gcm};
+use super::{Apart, cbc, cmac, gcm};
 use crate::data::Run;
-use crate::engine::{Call, Fpu, Pace, TableId};
+use crate::engine::{Call, Fpu, Pace, TableId, to_wrap};
 use crate::kcf::{Error, Result};
 use crate::request::{Direction, Parameter};
 use crate::watch;
@@ -19,13 +20,10 @@ use crate::wipe::Secret;
 /// The mode of the text, except in GCM.
 #[inline(always)]
 fn block_mode(direction: Direction, parameter: &Parameter<'_>) -> Option<BlockMode> {
-    use Direction::{Decrypt, Encrypt};
-    match (parameter, direction) {
-        (Parameter::Ecb, Encrypt) => Some(BlockMode::EcbEncrypt),
-        (Parameter::Ecb, Decrypt) => Some(BlockMode::EcbDecrypt),
-        (Parameter::Cbc { .. }, Encrypt) => Some(BlockMode::CbcEncrypt),
-        (Parameter::Cbc { .. }, Decrypt) => Some(BlockMode::CbcDecrypt),
-        (Parameter::Ctr { .. }, _) => Some(BlockMode::Ctr),
+    match parameter {
+        Parameter::Ecb => Some(Ecb::mode(direction)),
+        Parameter::Cbc { .. } => Some(cbc::mode(direction)),
+        Parameter::Ctr { .. } => Some(BlockMode::Ctr),
         _ => None,
     }
 }
@@ -33,15 +31,13 @@ fn block_mode(direction: Direction, parameter: &Parameter<'_>) -> Option<BlockMo
 /// Whether the direct path takes a text of `len` bytes.
 #[inline(always)]
 pub fn takes(direction: Direction, parameter: &Parameter<'_>, fpu: &Fpu, len: usize) -> bool {
-    let pace = match block_mode(direction, parameter) {
-        Some(mode) if mode.is_serial() => Pace::Serial,
-        _ => Pace::Parallel,
-    };
+    let pace = block_mode(direction, parameter).map_or(Pace::Parallel, Pace::of);
     let fits = len.wrapping_sub(1) < fpu.most(pace);
     let fits = fits && fpu.table() != TableId::Portable && watch::direct();
     match *parameter {
         Parameter::Ecb | Parameter::Cbc { .. } => fits && len & 15 == 0,
-        Parameter::Ctr { bits, cb } => fits && !wraps(bits, &cb, len),
+        // Strictly: the counter after the text must not have wrapped either.
+        Parameter::Ctr { bits, cb } => fits && len.next_multiple_of(16) < to_wrap(&cb, bits),
         Parameter::Gcm { .. } => fits,
         _ => false,
     }
@@ -72,15 +68,6 @@ pub fn make_mac(
     }
 }
 
-/// Whether a counter may wrap, or carry out of its last 32 bits, within a text of `len` bytes or just after
-/// it.
-#[inline(always)]
-fn wraps(bits: u32, cb: &Block, len: usize) -> bool {
-    let [.., a, b, c, d] = cb.0;
-    let low = u32::from_be_bytes([a, b, c, d]);
-    bits < 32 || u64::from(low) + (len as u64).div_ceil(16) > u64::from(u32::MAX)
-}
-
 /// Transforms a text that the direct path [`takes`].
 ///
 /// # Errors
@@ -99,7 +86,6 @@ pub fn transform(
     let Some(mode) = block_mode(call.direction, parameter) else {
         return Err(Error::GENERAL_ERROR);
     };
-    let pace = if mode.is_serial() { Pace::Serial } else { Pace::Parallel };
     let zero = Block([0; 16]);
     let mut own = match *parameter {
         Parameter::Cbc { iv } => iv.0,
@@ -107,7 +93,7 @@ pub fn transform(
         _ => zero.0,
     };
     let state = if let Apart::NextIv(iv) = apart { iv } else { &mut own };
-    let hold = call.fpu.hold_all(pace.cost(len));
+    let hold = call.fpu.hold_all(Pace::of(mode).cost(len));
     hold.transform_run(mode, &call.key.schedule, state, &mut { zero }, &run, len);
     Ok(())
 }

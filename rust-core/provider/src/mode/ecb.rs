@@ -29,10 +29,15 @@ impl Ecb {
     /// The step for full blocks.
     #[inline(always)]
     pub(super) fn step(direction: Direction, key: &Key) -> Step<'_> {
-        let mode = match direction {
+        let (mode, schedule) = (Self::mode(direction), &key.schedule);
+        Step::Blocks { mode, schedule, state: None, bits: 0, mac: None }
+    }
+
+    #[inline(always)]
+    pub(super) fn mode(direction: Direction) -> BlockMode {
+        match direction {
             Direction::Encrypt => BlockMode::EcbEncrypt,
             Direction::Decrypt => BlockMode::EcbDecrypt,
-        };
-        Step::Blocks { mode, schedule: &key.schedule, state: None, bits: 0, mac: None }
+        }
     }
 }
