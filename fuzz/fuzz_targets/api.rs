@@ -581,6 +581,7 @@ impl Session {
             let bit = usize::from(call.op >> 3 & 7);
             messages[chosen].2[forged_byte(call, (*tag_len).clamp(1, 16))] ^= 1 << bit;
         }
+        let sources: Vec<_> = messages.iter().map(|(src, ..)| src.clone()).collect();
         let mut jobs: Vec<_> = messages
             .iter_mut()
             .enumerate()
@@ -620,10 +621,10 @@ impl Session {
             let (rc, here) = (answers[i], i == chosen);
             if !wrong.is_empty() || here && missing {
                 assert_eq!(rc, if wrong.is_empty() { BAD } else { PARAMETER }, "message {i}");
-                assert_eq!(*out, if in_place { texts[i].clone() } else { vec![FILL; len] });
+                assert_eq!(*out, if in_place { sources[i].clone() } else { vec![FILL; len] });
             } else if here && forged {
                 assert_eq!(rc, INVALID_MAC, "message {i}");
-                let sealed = if in_place { model.sealed(&texts[i]).0 } else { vec![0; len] };
+                let sealed = if in_place { sources[i].clone() } else { vec![0; len] };
                 assert_eq!(*out, sealed, "no plaintext");
             } else {
                 assert_eq!((rc, out, given), (OK, want, tag), "message {i}");

@@ -21,6 +21,46 @@ unsafe fn bytes_before<const SKIP: bool>(stop: usize) -> __mmask64 {
     if SKIP { before & !0xffff } else { before }
 }
 
+// The masked accesses. Under a fuzzer they are functions that are called: AddressSanitizer makes a branch of
+// each byte of a mask, and the branches of every place where they were inlined would be more edges than all
+// other code has.
+
+/// The bytes of `src` that `mask` names, the others from `otherwise`.
+#[cfg_attr(not(fuzzing), inline)]
+#[cfg_attr(fuzzing, inline(never))]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn load_masked(otherwise: __m512i, mask: __mmask64, src: *const u8) -> __m512i {
+    // SAFETY: the caller's promise: the bytes that `mask` names can be read.
+    unsafe { _mm512_mask_loadu_epi8(otherwise, mask, src.cast()) }
+}
+
+/// Stores the bytes of `x` that `mask` names.
+#[cfg_attr(not(fuzzing), inline)]
+#[cfg_attr(fuzzing, inline(never))]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn store_masked(dst: *mut u8, mask: __mmask64, x: __m512i) {
+    // SAFETY: the caller's promise: the bytes that `mask` names can be written.
+    unsafe { _mm512_mask_storeu_epi8(dst.cast(), mask, x) }
+}
+
+/// [`load_masked`] of a block, the other bytes zero.
+#[cfg_attr(not(fuzzing), inline)]
+#[cfg_attr(fuzzing, inline(never))]
+#[target_feature(enable = "avx512bw,avx512vl")]
+unsafe fn load_block_masked(mask: __mmask16, src: *const u8) -> __m128i {
+    // SAFETY: the caller's promise: the bytes that `mask` names can be read.
+    unsafe { _mm_maskz_loadu_epi8(mask, src.cast()) }
+}
+
+/// [`store_masked`] of a block.
+#[cfg_attr(not(fuzzing), inline)]
+#[cfg_attr(fuzzing, inline(never))]
+#[target_feature(enable = "avx512bw,avx512vl")]
+unsafe fn store_block_masked(dst: *mut u8, mask: __mmask16, x: __m128i) {
+    // SAFETY: the caller's promise: the bytes that `mask` names can be written.
+    unsafe { _mm_mask_storeu_epi8(dst.cast(), mask, x) }
+}
+
 /// The number of each place, in the last byte of its block.
 const PLACES: __m512i =
     // SAFETY: bytes.
@@ -68,7 +108,7 @@ impl Lanes for Zmm {
     #[inline(always)]
     unsafe fn load_before<const SKIP: bool>(src: *const u8, stop: usize) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Self(_mm512_maskz_loadu_epi8(bytes_before::<SKIP>(stop), src.cast())) }
+        unsafe { Self(load_masked(_mm512_setzero_si512(), bytes_before::<SKIP>(stop), src)) }
     }
 
     #[inline(always)]
@@ -96,7 +136,7 @@ impl Lanes for Zmm {
             }
             if stop & 15 != 0 {
                 let ragged = bytes_before::<SKIP>(stop) & !_bzhi_u64(u64::MAX, stop as u32 & !15);
-                _mm512_mask_storeu_epi8(dst.cast(), ragged, self.0);
+                store_masked(dst, ragged, self.0);
             }
         }
     }
@@ -105,7 +145,7 @@ impl Lanes for Zmm {
     unsafe fn load_inside(src: *const u8, place: usize, n: usize) -> Xmm {
         let mask = (u16::MAX >> (16 - n)) << place;
         // SAFETY: the caller's promise; no other byte is touched.
-        unsafe { Xmm(_mm_maskz_loadu_epi8(mask, src.wrapping_sub(place).cast())) }
+        unsafe { Xmm(load_block_masked(mask, src.wrapping_sub(place))) }
     }
 
     #[inline(always)]
@@ -113,7 +153,7 @@ impl Lanes for Zmm {
         let mask = (u16::MAX >> (16 - n)) << place;
         // SAFETY: the caller's promise; no other byte is touched.
         unsafe {
-            _mm_mask_storeu_epi8(dst.wrapping_sub(place).cast(), mask, block.0);
+            store_block_masked(dst.wrapping_sub(place), mask, block.0);
             Xmm(_mm_maskz_mov_epi8(mask, block.0))
         }
     }
@@ -123,7 +163,7 @@ impl Lanes for Zmm {
         // SAFETY: the caller's promise.
         unsafe {
             let mask = bytes_before::<false>(stop) ^ bytes_before::<false>(start);
-            Self(_mm512_mask_loadu_epi8(self.0, mask, src.cast()))
+            Self(load_masked(self.0, mask, src))
         }
     }
 
@@ -132,7 +172,7 @@ impl Lanes for Zmm {
         // SAFETY: the caller's promise.
         unsafe {
             let mask = bytes_before::<false>(stop) ^ bytes_before::<false>(start);
-            _mm512_mask_storeu_epi8(dst.cast(), mask, self.0);
+            store_masked(dst, mask, self.0);
             Self(_mm512_maskz_mov_epi8(mask, self.0))
         }
     }
