@@ -22,9 +22,6 @@ use crate::{Block, LINE, POWERS, Powers, types::mid_of};
 pub(crate) trait Lanes: Copy {
     const BLOCKS: usize;
     const BYTES: usize = 16 * Self::BLOCKS;
-    /// The most registers, at most 5, that the end of a GCM message may take. Chosen: each number of
-    /// registers is machine code of its own, and in a longer text a turn takes most of the bytes.
-    const FINISH: usize;
     /// Whether a masked load or store moves any set of bytes of a register at once.
     const MASKS: bool = false;
 
@@ -93,13 +90,12 @@ pub(crate) trait Lanes: Copy {
         // SAFETY: the caller's promise.
         Self::widen(unsafe { Self::store_inside(self.first(), dst, start, stop - start) })
     }
-    /// The last block, repeated. This and the next method have the limits of
-    /// [`load_between`](Lanes::load_between).
-    #[inline(always)]
-    fn last(self) -> Self {
-        self
-    }
-    /// The block before each of these: the last one of `before`, then these without their last.
+    /// The last block, repeated.
+    fn last(self) -> Self;
+    /// These blocks, with `block` in place of the last.
+    fn with_last(self, block: Xmm) -> Self;
+    /// The block before each of these: the last one of `before`, then these without their last. With the
+    /// limits of [`load_between`](Lanes::load_between).
     #[inline(always)]
     fn chained(self, before: Self) -> Self {
         before
@@ -138,6 +134,8 @@ pub(crate) trait Lanes: Copy {
     unsafe fn scatter_line(line: [Self; LINE], dst: *const *mut u8, at: usize);
     /// `block` first, then zeros.
     fn widen(block: Xmm) -> Self;
+    /// These two first, then zeros. Only for registers that hold two.
+    fn two(blocks: [Xmm; 2]) -> Self;
     /// `block` in place `lane`, zeros elsewhere.
     fn place(block: Xmm, lane: usize) -> Self;
     /// The first block.

@@ -21,7 +21,6 @@ pub(crate) struct Xmm(pub(super) __m128i);
 
 impl Lanes for Xmm {
     const BLOCKS: usize = 1;
-    const FINISH: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -148,6 +147,11 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
+    fn two([first, _]: [Xmm; 2]) -> Self {
+        first
+    }
+
+    #[inline(always)]
     fn place(block: Xmm, _lane: usize) -> Self {
         block
     }
@@ -165,6 +169,16 @@ impl Lanes for Xmm {
             let stop = if SKIP { 0 } else { stop };
             Self(_mm_and_si128(self.0, _mm_cmplt_epi8(place, _mm_set1_epi8(stop as i8))))
         }
+    }
+
+    #[inline(always)]
+    fn last(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn with_last(self, block: Xmm) -> Self {
+        block
     }
 
     #[inline(always)]

@@ -23,7 +23,6 @@ const PLACES: __m256i =
 
 impl Lanes for Ymm {
     const BLOCKS: usize = 2;
-    const FINISH: usize = 3;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -134,6 +133,12 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
+    fn two([first, second]: [Xmm; 2]) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm256_set_m128i(second.0, first.0)) }
+    }
+
+    #[inline(always)]
     fn place(block: Xmm, lane: usize) -> Self {
         // SAFETY: see above.
         unsafe {
@@ -161,6 +166,18 @@ impl Lanes for Ymm {
             let kept = _mm256_and_si256(self.0, here);
             Self(if SKIP { _mm256_blend_epi32::<0xf0>(_mm256_setzero_si256(), kept) } else { kept })
         }
+    }
+
+    #[inline(always)]
+    fn last(self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm256_permute4x64_epi64::<0b11_10_11_10>(self.0)) }
+    }
+
+    #[inline(always)]
+    fn with_last(self, block: Xmm) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm256_inserti128_si256::<1>(self.0, block.0)) }
     }
 
     #[inline(always)]

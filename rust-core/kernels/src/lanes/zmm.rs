@@ -90,7 +90,6 @@ const PLACES: __m512i =
 
 impl Lanes for Zmm {
     const BLOCKS: usize = 4;
-    const FINISH: usize = 5;
     const MASKS: bool = true;
 
     #[inline(always)]
@@ -238,6 +237,12 @@ impl Lanes for Zmm {
     }
 
     #[inline(always)]
+    fn two([first, second]: [Xmm; 2]) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_zextsi256_si512(_mm256_set_m128i(second.0, first.0))) }
+    }
+
+    #[inline(always)]
     fn place(block: Xmm, lane: usize) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm512_maskz_broadcast_i32x4(0xf << (4 * lane), block.0)) }
@@ -265,6 +270,12 @@ impl Lanes for Zmm {
     fn chained(self, before: Self) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm512_alignr_epi64::<6>(self.0, before.0)) }
+    }
+
+    #[inline(always)]
+    fn with_last(self, block: Xmm) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_inserti32x4::<3>(self.0, block.0)) }
     }
 
     #[inline(always)]

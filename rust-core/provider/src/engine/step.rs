@@ -17,10 +17,12 @@ pub(crate) enum Step<'a> {
     Gcm {
         direction: Direction,
         key: &'a Key,
+        j0: &'a CounterBlock,
+        /// The next counter block, once a run has come.
         ctr: &'a mut CounterBlock,
         y: &'a mut Block,
-        /// Whether `y` must still be multiplied.
-        multiply: &'a mut bool,
+        /// Whether no run has come yet: `y` must still be multiplied.
+        begins: &'a mut bool,
         /// Makes `y` the tag after the last run of a text. `None` once that is done.
         tag: Option<Tag<'a>>,
     },
@@ -63,9 +65,13 @@ impl Step<'_> {
     #[inline(never)]
     pub(crate) fn run(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize, last: bool) {
         match self {
-            Self::Gcm { direction, key, ctr, y, multiply, tag } => {
+            Self::Gcm { direction, key, j0, ctr, y, begins, tag } => {
+                // Here and not before, because the hold's end wipes what the copy leaves in registers.
+                if **begins {
+                    **ctr = **j0;
+                }
                 let end = tag.as_ref().filter(|_| last);
-                hold.gcm(*direction, key, ctr, y, runs, len, take(multiply), end);
+                hold.gcm(*direction, key, ctr, y, runs, len, take(begins), end);
                 if last {
                     *tag = None;
                 }

@@ -9,12 +9,12 @@ use core::mem::{MaybeUninit, take};
 use kcfaes_kernels::{Block, CounterBlock, Tag};
 
 use super::aead::{
-    self, Apart, Received, Text as _, decrypt_whole, encrypt_whole, open_whole, take_back_text,
+    self, Apart, Received, decrypt_whole, encrypt_whole, open_whole, take_back_text,
 };
 use super::tag::{before_last_block, padded, same_tag};
 use crate::data::{Io, Pair, Run, Short};
 use crate::engine::drive::drive;
-use crate::engine::{Call, Fpu, Material, Pace, Step, inc32};
+use crate::engine::{Call, Fpu, Material, Pace, Step};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -108,11 +108,11 @@ impl Ghash {
         y
     }
 
-    /// Steps 5 and 6: the hash becomes the tag, in full. If `multiply`, it is first multiplied by H.
-    pub(super) fn tag(&mut self, call: &mut Call<'_>, text_len: u64, multiply: bool) -> &Block {
+    /// Steps 5 and 6: the hash becomes the tag, in full. If no text came, the message `begins` with that.
+    pub(super) fn tag(&mut self, call: &mut Call<'_>, text_len: u64, begins: bool) -> &Block {
         let Self { j0, y, aad_len } = self;
         let end = Some(&Tag { j0: &j0.block, aad_len: *aad_len, text_len });
-        call.fpu.held().gcm(Direction::Encrypt, call.key, &mut { ZERO }, y, &[], 0, multiply, end);
+        call.fpu.held().gcm(Direction::Encrypt, call.key, &mut { ZERO }, y, &[], 0, begins, end);
         y
     }
 }
@@ -120,18 +120,16 @@ impl Ghash {
 /// GCTR of the text, and the hash.
 pub(super) struct Text {
     pub(super) hash: Ghash,
-    /// The next counter block.
+    /// The next counter block, once a kernel has had some text.
     ctr: CounterBlock,
-    /// Whether `ctr` is set.
-    begun: bool,
-    /// The hash is that of the AAD, and the first kernel must multiply it.
-    multiply: bool,
+    /// No kernel has had any text. The first one makes its counter from J0, and multiplies the hash of the AAD.
+    begins: bool,
 }
 
 impl Text {
     #[inline(always)]
     pub(super) const fn new() -> Self {
-        Self { hash: Ghash::new(), ctr: ZERO, begun: false, multiply: true }
+        Self { hash: Ghash::new(), ctr: ZERO, begins: true }
     }
 
     /// Begins a message: takes its IV and AAD.
@@ -140,20 +138,12 @@ impl Text {
         self.hash.begin_text(call, iv, aad);
     }
 
-    /// Sets the first counter, at the beginning of a text in parts.
-    #[inline(always)]
-    fn settle(&mut self) {
-        if !self.begun {
-            self.rewind();
-        }
-    }
-
     /// Steps 3 and 5 for runs of text. If they are the `end` of a text, of that many bytes, also step 6.
     #[inline(always)]
     fn runs<'a>(&'a mut self, direction: Direction, key: &'a Key, end: Option<u64>) -> Step<'a> {
-        let Self { hash: Ghash { j0, y, aad_len }, ctr, multiply, .. } = self;
+        let Self { hash: Ghash { j0, y, aad_len }, ctr, begins } = self;
         let tag = end.map(|text_len| Tag { j0: &j0.block, aad_len: *aad_len, text_len });
-        Step::Gcm { direction, key, ctr, y, multiply, tag }
+        Step::Gcm { direction, key, j0, ctr, y, begins, tag }
     }
 }
 
@@ -162,7 +152,6 @@ impl aead::Text for Text {
 
     #[inline(always)]
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {
-        self.settle();
         self.runs(direction, key, None)
     }
 
@@ -174,7 +163,7 @@ impl aead::Text for Text {
         pair: &mut Pair<'_>,
         len: usize,
     ) -> core::result::Result<&Block, Short> {
-        if !self.begun && pair.contiguous() >= len && len <= call.fpu.most(Pace::Parallel) {
+        if self.begins && pair.contiguous() >= len && len <= call.fpu.most(Pace::Parallel) {
             Ok(self.hash.transform_run(call, pair.run(len), len))
         } else {
             self.end(call, pair, len, len as u64)
@@ -189,21 +178,18 @@ impl aead::Text for Text {
         len: usize,
         text_len: u64,
     ) -> core::result::Result<&Block, Short> {
-        self.settle();
         let mut step = self.runs(call.direction, call.key, Some(text_len));
         drive(call.fpu, pair, len, &mut step)?;
         // No kernel had the last run, because the text ended before.
         if let Step::Gcm { tag: Some(_), .. } = step {
-            self.hash.tag(call, text_len, take(&mut self.multiply));
+            self.hash.tag(call, text_len, take(&mut self.begins));
         }
         Ok(&self.hash.y)
     }
 
     #[inline(always)]
     fn rewind(&mut self) {
-        self.begun = true;
-        // inc32(J0), where the text's keystream begins.
-        inc32(&self.hash.j0, &mut self.ctr);
+        self.begins = true;
     }
 
     fn tag(&self) -> &Block {
