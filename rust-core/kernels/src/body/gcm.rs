@@ -453,15 +453,15 @@ unsafe fn transform_between<L: Lanes>(
 ) -> L {
     // SAFETY: the caller's promise.
     unsafe {
-        if L::MASKS {
+        if L::MASKS && start > 0 {
             let text = L::zero().load_between(src, start, stop);
             let out = x.last_round::<true>(last.xor(text)).store_between(dst, start, stop);
             return ciphertext(text, out, encrypt);
         }
-        let text = L::load_before::<false>(src, stop);
+        let text = L::load_before(src, stop);
         let out = x.last_round::<true>(last.xor(text));
-        out.store_before::<false>(dst, stop);
-        ciphertext(text, out.keep_before::<false>(stop), encrypt)
+        out.store_before(dst, stop);
+        ciphertext(text, out.keep_before(stop), encrypt)
     }
 }
 

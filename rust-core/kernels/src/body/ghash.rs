@@ -240,7 +240,7 @@ pub(crate) unsafe fn ghash<L: Lanes>(
         }
         if len > 0 {
             let end_len = len % L::BYTES;
-            let end = L::load_before::<false>(src.add(len - end_len), end_len);
+            let end = L::load_before(src.add(len - end_len), end_len);
             sum = hash_rest::<L>(powers, sum, src, len, end);
         }
         sum.swap_bytes().store(y.cast());
