@@ -26,6 +26,10 @@
 #ifndef _KCFAES_SPI_H
 #define _KCFAES_SPI_H
 
+#if !defined(_LP64) && !defined(__LP64__)
+#error "kcfaes has KCF's structures as a 64-bit kernel has them: compile for LP64"
+#endif
+
 #ifdef _KERNEL
 #include <sys/types.h>
 #include <sys/crypto/common.h>

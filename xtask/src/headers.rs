@@ -3,7 +3,7 @@
 //! committed files are the same.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::layout::{self, MECHANISM_NUMBER};
 use crate::process::{compiler, run};
@@ -35,6 +35,14 @@ struct Header {
     about: &'static str,
     content: Content,
 }
+
+/// The structures of KCF have the layout of LP64. Elsewhere a header would compile, with wrong sizes.
+const LP64: &str = "\
+#if !defined(_LP64) && !defined(__LP64__)
+#error \"kcfaes has KCF's structures as a 64-bit kernel has them: compile for LP64\"
+#endif
+
+";
 
 /// Includes the types that cross the ops vector. They are the system's own where it has them.
 const KCF_TYPES: &str = "\
@@ -250,10 +258,14 @@ impl Header {
         let mut before = String::new();
         match &self.content {
             Content::KcfTypes => {
+                before.push_str(LP64);
                 before.push_str(FREESTANDING_TYPES);
                 config.export.exclude = rust.rust_only_types();
             }
             Content::Exports { types, .. } => {
+                if *types == KCF_TYPES {
+                    before.push_str(LP64);
+                }
                 before.push_str(types);
                 before.push_str(&version_macros());
                 if *file == "kcfaes.h" {
@@ -274,6 +286,7 @@ impl Header {
                 input = write_input(tree, "module.rs", &text)?;
             }
             Content::Environment => {
+                before.push_str(LP64);
                 before.push_str(KCF_TYPES);
                 before.push_str(ALIGNED);
                 for name in rust.constants() {
@@ -351,7 +364,8 @@ fn comment(indent: &str, text: &str) -> String {
     format!("{indent}/*\n{}{indent} */\n", lines.collect::<String>())
 }
 
-/// Gives cbindgen's comments the form of [`comment`], and drops double blank lines.
+/// Gives cbindgen's comments the form of [`comment`]. Drops double blank lines, and the comma after the last
+/// member of an enum, which C89 and C++98 do not have.
 fn tidy(text: &str) -> String {
     let mut tidy = String::new();
     let mut lines = text.lines().map(str::trim_end);
@@ -370,7 +384,7 @@ fn tidy(text: &str) -> String {
             tidy.push('\n');
         }
     }
-    tidy
+    tidy.replace(",\n}", "\n}")
 }
 
 /// Rust marks an unused parameter with an underscore. For a caller the parameter has a plain name.
@@ -388,7 +402,19 @@ fn name_parameters(text: &str) -> String {
     named
 }
 
-/// Compiles every header alone and twice, and all together, as C99 and as C++17.
+/// The oldest standards of C and C++ that a program may be in, and newer ones.
+pub(crate) const STANDARDS: [(&str, &str, &str, &str); 4] = [
+    ("CC", "cc", "c", "-std=c89"),
+    ("CC", "cc", "c", "-std=c99"),
+    ("CXX", "c++", "cc", "-std=c++98"),
+    ("CXX", "c++", "cc", "-std=c++17"),
+];
+
+/// Warnings with which a program may compile our headers.
+pub(crate) const WARNINGS: [&str; 5] = ["-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"];
+
+/// Compiles every header alone and twice, and all together, in each standard. Those with KCF's structures
+/// must be refused where they would have wrong sizes.
 fn compile(tree: &Tree) -> Result<()> {
     let dir = tree.target.join("headers");
     fs::create_dir_all(&dir)?;
@@ -399,27 +425,35 @@ fn compile(tree: &Tree) -> Result<()> {
         let mut text: String = unit.iter().map(|file| format!("#include \"{file}\"\n")).collect();
         // A header of macros alone would leave a translation unit empty, which C forbids.
         text.push_str("typedef int unit;\n");
-        compile_one(tree, &dir, "CC", "cc", "c", "-std=c99", &text)?;
-        compile_one(tree, &dir, "CXX", "c++", "cc", "-std=c++17", &text)?;
+        for (variable, default, extension, standard) in STANDARDS {
+            let path = dir.join("unit").with_extension(extension);
+            fs::write(&path, &text)?;
+            run(compiler(variable, default)
+                .arg(standard)
+                .args(WARNINGS)
+                .args(["-fsyntax-only", "-I"])
+                .arg(tree.root.join("include"))
+                .arg(path))?;
+        }
     }
-    Ok(())
+    ["kcfaes_kcf.h", "kcfaes_spi.h", "kcfaes_env.h"]
+        .into_iter()
+        .try_for_each(|file| refused_for_32_bits(tree, file))
 }
 
-fn compile_one(
-    tree: &Tree,
-    dir: &Path,
-    variable: &str,
-    default: &str,
-    extension: &str,
-    standard: &str,
-    text: &str,
-) -> Result<()> {
-    let path = dir.join("unit").with_extension(extension);
-    fs::write(&path, text)?;
-    run(compiler(variable, default)
-        .args([standard, "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I"])
-        .arg(tree.root.join("include"))
-        .arg(path))
+/// Fails unless the header says itself that it is not for this machine. Freestanding, because a machine may
+/// lack the 32-bit headers of libc.
+fn refused_for_32_bits(tree: &Tree, file: &str) -> Result<()> {
+    let header = tree.root.join("include").join(file);
+    let compiled = compiler("CC", "cc")
+        .args(["-m32", "-ffreestanding", "-fsyntax-only", "-x", "c"])
+        .arg(&header)
+        .output()?;
+    let messages = String::from_utf8_lossy(&compiled.stderr);
+    if !compiled.status.success() && messages.contains("compile for LP64") {
+        return Ok(());
+    }
+    Err(format!("{file} does not refuse a 32-bit program: {messages}").into())
 }
 
 #[cfg(test)]
@@ -447,7 +481,7 @@ mod tests {
             fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
             fs::copy(tree.root.join(&file), to).unwrap_or_else(|error| panic!("{file}: {error}"));
         }
-        Tree { target: root.join("target"), root }
+        Tree { target: root.join("target"), root, installs: false }
     }
 
     fn replace(tree: &Tree, file: &str, from: &str, to: &str) {
@@ -531,9 +565,27 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_is_no_old_c_does_not_compile() {
+        let tree = copy_of_tree("old");
+        replace(&tree, "include/kcfaes.h", "KCFAES_INVALID_MAC = 72", "KCFAES_INVALID_MAC = 72,");
+        assert!(compile(&tree).is_err());
+    }
+
+    #[test]
+    fn a_header_that_serves_32_bit_programs_is_refused() {
+        let tree = copy_of_tree("lp64");
+        for file in ["kcfaes_kcf.h", "kcfaes_env.h", "kcfaes_spi.h"] {
+            replace(&tree, &format!("include/{file}"), "#error", "#define ANY");
+            let error = compile(&tree).expect_err("planted").to_string();
+            assert!(error.contains("does not refuse a 32-bit program"), "{error}");
+        }
+    }
+
+    #[test]
     fn comments_and_parameters_get_their_form() {
         let text = "  /*\n   One `a`.\n   */\n  int a;\n\n\n#endif // b\n";
         assert_eq!(tidy(text), "  /* One a. */\n  int a;\n\n#endif /* b */\n");
+        assert_eq!(tidy("enum e {\n    A,\n};\n"), "enum e {\n    A\n};\n");
         assert_eq!(name_parameters("int f(a *_b, int _c, int d_e)"), "int f(a *b, int c, int d_e)");
     }
 }

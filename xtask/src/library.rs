@@ -14,7 +14,7 @@ use std::process::Command;
 use crate::audit;
 use crate::elf::{self, Object, Symbols};
 use crate::headers;
-use crate::process::{cargo, compiler, joined, run};
+use crate::process::{cargo, compiler, flags, joined, run};
 use crate::rooms::{link_relocatable, own_members};
 use crate::{Result, Tree};
 
@@ -32,8 +32,7 @@ const LIBC: [&str; 8] =
 /// The built library.
 pub(crate) struct Library {
     pub(crate) archive: PathBuf,
-    /// The real file, `libkcfaes.so.VERSION`.
-    pub(crate) shared: PathBuf,
+    /// Where the shared library is.
     dir: PathBuf,
 }
 
@@ -49,6 +48,8 @@ pub(crate) fn build(tree: &Tree) -> Result<Library> {
     let shared = dir.join(shared_name());
     let map = joined("-Wl,--version-script=", &tree.root.join(headers::MAP));
     run(compiler("CC", "cc")
+        .args(flags("CFLAGS"))
+        .args(flags("LDFLAGS"))
         .args(["-shared", "-Wl,-z,defs", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack"])
         .arg(format!("-Wl,-soname,{SONAME}"))
         .arg(map)
@@ -56,10 +57,15 @@ pub(crate) fn build(tree: &Tree) -> Result<Library> {
         .arg(&shared)
         .arg(&object))?;
     check_dynamic(&shared, &exports)?;
-    link_names(&dir)?;
+    for (name, target) in [(SONAME, shared_name().as_str()), ("libkcfaes.so", SONAME)] {
+        let link = dir.join(name);
+        if link.symlink_metadata().is_ok() {
+            fs::remove_file(&link)?;
+        }
+        symlink(target, &link)?;
+    }
 
-    let library = Library { archive, shared, dir };
-    Ok(library)
+    Ok(Library { archive, dir })
 }
 
 /// Builds libkcfaes.a for programs of illumos.
@@ -95,18 +101,6 @@ fn build_archive(
     }
     run(Command::new("ar").arg("rcsD").arg(&archive).arg(&object))?;
     Ok((object, archive))
-}
-
-/// The names by which the run-time and the build-time linker find the library.
-pub(crate) fn link_names(dir: &Path) -> Result<()> {
-    for (name, target) in [(SONAME, shared_name().as_str()), ("libkcfaes.so", SONAME)] {
-        let link = dir.join(name);
-        if link.symlink_metadata().is_ok() {
-            fs::remove_file(&link)?;
-        }
-        symlink(target, &link)?;
-    }
-    Ok(())
 }
 
 fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
@@ -200,24 +194,6 @@ fn run_linked(tree: &Tree, library: &Library, source: &Path, dir: &Path) -> Resu
             .map_err(|error| format!("{}: {error}", program.display()))?;
     }
     Ok(())
-}
-
-/// The pkg-config file for an installation.
-pub(crate) fn pkg_config(prefix: &str, libdir: &str) -> String {
-    // Relative where it can be, so that the prefix alone moves an installation.
-    let libdir =
-        libdir.strip_prefix(prefix).map_or(libdir.to_string(), |rest| format!("${{prefix}}{rest}"));
-    format!(
-        "prefix={prefix}\n\
-         libdir={libdir}\n\
-         includedir=${{prefix}}/include\n\
-         \n\
-         Name: kcfaes\n\
-         Description: AES modes behind the ops vector of the illumos Kernel Cryptographic Framework\n\
-         Version: {VERSION}\n\
-         Libs: -L${{libdir}} -lkcfaes\n\
-         Cflags: -I${{includedir}}\n"
-    )
 }
 
 #[cfg(test)]

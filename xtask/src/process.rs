@@ -31,8 +31,12 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 
 /// Whether `program` can be started and ends well with `args`, whatever it prints.
 pub(crate) fn works(program: &str, args: &[&str]) -> bool {
-    Command::new(program)
-        .args(args)
+    succeeds(Command::new(program).args(args))
+}
+
+/// Whether `command` can be started and ends well, whatever it prints.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -52,6 +56,12 @@ pub(crate) fn cargo(tree: &Tree) -> Command {
         command.env_remove(name);
     }
     command.env("CARGO_ENCODED_RUSTFLAGS", "");
+    // rustc's linker reads no bytecode of a C compiler.
+    for name in ["CFLAGS", "CXXFLAGS"] {
+        if let Some(flags) = std::env::var(name).ok().filter(|flags| flags.contains("-flto")) {
+            command.env(name, format!("{flags} -fno-lto"));
+        }
+    }
     command
 }
 
@@ -65,9 +75,20 @@ pub(crate) fn cargo_of(toolchain: &str, tree: &Tree) -> Command {
     command
 }
 
-/// The C compiler that the user names by CC or CXX, otherwise the system's.
+/// The C compiler that the user names by CC or CXX, otherwise the system's. Options may follow its name, as
+/// in `CC="gcc -m64"`.
 pub(crate) fn compiler(variable: &str, default: &str) -> Command {
-    Command::new(std::env::var_os(variable).unwrap_or_else(|| default.into()))
+    let named = flags(variable);
+    let mut words = named.iter().map(String::as_str);
+    let mut command = Command::new(words.next().unwrap_or(default));
+    command.args(words);
+    command
+}
+
+/// The words of an environment variable that has options for a compiler or linker.
+pub(crate) fn flags(variable: &str) -> Vec<String> {
+    let value = std::env::var(variable).unwrap_or_default();
+    value.split_whitespace().map(ToString::to_string).collect()
 }
 
 /// An argument that is an option and a path: `-Tscript`.
