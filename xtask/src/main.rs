@@ -69,6 +69,8 @@ usage: cargo xtask VERB
   lib            builds target/lib/libkcfaes.{a,so}, which make install installs without cargo
                  (lib --illumos: target/lib/illumos/libkcfaes.a)
   examples       compiles examples/*.c against both libraries and runs them
+  installation   installs libkcfaes in folders of its own, as make install does, and builds programs there
+  manual         checks the manual pages against kcfaes.h
   cstyle         checks the form of kmod/*.c
   setup          [VERB] installs, as root, what check or VERB needs and the machine lacks, by apt-get and
                  rustup, or prints how to
@@ -155,6 +157,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["installation"] => install::check(&tree),
         ["simulate"] => simulate::command(&tree),
         ["cstyle"] => cstyle::command(&tree),
+        ["manual"] => manual::check(&tree),
         ["ct", rest @ ..] => ct::command(&tree, rest),
         ["check"] => check::check(&tree, false),
         ["check", "--full"] => check::check(&tree, true),
@@ -182,7 +185,7 @@ fn needs(args: &[&str]) -> &'static [setup::Need] {
         ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
         ["lib" | "examples", ..] => setup::LIBRARY,
         ["headers", ..] => setup::HEADERS,
-        ["check" | "installation", ..] => setup::CHECK,
+        ["check" | "installation" | "manual", ..] => setup::CHECK,
         _ => &[],
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The manual pages of the library: each function of kcfaes.h has a page, with the header's prototype.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,8 +23,8 @@ pub(crate) fn check(tree: &Tree) -> Result<()> {
     for page in &pages {
         let text = fs::read_to_string(page)?;
         let synopsis = synopsis(&text);
-        let names = names(&text);
-        if !names.iter().eq(synopsis.iter().map(|(name, _)| name)) {
+        let named: BTreeSet<_> = names(&text).into_iter().collect();
+        if !named.iter().eq(synopsis.keys()) {
             return Err(format!("{}: NAME and SYNOPSIS differ", page.display()).into());
         }
         described.extend(synopsis);
@@ -93,9 +93,9 @@ fn names(page: &str) -> Vec<String> {
     names.map(|name| name.trim_end_matches(" ,").to_string()).collect()
 }
 
-/// Functions of a page's SYNOPSIS with their prototypes, in the page's order.
-fn synopsis(page: &str) -> Vec<(String, String)> {
-    let mut functions = Vec::new();
+/// Prototypes of a page's SYNOPSIS, by name.
+fn synopsis(page: &str) -> BTreeMap<String, String> {
+    let mut functions = BTreeMap::new();
     let (mut kind, mut open) = (String::new(), None::<(String, Vec<String>)>);
     let lines = page.lines().skip_while(|line| *line != ".Sh SYNOPSIS").skip(1);
     for line in lines.take_while(|line| !line.starts_with(".Sh")) {
@@ -118,7 +118,7 @@ fn synopsis(page: &str) -> Vec<(String, String)> {
             && let Some((name, arguments)) = open.take()
         {
             let prototype = format!("{kind} {name}({})", arguments.join(", "));
-            functions.push((name, prototype));
+            functions.insert(name, prototype);
         }
     }
     functions
@@ -172,7 +172,7 @@ enum rc open(const struct t *a,
 ";
 
     fn compared(page: &str) -> Result<()> {
-        differences(&prototypes(HEADER), &synopsis(page).into_iter().collect())
+        differences(&prototypes(HEADER), &synopsis(page))
     }
 
     #[test]
