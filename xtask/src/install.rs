@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::headers::{STANDARDS, WARNINGS};
 use crate::library::{SONAME, shared_name};
 use crate::process::{compiler, joined, output, run};
-use crate::{Result, Tree, headers, manual};
+use crate::{Result, Tree, elf, headers, manual};
 
 /// Where Debian and its like have libraries, below the prefix.
 const MULTIARCH: &str = "lib/x86_64-linux-gnu";
@@ -35,6 +35,7 @@ pub(crate) fn check(tree: &Tree) -> Result<()> {
     plain.make(tree, "install")?;
     consumers_by_cmake(tree, &plain)?;
     let strict = consumers_by_compiler(tree, &plain)?;
+    debuggers(tree, &plain)?;
     println!("{strict} programs by standard and compiler, and those of pkg-config and CMake, ran");
     // A folder that somebody else uses stays.
     fs::write(plain.prefix.join("share/other"), "")?;
@@ -107,6 +108,11 @@ fn staged(tree: &Tree, dir: &Path) -> Result<()> {
     modes(&usr)?;
     if let Some(text) = mentions(&usr, &dir.to_string_lossy())? {
         return Err(format!("{text} mentions DESTDIR").into());
+    }
+    let shared = usr.join(MULTIARCH).join(shared_name());
+    match elf::unprotected(&shared)?.as_slice() {
+        [] => {}
+        lacks => return Err(format!("{} lacks {}", shared.display(), lacks.join(", ")).into()),
     }
     by_name(tree, &usr.join("share/man"))?;
     run("uninstall")?;
@@ -333,4 +339,98 @@ fn consumers_by_compiler(tree: &Tree, place: &Place) -> Result<usize> {
         }
     }
     Ok(programs)
+}
+
+/// What stops anywhere in the library finds the way to main: a program that unwinds at each instruction, and
+/// gdb, which also names the functions.
+fn debuggers(tree: &Tree, place: &Place) -> Result<()> {
+    let built = |source: &str, name: &str| {
+        let program = place.prefix.with_extension(name);
+        run(compiler("CC", "cc")
+            .args(["-std=gnu99", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-o"])
+            .arg(&program)
+            .arg(tree.root.join("ffi-tests/c").join(source))
+            .arg(joined("-I", &place.prefix.join("include")))
+            .arg(joined("-L", &place.libdir))
+            .arg("-lkcfaes"))?;
+        Ok::<_, Box<dyn core::error::Error>>(program)
+    };
+    execute(place, &built("unwind_test.c", "unwind")?)?;
+
+    let program = built("consumer.c", "debugged")?;
+    let script = place.prefix.with_extension("gdb");
+    fs::write(&script, GDB)?;
+    let said = output(
+        Command::new("gdb")
+            .args(["-q", "-nx", "-batch", "-x"])
+            .arg(&script)
+            .arg(&program)
+            .env("LD_LIBRARY_PATH", &place.libdir)
+            .env("DEBUGINFOD_URLS", ""),
+    )?;
+    let stacks = stacks(&said)?;
+    println!("gdb: {stacks} stacks from the library to main");
+    Ok(())
+}
+
+/// Stops at each function of GCM that is called, and where a kernel's stack is wiped, and shows the stack.
+const GDB: &str = "\
+set pagination off
+set width 0
+set breakpoint pending on
+break main
+run
+rbreak kcfaes_gcm\\|wipe_stack\\|zero_stack
+commands
+silent
+echo STACK\\n
+backtrace
+continue
+end
+continue
+";
+
+/// Counts the stacks that gdb has shown. Each has names of functions and ends in main, and one has a function
+/// that wipes a stack.
+fn stacks(said: &str) -> Result<usize> {
+    let stacks: Vec<_> = said.split("STACK\n").skip(1).collect();
+    for stack in &stacks {
+        let frames: Vec<_> = stack.lines().filter(|line| line.starts_with('#')).collect();
+        let ends = frames.last().is_some_and(|frame| frame.contains(" main ("));
+        if !ends || frames.len() < 2 || frames.iter().any(|frame| frame.contains("??")) {
+            return Err(format!("gdb does not find main from here:\n{stack}").into());
+        }
+    }
+    match stacks.iter().any(|stack| stack.contains("wipe_stack") || stack.contains("zero_stack")) {
+        true => Ok(stacks.len()),
+        false => Err(format!("gdb has not stopped where a stack is wiped:\n{said}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIPED: &str = "STACK\n#0  0x1 in a::wipe_stack_aesni ()\n#1  0x2 in main () at c.c:1\n";
+
+    #[test]
+    fn a_stack_that_ends_before_main_is_refused() {
+        assert_eq!(stacks(&WIPED.repeat(3)).expect("right"), 3);
+        for wrong in [
+            WIPED.replace(" main (", " kcfaes_gcm_seal ("),
+            WIPED.replace("#1 ", "#1  0x3 in ?? ()\n#2 "),
+            WIPED.replace("#0  0x1 in a::wipe_stack_aesni ()\n", ""),
+        ] {
+            let error = stacks(&format!("{WIPED}{wrong}")).expect_err("planted").to_string();
+            assert!(error.contains("does not find main"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_debugger_that_never_stopped_is_refused() {
+        for said in ["", &WIPED.replace("wipe_stack", "other")] {
+            let error = stacks(said).expect_err("planted").to_string();
+            assert!(error.contains("has not stopped"), "{error}");
+        }
+    }
 }

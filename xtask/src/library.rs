@@ -15,7 +15,7 @@ use crate::audit;
 use crate::elf::{self, Object, Symbols};
 use crate::headers;
 use crate::process::{cargo, compiler, flags, joined, run};
-use crate::rooms::{link_relocatable, own_members};
+use crate::rooms::{Loader, link_relocatable, own_members};
 use crate::{Result, Tree};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -52,7 +52,14 @@ pub(crate) fn build(tree: &Tree) -> Result<Library> {
     run(compiler("CC", "cc")
         .args(flags("CFLAGS"))
         .args(flags("LDFLAGS"))
-        .args(["-shared", "-Wl,-z,defs", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack"])
+        .args([
+            "-shared",
+            "-Wl,-z,defs",
+            "-Wl,-z,now",
+            "-Wl,-z,relro",
+            "-Wl,-z,noexecstack",
+            "-Wl,-z,shstk",
+        ])
         .arg(format!("-Wl,-soname,{SONAME}"))
         .arg(map)
         .arg("-o")
@@ -68,6 +75,26 @@ pub(crate) fn build(tree: &Tree) -> Result<Library> {
     }
 
     Ok(Library { archive, dir })
+}
+
+/// Says in the object that the processor may keep a shadow stack: every return goes to where a call came from.
+/// Without this note in the archive, no program that links it has one. It says nothing of IBT, because stable
+/// rustc emits no ENDBR64.
+///
+/// The note is added to the linked object: rustc writes none, and ld keeps only what all inputs have.
+fn mark_shadow_stack(object: &Path) -> Result<()> {
+    const NOTE: &str = ".note.gnu.property";
+    // Lengths of the name and of what follows it, NT_GNU_PROPERTY_TYPE_0; then one property: its type
+    // (GNU_PROPERTY_X86_FEATURE_1_AND), its length, SHSTK, padding (Linux Extensions to gABI).
+    let words = [4, 16, 5, u32::from_le_bytes(*b"GNU\0"), 0xc000_0002, 4, 2, 0];
+    let file = object.with_extension("note");
+    fs::write(&file, words.map(u32::to_le_bytes).concat())?;
+    run(Command::new("objcopy")
+        .arg("--add-section")
+        .arg(joined(&format!("{NOTE}="), &file))
+        .arg(format!("--set-section-flags={NOTE}=alloc,readonly"))
+        .arg(object))?;
+    run(Command::new("objcopy").arg(format!("--set-section-alignment={NOTE}=8")).arg(object))
 }
 
 /// Builds libkcfaes.a for programs of illumos.
@@ -90,11 +117,14 @@ fn build_archive(
         .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
         .args(["--profile=library", "--target", target, "--target-dir"])
         .arg(dir.join("build"))
-        .args(["--", "--cfg", "kcfaes_artifact=\"userland\""]))?;
+        .args(["--", "--cfg", "kcfaes_artifact=\"userland\""])
+        // For every crate of the library. Not a byte of its text is another for it.
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Cforce-unwind-tables=yes"))?;
     let raw = dir.join("build").join(target).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");
-    link_relocatable(&members, exports, &object)?;
+    link_relocatable(Loader::Userland, &members, exports, &object)?;
+    mark_shadow_stack(&object)?;
     check_object(&object, exports)?;
 
     let archive = dir.join("libkcfaes.a");
@@ -119,6 +149,13 @@ fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
             return Err(format!("libkcfaes needs more than x86-64: {}", beyond.join("; ")).into());
         }
     }
+    match object.not_unwound().as_slice() {
+        [] => {}
+        lost => return Err(format!("libkcfaes has no unwind table of {}", lost.join(" ")).into()),
+    }
+    if !elf::marks_shadow_stack(path)? {
+        return Err("libkcfaes.a lacks SHSTK in .note.gnu.property".into());
+    }
     match audit::unwiped(&object).as_slice() {
         [] => Ok(()),
         left => Err(format!("libkcfaes leaves on the stack: {}", left.join("; ")).into()),
@@ -129,7 +166,11 @@ fn check_dynamic(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
     let mut defined = elf::dynamic_exports(path)?;
     defined.remove(API_NODE);
     defined.remove(OPS_NODE);
-    compare("libkcfaes.so", &defined, exports)
+    compare("libkcfaes.so", &defined, exports)?;
+    match elf::unprotected(path)?.as_slice() {
+        [] => Ok(()),
+        lacks => Err(format!("libkcfaes.so lacks {}", lacks.join(", ")).into()),
+    }
 }
 
 fn compare(what: &str, defined: &BTreeSet<String>, exports: &BTreeSet<String>) -> Result<()> {
@@ -237,6 +278,53 @@ mod tests {
         let (_, shared) = compiled("few", "int kcfaes_a;");
         let error = check_dynamic(&shared, &names(&["kcfaes_a", "kcfaes_b"])).expect_err("lacking");
         assert!(error.to_string().contains("lacks [kcfaes_b]"));
+    }
+
+    /// A shared library linked with all that protects it, except what `replaced` puts another option for.
+    fn linked(name: &str, replaced: (&str, &str)) -> Vec<&'static str> {
+        let (object, shared) =
+            compiled(name, "int kcfaes_a; int kcfaes_f(void) { return kcfaes_a; }");
+        let options = ["now", "relro", "noexecstack", "shstk"];
+        let options = options.map(|one| if one == replaced.0 { replaced.1 } else { one });
+        run(Command::new("cc")
+            .args(["-shared", "-nostdlib", "-o"])
+            .arg(&shared)
+            .args(options.map(|option| format!("-Wl,-z,{option}")))
+            .arg(object))
+        .expect("cc links");
+        elf::unprotected(&shared).expect("a library")
+    }
+
+    #[test]
+    fn a_library_without_protection_is_refused() {
+        assert_eq!(linked("protected", ("", "")), [""; 0]);
+        for (option, opposite, lacks) in [
+            ("now", "lazy", "BIND_NOW"),
+            ("relro", "norelro", "RELRO"),
+            ("noexecstack", "execstack", "a stack that is not executable"),
+            ("shstk", "noexecstack", "SHSTK alone in .note.gnu.property"),
+        ] {
+            assert_eq!(linked(option, (option, opposite)), [lacks]);
+        }
+    }
+
+    #[test]
+    fn a_function_without_unwind_table_is_refused() {
+        let source = "asm(\".text\\n.globl kcfaes_a\\n.type kcfaes_a, @function\\n\"
+            \"kcfaes_a: ret\\n.size kcfaes_a, 1\");";
+        let (object, _) = compiled("unwind", source);
+        let error = check_object(&object, &names(&["kcfaes_a"])).expect_err("no table").to_string();
+        assert!(error.contains("no unwind table of kcfaes_a"), "{error}");
+    }
+
+    #[test]
+    fn an_archive_without_shadow_stack_is_refused() {
+        let (object, _) = compiled("shadow", "int kcfaes_a(void) { return 0; }");
+        let check =
+            || check_object(&object, &names(&["kcfaes_a"])).expect_err("not ours").to_string();
+        assert!(check().contains("lacks SHSTK"), "{}", check());
+        mark_shadow_stack(&object).expect("objcopy works");
+        assert!(!check().contains("lacks SHSTK"), "{}", check());
     }
 
     #[test]

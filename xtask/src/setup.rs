@@ -64,6 +64,7 @@ pub(crate) const CHECK: &[Need] = &[
     Package("cmake", "cmake"),
     Package("clang", "clang"),
     Package("musl-tools", "musl-gcc"),
+    Package("gdb", "gdb"),
 ];
 pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS)];
 pub(crate) const CPUS: &[Need] = &[Compiler, Binutils, Package("qemu-user", "qemu-x86_64")];
