@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
+#include <unistd.h>
 #include <unwind.h>
 
 int main(void);
@@ -20,7 +21,8 @@ int main(void);
 /* Where main's frame ends, once it has been seen. */
 static _Unwind_Word main_frame;
 static unsigned long steps, lost;
-static uintptr_t first_lost;
+/* The instruction that is looked at, and the first from which main was not found. */
+static uintptr_t here, first_lost;
 
 enum found { NOTHING, MAIN, MAIN_IN_ITS_PLACE };
 
@@ -50,12 +52,34 @@ stepped(int number, siginfo_t *info, void *context)
 
 	(void) number;
 	(void) info;
+	here = interrupted == NULL ? 0 : (uintptr_t)interrupted->uc_mcontext.gregs[REG_RIP];
 	_Unwind_Backtrace(look, &found);
 	steps++;
-	if (found == MAIN_IN_ITS_PLACE)
-		return;
-	if (lost++ == 0)
-		first_lost = (uintptr_t)interrupted->uc_mcontext.gregs[REG_RIP];
+	if (found != MAIN_IN_ITS_PLACE && lost++ == 0)
+		first_lost = here;
+}
+
+/* Names an instruction by its file and its address there. */
+static void
+complain(const char *what, uintptr_t instruction)
+{
+	Dl_info place;
+
+	if (dladdr((void *)instruction, &place) == 0) {
+		place.dli_fname = "?";
+		place.dli_fbase = NULL;
+	}
+	fprintf(stderr, "%s %s+%#lx\n", what, place.dli_fname,
+	    (unsigned long)(instruction - (uintptr_t)place.dli_fbase));
+}
+
+/* A wrong table can send the unwinder anywhere. */
+static void
+crashed(int number)
+{
+	(void) number;
+	complain("the unwinder crashed, looking from", here);
+	_exit(1);
 }
 
 /*
@@ -165,7 +189,6 @@ main(void)
 {
 	static const char *const tables[] = { "portable", "aesni", "vaes256", "vaes512" };
 	struct sigaction action;
-	Dl_info place;
 
 	memset(&action, 0, sizeof (action));
 	action.sa_sigaction = stepped;
@@ -176,6 +199,8 @@ main(void)
 		fprintf(stderr, "main's frame is not found from here\n");
 		return (1);
 	}
+	(void) signal(SIGSEGV, crashed);
+	(void) signal(SIGBUS, crashed);
 	planted();
 	for (size_t i = 0; i < sizeof (tables) / sizeof (tables[0]); i++) {
 		unsigned long before = steps;
@@ -184,13 +209,14 @@ main(void)
 			continue;
 		/* The portable table takes hundreds of instructions for a byte. */
 		calls(tables[i], i == 0 ? 64 : MOST);
-		printf("%s: main was found from each of %lu instructions\n", tables[i], steps - before);
-		if (lost == 0)
+		if (lost == 0) {
+			printf("%s: main was found from each of %lu instructions\n", tables[i],
+			    steps - before);
 			continue;
-		if (dladdr((void *)first_lost, &place) == 0)
-			place.dli_fname = "?", place.dli_fbase = NULL;
-		fprintf(stderr, "%s: %lu of them are lost, the first at %s+%#lx\n", tables[i], lost,
-		    place.dli_fname, (unsigned long)(first_lost - (uintptr_t)place.dli_fbase));
+		}
+		fprintf(stderr, "%s: main is not found from %lu of %lu instructions\n", tables[i], lost,
+		    steps - before);
+		complain("the first is", first_lost);
 		return (1);
 	}
 	return (0);

@@ -118,7 +118,8 @@ fn build_archive(
         .args(["--profile=library", "--target", target, "--target-dir"])
         .arg(dir.join("build"))
         .args(["--", "--cfg", "kcfaes_artifact=\"userland\""])
-        // For every crate of the library. Not a byte of its text is another for it.
+        // For every crate of the library: the target of illumos has no tables by itself. No byte of the text
+        // is another with them.
         .env("CARGO_ENCODED_RUSTFLAGS", "-Cforce-unwind-tables=yes"))?;
     let raw = dir.join("build").join(target).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
