@@ -3,7 +3,7 @@
 //! environment. It is one relocatable member and a shared library.
 //!
 //! Both have the functions of kcfaes.h and kcfaes_spi.h and no other global name. Of libc both need
-//! only memory functions. That is checked on the files.
+//! only memory functions. Both have unwind tables, and bear a shadow stack. That is checked on the files.
 
 use std::collections::BTreeSet;
 use std::fs;

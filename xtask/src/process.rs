@@ -56,13 +56,18 @@ pub(crate) fn cargo(tree: &Tree) -> Command {
         command.env_remove(name);
     }
     command.env("CARGO_ENCODED_RUSTFLAGS", "");
-    // rustc's linker reads no bytecode of a C compiler.
     for name in ["CFLAGS", "CXXFLAGS"] {
-        if let Some(flags) = std::env::var(name).ok().filter(|flags| flags.contains("-flto")) {
-            command.env(name, format!("{flags} -fno-lto"));
+        if let Some(flags) = std::env::var(name).ok().and_then(|flags| for_rustc(&flags)) {
+            command.env(name, flags);
         }
     }
     command
+}
+
+/// Options for C that a build script compiles, if they have to be others than the user's: rustc's linker reads
+/// no bytecode of a C compiler.
+fn for_rustc(flags: &str) -> Option<String> {
+    flags.contains("-flto").then(|| format!("{flags} -fno-lto"))
 }
 
 /// The cargo of another toolchain, with nothing of what this one has set.
@@ -106,4 +111,15 @@ pub(crate) fn line(command: &Command) -> String {
         line.push_str(&argument.to_string_lossy());
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rustc_links_is_no_bytecode() {
+        assert_eq!(for_rustc("-O2 -flto=auto").as_deref(), Some("-O2 -flto=auto -fno-lto"));
+        assert_eq!(for_rustc("-O2 -g"), None);
+    }
 }
