@@ -91,7 +91,7 @@ typedef enum kcfaes_rc {
     /* This CPU cannot do it (CRYPTO_NOT_SUPPORTED). */
     KCFAES_NOT_SUPPORTED = 68,
     /* The message is not authentic (CRYPTO_INVALID_MAC). */
-    KCFAES_INVALID_MAC = 72,
+    KCFAES_INVALID_MAC = 72
 } kcfaes_rc;
 
 /* Version of the library: "major.minor.patch". */

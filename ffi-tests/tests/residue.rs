@@ -159,15 +159,15 @@ unsafe extern "C" fn perform(call: *mut c_void) {
         let dst = if call.in_place { core::ptr::null_mut() } else { &raw mut call.dst };
         call.rv = match call.op {
             Op::Atomic(Way::Encrypt) => {
-                kcfaes_encrypt_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
+                kcfaes_spi_encrypt_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
             }
             Op::Atomic(Way::Decrypt) => {
-                kcfaes_decrypt_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
+                kcfaes_spi_decrypt_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
             }
             Op::Atomic(Way::Mac) => {
-                kcfaes_mac_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
+                kcfaes_spi_mac_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
             }
-            Op::Verify => kcfaes_mac_verify_atomic(
+            Op::Verify => kcfaes_spi_mac_verify_atomic(
                 NONE,
                 0,
                 mechanism,
@@ -177,19 +177,19 @@ unsafe extern "C" fn perform(call: *mut c_void) {
                 template,
                 NONE,
             ),
-            Op::Init(Way::Encrypt) => kcfaes_encrypt_init(ctx, mechanism, key, template, NONE),
-            Op::Init(Way::Decrypt) => kcfaes_decrypt_init(ctx, mechanism, key, template, NONE),
-            Op::Init(Way::Mac) => kcfaes_mac_init(ctx, mechanism, key, template, NONE),
-            Op::Update(Way::Encrypt) => kcfaes_encrypt_update(ctx, src, dst, NONE),
-            Op::Update(Way::Decrypt) => kcfaes_decrypt_update(ctx, src, dst, NONE),
-            Op::Update(Way::Mac) => kcfaes_mac_update(ctx, src, NONE),
-            Op::Final(Way::Encrypt) => kcfaes_encrypt_final(ctx, dst, NONE),
-            Op::Final(Way::Decrypt) => kcfaes_decrypt_final(ctx, dst, NONE),
-            Op::Final(Way::Mac) => kcfaes_mac_final(ctx, dst, NONE),
-            Op::Single(Way::Encrypt) => kcfaes_encrypt(ctx, src, dst, NONE),
-            Op::Single(Way::Decrypt) => kcfaes_decrypt(ctx, src, dst, NONE),
-            Op::Single(Way::Mac) => kcfaes_mac(ctx, src, dst, NONE),
-            Op::Template => kcfaes_create_ctx_template(
+            Op::Init(Way::Encrypt) => kcfaes_spi_encrypt_init(ctx, mechanism, key, template, NONE),
+            Op::Init(Way::Decrypt) => kcfaes_spi_decrypt_init(ctx, mechanism, key, template, NONE),
+            Op::Init(Way::Mac) => kcfaes_spi_mac_init(ctx, mechanism, key, template, NONE),
+            Op::Update(Way::Encrypt) => kcfaes_spi_encrypt_update(ctx, src, dst, NONE),
+            Op::Update(Way::Decrypt) => kcfaes_spi_decrypt_update(ctx, src, dst, NONE),
+            Op::Update(Way::Mac) => kcfaes_spi_mac_update(ctx, src, NONE),
+            Op::Final(Way::Encrypt) => kcfaes_spi_encrypt_final(ctx, dst, NONE),
+            Op::Final(Way::Decrypt) => kcfaes_spi_decrypt_final(ctx, dst, NONE),
+            Op::Final(Way::Mac) => kcfaes_spi_mac_final(ctx, dst, NONE),
+            Op::Single(Way::Encrypt) => kcfaes_spi_encrypt(ctx, src, dst, NONE),
+            Op::Single(Way::Decrypt) => kcfaes_spi_decrypt(ctx, src, dst, NONE),
+            Op::Single(Way::Mac) => kcfaes_spi_mac(ctx, src, dst, NONE),
+            Op::Template => kcfaes_spi_create_ctx_template(
                 NONE,
                 mechanism,
                 key,
@@ -197,7 +197,7 @@ unsafe extern "C" fn perform(call: *mut c_void) {
                 &raw mut call.size,
                 NONE,
             ),
-            Op::Free => kcfaes_free_context(ctx),
+            Op::Free => kcfaes_spi_free_context(ctx),
             Op::Plant => plant(call.made.cast()),
         };
     }

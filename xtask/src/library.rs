@@ -3,7 +3,7 @@
 //! environment. It is one relocatable member and a shared library.
 //!
 //! Both have the functions of kcfaes.h and kcfaes_spi.h and no other global name. Of libc both need
-//! only memory functions. That is checked on the files.
+//! only memory functions. Both have unwind tables, and bear a shadow stack. That is checked on the files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,16 +14,18 @@ use std::process::Command;
 use crate::audit;
 use crate::elf::{self, Object, Symbols};
 use crate::headers;
-use crate::process::{cargo, compiler, joined, run};
-use crate::rooms::{link_relocatable, own_members};
+use crate::process::{cargo, compiler, flags, joined, run};
+use crate::rooms::{Loader, link_relocatable, own_members};
 use crate::{Result, Tree};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const SONAME: &str = "libkcfaes.so.0";
 /// rustc's name of an illumos machine.
 pub(crate) const ILLUMOS: &str = "x86_64-unknown-illumos";
-/// The version node of the symbol map, which the linker adds to the dynamic symbols.
-const VERSION_NODE: &str = "KCFAES_0";
+/// The version nodes of the symbol map, which the linker adds to the dynamic symbols: that of the plain API and
+/// that of KCF's ops. Who never calls the ops depends on the first alone.
+pub(crate) const API_NODE: &str = "KCFAES_0";
+pub(crate) const OPS_NODE: &str = "KCFAES_SPI_0";
 
 /// All that the library may need of its C library.
 const LIBC: [&str; 8] =
@@ -32,8 +34,7 @@ const LIBC: [&str; 8] =
 /// The built library.
 pub(crate) struct Library {
     pub(crate) archive: PathBuf,
-    /// The real file, `libkcfaes.so.VERSION`.
-    pub(crate) shared: PathBuf,
+    /// Where the shared library is.
     dir: PathBuf,
 }
 
@@ -49,17 +50,51 @@ pub(crate) fn build(tree: &Tree) -> Result<Library> {
     let shared = dir.join(shared_name());
     let map = joined("-Wl,--version-script=", &tree.root.join(headers::MAP));
     run(compiler("CC", "cc")
-        .args(["-shared", "-Wl,-z,defs", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack"])
+        .args(flags("CFLAGS"))
+        .args(flags("LDFLAGS"))
+        .args([
+            "-shared",
+            "-Wl,-z,defs",
+            "-Wl,-z,now",
+            "-Wl,-z,relro",
+            "-Wl,-z,noexecstack",
+            "-Wl,-z,shstk",
+        ])
         .arg(format!("-Wl,-soname,{SONAME}"))
         .arg(map)
         .arg("-o")
         .arg(&shared)
         .arg(&object))?;
     check_dynamic(&shared, &exports)?;
-    link_names(&dir)?;
+    for (name, target) in [(SONAME, shared_name().as_str()), ("libkcfaes.so", SONAME)] {
+        let link = dir.join(name);
+        if link.symlink_metadata().is_ok() {
+            fs::remove_file(&link)?;
+        }
+        symlink(target, &link)?;
+    }
 
-    let library = Library { archive, shared, dir };
-    Ok(library)
+    Ok(Library { archive, dir })
+}
+
+/// Says in the object that the processor may keep a shadow stack: every return goes to where a call came from.
+/// Without this note in the archive, no program that links it has one. It says nothing of IBT, because stable
+/// rustc emits no ENDBR64.
+///
+/// The note is added to the linked object: rustc writes none, and ld keeps only what all inputs have.
+fn mark_shadow_stack(object: &Path) -> Result<()> {
+    const NOTE: &str = ".note.gnu.property";
+    // Lengths of the name and of what follows it, NT_GNU_PROPERTY_TYPE_0; then one property: its type
+    // (GNU_PROPERTY_X86_FEATURE_1_AND), its length, SHSTK, padding (Linux Extensions to gABI).
+    let words = [4, 16, 5, u32::from_le_bytes(*b"GNU\0"), 0xc000_0002, 4, 2, 0];
+    let file = object.with_extension("note");
+    fs::write(&file, words.map(u32::to_le_bytes).concat())?;
+    run(Command::new("objcopy")
+        .arg("--add-section")
+        .arg(joined(&format!("{NOTE}="), &file))
+        .arg(format!("--set-section-flags={NOTE}=alloc,readonly"))
+        .arg(object))?;
+    run(Command::new("objcopy").arg(format!("--set-section-alignment={NOTE}=8")).arg(object))
 }
 
 /// Builds libkcfaes.a for programs of illumos.
@@ -82,11 +117,15 @@ fn build_archive(
         .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
         .args(["--profile=library", "--target", target, "--target-dir"])
         .arg(dir.join("build"))
-        .args(["--", "--cfg", "kcfaes_artifact=\"userland\""]))?;
+        .args(["--", "--cfg", "kcfaes_artifact=\"userland\""])
+        // For every crate of the library: the target of illumos has no tables by itself. No byte of the text
+        // is another with them.
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Cforce-unwind-tables=yes"))?;
     let raw = dir.join("build").join(target).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");
-    link_relocatable(&members, exports, &object)?;
+    link_relocatable(Loader::Userland, &members, exports, &object)?;
+    mark_shadow_stack(&object)?;
     check_object(&object, exports)?;
 
     let archive = dir.join("libkcfaes.a");
@@ -95,18 +134,6 @@ fn build_archive(
     }
     run(Command::new("ar").arg("rcsD").arg(&archive).arg(&object))?;
     Ok((object, archive))
-}
-
-/// The names by which the run-time and the build-time linker find the library.
-pub(crate) fn link_names(dir: &Path) -> Result<()> {
-    for (name, target) in [(SONAME, shared_name().as_str()), ("libkcfaes.so", SONAME)] {
-        let link = dir.join(name);
-        if link.symlink_metadata().is_ok() {
-            fs::remove_file(&link)?;
-        }
-        symlink(target, &link)?;
-    }
-    Ok(())
 }
 
 fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
@@ -123,6 +150,13 @@ fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
             return Err(format!("libkcfaes needs more than x86-64: {}", beyond.join("; ")).into());
         }
     }
+    match object.not_unwound().as_slice() {
+        [] => {}
+        lost => return Err(format!("libkcfaes has no unwind table of {}", lost.join(" ")).into()),
+    }
+    if !elf::marks_shadow_stack(path)? {
+        return Err("libkcfaes.a lacks SHSTK in .note.gnu.property".into());
+    }
     match audit::unwiped(&object).as_slice() {
         [] => Ok(()),
         left => Err(format!("libkcfaes leaves on the stack: {}", left.join("; ")).into()),
@@ -131,8 +165,13 @@ fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
 
 fn check_dynamic(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
     let mut defined = elf::dynamic_exports(path)?;
-    defined.remove(VERSION_NODE);
-    compare("libkcfaes.so", &defined, exports)
+    defined.remove(API_NODE);
+    defined.remove(OPS_NODE);
+    compare("libkcfaes.so", &defined, exports)?;
+    match elf::unprotected(path)?.as_slice() {
+        [] => Ok(()),
+        lacks => Err(format!("libkcfaes.so lacks {}", lacks.join(", ")).into()),
+    }
 }
 
 fn compare(what: &str, defined: &BTreeSet<String>, exports: &BTreeSet<String>) -> Result<()> {
@@ -202,24 +241,6 @@ fn run_linked(tree: &Tree, library: &Library, source: &Path, dir: &Path) -> Resu
     Ok(())
 }
 
-/// The pkg-config file for an installation.
-pub(crate) fn pkg_config(prefix: &str, libdir: &str) -> String {
-    // Relative where it can be, so that the prefix alone moves an installation.
-    let libdir =
-        libdir.strip_prefix(prefix).map_or(libdir.to_string(), |rest| format!("${{prefix}}{rest}"));
-    format!(
-        "prefix={prefix}\n\
-         libdir={libdir}\n\
-         includedir=${{prefix}}/include\n\
-         \n\
-         Name: kcfaes\n\
-         Description: AES modes behind the ops vector of the illumos Kernel Cryptographic Framework\n\
-         Version: {VERSION}\n\
-         Libs: -L${{libdir}} -lkcfaes\n\
-         Cflags: -I${{includedir}}\n"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,6 +279,53 @@ mod tests {
         let (_, shared) = compiled("few", "int kcfaes_a;");
         let error = check_dynamic(&shared, &names(&["kcfaes_a", "kcfaes_b"])).expect_err("lacking");
         assert!(error.to_string().contains("lacks [kcfaes_b]"));
+    }
+
+    /// A shared library linked with all that protects it, except what `replaced` puts another option for.
+    fn linked(name: &str, replaced: (&str, &str)) -> Vec<&'static str> {
+        let (object, shared) =
+            compiled(name, "int kcfaes_a; int kcfaes_f(void) { return kcfaes_a; }");
+        let options = ["now", "relro", "noexecstack", "shstk"];
+        let options = options.map(|one| if one == replaced.0 { replaced.1 } else { one });
+        run(Command::new("cc")
+            .args(["-shared", "-nostdlib", "-o"])
+            .arg(&shared)
+            .args(options.map(|option| format!("-Wl,-z,{option}")))
+            .arg(object))
+        .expect("cc links");
+        elf::unprotected(&shared).expect("a library")
+    }
+
+    #[test]
+    fn a_library_without_protection_is_refused() {
+        assert_eq!(linked("protected", ("", "")), [""; 0]);
+        for (option, opposite, lacks) in [
+            ("now", "lazy", "BIND_NOW"),
+            ("relro", "norelro", "RELRO"),
+            ("noexecstack", "execstack", "a stack that is not executable"),
+            ("shstk", "noexecstack", "SHSTK alone in .note.gnu.property"),
+        ] {
+            assert_eq!(linked(option, (option, opposite)), [lacks]);
+        }
+    }
+
+    #[test]
+    fn a_function_without_unwind_table_is_refused() {
+        let source = "asm(\".text\\n.globl kcfaes_a\\n.type kcfaes_a, @function\\n\"
+            \"kcfaes_a: ret\\n.size kcfaes_a, 1\");";
+        let (object, _) = compiled("unwind", source);
+        let error = check_object(&object, &names(&["kcfaes_a"])).expect_err("no table").to_string();
+        assert!(error.contains("no unwind table of kcfaes_a"), "{error}");
+    }
+
+    #[test]
+    fn an_archive_without_shadow_stack_is_refused() {
+        let (object, _) = compiled("shadow", "int kcfaes_a(void) { return 0; }");
+        let check =
+            || check_object(&object, &names(&["kcfaes_a"])).expect_err("not ours").to_string();
+        assert!(check().contains("lacks SHSTK"), "{}", check());
+        mark_shadow_stack(&object).expect("objcopy works");
+        assert!(!check().contains("lacks SHSTK"), "{}", check());
     }
 
     #[test]

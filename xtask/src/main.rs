@@ -22,6 +22,7 @@ mod layers;
 mod layout;
 mod library;
 mod loops;
+mod manual;
 mod package;
 mod process;
 mod ring0;
@@ -65,15 +66,16 @@ usage: cargo xtask VERB
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
                  (headers --check: fails where a committed one is stale or does not compile)
-  lib            builds target/lib/libkcfaes.{a,so} and kcfaes.pc
+  lib            builds target/lib/libkcfaes.{a,so}, which make install installs without cargo
                  (lib --illumos: target/lib/illumos/libkcfaes.a)
   examples       compiles examples/*.c against both libraries and runs them
-  install        [DESTDIR=dir] [PREFIX=/usr/local] [LIBDIR=PREFIX/lib]; uninstall takes the same
+  installation   installs libkcfaes in folders of its own, as make install does, and builds programs there
+  manual         checks the manual pages against kcfaes.h
   cstyle         checks the form of kmod/*.c
-  setup          installs all that the verbs need
+  setup          [VERB] installs, as root, what check or VERB needs and the machine lacks, by apt-get and
+                 rustup, or prints how to
 
-Each verb first installs, as root, what it needs and the machine lacks (by apt-get and rustup),
-or prints how to.
+demo and check begin with that by themselves. Every other verb names what is missing, and stops.
 ";
 
 /// Where things are.
@@ -82,6 +84,8 @@ struct Tree {
     root: PathBuf,
     /// `target/`, or what CARGO_TARGET_DIR says.
     target: PathBuf,
+    /// Whether this verb may install what the machine lacks.
+    installs: bool,
 }
 
 impl Tree {
@@ -92,7 +96,7 @@ impl Tree {
             .to_path_buf();
         let target =
             env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        Ok(Self { target: root.join(target), root })
+        Ok(Self { target: root.join(target), root, installs: false })
     }
 
     /// The files in a folder that have one of these extensions, in order.
@@ -124,24 +128,19 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[&str]) -> Result<()> {
-    let tree = Tree::find()?;
-    let needs = match args {
-        ["demo" | "consumers" | "bench", ..] => setup::DEMO,
-        ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
-        ["cpus", ..] => setup::CPUS,
-        ["ct", ..] => setup::CT,
-        ["ring0", ..] => setup::RING0,
-        ["simulate", ..] => setup::SIMULATE,
-        ["fuzz", ..] => setup::FUZZ,
-        ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
-        ["lib" | "examples" | "install", ..] => setup::LIBRARY,
-        ["headers", ..] => setup::HEADERS,
-        ["check" | "setup", ..] => setup::CHECK,
-        _ => &[],
-    };
-    setup::setup(needs)?;
+    let mut tree = Tree::find()?;
+    tree.installs = matches!(args, ["demo" | "check" | "setup", ..]);
     match args {
-        ["setup"] => Ok(()),
+        ["setup", verb @ ..] => {
+            let mut needs = needs(if verb.is_empty() { &["check"] } else { verb }).to_vec();
+            if verb == ["bench"] {
+                needs.extend(bench::needs());
+            }
+            return setup::setup(&tree, &needs);
+        }
+        _ => setup::setup(&tree, needs(args))?,
+    }
+    match args {
         ["rooms"] => rooms::build(&tree).map(drop),
         ["audit"] => audit::command(&tree),
         ["layers"] => layers::command(&tree),
@@ -155,10 +154,10 @@ fn run(args: &[&str]) -> Result<()> {
         ["lib", "--illumos"] => library::build_illumos(&tree),
         ["lib"] => library::build(&tree).map(drop),
         ["examples"] => library::run_examples(&tree),
-        ["install", settings @ ..] => install::install(&tree, settings),
-        ["uninstall", settings @ ..] => install::uninstall(&tree, settings),
+        ["installation"] => install::check(&tree),
         ["simulate"] => simulate::command(&tree),
         ["cstyle"] => cstyle::command(&tree),
+        ["manual"] => manual::check(&tree),
         ["ct", rest @ ..] => ct::command(&tree, rest),
         ["check"] => check::check(&tree, false),
         ["check", "--full"] => check::check(&tree, true),
@@ -170,5 +169,23 @@ fn run(args: &[&str]) -> Result<()> {
             Ok(())
         }
         other => Err(format!("no such verb: {}\n\n{USAGE}", other.join(" ")).into()),
+    }
+}
+
+/// What a verb needs.
+fn needs(args: &[&str]) -> &'static [setup::Need] {
+    match args {
+        ["demo" | "consumers" | "bench", ..] => setup::DEMO,
+        ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
+        ["cpus", ..] => setup::CPUS,
+        ["ct", ..] => setup::CT,
+        ["ring0", ..] => setup::RING0,
+        ["simulate", ..] => setup::SIMULATE,
+        ["fuzz", ..] => setup::FUZZ,
+        ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
+        ["lib" | "examples", ..] => setup::LIBRARY,
+        ["headers", ..] => setup::HEADERS,
+        ["check" | "installation" | "manual", ..] => setup::CHECK,
+        _ => &[],
     }
 }

@@ -54,6 +54,9 @@ pub(crate) use entries;
 ///
 /// This is assembler because nothing else keeps the two frames at the same place: rustc (1.95) drops
 /// `#[inline(never)]` from functions that enable target features.
+///
+/// The `.cfi` lines say at each instruction where the caller's frame is (its address, the CFA, is `rbp + 16`
+/// above). libkcfaes has them for debuggers and profilers. The kernel object drops them: illumos goes by `rbp`.
 macro_rules! framed_entries {
     (
         $wipe:path,
@@ -69,13 +72,20 @@ macro_rules! framed_entries {
             #[unsafe(naked)]
             pub unsafe extern "C" fn $name($($arg: $ty),*) {
                 core::arch::naked_asm!(
+                    ".cfi_startproc",
                     "push rbp",
+                    ".cfi_def_cfa_offset 16",
+                    ".cfi_offset rbp, -16",
                     "mov rbp, rsp",
+                    ".cfi_def_cfa_register rbp",
                     $($pass,)?
                     "call {kernel}",
                     "call {wipe}",
                     "leave",
+                    ".cfi_restore rbp",
+                    ".cfi_def_cfa rsp, 8",
                     "ret",
+                    ".cfi_endproc",
                     kernel = sym $kernel,
                     wipe = sym $wipe,
                 )

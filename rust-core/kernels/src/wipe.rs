@@ -16,11 +16,15 @@ macro_rules! wipe_stack {
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name() {
             naked_asm!(
+                ".cfi_startproc",
                 "sub rsp, {bytes}",
+                ".cfi_adjust_cfa_offset {bytes}",
                 $clear,
                 $(concat!($store, " [rsp + ", $width, " * ", $n, "], ", $register),)*
                 "add rsp, {bytes}",
+                ".cfi_adjust_cfa_offset -{bytes}",
                 "ret",
+                ".cfi_endproc",
                 bytes = const $width * [$($n),*].len(),
             )
         }

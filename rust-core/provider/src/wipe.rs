@@ -162,7 +162,7 @@ pub(crate) fn stack_pointer() -> usize {
 /// Zeros the dead stack below its caller's frame, down to `below` bytes under `low`. `low` is a stack pointer
 /// from which a call was made; if none was (`usize::MAX`), it zeros nothing.
 ///
-/// In userland the stack pointer goes down too. Then the bytes are a frame of this function, and a memory
+/// In userland the stack pointer goes down too. Then the bytes are a frame of [`zero_stack`], and a memory
 /// checker sees no write below the stack. In the kernel object the stack pointer only moves by constants, so
 /// that the audit can follow it.
 #[inline(never)]
@@ -170,24 +170,10 @@ pub(crate) fn dead_stack(low: usize, below: usize) {
     let low = low.saturating_sub(below) & !15;
     // SAFETY: nobody owns the bytes below the stack pointer any more. An interrupt or a signal puts its frame
     // there, and has left before the stores continue. The compiler has nothing there either: it must assume
-    // that assembly without `nostack` pushes. The stack pointer is restored.
+    // that a call, or assembly without `nostack`, pushes.
     unsafe {
         #[cfg(not(target_os = "none"))]
-        asm!(
-            "mov rcx, rsp",
-            "sub rcx, rdi",
-            "jbe 2f",
-            "mov rdx, rsp",
-            "mov rsp, rdi",
-            "shr rcx, 3",
-            "rep stosq",
-            "mov rsp, rdx",
-            "2:",
-            inout("rdi") low => _,
-            in("rax") 0_u64,
-            out("rcx") _,
-            out("rdx") _,
-        );
+        zero_stack(low);
         #[cfg(target_os = "none")]
         asm!(
             "mov rcx, rsp",
@@ -201,6 +187,35 @@ pub(crate) fn dead_stack(low: usize, below: usize) {
             out("rcx") _,
         );
     }
+}
+
+/// Zeros the stack from `low` to its own return address.
+///
+/// A function of its own, because an unwinder must find the frames above while the stack pointer is at `low`:
+/// `rdx` then has what the CFA is counted from.
+///
+/// # Safety
+/// `low` is a multiple of 8, and nobody owns the bytes between it and the stack pointer.
+#[cfg(not(target_os = "none"))]
+#[unsafe(naked)]
+unsafe extern "C" fn zero_stack(low: usize) {
+    core::arch::naked_asm!(
+        ".cfi_startproc",
+        "xor eax, eax",
+        "mov rcx, rsp",
+        "sub rcx, rdi",
+        "jbe 2f",
+        "mov rdx, rsp",
+        ".cfi_def_cfa_register rdx",
+        "mov rsp, rdi",
+        "shr rcx, 3",
+        "rep stosq",
+        "mov rsp, rdx",
+        ".cfi_def_cfa_register rsp",
+        "2:",
+        "ret",
+        ".cfi_endproc",
+    )
 }
 
 /// Zeros the vector registers that this room's own code uses, if it is compiled with any. In the kernel
