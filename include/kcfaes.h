@@ -543,14 +543,23 @@ enum kcfaes_rc kcfaes_ecb_encrypt_init(struct kcfaes_ctx *ctx, const struct kcfa
 enum kcfaes_rc kcfaes_ecb_decrypt_init(struct kcfaes_ctx *ctx, const struct kcfaes_key *key);
 
 /*
+ * Gives len more bytes of AAD to an AES-GCM message that has no text yet: after
+ * kcfaes_gcm_seal_init or kcfaes_gcm_open_init, whose aad comes first, and before an update with
+ * text. The message has the AAD of all these calls together. KCFAES_ARGUMENTS_BAD: text has come,
+ * or the message is not AES-GCM; AES-CCM begins with the length of its AAD.
+ * KCFAES_DATA_LEN_RANGE: more than 2^61 - 1 bytes in all.
+ */
+enum kcfaes_rc kcfaes_update_aad(struct kcfaes_ctx *ctx, const uint8_t *aad, size_t len);
+
+/*
  * Gives len more bytes to a message; any number, 0 too. written becomes the number of bytes at
- * dst: CTR writes len, the other modes every block that is complete, at most len + 15, and keep
- * the rest of a block for later.
+ * dst: AES-GCM and AES-CTR write len. AES-CCM, AES-CBC and AES-ECB write every block that is
+ * complete, at most len + 15, and keep the rest of a block for later.
  *
  * KCFAES_BUFFER_TOO_SMALL: room is less than what would be written, written says how much that is,
- * and the call may be repeated. KCFAES_DATA_LEN_RANGE: a part in place where an earlier one ended
- * within a block, so that the output would begin before it; more bytes than an AES-CCM message
- * began with. KCFAES_ARGUMENTS_BAD: the context decrypts AES-GCM or AES-CCM.
+ * and the call may be repeated. KCFAES_DATA_LEN_RANGE: too long a text; or, in the modes that keep
+ * the rest of a block, a part in place where an earlier one ended within a block, so that the
+ * output would begin before it. KCFAES_ARGUMENTS_BAD: the context decrypts AES-GCM or AES-CCM.
  */
 enum kcfaes_rc kcfaes_update(struct kcfaes_ctx *ctx,
                              const uint8_t *src, size_t len,
@@ -588,9 +597,8 @@ enum kcfaes_rc kcfaes_update_unverified_iov(struct kcfaes_ctx *ctx,
 enum kcfaes_rc kcfaes_final(struct kcfaes_ctx *ctx);
 
 /*
- * Ends the encryption of an AES-GCM message: writes the rest of the ciphertext, written bytes and
- * less than 16, to dst, and the tag. KCFAES_BUFFER_TOO_SMALL: written says how much room the rest
- * needs, and the call may be repeated.
+ * Ends the encryption of an AES-GCM message: writes the tag. The text is complete, so written
+ * becomes 0 and dst is not used; it may be NULL.
  */
 enum kcfaes_rc kcfaes_gcm_seal_final(struct kcfaes_ctx *ctx,
                                      uint8_t *dst, size_t room,
@@ -598,11 +606,9 @@ enum kcfaes_rc kcfaes_gcm_seal_final(struct kcfaes_ctx *ctx,
                                      uint8_t *tag, size_t tag_len);
 
 /*
- * Ends the decryption of an AES-GCM message: verifies the tag, then writes the rest of the
- * plaintext, written bytes and less than 16, to dst. KCFAES_INVALID_MAC: the message is not
- * authentic, nothing is written, it has ended, and what kcfaes_update_unverified gave must be
- * thrown away. KCFAES_BUFFER_TOO_SMALL: written says how much room the rest needs, and the call
- * may be repeated.
+ * Ends the decryption of an AES-GCM message: verifies the tag. The text is complete, so written
+ * becomes 0 and dst is not used; it may be NULL. KCFAES_INVALID_MAC: the message is not authentic,
+ * it has ended, and what kcfaes_update_unverified gave must be thrown away.
  */
 KCFAES_MUST_USE
 enum kcfaes_rc kcfaes_gcm_open_final(struct kcfaes_ctx *ctx,

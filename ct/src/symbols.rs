@@ -106,6 +106,7 @@ const API: &[&str] = &[
     "kcfaes_cbc_decrypt_init",
     "kcfaes_ecb_encrypt_init",
     "kcfaes_ecb_decrypt_init",
+    "kcfaes_update_aad",
     "kcfaes_update",
     "kcfaes_update_unverified",
     "kcfaes_update_iov",

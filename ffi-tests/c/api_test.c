@@ -349,6 +349,13 @@ is_open(enum mode mode)
 	return (mode == OPEN || mode == CCM_OPEN);
 }
 
+/* Whether every byte of a part is given at once. */
+static int
+gives_all(enum mode mode)
+{
+	return (mode == SEAL || mode == OPEN || mode == CTR);
+}
+
 static int
 is_mac(enum mode mode)
 {
@@ -491,7 +498,7 @@ test_parts(const kcfaes_key *key, enum mode mode, size_t len)
 		OK(begin(ctx, key, mode));
 		while (at < len) {
 			size_t part = n < len - at ? n : len - at;
-			size_t want = is_mac(mode) ? 0 : mode == CTR ? part :
+			size_t want = is_mac(mode) ? 0 : gives_all(mode) ? part :
 			    ((at + part) & ~(size_t)15) - done;
 
 			if (want > 0) {
@@ -546,7 +553,7 @@ test_parts(const kcfaes_key *key, enum mode mode, size_t len)
 	kcfaes_ctx_free(ctx);
 }
 
-/* In place: right as long as the parts are whole blocks, refused behind a part of one. */
+/* In place: right as long as the parts are full blocks, refused after a part of one that waits. */
 static void
 test_parts_in_place(const kcfaes_key *key, enum mode mode)
 {
@@ -570,8 +577,126 @@ test_parts_in_place(const kcfaes_key *key, enum mode mode)
 	CHECK(memcmp(out, text, 160) == 0);
 	OK(update(ctx, mode, out, 7, out, 7, &written));
 	IS(update(ctx, mode, out + 7, 32, out + 7, 32, &written),
-	    mode == CTR ? KCFAES_OK : KCFAES_DATA_LEN_RANGE);
-	CHECK(mode == CTR || memcmp(out, text, 160) == 0);
+	    gives_all(mode) ? KCFAES_OK : KCFAES_DATA_LEN_RANGE);
+	CHECK(gives_all(mode) || memcmp(out, text, 160) == 0);
+	kcfaes_ctx_free(ctx);
+}
+
+/* In place, in parts of every size: where nothing waits there is nothing to refuse. */
+static void
+test_all_in_place(const kcfaes_key *key, enum mode mode, size_t len)
+{
+	kcfaes_ctx *ctx = new_ctx();
+	uint8_t tag[16] = { 0 }, tag2[16];
+
+	by_one_call(key, mode, text, len, ref, tag);
+	for (size_t step = 1; step <= 50; step++) {
+		size_t written;
+
+		memcpy(out, text, len);
+		memset(out + len, 0xee, 16);
+		OK(begin(ctx, key, mode));
+		for (size_t at = 0; at < len; at += step) {
+			size_t part = step < len - at ? step : len - at;
+
+			OK(update(ctx, mode, out + at, part, out + at, part, &written));
+			CHECK(written == part);
+			/* Nothing beyond the part is touched. */
+			CHECK(memcmp(out + at + part, text + at + part, len - at - part) == 0);
+		}
+		memcpy(tag2, tag, 16);
+		if (mode == SEAL)
+			memset(tag2, 0, 16);
+		OK(finish(ctx, mode, NULL, 0, &written, tag2));
+		CHECK(written == 0 && memcmp(tag, tag2, 16) == 0);
+		CHECK(memcmp(out, ref, len) == 0 && out[len] == 0xee);
+	}
+	/* A bit of the ciphertext, in a block of which each byte came alone. */
+	if (mode == OPEN && len > 0) {
+		size_t written;
+
+		OK(begin(ctx, key, mode));
+		for (size_t at = 0; at < len; at++) {
+			uint8_t byte = text[at] ^ (at == len / 2);
+
+			OK(update(ctx, mode, &byte, 1, out, 1, &written));
+		}
+		IS(finish(ctx, mode, NULL, 0, &written, tag), KCFAES_INVALID_MAC);
+	}
+	kcfaes_ctx_free(ctx);
+}
+
+/* AAD in the init and in parts of every size, against one call; then text. */
+static void
+test_aad(const kcfaes_key *key, size_t len, size_t text_len)
+{
+	static const size_t iv_lens[] = { 12, 16, 1 };
+	kcfaes_ctx *ctx = new_ctx();
+	uint8_t tag[16], tag2[16];
+	size_t written;
+
+	for (size_t i = 0; i < COUNT(iv_lens); i++) {
+		size_t iv_len = iv_lens[i];
+
+		OK(kcfaes_gcm_seal(key, block16, iv_len, text + 7, len, text, text_len, ref, tag, 16));
+		for (size_t step = 1; step <= 40; step += step > 17 ? 5 : 1) {
+			size_t first = (step * 7) % (len + 1);
+
+			OK(kcfaes_gcm_seal_init(ctx, key, block16, iv_len, text + 7, first));
+			OK(kcfaes_update(ctx, NULL, 0, NULL, 0, &written));
+			for (size_t at = first; at < len; at += step)
+				OK(kcfaes_update_aad(ctx, text + 7 + at, step < len - at ? step : len - at));
+			OK(kcfaes_update_aad(ctx, NULL, 0));
+			OK(kcfaes_update(ctx, text, text_len, out, text_len, &written));
+			IS(kcfaes_update_aad(ctx, text, 1), text_len > 0 ? KCFAES_ARGUMENTS_BAD : KCFAES_OK);
+			if (text_len == 0) {
+				kcfaes_ctx_wipe(ctx);
+				kcfaes_ctx_free(ctx);
+				ctx = new_ctx();
+				continue;
+			}
+			OK(kcfaes_gcm_seal_final(ctx, NULL, 0, &written, tag2, 16));
+			CHECK(memcmp(tag, tag2, 16) == 0 && memcmp(out, ref, text_len) == 0);
+
+			OK(kcfaes_gcm_open_init(ctx, key, block16, iv_len, text + 7, first));
+			for (size_t at = first; at < len; at += step)
+				OK(kcfaes_update_aad(ctx, text + 7 + at, step < len - at ? step : len - at));
+			OK(kcfaes_update_unverified(ctx, ref, text_len, out, text_len, &written));
+			OK(kcfaes_gcm_open_final(ctx, NULL, 0, &written, tag, 16));
+			CHECK(memcmp(out, text, text_len) == 0);
+		}
+		/* Without text: only the tag. */
+		OK(kcfaes_gcm_seal(key, block16, iv_len, text + 7, len, NULL, 0, NULL, tag, 16));
+		OK(kcfaes_gcm_seal_init(ctx, key, block16, iv_len, NULL, 0));
+		OK(kcfaes_update_aad(ctx, text + 7, len));
+		OK(kcfaes_gcm_seal_final(ctx, NULL, 0, &written, tag2, 16));
+		CHECK(memcmp(tag, tag2, 16) == 0);
+	}
+	kcfaes_ctx_free(ctx);
+}
+
+/* Which contexts take AAD. */
+static void
+test_aad_refusals(const kcfaes_key *key)
+{
+	kcfaes_ctx *ctx = new_ctx();
+	size_t written;
+
+	IS(kcfaes_update_aad(NULL, text, 1), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_update_aad(ctx, text, 1), KCFAES_OPERATION_NOT_INITIALIZED);
+	declared = 16;
+	for (int mode = 0; mode < MODES; mode++) {
+		kcfaes_rc rc = mode == SEAL || mode == OPEN ? KCFAES_OK : KCFAES_ARGUMENTS_BAD;
+
+		OK(begin(ctx, key, (enum mode)mode));
+		IS(kcfaes_update_aad(ctx, text, 1), rc);
+		OK(begin(ctx, key, (enum mode)mode));
+		IS(kcfaes_update_aad(ctx, text, 0), rc);
+		IS(kcfaes_update_aad(ctx, NULL, 1), KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_update_aad(ctx, text, SIZE_MAX), KCFAES_ARGUMENTS_BAD);
+		OK(update(ctx, (enum mode)mode, text, 1, out, 1, &written));
+		IS(kcfaes_update_aad(ctx, text, 0), KCFAES_ARGUMENTS_BAD);
+	}
 	kcfaes_ctx_free(ctx);
 }
 
@@ -857,12 +982,26 @@ test_arguments(void)
 	OK(kcfaes_update(ctx, NULL, 0, NULL, 0, &written));
 	CHECK(written == 0);
 	OK(kcfaes_gcm_seal_init(ctx, key, iv, 12, NULL, 0));
-	OK(kcfaes_update(ctx, text, 5, NULL, 0, &written));
+	IS(kcfaes_update(ctx, text, 5, out, 4, &written), KCFAES_BUFFER_TOO_SMALL);
+	CHECK(written == 5);
+	IS(kcfaes_update(ctx, text, 5, NULL, 5, &written), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_update(ctx, NULL, 5, out, 5, &written), KCFAES_ARGUMENTS_BAD);
+	OK(kcfaes_update(ctx, text, 5, out, 5, &written));
+	CHECK(written == 5);
+	IS(kcfaes_update(ctx, text, ((size_t)1 << 36) - 36, out, SIZE_MAX, &written),
+	    KCFAES_DATA_LEN_RANGE);
 	IS(kcfaes_gcm_seal_final(ctx, out, 16, NULL, tag, 16), KCFAES_ARGUMENTS_BAD);
-	IS(kcfaes_gcm_seal_final(ctx, NULL, 16, &written, tag, 16), KCFAES_ARGUMENTS_BAD);
 	IS(kcfaes_gcm_seal_final(ctx, out, 16, &written, NULL, 16), KCFAES_ARGUMENTS_BAD);
 	IS(kcfaes_gcm_seal_final(ctx, out, 16, &written, tag, 7), KCFAES_MECHANISM_PARAM_INVALID);
 	OK(kcfaes_gcm_seal_final(ctx, out, 16, &written, tag, 16));
+	CHECK(written == 0);
+	OK(kcfaes_ccm_seal_init(ctx, key, iv, 12, NULL, 0, 5, 16));
+	OK(kcfaes_update(ctx, text, 5, NULL, 0, &written));
+	IS(kcfaes_ccm_seal_final(ctx, out, 16, NULL, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal_final(ctx, NULL, 16, &written, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal_final(ctx, out, 16, &written, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal_final(ctx, out, 16, &written, tag, 14), KCFAES_MECHANISM_PARAM_INVALID);
+	OK(kcfaes_ccm_seal_final(ctx, out, 16, &written, tag, 16));
 	CHECK(written == 5);
 	IS(kcfaes_final(NULL), KCFAES_ARGUMENTS_BAD);
 
@@ -1455,10 +1594,20 @@ main(void)
 				test_parts(key, (enum mode)mode, 1024);
 				if (!is_mac((enum mode)mode))
 					test_parts_in_place(key, (enum mode)mode);
+				if (gives_all((enum mode)mode)) {
+					for (size_t len = 0; len <= 200; len += 25)
+						test_all_in_place(key, (enum mode)mode, len);
+					test_all_in_place(key, (enum mode)mode, 2049);
+				}
 				test_order(key, (enum mode)mode);
 				if (mode >= CBC_E)
 					test_ragged_end(key, (enum mode)mode);
 			}
+			for (size_t len = 0; len <= 70; len += 5)
+				for (size_t text_len = 0; text_len <= 34; text_len += 17)
+					test_aad(key, len, text_len);
+			test_aad(key, 1000, 100);
+			test_aad_refusals(key);
 			test_declared_length(key, CCM_SEAL);
 			test_declared_length(key, CCM_OPEN);
 			for (int ccm = 0; ccm < 2; ccm++) {

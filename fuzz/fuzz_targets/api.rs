@@ -195,6 +195,11 @@ impl Model {
         (sealed, tag)
     }
 
+    /// Whether an update writes every byte that it takes.
+    fn gives_all(&self) -> bool {
+        matches!(self.message.mode, Mode::Gcm | Mode::Ctr)
+    }
+
     /// The output for a text, without a tag.
     fn transformed(&self, text: &[u8]) -> Vec<u8> {
         if self.decrypts {
@@ -359,6 +364,7 @@ impl Session {
                 2 => self.init(call),
                 3 | 4 => self.update(call, &mut scene),
                 5 | 6 => self.finish(call, &mut scene),
+                _ if call.op & 0x20 != 0 => self.update_aad(call),
                 _ => {
                     if call.op & 0x80 != 0 {
                         kcfaes_ctx_free(self.ctx.at);
@@ -704,6 +710,30 @@ impl Session {
         self.model = (rv == OK).then_some(model);
     }
 
+    /// AAD in parts, which only GCM takes, and only before the text.
+    unsafe fn update_aad(&mut self, call: &Call) {
+        let mut aad = vec![call.which; call.take(100)];
+        call.forge(&mut aad);
+        for len in lengths(aad.len(), call.cut_in) {
+            let part: Box<[u8]> = aad.drain(..len).collect();
+            let at = if call.damage % 8 == 1 { null() } else { part.as_ptr() };
+            // SAFETY: the part is alive, or NULL.
+            let rv = unsafe { kcfaes_update_aad(self.ctx.at, at, len) } as c_int;
+            let Some(model) = &mut self.model else {
+                answered(rv, &[NOT_BEGUN]);
+                continue;
+            };
+            let mut wrong = vec![];
+            if self.mode != Mode::Gcm || !model.come.is_empty() || at.is_null() && len > 0 {
+                wrong.push(BAD);
+            }
+            answered(rv, &wrong);
+            if rv == OK {
+                model.message.aad.extend(part);
+            }
+        }
+    }
+
     unsafe fn update(&mut self, call: &Call, scene: &mut Scene) {
         if self.model.is_none() && call.op & 0x40 == 0 {
             // SAFETY: all that the arguments name is alive.
@@ -757,7 +787,7 @@ impl Session {
         }
         let needed = match self.mode {
             Mode::Gmac | Mode::Cmac => 0,
-            Mode::Ctr => len,
+            _ if model.gives_all() => len,
             _ => (waiting + len) & !15,
         };
         let pair = if self.mode.is_mac() {
@@ -768,7 +798,7 @@ impl Session {
         } else {
             scene.pair(needed, &mut wrong)
         };
-        let blocks = !self.mode.is_mac() && self.mode != Mode::Ctr;
+        let blocks = !self.mode.is_mac() && !model.gives_all();
         let shared = pair.as_ref().is_some_and(|(.., shared)| *shared != Overlap::None);
         // If nothing is written to an output, the contract leaves open whether it is apart and sound.
         let open =

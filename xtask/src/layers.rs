@@ -77,6 +77,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "mode::cmac",
             "mode::gcm",
             "mode::gcm_batch",
+            "mode::gcm_parts",
             "mode::gmac",
             "mode::direct",
             "mode::ccm",

@@ -148,14 +148,27 @@ impl Operands {
         })
     }
 
-    /// Begins the message on a context.
-    fn begin(&self, ctx: *mut kcfaes_ctx, key: *const kcfaes_key, step: Step<'_>) -> kcfaes_rc {
+    /// Whether an update gives every byte that it takes.
+    fn gives_all(&self) -> bool {
+        matches!(self.mode, Mode::Gcm | Mode::Ctr)
+    }
+
+    /// Begins the message on a context; its AAD comes in parts, if the mode has it and `in_parts` is set.
+    fn begin(
+        &self,
+        ctx: *mut kcfaes_ctx,
+        key: *const kcfaes_key,
+        in_parts: bool,
+        step: Step<'_>,
+    ) -> kcfaes_rc {
         let (encrypt, open) = (self.encrypts(), self.opens());
         let (iv, iv_len) = (self.iv.as_ptr(), self.iv.len());
-        let (aad, n, t) = (self.aad.as_ptr(), self.aad.len(), self.tag_len);
+        let (aad, all, t) = (self.aad.as_ptr(), self.aad.len(), self.tag_len);
+        let in_parts = in_parts && self.mode == Mode::Gcm;
+        let n = if in_parts { all / 3 } else { all };
         let len = self.src.len() as u64;
         // SAFETY: see above.
-        step("init", &mut || unsafe {
+        let rv = step("init", &mut || unsafe {
             match self.mode {
                 Mode::Ecb if encrypt => kcfaes_ecb_encrypt_init(ctx, key),
                 Mode::Ecb => kcfaes_ecb_decrypt_init(ctx, key),
@@ -169,7 +182,18 @@ impl Operands {
                 Mode::Gmac => kcfaes_gmac_init(ctx, key, iv, iv_len),
                 Mode::Cmac => kcfaes_cmac_init(ctx, key),
             }
-        })
+        });
+        if in_parts {
+            let mut at = n;
+            for more in pieces(all - n) {
+                let aad = aad.wrapping_add(at);
+                // SAFETY: see above.
+                let rv = step("update_aad", &mut || unsafe { kcfaes_update_aad(ctx, aad, more) });
+                assert!(rv == KCFAES_OK);
+                at += more;
+            }
+        }
+        rv
     }
 
     /// Passes a part that starts at `from` to the context, as lists or not. Returns the bytes written at
@@ -201,7 +225,8 @@ impl Operands {
         written
     }
 
-    /// In two parts, the second as lists if `lists` is set. In place each part has full blocks.
+    /// In parts. If `lists` is set, the last one is lists, and AAD comes in parts too. In place each part has
+    /// full blocks, where a rest of a block would wait.
     pub(crate) fn parts(
         &mut self,
         key: *const kcfaes_key,
@@ -210,15 +235,19 @@ impl Operands {
     ) -> kcfaes_rc {
         let open = self.opens();
         let (len, t) = (self.src.len(), self.tag_len);
-        let half = if self.in_place { (len / 2) & !15 } else { len / 2 };
+        let whole = self.in_place && !self.gives_all();
+        let half = if whole { (len / 2) & !15 } else { len / 2 };
+        // A part that neither begins nor ends with a block.
+        let some = if whole { 0 } else { (len - half).min(3) };
         let (mut ctx, mut given) = (null_mut(), 0);
         // SAFETY: see above.
         let rv = step("ctx_new", &mut || unsafe { kcfaes_ctx_new(&raw mut ctx) });
         assert!(rv == KCFAES_OK);
-        assert!(self.begin(ctx, key, step) == KCFAES_OK);
-        for (part, lists) in [((0, half), false), ((half, len - half), lists)] {
-            given += self.part(ctx, part, given, lists, step);
-        }
+        assert!(self.begin(ctx, key, lists, step) == KCFAES_OK);
+        given += self.part(ctx, (0, half), given, false, step);
+        given += self.part(ctx, (half, some), given, false, step);
+        let rest = (half + some, len - half - some);
+        given += self.part(ctx, rest, given, lists, step);
         let (dst, room) = (self.to().wrapping_add(given), self.output().len() - given);
         let (tag, mut written) = (self.tag.as_mut_ptr(), 0);
         let end = &raw mut written;
@@ -244,7 +273,7 @@ impl Operands {
         // SAFETY: see above.
         let rv = step("ctx_new", &mut || unsafe { kcfaes_ctx_new(&raw mut ctx) });
         assert!(rv == KCFAES_OK);
-        assert!(self.begin(ctx, key, step) == KCFAES_OK);
+        assert!(self.begin(ctx, key, false, step) == KCFAES_OK);
         self.part(ctx, (0, self.src.len().min(21)), 0, false, step);
         free(ctx, step);
     }
@@ -259,7 +288,7 @@ impl Operands {
         // SAFETY: see above.
         let rv = step("ctx_new", &mut || unsafe { kcfaes_ctx_new(&raw mut ctx) });
         assert!(rv == KCFAES_OK);
-        assert!(self.begin(ctx, key, step) == KCFAES_OK);
+        assert!(self.begin(ctx, key, false, step) == KCFAES_OK);
         self.part(ctx, (0, len), 0, false, step);
         // SAFETY: see above.
         step("verify_final", &mut || unsafe {

@@ -85,9 +85,9 @@ impl Ghash {
         }
     }
 
-    /// Step 5 for the AAD, without the last multiplication. The AAD has more than one block.
+    /// Step 5 for the AAD, without the last multiplication. The AAD is not empty.
     #[inline(never)]
-    fn absorb_all_but_last(&mut self, call: &mut Call<'_>, aad: &[u8]) {
+    pub(super) fn absorb_all_but_last(&mut self, call: &mut Call<'_>, aad: &[u8]) {
         let (blocks, last) = before_last_block(aad);
         self.absorb(call, blocks);
         let y = u128::from_le_bytes(self.y.0) ^ u128::from_le_bytes(padded(last));
@@ -121,11 +121,12 @@ impl Ghash {
 pub(super) struct Text {
     pub(super) hash: Ghash,
     /// The next counter block.
-    ctr: CounterBlock,
+    pub(super) ctr: CounterBlock,
     /// Whether `ctr` is set.
     begun: bool,
-    /// The hash is that of the AAD, and the first kernel must multiply it.
-    multiply: bool,
+    /// The last block of the AAD, or of a text whose parts may end within a block, is added to the hash, and
+    /// the next kernel must multiply it.
+    pub(super) multiply: bool,
 }
 
 impl Text {
@@ -142,7 +143,7 @@ impl Text {
 
     /// Sets the first counter, at the beginning of a text in parts.
     #[inline(always)]
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         if !self.begun {
             self.rewind();
         }
