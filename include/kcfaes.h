@@ -23,6 +23,7 @@
  * - AES-GMAC and AES-CMAC
  * - AES-CTR, AES-CBC and AES-ECB
  * - Messages in parts
+ * - Comparing and erasing secrets
  * - Tables of kernels, and the self-test
  *
  * Generated from rust-core/capi/src/api by cargo xtask headers: do not edit.
@@ -353,6 +354,25 @@ enum kcfaes_rc kcfaes_ctr_iov(const struct kcfaes_key *key,
                               const struct kcfaes_iovec *dst, size_t dst_count);
 
 /*
+ * AES-CTR from the middle: encrypts or decrypts the len bytes that begin offset bytes into the text
+ * whose first counter block is counter, which does not change. For a part of a file or a record
+ * that is read again. Whatever is written twice at one place, with two texts, can be read by
+ * whoever has both ciphertexts.
+ */
+enum kcfaes_rc kcfaes_ctr_at(const struct kcfaes_key *key,
+                             const uint8_t counter[16],
+                             uint64_t offset,
+                             const uint8_t *src, size_t len,
+                             uint8_t *dst);
+
+/* kcfaes_ctr_at over pieces. */
+enum kcfaes_rc kcfaes_ctr_at_iov(const struct kcfaes_key *key,
+                                 const uint8_t counter[16],
+                                 uint64_t offset,
+                                 const struct kcfaes_iovec *src, size_t src_count,
+                                 const struct kcfaes_iovec *dst, size_t dst_count);
+
+/*
  * AES-CBC: encrypts len bytes, a multiple of 16, without padding. iv becomes the last ciphertext
  * block, so that another call goes on where this ended. Not authenticated; the first IV must be
  * unpredictable. KCFAES_DATA_LEN_RANGE.
@@ -543,6 +563,16 @@ enum kcfaes_rc kcfaes_ecb_encrypt_init(struct kcfaes_ctx *ctx, const struct kcfa
 enum kcfaes_rc kcfaes_ecb_decrypt_init(struct kcfaes_ctx *ctx, const struct kcfaes_key *key);
 
 /*
+ * Copies the message that ctx has in work to copy, another context. Both go on with it, each with
+ * its own text: so the MAC of a handshake can be ended at several places. A message that copy had
+ * in work is abandoned. The key must stay until both messages end.
+ *
+ * KCFAES_ARGUMENTS_BAD: the message encrypts, or is AES-CTR or AES-GMAC. Two ends of it would be
+ * two messages with one IV: their texts could be read, or messages be forged.
+ */
+enum kcfaes_rc kcfaes_ctx_copy(struct kcfaes_ctx *copy, const struct kcfaes_ctx *ctx);
+
+/*
  * Gives len more bytes of AAD to an AES-GCM message that has no text yet: after
  * kcfaes_gcm_seal_init or kcfaes_gcm_open_init, whose aad comes first, and before an update with
  * text. The message has the AAD of all these calls together. KCFAES_ARGUMENTS_BAD: text has come,
@@ -664,6 +694,21 @@ KCFAES_MUST_USE
 enum kcfaes_rc kcfaes_cmac_verify_final(struct kcfaes_ctx *ctx,
                                         const uint8_t *tag, size_t tag_len);
 
+/* ---- Comparing and erasing secrets ----------------------------------------------------------- */
+
+/*
+ * 1 if the len bytes at a and at b are equal, otherwise 0. The time depends on len only, so that
+ * nobody learns from it where a tag, a password's hash or a key differs. memcmp does not promise
+ * that. A pointer that is NULL where len is not 0 is equal to nothing.
+ */
+KCFAES_MUST_USE int kcfaes_equal(const void *a, const void *b, size_t len);
+
+/*
+ * Erases len bytes for good: a compiler that sees that they are not read again may omit a memset.
+ * NULL is fine.
+ */
+void kcfaes_wipe(void *memory, size_t len);
+
 /* ---- Tables of kernels, and the self-test ---------------------------------------------------- */
 
 /*
@@ -678,6 +723,25 @@ const char *kcfaes_table_name(void);
  * it. Messages in work may go on with another table.
  */
 enum kcfaes_rc kcfaes_table_force(const char *name);
+
+/* One table of kernels, on this CPU. */
+typedef struct kcfaes_table {
+    /* Its name: "portable", "aesni", "vaes256" or "vaes512". */
+    const char *name;
+    /* 1 if kcfaes_table_force accepts it, otherwise 0. */
+    int here;
+    /*
+     * Why calls do not choose it by themselves, in a line of English. NULL if they may: they take
+     * the last such table.
+     */
+    const char *why_not;
+} kcfaes_table;
+
+/*
+ * Tells which tables this CPU has, and why it lacks the others. Writes at most count tables, the
+ * slowest first, and returns how many there are in all. tables may be NULL if count is 0.
+ */
+size_t kcfaes_cpu_features(struct kcfaes_table *tables, size_t count);
 
 /* What the self-test found. */
 typedef struct kcfaes_fault {

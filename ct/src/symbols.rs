@@ -84,6 +84,8 @@ const API: &[&str] = &[
     "kcfaes_cmac_verify_iov",
     "kcfaes_ctr",
     "kcfaes_ctr_iov",
+    "kcfaes_ctr_at",
+    "kcfaes_ctr_at_iov",
     "kcfaes_cbc_encrypt",
     "kcfaes_cbc_decrypt",
     "kcfaes_cbc_encrypt_batch",
@@ -106,6 +108,7 @@ const API: &[&str] = &[
     "kcfaes_cbc_decrypt_init",
     "kcfaes_ecb_encrypt_init",
     "kcfaes_ecb_decrypt_init",
+    "kcfaes_ctx_copy",
     "kcfaes_update_aad",
     "kcfaes_update",
     "kcfaes_update_unverified",
@@ -120,4 +123,6 @@ const API: &[&str] = &[
     "kcfaes_cmac_verify_final",
     "kcfaes_gmac_final",
     "kcfaes_gmac_verify_final",
+    "kcfaes_equal",
+    "kcfaes_wipe",
 ];

@@ -103,6 +103,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "api::mac",
             "api::block",
             "api::context",
+            "api::memory",
             "api::tables",
             "api",
             "module",

@@ -148,9 +148,33 @@ impl Operands {
         })
     }
 
+    /// CTR in one call, as the part of a text that begins `offset` bytes into it.
+    pub(crate) fn ctr_at(
+        &mut self,
+        key: *const kcfaes_key,
+        offset: u64,
+        step: Step<'_>,
+    ) -> kcfaes_rc {
+        let (iv, dst) = (self.iv.as_ptr(), self.to());
+        let (src, len) = (self.src.as_ptr(), self.src.len());
+        let (from, to) = (list(src, len), list(dst, len));
+        // SAFETY: see above.
+        let rv = step("ctr_at_lists", &mut || unsafe {
+            kcfaes_ctr_at_iov(key, iv, offset, from.as_ptr(), 3, to.as_ptr(), 3)
+        });
+        assert!(rv == KCFAES_OK);
+        // SAFETY: see above.
+        step("ctr_at", &mut || unsafe { kcfaes_ctr_at(key, iv, offset, src, len, dst) })
+    }
+
     /// Whether an update gives every byte that it takes.
     fn gives_all(&self) -> bool {
         matches!(self.mode, Mode::Gcm | Mode::Ctr)
+    }
+
+    /// Whether a message in parts may be copied.
+    fn may_be_copied(&self) -> bool {
+        self.mode == Mode::Cmac || self.way == Way::Decrypt && self.mode != Mode::Ctr
     }
 
     /// Begins the message on a context; its AAD comes in parts, if the mode has it and `in_parts` is set.
@@ -225,8 +249,8 @@ impl Operands {
         written
     }
 
-    /// In parts. If `lists` is set, the last one is lists, and AAD comes in parts too. In place each part has
-    /// full blocks, where a rest of a block would wait.
+    /// In parts. If `lists` is set, the last one is lists, AAD comes in parts too, and a message that may be
+    /// copied goes on in a copy. In place each part has full blocks, where a rest of a block would wait.
     pub(crate) fn parts(
         &mut self,
         key: *const kcfaes_key,
@@ -246,6 +270,9 @@ impl Operands {
         assert!(self.begin(ctx, key, lists, step) == KCFAES_OK);
         given += self.part(ctx, (0, half), given, false, step);
         given += self.part(ctx, (half, some), given, false, step);
+        if lists && self.may_be_copied() {
+            ctx = copied(ctx, step);
+        }
         let rest = (half + some, len - half - some);
         given += self.part(ctx, rest, given, lists, step);
         let (dst, room) = (self.to().wrapping_add(given), self.output().len() - given);
@@ -388,6 +415,37 @@ impl Operands {
         self.tag = tags[0];
         rv
     }
+}
+
+/// A copy of the context, which is freed.
+fn copied(ctx: *mut kcfaes_ctx, step: Step<'_>) -> *mut kcfaes_ctx {
+    let mut copy = null_mut();
+    // SAFETY: live contexts.
+    let rv = step("ctx_new", &mut || unsafe { kcfaes_ctx_new(&raw mut copy) });
+    assert!(rv == KCFAES_OK);
+    // SAFETY: as above.
+    let rv = step("ctx_copy", &mut || unsafe { kcfaes_ctx_copy(copy, ctx) });
+    assert!(rv == KCFAES_OK);
+    free(ctx, step);
+    copy
+}
+
+/// Whether two secrets of one length are equal; the second is erased.
+pub(crate) fn compare(a: &[u8], b: &mut [u8], step: Step<'_>) -> bool {
+    assert_eq!(a.len(), b.len());
+    let mut same = 0;
+    let (first, second, len) = (a.as_ptr().cast(), b.as_mut_ptr().cast(), a.len());
+    // SAFETY: as many bytes at both.
+    step("equal", &mut || unsafe {
+        same = kcfaes_equal(first, second, len);
+        KCFAES_OK
+    });
+    // SAFETY: as above.
+    step("wipe", &mut || unsafe {
+        kcfaes_wipe(second, len);
+        KCFAES_OK
+    });
+    same == 1
 }
 
 /// Erases the context and frees it.

@@ -10,7 +10,7 @@ use kcfaes_provider::kcf::{Error, Result};
 use kcfaes_provider::key::Key;
 use kcfaes_provider::mode::{Operation, Produced};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
-use kcfaes_provider::wipe::Secret;
+use kcfaes_provider::wipe::{Secret, copy_words};
 
 use super::bytes::{Bytes, NO_PIECES, kcfaes_iovec, read_block, readable, with_io};
 use super::ccm::ccm_parameter;
@@ -264,6 +264,21 @@ pub unsafe extern "C" fn kcfaes_ecb_decrypt_init(
     answer(unsafe { begin_message(ctx, key, Role::Cipher, Direction::Decrypt, parameter) })
 }
 
+/// Copies the message that ctx has in work to copy, another context. Both go on with it, each with
+/// its own text: so the MAC of a handshake can be ended at several places. A message that copy had
+/// in work is abandoned. The key must stay until both messages end.
+///
+/// KCFAES_ARGUMENTS_BAD: the message encrypts, or is AES-CTR or AES-GMAC. Two ends of it would be
+/// two messages with one IV: their texts could be read, or messages be forged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctx_copy(
+    copy: *mut kcfaes_ctx,
+    ctx: *const kcfaes_ctx,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    answer(unsafe { copy_message(copy, ctx) })
+}
+
 /// Gives len more bytes of AAD to an AES-GCM message that has no text yet: after
 /// kcfaes_gcm_seal_init or kcfaes_gcm_open_init, whose aad comes first, and before an update with
 /// text. The message has the AAD of all these calls together. KCFAES_ARGUMENTS_BAD: text has come,
@@ -512,6 +527,34 @@ unsafe fn begin_message(
         (ctx.key, ctx.role, ctx.waiting) = (key, role, 0);
         ctx.operation.begin(direction, &parameter, material, &mut Fpu::new());
         ctx.operation.detach_tag();
+    }
+    Ok(())
+}
+
+/// Makes one context go on with the message of another.
+unsafe fn copy_message(copy: *mut kcfaes_ctx, ctx: *const kcfaes_ctx) -> Result<()> {
+    // SAFETY: the common contract.
+    let ctx = unsafe {
+        live(copy)?;
+        live(ctx)?
+    };
+    let operation = &ctx.operation;
+    match operation.mechanism() {
+        None => return Err(Error::OPERATION_NOT_INITIALIZED),
+        Some(Mechanism::Cmac) => {}
+        Some(_) if operation.direction() == Direction::Decrypt => {}
+        Some(_) => return Err(Error::ARGUMENTS_BAD),
+    }
+    if core::ptr::eq(copy, ctx) {
+        return Ok(());
+    }
+    // SAFETY: `copy` is another context, which this call has alone. No message of this library has a buffer in
+    // its operation, so nothing is owned twice: the tag is always passed apart.
+    unsafe {
+        let copy = &mut *copy;
+        copy.operation.end();
+        (copy.key, copy.role, copy.waiting) = (ctx.key, ctx.role, ctx.waiting);
+        copy_words(operation, &mut copy.operation);
     }
     Ok(())
 }

@@ -137,6 +137,11 @@ impl Operation {
         }
     }
 
+    /// Whether it encrypts (or makes a MAC), or decrypts.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
     /// Whether it computes or verifies a MAC, without transforming anything.
     pub fn is_mac(&self) -> bool {
         matches!(self.mode, Mode::Gmac(_) | Mode::Cmac(_))
