@@ -39,7 +39,7 @@ use kcfaes_provider::kcf::{
 };
 use kcfaes_provider::key::Key;
 use kcfaes_vectors::{Mode, Stream};
-use library::{Operands, TAG, free_key, new_key, unwatched};
+use library::{Operands, TAG, compare, free_key, new_key, unwatched};
 use oracle::Message;
 
 /// Bytes of dead stack that are searched.
@@ -721,6 +721,9 @@ fn every_operation(search: &mut impl Watch, message: &Message, way: Way, cut: &[
     let _ = spi::free_nothing();
 }
 
+/// Where in a text a call of `kcfaes_ctr_at` begins: within a block that the message does not have.
+const OFFSET: u64 = 16 * 11 + 5;
+
 /// Every call of the plain C API on one message.
 fn every_call(watch: &mut impl Watch, message: &Message, way: Way) {
     let sealed = message.text.len();
@@ -765,6 +768,12 @@ fn every_call(watch: &mut impl Watch, message: &Message, way: Way) {
         free_key(key, &mut unwatched);
         watch.expect(&operands.dst);
     }
+    if message.mode == Mode::Ctr {
+        let (mut operands, key) = (operands(false, false), new_key(&message.key, &mut unwatched));
+        ok(operands.ctr_at(key, OFFSET, &mut unwatched));
+        free_key(key, &mut unwatched);
+        watch.expect(&operands.dst);
+    }
     let step = &mut |what: &str, call: &mut dyn FnMut() -> kcfaes_rc| watch.api(what, call);
     let key = new_key(&message.key, step);
     for in_place in [false, true] {
@@ -783,6 +792,13 @@ fn every_call(watch: &mut impl Watch, message: &Message, way: Way) {
         }
     }
     operands(false, false).cancelled(key, step);
+    if message.mode == Mode::Ctr {
+        ok(operands(false, false).ctr_at(key, OFFSET, step));
+    }
+    for mut other in [message.text.clone(), vec![0x5a; sealed]] {
+        let same = other == message.text;
+        assert_eq!(compare(&message.text, &mut other, step), same);
+    }
     if way != Way::Mac {
         let rc = operands(false, false).lists(key, 1, step);
         assert!(rc == kcfaes_rc::KCFAES_BUFFER_TOO_SMALL);

@@ -180,3 +180,57 @@ pub(crate) fn program(tree: &Tree, name: &str) -> Command {
     ]);
     program
 }
+
+#[cfg(test)]
+mod tests {
+    /// The exponent of a power of two, such as 2^48.
+    fn exponent(power: &str) -> i32 {
+        let digits = power.strip_prefix("2^").and_then(|rest| rest.split_whitespace().next());
+        digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{power}"))
+    }
+
+    /// log2 of a risk of the page, such as `5 b^2 / 2^128`, at 2^`count`. L is 2^32.
+    fn risk(formula: &str, count: i32) -> f64 {
+        let (above, below) = formula.split_once(" / ").expect("a fraction");
+        let factor = match above {
+            "n^2" | "b^2" => 0.0,
+            "(2b)^2" => 2.0,
+            "5 b^2" => 5_f64.log2(),
+            "n^2 L" => 32.0,
+            other => panic!("{other}"),
+        };
+        factor + f64::from(2 * count - exponent(below))
+    }
+
+    /// man kcfaes_limits: each number keeps the risk that its own formula states within 2^-32, and a doubled
+    /// number does not; bytes and blocks agree; the risks of forgeries are those of their formulas.
+    #[test]
+    fn the_limits_of_a_key_add_up() {
+        let page = include_str!("../../man/kcfaes_limits.3");
+        let rows = page.lines().filter_map(|line| line.strip_prefix(".It "));
+        let rows: Vec<Vec<_>> = rows.map(|row| row.split(" Ta ").collect()).collect();
+        let mut seen = 0;
+        for row in rows.iter().filter(|row| !row[0].starts_with("Sy") && row.len() > 2) {
+            match row.as_slice() {
+                [_, formula, risks @ ..] if formula.ends_with("2^t") => {
+                    // L of 64 KiB is 2^12 blocks and one.
+                    let blocks = if formula.starts_with('L') { 12 } else { 0 };
+                    let risks: Vec<_> = risks.iter().map(|risk| exponent(risk)).collect();
+                    assert_eq!(risks, [128, 64, 32].map(|bits| blocks - bits), "{row:?}");
+                }
+                [_, count, rest @ .., formula] => {
+                    let count = exponent(count);
+                    let log2 = risk(formula, count);
+                    assert!(log2 <= -32.0 && log2 > -34.0, "{row:?}: 2^{log2}");
+                    if let [bytes] = rest {
+                        let pib = bytes.strip_suffix(" PiB").and_then(|n| n.parse().ok());
+                        assert_eq!(pib, Some(1_u64 << (count + 4 - 50)), "{row:?}");
+                    }
+                }
+                _ => panic!("{row:?}"),
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, 12, "rows");
+    }
+}

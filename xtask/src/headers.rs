@@ -76,8 +76,8 @@ const FREESTANDING_TYPES: &str = "#include <stddef.h>\n#include <stdint.h>\n";
 
 /// The modules of the plain C API in the header's order: first what the others need, then what is used
 /// most.
-const API_SECTIONS: [&str; 9] =
-    ["error", "key", "bytes", "gcm", "ccm", "mac", "block", "context", "tables"];
+const API_SECTIONS: [&str; 10] =
+    ["error", "key", "bytes", "gcm", "ccm", "mac", "block", "context", "memory", "tables"];
 
 const HEADERS: [Header; 6] = [
     Header {

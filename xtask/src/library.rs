@@ -192,11 +192,23 @@ pub(crate) fn run_examples(tree: &Tree) -> Result<()> {
     if sources.is_empty() {
         return Err("examples/ has no C program".into());
     }
-    for source in &sources {
+    let shown = dir.join("readme.c");
+    fs::write(&shown, program_in(&fs::read_to_string(tree.root.join("README.md"))?)?)?;
+    for source in sources.iter().chain([&shown]) {
         run_linked(tree, &library, source, &dir)?;
     }
-    println!("{} example programs ran", 2 * sources.len());
+    println!("{} example programs ran", 2 * (sources.len() + 1));
     Ok(())
+}
+
+/// The one C program in a Markdown text.
+fn program_in(markdown: &str) -> Result<String> {
+    let programs: Vec<_> = markdown.split("\n```c\n").skip(1).collect();
+    let [program] = programs.as_slice() else {
+        return Err(format!("README.md has {} C programs, not one", programs.len()).into());
+    };
+    let (program, _) = program.split_once("\n```").ok_or("README.md: a program has no end")?;
+    Ok(format!("{program}\n"))
 }
 
 /// Compiles one of the examples against both libraries and runs both programs. Returns the static
@@ -261,6 +273,15 @@ mod tests {
 
     fn names(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn one_program_is_shown() {
+        let text = "a\n```c\nint a;\n\nint b;\n```\nb\n```sh\nls\n```\n";
+        assert_eq!(program_in(text).expect("a program"), "int a;\n\nint b;\n");
+        for wrong in ["a", "a\n```c\nint a;\n", "\n```c\n\n```\n\n```c\n\n```\n"] {
+            assert!(program_in(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

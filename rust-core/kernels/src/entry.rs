@@ -41,13 +41,13 @@ pub(crate) use entries;
 ///
 /// ```text
 ///  rbp + 24   tag, the caller's eighth argument
-///  rbp + 16   begins, the caller's seventh argument
+///  rbp + 16   waits,  the caller's seventh argument
 ///  rbp +  8   return address of the entry point
 ///  rbp        the caller's rbp                          push rbp
 ///  rbp -  8   no argument: rsp is a multiple of 16      push rbp                  ┐
 ///  rbp - 16   tag, the kernel's ninth argument          push qword ptr [rbp + 24] │ pass_gcm!(1)
 ///  rbp - 24   encrypt, its eighth                       push 1                    │
-///  rbp - 32   begins, its seventh                     push qword ptr [rbp + 16] ┘   <- rsp
+///  rbp - 32   waits, its seventh                      push qword ptr [rbp + 16] ┘   <- rsp
 ///  rbp - 40   return address of the kernel              call
 ///  below      the kernel's frame                        zeroed by the second call
 /// ```
@@ -105,7 +105,7 @@ macro_rules! framed_entries {
 }
 pub(crate) use framed_entries;
 
-/// Pushes the last three arguments of a kernel `gcm`: `begins`, `encrypt` (1 or 0) and `tag`. See
+/// Pushes the last three arguments of a kernel `gcm`: `waits`, `encrypt` (1 or 0) and `tag`. See
 /// [`framed_entries`].
 #[cfg(not(target_os = "none"))]
 macro_rules! pass_gcm {
@@ -210,9 +210,9 @@ macro_rules! wide_entries {
             $wipe_stack,
 
             /// As `kcfaes_gcm_encrypt_aesni`; `powers` has the powers that this table wants.
-            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, begins: bool, tag: *const Tag<'_>) gcm, $crate::entry::pass_gcm!(1);
+            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, waits: bool, tag: *const Tag<'_>) gcm, $crate::entry::pass_gcm!(1);
             /// As `kcfaes_gcm_decrypt_aesni`; `powers` has the powers that this table wants.
-            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, begins: bool, tag: *const Tag<'_>) gcm, $crate::entry::pass_gcm!(0);
+            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, waits: bool, tag: *const Tag<'_>) gcm, $crate::entry::pass_gcm!(0);
         }
         #[cfg(not(target_os = "none"))]
         #[target_feature(enable = $features)]
@@ -252,13 +252,13 @@ macro_rules! wide_entries {
             y: *mut Block,
             text: *const Piece,
             len: usize,
-            begins: bool,
+            waits: bool,
             encrypt: bool,
             tag: *const Tag<'_>,
         ) {
             // SAFETY: the entry points' contract; the features are enabled here.
             unsafe {
-                gcm::transform::<$lanes>(schedule, powers, ctr, y, text, len, begins, encrypt, tag)
+                gcm::transform::<$lanes>(schedule, powers, ctr, y, text, len, waits, encrypt, tag)
             }
         }
     };

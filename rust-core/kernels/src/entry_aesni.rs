@@ -97,13 +97,13 @@ framed_entries! {
     /// in the modes with a counter. `mac` is for CCM and CBC-MAC. Otherwise as the entry point of the mode.
     fn kcfaes_pieces_aesni(mode: BlockMode, schedule: *const Schedule, state: *mut Block, mac: *mut Block, text: *const Piece, len: usize) pieces;
     /// GCTR encryption and GHASH of the ciphertext in one pass, over the first `len` bytes of these pieces.
-    /// If the message `begins`, `ctr` is J0, and `y` the hash of the AAD without its last multiplication. (So
-    /// it is the padded AAD itself, if that is one block.) Otherwise `ctr` is the next counter block. A last
+    /// If a block `waits`, `y` lacks the multiplication of its last block, and `ctr` is the counter block before
+    /// the next one. So a message begins with J0, and with the padded AAD if that is one block. A last
     /// partial block is zero-padded into `y`. If `tag` is not NULL, `y` becomes the full 16-byte tag: the length
     /// block is hashed and E(K, J0) added. Otherwise `ctr` advances.
-    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, begins: bool, tag: *const Tag<'_>) gcm, crate::entry::pass_gcm!(1);
+    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, waits: bool, tag: *const Tag<'_>) gcm, crate::entry::pass_gcm!(1);
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
-    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, begins: bool, tag: *const Tag<'_>) gcm, crate::entry::pass_gcm!(0);
+    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, waits: bool, tag: *const Tag<'_>) gcm, crate::entry::pass_gcm!(0);
 }
 
 #[cfg(not(target_os = "none"))]
@@ -151,10 +151,10 @@ unsafe extern "C" fn gcm(
     y: *mut Block,
     text: *const Piece,
     len: usize,
-    begins: bool,
+    waits: bool,
     encrypt: bool,
     tag: *const Tag<'_>,
 ) {
     // SAFETY: the entry points' contract; the features are enabled here.
-    unsafe { gcm::transform::<Xmm>(schedule, powers, ctr, y, text, len, begins, encrypt, tag) }
+    unsafe { gcm::transform::<Xmm>(schedule, powers, ctr, y, text, len, waits, encrypt, tag) }
 }

@@ -2,6 +2,7 @@
 //! Erasing state so that the compiler cannot omit it, and erasing what calls have left on the stack.
 
 use core::arch::asm;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 /// A type for which all-zero bytes are a value, and which owns nothing.
@@ -131,6 +132,22 @@ unsafe fn zero_words(at: *mut u64, count: usize) {
             i += 4;
         }
         zero(at.add(i), count - i);
+    }
+}
+
+/// Copies a value that may be secret word by word. A memcpy, and an assignment in userland, would copy through
+/// vector registers, which nobody wipes afterwards.
+///
+/// # Safety
+/// `T` is words, and may be there twice.
+#[inline]
+pub unsafe fn copy_words<T>(from: &T, to: &mut T) {
+    const { assert!(align_of::<T>() >= align_of::<u64>()) };
+    let from = core::ptr::from_ref(from).cast::<MaybeUninit<u64>>();
+    let to = core::ptr::from_mut(to).cast::<MaybeUninit<u64>>();
+    for i in 0..size_of::<T>() / size_of::<u64>() {
+        // SAFETY: within both values; a word may be padding.
+        unsafe { to.add(i).write_volatile(from.add(i).read_volatile()) };
     }
 }
 

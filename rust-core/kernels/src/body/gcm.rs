@@ -57,7 +57,7 @@ unsafe fn encipher_and_hash_turn<L: Lanes>(
 
 /// Some of a text, in pieces cut anywhere, in one direction or the other.
 ///
-/// 1. Multiplies `y` by H, if the message `begins`. Then its first counter block follows the one at `ctr`.
+/// 1. Multiplies `y` by H, if a block `waits`. Then the first counter block follows the one at `ctr`.
 /// 2. Transforms and hashes each piece. Nothing is gathered. Each piece of a split block enciphers that
 ///    block's counter again. GHASH is linear, so the block's part of the hash is the sum of its pieces,
 ///    each with zeros around it.
@@ -75,14 +75,14 @@ pub(crate) unsafe fn transform<L: Lanes>(
     y: *mut Block,
     mut text: *const Piece,
     len: usize,
-    begins: bool,
+    waits: bool,
     encrypt: bool,
     tag: *const Tag<'_>,
 ) {
     // SAFETY: the caller's promise; the pieces together have `len` bytes.
     unsafe {
         let mut sum = Xmm::load_halves(y.cast()).swap_bytes();
-        if begins {
+        if waits {
             sum = multiply_by_h(sum, powers);
         }
         let mut mask = Xmm::zero();
@@ -90,7 +90,7 @@ pub(crate) unsafe fn transform<L: Lanes>(
         // The next byte is byte `place` of its block, and the counter of that block is the one at `ctr` and
         // `blocks`. The counters of each piece are made from the first counter. Made from those of the piece before, they would come
         // through memory, one piece after the other.
-        let (mut blocks, mut place) = (usize::from(begins), 0);
+        let (mut blocks, mut place) = (usize::from(waits), 0);
         let (ctr, secret) = (&raw mut (*ctr).block, (*ctr).secret);
         let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::of_halves(ctr, secret));
         while left > 0 || !tag.is_null() {
@@ -138,7 +138,7 @@ pub(crate) unsafe fn transform<L: Lanes>(
             }
         }
         if tag.is_null() {
-            Counter::<L>::advance(ctr, len.div_ceil(16) + usize::from(begins));
+            Counter::<L>::advance(ctr, len.div_ceil(16) + usize::from(waits));
         }
         sum.swap_bytes().xor(mask).store(y.cast());
     }

@@ -253,8 +253,8 @@ impl Hold<'_> {
     }
 
     /// GCTR and GHASH of the ciphertext, for the first `len` bytes of `runs`, which have at least `len`.
-    /// `len` is full blocks, except at the end of a text. If the message `begins`, `ctr` is J0, and `y` is
-    /// first multiplied by H. With `tag`, `y` becomes the tag, and `ctr` stays as it is.
+    /// `len` is full blocks, except at the end of a text. If a block `waits`, `y` is first multiplied by H,
+    /// and `ctr` is the counter block before. With `tag`, `y` becomes the tag, and `ctr` stays as it is.
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "as the entry points")]
     pub fn gcm(
@@ -265,11 +265,11 @@ impl Hold<'_> {
         y: &mut Block,
         runs: &[Run<'_>],
         len: usize,
-        begins: bool,
+        waits: bool,
         tag: Option<&Tag<'_>>,
     ) {
         // SAFETY: `ctr` is a reference.
-        unsafe { self.gcm_at(direction, key, ctr, y, runs, len, begins, tag) }
+        unsafe { self.gcm_at(direction, key, ctr, y, runs, len, waits, tag) }
     }
 
     /// A whole text: GCTR from inc32(`j0`) and GHASH of the ciphertext. On entry `y` is the hash of the AAD
@@ -328,7 +328,7 @@ impl Hold<'_> {
         y: &mut Block,
         runs: &[Run<'_>],
         len: usize,
-        begins: bool,
+        waits: bool,
         tag: Option<&Tag<'_>>,
     ) {
         use Direction::{Decrypt, Encrypt};
@@ -343,25 +343,25 @@ impl Hold<'_> {
         unsafe {
             match (table, direction) {
                 (TableId::Portable, _) => {
-                    gcm_portable(direction, key, ctr, y, Runs::new(runs, len), begins, tag);
+                    gcm_portable(direction, key, ctr, y, Runs::new(runs, len), waits, tag);
                 }
                 (TableId::Aesni, Encrypt) => {
-                    aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len, begins, end);
+                    aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len, waits, end);
                 }
                 (TableId::Aesni, Decrypt) => {
-                    aesni::kcfaes_gcm_decrypt_aesni(s, p, ctr, y, text, len, begins, end);
+                    aesni::kcfaes_gcm_decrypt_aesni(s, p, ctr, y, text, len, waits, end);
                 }
                 (TableId::Vaes256, Encrypt) => {
-                    vaes256::kcfaes_gcm_encrypt_vaes256(s, p, ctr, y, text, len, begins, end);
+                    vaes256::kcfaes_gcm_encrypt_vaes256(s, p, ctr, y, text, len, waits, end);
                 }
                 (TableId::Vaes256, Decrypt) => {
-                    vaes256::kcfaes_gcm_decrypt_vaes256(s, p, ctr, y, text, len, begins, end);
+                    vaes256::kcfaes_gcm_decrypt_vaes256(s, p, ctr, y, text, len, waits, end);
                 }
                 (TableId::Vaes512, Encrypt) => {
-                    vaes512::kcfaes_gcm_encrypt_vaes512(s, p, ctr, y, text, len, begins, end);
+                    vaes512::kcfaes_gcm_encrypt_vaes512(s, p, ctr, y, text, len, waits, end);
                 }
                 (TableId::Vaes512, Decrypt) => {
-                    vaes512::kcfaes_gcm_decrypt_vaes512(s, p, ctr, y, text, len, begins, end);
+                    vaes512::kcfaes_gcm_decrypt_vaes512(s, p, ctr, y, text, len, waits, end);
                 }
             }
         }
@@ -390,13 +390,13 @@ unsafe fn gcm_portable(
     ctr: *mut CounterBlock,
     y: &mut Block,
     runs: Runs<'_, '_>,
-    begins: bool,
+    waits: bool,
     tag: Option<&Tag<'_>>,
 ) {
     let Key { schedule, powers } = key;
     // SAFETY: the caller's promise.
     let mut counter = Secret(unsafe { (*ctr).block });
-    if begins {
+    if waits {
         portable::next_counter(&mut counter.0);
         let hash = Secret(core::mem::take(y));
         portable::ghash(powers, y, &hash.0.0);
