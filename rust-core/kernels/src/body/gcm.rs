@@ -317,12 +317,13 @@ pub(crate) unsafe fn transform_short<L: Lanes>(
 }
 
 /// Keystream for a rest of `left` bytes: registers that lack only the last round, and the one that has `j0` in
-/// its last lane, if there is a `j0`. Only as many registers are enciphered as are needed.
+/// its last lane, if there is a `j0`. Only as many registers are enciphered as are needed. A `SHORT` text has two
+/// blocks less than a turn, and there always is a `j0`. `counter` makes the counters of a register.
 ///
 /// # Safety
 /// The CPU has the features of `L`; `left` is at most a turn.
 #[inline(always)]
-unsafe fn encipher_rest<L: Lanes, const EXACT: bool>(
+unsafe fn encipher_rest<L: Lanes, const SHORT: bool>(
     keys: RoundKeys<true>,
     left: usize,
     j0: Option<Xmm>,
@@ -332,14 +333,21 @@ unsafe fn encipher_rest<L: Lanes, const EXACT: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let mut x = [L::zero(); TURN];
-        unrolled!(N in 1 2 3 4 5 8 {
-            if (EXACT || N == 2 || N == 5 || N == TURN)
-                && (N == TURN || needed <= N * L::BYTES)
+        unrolled!(N in 1 2 3 4 5 7 8 {
+            let last = if SHORT && L::BLOCKS == 1 { TURN - 1 } else { TURN };
+            let taken = if SHORT { N < 6 } else { N == 2 || N == 5 };
+            if (taken || N == last)
+                && (N == last || needed <= N * L::BYTES)
                 && let Some(few) = x.first_chunk_mut::<N>()
             {
                 *few = core::array::from_fn(&counter);
-                if let Some(j0) = j0 && needed <= N * L::BYTES {
-                    few[N - 1] = few[N - 1].with_last(j0);
+                if let Some(j0) = j0
+                    && (SHORT || needed <= N * L::BYTES)
+                {
+                    // The text of a short message does not reach the last register of the most.
+                    let bare = SHORT && (N - 1) * L::BLOCKS >= TURN * L::BLOCKS - 2;
+                    few[N - 1] =
+                        if bare { L::repeat(j0) } else { few[N - 1].with_last(j0) };
                 }
                 keys.all_but_last(few);
                 let last = few[N - 1];

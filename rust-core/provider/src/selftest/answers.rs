@@ -24,50 +24,50 @@ pub(super) const ANSWERS: [Answers; 3] = [
             (
                 Mechanism::Ecb,
                 Answer {
-                    short: 0x1e8d7c40_e3f9b904_4022d335_037b2e99,
-                    all: 0xa3e7cdc1_1fa369bb_ebe4aa19_12aa8af6,
+                    short: 0x4841b899_bc388f01_5bd96e5b_119ad069,
+                    all: 0x9c39c718_87384243_cd240966_650748aa,
                 },
             ),
             (
                 Mechanism::Cbc,
                 Answer {
-                    short: 0x8a3b1be2_9c373a60_8f5af22e_474a604d,
-                    all: 0x745f740a_8d143c60_88d0b44b_3ec2142f,
+                    short: 0xd9480d3c_94c33bd2_0d6e520d_214051aa,
+                    all: 0x32639e64_efcffd7e_08e6e40d_aac678ee,
                 },
             ),
             (
                 Mechanism::Ctr,
                 Answer {
-                    short: 0xdb6f3013_4abfd866_dc6310dc_356e80b6,
-                    all: 0x68401931_9b6d3cc1_19ff85e0_474305df,
+                    short: 0xa837688e_5552c4c4_4c1c8db5_ab8394a2,
+                    all: 0x2d4505e7_8d4a7b3a_5ed721ff_a0196264,
                 },
             ),
             (
                 Mechanism::Gcm,
                 Answer {
-                    short: 0xaf27156e_65affe23_819cf6d3_08b3fb8b,
-                    all: 0x1e946b01_74035740_e9d1711c_e931ec0c,
+                    short: 0xf8d11a19_b1bdb867_7848d31f_ef2d2a24,
+                    all: 0x2773df6a_a1fed49d_1cd5e08d_d744e57f,
                 },
             ),
             (
                 Mechanism::Ccm,
                 Answer {
-                    short: 0x4624e7dd_de680861_5414ea0b_672cd291,
-                    all: 0x4624e7dd_de680861_5414ea0b_672cd291,
+                    short: 0x98e3e76d_dd84e8ce_66e7d733_3718efbf,
+                    all: 0x98e3e76d_dd84e8ce_66e7d733_3718efbf,
                 },
             ),
             (
                 Mechanism::Gmac,
                 Answer {
-                    short: 0xc099d8bb_955da875_b938f83e_b09f8394,
-                    all: 0xedaf606c_43f4ba55_685c9502_f7dcb99c,
+                    short: 0xa951476a_e9375990_b2bb6d45_b3dd1d01,
+                    all: 0x3e3e5fce_bb21599f_7f5bbff4_f15984b6,
                 },
             ),
             (
                 Mechanism::Cmac,
                 Answer {
-                    short: 0xbb67f6ed_731d56b5_a8e1ca5a_59f57367,
-                    all: 0xbb67f6ed_731d56b5_a8e1ca5a_59f57367,
+                    short: 0xd85d7c6b_8b199c39_787afeb9_9161164d,
+                    all: 0xd85d7c6b_8b199c39_787afeb9_9161164d,
                 },
             ),
         ],
@@ -78,50 +78,50 @@ pub(super) const ANSWERS: [Answers; 3] = [
             (
                 Mechanism::Ecb,
                 Answer {
-                    short: 0x6e4a137e_73b0bc04_1531a2e2_4e7d396e,
-                    all: 0x80dbf544_ae6b348e_bf7bc760_42ea34d3,
+                    short: 0x768dda61_926824d7_362ef559_604bccca,
+                    all: 0x5e6f765c_5748c8b5_ac61a303_a81d5115,
                 },
             ),
             (
                 Mechanism::Cbc,
                 Answer {
-                    short: 0x45b0bac1_2cc1d012_8d0ccb0a_b135759c,
-                    all: 0xe5f32eb7_48245a53_b40d8fdf_bf91ad12,
+                    short: 0x1cdaea5e_1bac9d64_33703753_b398a13c,
+                    all: 0x5f67259a_0237bcbe_1da35810_201a8d47,
                 },
             ),
             (
                 Mechanism::Ctr,
                 Answer {
-                    short: 0x3945eb04_d641e9e5_0ecc7c0d_51567f0f,
-                    all: 0x3a66ac08_5d2a303b_e0db8848_8cd79392,
+                    short: 0x9d0736ea_bd9220e7_cc74a577_a2464e6e,
+                    all: 0x363ec518_ea51aacf_129b38e6_ba892f56,
                 },
             ),
             (
                 Mechanism::Gcm,
                 Answer {
-                    short: 0xf72238d1_3bc305ce_9fe0fc5f_3dfd63df,
-                    all: 0xe4e1e3a4_59199d6d_af6916b7_c3034bed,
+                    short: 0x22f74c2c_58217970_8b6ba772_085a40ce,
+                    all: 0xa9882b60_2c6cc052_f7918998_46219d26,
                 },
             ),
             (
                 Mechanism::Ccm,
                 Answer {
-                    short: 0x016fd421_b015d9e2_3cfd44aa_e4e5dbcb,
-                    all: 0x016fd421_b015d9e2_3cfd44aa_e4e5dbcb,
+                    short: 0xc55e8693_2d369c7a_a7616e08_973c6b96,
+                    all: 0xc55e8693_2d369c7a_a7616e08_973c6b96,
                 },
             ),
             (
                 Mechanism::Gmac,
                 Answer {
-                    short: 0x79fca94b_545a4daa_e316fc09_f6f4aa86,
-                    all: 0xe47e7c64_e6b4cf21_b5c8778c_8c6cd2f9,
+                    short: 0x993a7c66_c3092362_7853e965_d9277cbb,
+                    all: 0x25f3d63f_c81212b0_83425d54_d3cb7e82,
                 },
             ),
             (
                 Mechanism::Cmac,
                 Answer {
-                    short: 0x3eecc2f8_e79631f5_1646e311_24a9fc1d,
-                    all: 0x3eecc2f8_e79631f5_1646e311_24a9fc1d,
+                    short: 0x99fa515d_8192f3b3_68c7dcaf_b5c40520,
+                    all: 0x99fa515d_8192f3b3_68c7dcaf_b5c40520,
                 },
             ),
         ],
@@ -132,50 +132,50 @@ pub(super) const ANSWERS: [Answers; 3] = [
             (
                 Mechanism::Ecb,
                 Answer {
-                    short: 0x0cdfb2a6_52652edc_4d35d2c2_a6d441d0,
-                    all: 0x9ddfb3e8_f94a0f28_d7db3185_fc5b43ce,
+                    short: 0xe29b8410_49f0962a_435b8bf3_c0b80171,
+                    all: 0x15cb8e20_7f9ccc5a_60c5f048_377d6f03,
                 },
             ),
             (
                 Mechanism::Cbc,
                 Answer {
-                    short: 0xf82eca63_9c4f79e3_372be053_ff711f10,
-                    all: 0x823ba073_befe171c_eea98289_c76ec4dc,
+                    short: 0x096f3147_88fb5cbb_91785a4c_c607aa84,
+                    all: 0x54893e5b_819a958a_6a029643_b02d23f2,
                 },
             ),
             (
                 Mechanism::Ctr,
                 Answer {
-                    short: 0x156bdba2_10572563_92d7a4aa_4b2faa1a,
-                    all: 0xa2659fd9_ba3d81c8_f600a4a5_77ad73e5,
+                    short: 0xc9760bb8_cd6fca0e_35c41e1a_41d5809a,
+                    all: 0x28c5a8de_ce3b3686_cddbcd61_9901715b,
                 },
             ),
             (
                 Mechanism::Gcm,
                 Answer {
-                    short: 0x00ee2c93_e4ab8846_57db70dc_5a91f384,
-                    all: 0x9f19e4b4_8eb43072_0c6126ab_8199640d,
+                    short: 0xef71e2a2_75e9d297_6e7ea53f_f4ee8872,
+                    all: 0x74863a49_3553c3fe_6831b01f_cff01175,
                 },
             ),
             (
                 Mechanism::Ccm,
                 Answer {
-                    short: 0xe988d0d3_31b11fc9_2b879b77_ad2ef349,
-                    all: 0xe988d0d3_31b11fc9_2b879b77_ad2ef349,
+                    short: 0xb58a01d0_3c5ef6ec_9d048652_1ba672d3,
+                    all: 0xb58a01d0_3c5ef6ec_9d048652_1ba672d3,
                 },
             ),
             (
                 Mechanism::Gmac,
                 Answer {
-                    short: 0xa592aec1_6bdea12f_0bf732d6_85c4b523,
-                    all: 0x65641b6a_9a93ebe2_b9041bc8_a32c486d,
+                    short: 0x1209547b_444cc27f_ddad8e6a_e8399a0a,
+                    all: 0x0a53ee1e_c5b72d43_15b162b0_78d6163e,
                 },
             ),
             (
                 Mechanism::Cmac,
                 Answer {
-                    short: 0x209a8471_a89357d5_ed26c4cc_0c1dac70,
-                    all: 0x209a8471_a89357d5_ed26c4cc_0c1dac70,
+                    short: 0xd7ac6c8c_a2845a8f_644b7c71_ea8f8542,
+                    all: 0xd7ac6c8c_a2845a8f_644b7c71_ea8f8542,
                 },
             ),
         ],

@@ -55,13 +55,17 @@ enum Manner {
 use Manner::{Parts, Pieces, Whole};
 
 /// Bytes of each message, and how it is given. The longest come last, and only for tables with wide loops.
-const MESSAGES: [(usize, Manner); 10] = [
+const MESSAGES: [(usize, Manner); 14] = [
+    (477, Whole),
     (285, Whole),
     (221, Whole),
     (157, Whole),
     (141, Whole),
+    (109, Whole),
     (93, Whole),
+    (77, Whole),
     (61, Whole),
+    (45, Whole),
     (32, Whole),
     (13, Whole),
     (LEN, Whole),
