@@ -336,8 +336,7 @@ unsafe fn encipher_rest<L: Lanes, const SHORT: bool>(
         unrolled!(N in 1 2 3 4 5 7 8 {
             let last = if SHORT && L::BLOCKS == 1 { TURN - 1 } else { TURN };
             let taken = if SHORT { N < 6 } else { N == 2 || N == 5 };
-            if (taken || N == last)
-                && (N == last || needed <= N * L::BYTES)
+            if (N == last || taken && needed <= N * L::BYTES)
                 && let Some(few) = x.first_chunk_mut::<N>()
             {
                 *few = core::array::from_fn(&counter);
