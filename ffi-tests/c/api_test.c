@@ -1183,6 +1183,53 @@ test_arguments(void)
 	kcfaes_ctx_wipe(NULL);
 }
 
+/*
+ * The limits that the header states: those of a text of GCM, which have one
+ * answer in both directions, and those of a list.
+ */
+static void
+test_limits(void)
+{
+	static kcfaes_iovec pieces[(1 << 20) + 1];
+	const size_t over = ((size_t)1 << 36) - 31, most = 1 << 20, empty = 65536;
+	kcfaes_iovec big = { text, over };
+	kcfaes_key *key = new_key(16);
+	kcfaes_ctx *ctx;
+	uint8_t iv[12] = { 0 }, tag[16] = { 0 };
+	size_t written;
+
+	/* Nothing is read or written: text has no such length. */
+	IS(kcfaes_gcm_seal(key, iv, 12, NULL, 0, text, over, text, tag, 16), KCFAES_DATA_LEN_RANGE);
+	IS(kcfaes_gcm_open(key, iv, 12, NULL, 0, text, over, text, tag, 16), KCFAES_DATA_LEN_RANGE);
+	IS(kcfaes_gcm_seal_iov(key, iv, 12, NULL, 0, &big, 1, &big, 1, tag, 16),
+	    KCFAES_DATA_LEN_RANGE);
+	IS(kcfaes_gcm_open_iov(key, iv, 12, NULL, 0, &big, 1, &big, 1, tag, 16),
+	    KCFAES_DATA_LEN_RANGE);
+	OK(kcfaes_ctx_new(&ctx));
+	OK(kcfaes_gcm_open_init(ctx, key, iv, 12, NULL, 0));
+	written = 99;
+	IS(kcfaes_update_unverified(ctx, text, over, text, over, &written), KCFAES_DATA_LEN_RANGE);
+	CHECK(written == 0);
+	written = 99;
+	IS(kcfaes_update_unverified_iov(ctx, &big, 1, &big, 1, &written), KCFAES_DATA_LEN_RANGE);
+	CHECK(written == 0);
+	kcfaes_ctx_free(ctx);
+
+	for (size_t i = 0; i <= most; i++) {
+		pieces[i].base = text;
+		pieces[i].len = 1;
+	}
+	OK(kcfaes_cmac_iov(key, pieces, most, tag, 16));
+	IS(kcfaes_cmac_iov(key, pieces, most + 1, tag, 16), KCFAES_ARGUMENTS_BAD);
+	for (size_t i = 0; i <= empty; i++)
+		pieces[i].len = 0;
+	IS(kcfaes_cmac_iov(key, pieces, empty + 2, tag, 16), KCFAES_ARGUMENTS_BAD);
+	OK(kcfaes_cmac_iov(key, pieces + 1, empty + 1, tag, 16));
+	/* After the end of the text nothing counts. */
+	OK(kcfaes_cmac_iov(key, pieces, empty + 1, tag, 16));
+	kcfaes_key_free(key);
+}
+
 /* Keys and contexts in memory of the caller's, at every alignment. */
 static void
 test_own_memory(void)
@@ -1737,6 +1784,7 @@ main(void)
 		test_known_answers();
 		test_known_answers_of_cbc_mac();
 		test_arguments();
+		test_limits();
 		test_own_memory();
 		test_mistaken();
 		test_misaligned_pieces();

@@ -48,12 +48,23 @@ pub fn load_all(dir: &Path) -> Result<Vec<File>, VectorError> {
                 *found.entry(case.mode).or_insert(0) += 1;
             }
             if found != counts {
-                let reason = format!("{found:?} cases, {PROVENANCE} states {counts:?}");
+                let reason =
+                    format!("{}, {PROVENANCE} states {}", numbers(&found), numbers(&counts));
                 return Err(VectorError::new(&path, 0, reason));
             }
             Ok(File { name, cases, counts })
         })
         .collect()
+}
+
+/// The number of cases of each mode, in words.
+fn numbers(counts: &BTreeMap<Mode, usize>) -> String {
+    if counts.is_empty() {
+        return "no case".to_string();
+    }
+    let counts: Vec<_> =
+        counts.iter().map(|(mode, count)| format!("{count} {}", mode.name())).collect();
+    counts.join(", ")
 }
 
 type Stated = Vec<(String, BTreeMap<Mode, usize>)>;

@@ -160,11 +160,11 @@ fn counts_must_equal_provenance() {
         |file: &str, line: usize, reason: &str| (PathBuf::from(file), line, reason.to_string());
     assert_eq!(
         refused("more", &[["a.tsv", "GCM", "3"]]),
-        of("a.tsv", 0, "{Gcm: 2} cases, PROVENANCE.tsv states {Gcm: 3}")
+        of("a.tsv", 0, "2 GCM, PROVENANCE.tsv states 3 GCM")
     );
     assert_eq!(
         refused("mode", &[["a.tsv", "GCM", "2"], ["a.tsv", "GMAC", "1"]]),
-        of("a.tsv", 0, "{Gcm: 2} cases, PROVENANCE.tsv states {Gcm: 2, Gmac: 1}")
+        of("a.tsv", 0, "2 GCM, PROVENANCE.tsv states 2 GCM, 1 GMAC")
     );
     assert_eq!(
         refused("word", &[["a.tsv", "GCM", "two"]]),
@@ -181,6 +181,11 @@ fn counts_must_equal_provenance() {
     assert_eq!(refused("nothing", &[]), of("PROVENANCE.tsv", 0, "names no file"));
     let missing = refused("missing", &[["a.tsv", "GCM", "2"], ["b.tsv", "GCM", "2"]]);
     assert_eq!((missing.0, missing.1), (PathBuf::from("b.tsv"), 0));
+
+    let dir = directory("empty", &[["a.tsv", "GCM", "2"]]);
+    fs::write(dir.join("a.tsv"), "").unwrap();
+    let reason = load_all(&dir).unwrap_err().reason;
+    assert_eq!(reason, "no case, PROVENANCE.tsv states 2 GCM");
 
     let dir = directory("stray", &[["a.tsv", "GCM", "2"]]);
     fs::write(dir.join("stray.tsv"), "# header\n").unwrap();

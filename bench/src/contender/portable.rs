@@ -10,7 +10,7 @@ use kcfaes_shape::{Call, Prepared};
 use super::{Contender, PORTABLE, Role, same_tag};
 use crate::message::{BLOCK, GCM_IV, Job, Operation};
 
-/// The table that runs anywhere. The output of all others is checked against it.
+/// The table that every CPU has. The output of all others is checked against it.
 pub struct Portable;
 
 struct State {

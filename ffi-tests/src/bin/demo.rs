@@ -157,7 +157,7 @@ fn run_all(files: &[File]) -> (BTreeMap<Row, Tally>, usize) {
             bar.inc(1);
         }
         if executed != file.counts {
-            bar.println(format!("{}: executed {executed:?}, not {:?}", file.name, file.counts));
+            bar.suspend(|| say!("{}: executed {executed:?}, not {:?}", file.name, file.counts));
             failed += 1;
         }
     }
@@ -182,7 +182,8 @@ fn run_case(
                 tally.failures += 1;
                 failed += 1;
                 if failed <= 3 {
-                    bar.println(format!("{file}:{} {}: {why} ({manner:?})", case.line, case.id));
+                    // The bar's own `println` writes nothing where standard error is no terminal.
+                    bar.suspend(|| say!("{file}:{} {}: {why} ({manner:?})", case.line, case.id));
                 }
             }
         }

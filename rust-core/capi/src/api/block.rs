@@ -164,7 +164,7 @@ pub struct kcfaes_cbc_job {
     pub key: *const kcfaes_key,
     /// Text: len bytes.
     pub src: *const u8,
-    /// Ciphertext: len bytes, the same as src's or disjoint from every src of the batch.
+    /// Ciphertext: len bytes, the same as src's or disjoint from every other byte of the batch.
     pub dst: *mut u8,
     /// Length of the text, a multiple of 16.
     pub len: usize,
@@ -173,8 +173,10 @@ pub struct kcfaes_cbc_job {
 }
 
 /// AES-CBC: encrypts count messages that do not depend on each other, each with its own key or all
-/// with the same one. A single CBC encryption waits for the processor at every block; up to 16 side
-/// by side take hardly longer than one: disk sectors, a queue of packets. The lengths may differ.
+/// with the same one: disk sectors, a queue of packets. The lengths may differ. A single CBC
+/// encryption waits for the processor at every block. 16 messages of 1 KiB side by side take two to
+/// three times as long as one with VAES, and four times with AES-NI alone. Short messages gain less,
+/// and "portable" gains nothing.
 /// If a job is wrong, no job has any effect, and the answer is that of the first wrong one:
 /// KCFAES_ARGUMENTS_BAD or KCFAES_DATA_LEN_RANGE. KCFAES_HOST_MEMORY has no effect either; it cannot
 /// happen if all keys are the same.

@@ -15,6 +15,8 @@ use kcfaes_provider::kcf::{
 /// One piece of scattered input or output, laid out as the system's struct iovec. Pieces may have
 /// any length, 0 too, and text is cut among those of input and output independently. A function over
 /// pieces takes all bytes of src, to the first bytes of dst. KCFAES_BUFFER_TOO_SMALL: dst has fewer.
+/// KCFAES_ARGUMENTS_BAD: before its text ends, a list has more than 1048576 pieces, or more than
+/// 65536 empty ones in a row.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct kcfaes_iovec {

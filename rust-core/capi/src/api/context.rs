@@ -299,9 +299,10 @@ pub unsafe extern "C" fn kcfaes_update_aad(
 /// complete, at most len + 15, and keep the rest of a block for later.
 ///
 /// KCFAES_BUFFER_TOO_SMALL: room is less than what would be written, written says how much that is,
-/// and the call may be repeated. KCFAES_DATA_LEN_RANGE: too long a text; or, in the modes that keep
-/// the rest of a block, a part in place where an earlier one ended within a block, so that the
-/// output would begin before it. KCFAES_ARGUMENTS_BAD: the context decrypts AES-GCM or AES-CCM.
+/// and the call may be repeated. After any other failure written is 0. KCFAES_DATA_LEN_RANGE: too
+/// long a text; or, in the modes that keep the rest of a block, a part in place where an earlier one
+/// ended within a block, so that the output would begin before it. KCFAES_ARGUMENTS_BAD: the context
+/// decrypts AES-GCM or AES-CCM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_update(
     ctx: *mut kcfaes_ctx,
@@ -320,6 +321,7 @@ pub unsafe extern "C" fn kcfaes_update(
 /// has verified. Nothing may depend on it, and it must be thrown away unless kcfaes_gcm_open_final
 /// or kcfaes_ccm_open_final succeeds. KCFAES_ARGUMENTS_BAD: the context does something else.
 /// KCFAES_ENCRYPTED_DATA_LEN_RANGE: more bytes than an AES-CCM message began with.
+/// KCFAES_DATA_LEN_RANGE: more than 2^36 - 32 bytes of AES-GCM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_update_unverified(
     ctx: *mut kcfaes_ctx,

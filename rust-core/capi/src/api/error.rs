@@ -16,15 +16,18 @@ pub enum kcfaes_rc {
     KCFAES_HOST_MEMORY = 2,
     /// The self-test found a wrong answer (CRYPTO_FAILED).
     KCFAES_FAILED = 4,
-    /// A pointer is NULL; a list of pieces or jobs is misaligned; input and output overlap at
-    /// different places; a key or context was erased, moved or never made; the function is not one
-    /// for this context (CRYPTO_ARGUMENTS_BAD).
+    /// A pointer is NULL; a list of pieces or jobs is misaligned; a list has too many pieces, or too
+    /// many empty ones in a row; input and output overlap at different places; a key or context was
+    /// erased, moved or never made; the function is not one for this context; no table has that name
+    /// (CRYPTO_ARGUMENTS_BAD).
     KCFAES_ARGUMENTS_BAD = 5,
-    /// The text is too long, or not as long as was said when an AES-CCM message began; or ECB or CBC
-    /// was given a part of a block (CRYPTO_DATA_LEN_RANGE).
+    /// The text is too long, or not as long as was said when an AES-CCM message began; ECB or CBC
+    /// was given a part of a block; or a part in place begins within a block
+    /// (CRYPTO_DATA_LEN_RANGE).
     KCFAES_DATA_LEN_RANGE = 12,
-    /// The same of ciphertext, when decrypting; but too long a text of AES-GCM is
-    /// KCFAES_DATA_LEN_RANGE in both directions (CRYPTO_ENCRYPTED_DATA_LEN_RANGE).
+    /// When decrypting: the ciphertext is not as long as was said when an AES-CCM message began,
+    /// or ECB or CBC was given a part of a block. The other faults of KCFAES_DATA_LEN_RANGE have
+    /// that number in both directions (CRYPTO_ENCRYPTED_DATA_LEN_RANGE).
     KCFAES_ENCRYPTED_DATA_LEN_RANGE = 17,
     /// The key has not 16, 24 or 32 bytes (CRYPTO_KEY_SIZE_RANGE).
     KCFAES_KEY_SIZE_RANGE = 19,

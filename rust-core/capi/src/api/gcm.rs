@@ -41,6 +41,7 @@ pub unsafe extern "C" fn kcfaes_gcm_seal(
 
 /// AES-GCM: verifies the tag and decrypts len bytes of src to dst. KCFAES_INVALID_MAC: the message
 /// is not authentic, and no plaintext is left: dst is zero or, in place, the ciphertext again.
+/// KCFAES_MECHANISM_PARAM_INVALID, KCFAES_DATA_LEN_RANGE: as for kcfaes_gcm_seal.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_gcm_open(
@@ -135,10 +136,10 @@ pub struct kcfaes_gcm_job {
 }
 
 /// AES-GCM: encrypts count messages with one key, as kcfaes_gcm_seal does with one: a queue of
-/// packets. Short messages take little more than half the time of one call for each. Each job has a
-/// result of its own, and one that fails has no effect on the others. The answer is that of the
-/// first job that failed, or KCFAES_OK. If key is none, every job fails with KCFAES_ARGUMENTS_BAD;
-/// if jobs is NULL or misaligned, that is only the answer.
+/// packets. Short messages take a little less time than one call for each. Each job has a result of
+/// its own, and one that fails has no effect on the others. The answer is that of the first job that
+/// failed, or KCFAES_OK. If key is none, every job fails with KCFAES_ARGUMENTS_BAD; if jobs is NULL
+/// or misaligned, that is only the answer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_gcm_seal_batch(
     key: *const kcfaes_key,

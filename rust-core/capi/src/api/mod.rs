@@ -6,7 +6,7 @@
 //! other NULL is KCFAES_ARGUMENTS_BAD. Output may be the input's own bytes (in place) or share no
 //! byte with it. A function that fails has consumed and written nothing, unless it says otherwise.
 //! Any number of threads may use a key at the same time. A context serves one thread at a time. No
-//! function blocks, prints or changes errno.
+//! function blocks, prints or changes errno, except as malloc and free do.
 //!
 //! These functions allocate: kcfaes_key_new, kcfaes_ctx_new, kcfaes_selftest, and
 //! kcfaes_cbc_encrypt_batch if its keys differ. A function over lists takes 16 bytes for each piece

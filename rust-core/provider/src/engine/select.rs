@@ -18,7 +18,7 @@ use crate::env::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum TableId {
-    /// Integer instructions only, constant-time; runs anywhere.
+    /// Integer instructions only, constant-time; for any x86-64 CPU, and AArch64.
     Portable = 0,
     /// Legacy-SSE AES-NI and PCLMULQDQ; runs wherever the FPU is available, in an interrupt too.
     Aesni = 1,
