@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::process::{cargo, cargo_of, joined, run};
 use crate::{
-    Result, Tree, audit, cpus, cstyle, ct, fuzz, headers, install, kmod, layers, library, manual,
-    setup, simulate,
+    Result, Tree, audit, cpus, cstyle, ct, documents, fuzz, headers, install, kmod, layers,
+    library, manual, setup, simulate,
 };
 
 /// A check's name and what it does.
@@ -21,7 +21,7 @@ const OPTIONAL: [(Step, &[setup::Need]); 4] = [
     (("fuzz targets", fuzz::check), setup::FUZZ),
 ];
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     ("rustfmt", |tree| {
         // The comparison's peers and the fuzz targets are workspaces of their own.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
@@ -59,6 +59,8 @@ const STEPS: [Step; 15] = [
             .current_dir(&tree.root))
     }),
     ("tests", |tree| run(cargo(tree).args(["test", "--quiet", "--workspace"]))),
+    // What this runs is built by now.
+    ("documents' commands", documents::command),
 ];
 
 pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {

@@ -63,18 +63,18 @@ fn make(tree: &Tree, verb: &str) -> Command {
 }
 
 /// An installation without DESTDIR.
-struct Place {
+pub(crate) struct Place {
     prefix: PathBuf,
-    libdir: PathBuf,
+    pub(crate) libdir: PathBuf,
 }
 
 impl Place {
-    fn new(dir: &Path, name: &str, libdir: &str) -> Self {
+    pub(crate) fn new(dir: &Path, name: &str, libdir: &str) -> Self {
         let prefix = dir.join(name);
         Self { libdir: prefix.join(libdir), prefix }
     }
 
-    fn make(&self, tree: &Tree, verb: &str) -> Result<()> {
+    pub(crate) fn make(&self, tree: &Tree, verb: &str) -> Result<()> {
         let mut make = without_cargo(tree, verb);
         make.arg(joined("PREFIX=", &self.prefix)).arg(joined("LIBDIR=", &self.libdir));
         output(&mut make).map(drop)

@@ -202,7 +202,7 @@ pub(crate) fn run_examples(tree: &Tree) -> Result<()> {
 }
 
 /// The one C program in a Markdown text.
-fn program_in(markdown: &str) -> Result<String> {
+pub(crate) fn program_in(markdown: &str) -> Result<String> {
     let programs: Vec<_> = markdown.split("\n```c\n").skip(1).collect();
     let [program] = programs.as_slice() else {
         return Err(format!("README.md has {} C programs, not one", programs.len()).into());

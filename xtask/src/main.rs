@@ -11,6 +11,7 @@ mod consumers;
 mod cpus;
 mod cstyle;
 mod ct;
+mod documents;
 mod elf;
 mod flow;
 mod fuzz;
@@ -72,6 +73,7 @@ usage: cargo xtask VERB
   installation   installs libkcfaes in folders of its own, as make install does, and builds programs there
   manual         checks the manual pages against kcfaes.h
   cstyle         checks the form of kmod/*.c
+  documents      looks up every command that a document shows, and runs those that take seconds
   setup          [VERB] installs, as root, what check or VERB needs and the machine lacks, by apt-get and
                  rustup, or prints how to
 
@@ -157,6 +159,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["installation"] => install::check(&tree),
         ["simulate"] => simulate::command(&tree),
         ["cstyle"] => cstyle::command(&tree),
+        ["documents"] => documents::command(&tree),
         ["manual"] => manual::check(&tree),
         ["ct", rest @ ..] => ct::command(&tree, rest),
         ["check"] => check::check(&tree, false),
@@ -185,7 +188,7 @@ fn needs(args: &[&str]) -> &'static [setup::Need] {
         ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
         ["lib" | "examples", ..] => setup::LIBRARY,
         ["headers", ..] => setup::HEADERS,
-        ["check" | "installation" | "manual", ..] => setup::CHECK,
+        ["check" | "documents" | "installation" | "manual", ..] => setup::CHECK,
         _ => &[],
     }
 }

@@ -2,7 +2,7 @@
 //! The packages' files as tar archives, to be unpacked in the root of an illumos system. Places, modes
 //! and owners are those of the IPS manifests, kmod/*.p5m.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use tar::{Builder, EntryType, Header};
 use crate::{Result, Tree, kmod};
 
 /// The package of the trial name, and that of the drop-in.
-const PACKAGES: [&str; 2] = ["kcfaes", "kcfaes-aes"];
+pub(crate) const PACKAGES: [&str; 2] = ["kcfaes", "kcfaes-aes"];
 
 /// Groups of illumos' /etc/group that the manifests name.
 const GROUPS: [(&str, u64); 2] = [("bin", 2), ("sys", 3)];
@@ -58,6 +58,12 @@ fn manifest(tree: &Tree, package: &str) -> Result<Vec<Action>> {
         Some(action(file, &attributes).ok_or_else(|| format!("{}: {line}", path.display()).into()))
     });
     actions.collect()
+}
+
+/// Files that a package installs, below the root.
+pub(crate) fn files(tree: &Tree, package: &str) -> Result<BTreeSet<String>> {
+    let actions = manifest(tree, package)?.into_iter();
+    Ok(actions.filter(|action| action.file.is_some()).map(|action| action.path).collect())
 }
 
 /// `None` where an attribute is missing, or the owner is not root.
