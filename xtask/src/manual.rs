@@ -23,12 +23,9 @@ pub(crate) fn check(tree: &Tree) -> Result<()> {
     for page in &pages {
         let text = fs::read_to_string(page)?;
         let synopsis = synopsis(&text);
-        // A page without a synopsis is on a subject. A function that is only there is in no page's synopsis.
-        if !text.contains("\n.Sh SYNOPSIS\n") {
-            continue;
-        }
         let named: BTreeSet<_> = names(&text).into_iter().collect();
-        // A page about no function is named by its file.
+        // A page without a synopsis is on a subject, which its file names. A function that is only there is in no
+        // page's synopsis.
         if !text.contains("\n.Sh SYNOPSIS\n") {
             let stem = page.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             if !named.iter().eq([stem]) {
