@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the entry points of all tables share.
 
-/// Defines each entry point where this crate is compiled for a host. Elsewhere the crate is only the provider
-/// room's view of the kernels object, and the entry points are declared.
+/// Defines each entry point where x86-64 code may use vector registers. In x86-64 code that may not, the crate
+/// is only the provider room's view of the kernels object, and the entry points are declared. Other processors
+/// have no table with these kernels, and each entry point is [`absent`].
 macro_rules! entries {
     ($features:literal $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block)*) => {
         $(
@@ -10,7 +11,7 @@ macro_rules! entries {
             ///
             /// # Safety
             /// The common contract in the head of the crate.
-            #[cfg(not(target_os = "none"))]
+            #[cfg(target_feature = "sse2")]
             #[unsafe(no_mangle)]
             #[target_feature(enable = $features)]
             pub unsafe extern "C" fn $name($($arg: $ty),*) {
@@ -18,7 +19,7 @@ macro_rules! entries {
                 unsafe { $body }
             }
         )*
-        #[cfg(target_os = "none")]
+        #[cfg(all(target_arch = "x86_64", not(target_feature = "sse2")))]
         unsafe extern "C" {
             $(
                 $(#[$doc])*
@@ -28,9 +29,28 @@ macro_rules! entries {
                 pub fn $name($($arg: $ty),*);
             )*
         }
+        $crate::entry::absent! { $($(#[$doc])* fn $name($($arg: $ty),*);)* }
     };
 }
 pub(crate) use entries;
+
+/// Defines entry points for processors that are not x86-64. Nobody calls them.
+macro_rules! absent {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*);)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Safety
+            /// The common contract in the head of the crate.
+            #[cfg(not(target_arch = "x86_64"))]
+            pub unsafe extern "C" fn $name($(_: $ty),*) {
+                // SAFETY: the caller promises that the CPU has the table's features. This one has none of them.
+                unsafe { core::hint::unreachable_unchecked() }
+            }
+        )*
+    };
+}
+pub(crate) use absent;
 
 /// Defines or declares entry points, as [`entries`] does. These call a kernel that has a frame of its own,
 /// and then a function that wipes that frame. `$pass` pushes the kernel's arguments from the seventh on. The
@@ -64,7 +84,7 @@ macro_rules! framed_entries {
             ///
             /// # Safety
             /// The common contract in the head of the crate.
-            #[cfg(not(target_os = "none"))]
+            #[cfg(target_feature = "sse2")]
             #[unsafe(no_mangle)]
             #[unsafe(naked)]
             pub unsafe extern "C" fn $name($($arg: $ty),*) {
@@ -81,7 +101,7 @@ macro_rules! framed_entries {
                 )
             }
         )*
-        #[cfg(target_os = "none")]
+        #[cfg(all(target_arch = "x86_64", not(target_feature = "sse2")))]
         unsafe extern "C" {
             $(
                 $(#[$doc])*
@@ -91,13 +111,14 @@ macro_rules! framed_entries {
                 pub fn $name($($arg: $ty),*);
             )*
         }
+        $crate::entry::absent! { $($(#[$doc])* fn $name($($arg: $ty),*);)* }
     };
 }
 pub(crate) use framed_entries;
 
 /// Pushes the last three arguments of a kernel `part`: `multiply`, `encrypt` (1 or 0) and `tag`. See
 /// [`framed_entries`].
-#[cfg(not(target_os = "none"))]
+#[cfg(target_feature = "sse2")]
 macro_rules! pass_part {
     ($encrypt:literal) => {
         concat!(
@@ -108,17 +129,17 @@ macro_rules! pass_part {
         )
     };
 }
-#[cfg(not(target_os = "none"))]
+#[cfg(target_feature = "sse2")]
 pub(crate) use pass_part;
 
 /// Pushes the last two arguments of a kernel `whole`: the entry point's own `dst` and `len`.
-#[cfg(not(target_os = "none"))]
+#[cfg(target_feature = "sse2")]
 macro_rules! pass_whole {
     () => {
         "push qword ptr [rbp + 24]\npush qword ptr [rbp + 16]"
     };
 }
-#[cfg(not(target_os = "none"))]
+#[cfg(target_feature = "sse2")]
 pub(crate) use pass_whole;
 
 /// The entry points of a table of wide registers: those that wide registers make faster. For the others,
@@ -222,7 +243,7 @@ macro_rules! wide_entries {
             fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>, $crate::entry::pass_whole!();
         }
 
-        #[cfg(not(target_os = "none"))]
+        #[cfg(target_feature = "sse2")]
         #[target_feature(enable = $features)]
         unsafe extern "C" fn pieces(
             mode: BlockMode,
@@ -251,7 +272,7 @@ macro_rules! wide_entries {
             }
         }
 
-        #[cfg(not(target_os = "none"))]
+        #[cfg(target_feature = "sse2")]
         #[target_feature(enable = $features)]
         unsafe extern "C" fn part(
             schedule: *const Schedule,
@@ -268,7 +289,7 @@ macro_rules! wide_entries {
             unsafe { gcm::transform_part::<$lanes>(schedule, powers, ctr, y, text, len, multiply, encrypt, tag) }
         }
 
-        #[cfg(not(target_os = "none"))]
+        #[cfg(target_feature = "sse2")]
         #[target_feature(enable = $features)]
         unsafe extern "C" fn whole<const ENCRYPT: bool>(
             schedule: *const Schedule,

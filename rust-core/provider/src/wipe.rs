@@ -101,6 +101,7 @@ unsafe fn zero<T: From<u8>>(at: *mut T, count: usize) {
 
 /// The most words that single stores zero. Derived: `rep stosq` takes some thirty cycles before its first
 /// store. In that time two stores a cycle do as much.
+#[cfg(target_arch = "x86_64")]
 const FEW_WORDS: usize = 64;
 
 /// Zeros `count` words.
@@ -111,6 +112,7 @@ const FEW_WORDS: usize = 64;
 unsafe fn zero_words(at: *mut u64, count: usize) {
     // SAFETY: within the words; the assembler stores only to them.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         if count > FEW_WORDS {
             asm!(
                 "rep stosq",
@@ -140,12 +142,25 @@ unsafe fn zero_words(at: *mut u64, count: usize) {
 pub fn general_registers() {
     // SAFETY: touches the named registers only, all of which are declared.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         asm!(
             "xor eax, eax", "xor ecx, ecx", "xor edx, edx", "xor esi, esi", "xor edi, edi",
             "xor r8d, r8d", "xor r9d, r9d", "xor r10d, r10d", "xor r11d, r11d",
             out("rax") _, out("rcx") _, out("rdx") _, out("rsi") _, out("rdi") _,
             out("r8") _, out("r9") _, out("r10") _, out("r11") _,
             options(nomem, nostack),
+        );
+        #[cfg(target_arch = "aarch64")]
+        asm!(
+            "mov x0, xzr", "mov x1, xzr", "mov x2, xzr", "mov x3, xzr", "mov x4, xzr",
+            "mov x5, xzr", "mov x6, xzr", "mov x7, xzr", "mov x8, xzr", "mov x9, xzr",
+            "mov x10, xzr", "mov x11, xzr", "mov x12, xzr", "mov x13, xzr", "mov x14, xzr",
+            "mov x15, xzr", "mov x16, xzr", "mov x17, xzr", "mov x18, xzr",
+            out("x0") _, out("x1") _, out("x2") _, out("x3") _, out("x4") _,
+            out("x5") _, out("x6") _, out("x7") _, out("x8") _, out("x9") _,
+            out("x10") _, out("x11") _, out("x12") _, out("x13") _, out("x14") _,
+            out("x15") _, out("x16") _, out("x17") _, out("x18") _,
+            options(nomem, nostack, preserves_flags),
         );
     }
 }
@@ -155,7 +170,12 @@ pub fn general_registers() {
 pub(crate) fn stack_pointer() -> usize {
     let here;
     // SAFETY: reads a register.
-    unsafe { asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags));
+        #[cfg(target_arch = "aarch64")]
+        asm!("mov {}, sp", out(reg) here, options(nomem, nostack, preserves_flags));
+    }
     here
 }
 
@@ -172,7 +192,22 @@ pub(crate) fn dead_stack(low: usize, below: usize) {
     // there, and has left before the stores continue. The compiler has nothing there either: it must assume
     // that assembly without `nostack` pushes. The stack pointer is restored.
     unsafe {
-        #[cfg(not(target_os = "none"))]
+        #[cfg(target_arch = "aarch64")]
+        asm!(
+            "mov {end}, sp",
+            "cmp {end}, {at}",
+            "b.ls 3f",
+            "mov sp, {at}",
+            "2:",
+            "stp xzr, xzr, [{at}], #16",
+            "cmp {at}, {end}",
+            "b.lo 2b",
+            "mov sp, {end}",
+            "3:",
+            at = inout(reg) low => _,
+            end = out(reg) _,
+        );
+        #[cfg(all(target_arch = "x86_64", not(target_os = "none")))]
         asm!(
             "mov rcx, rsp",
             "sub rcx, rdi",
@@ -188,7 +223,7 @@ pub(crate) fn dead_stack(low: usize, below: usize) {
             out("rcx") _,
             out("rdx") _,
         );
-        #[cfg(target_os = "none")]
+        #[cfg(all(target_arch = "x86_64", target_os = "none"))]
         asm!(
             "mov rcx, rsp",
             "sub rcx, rdi",
@@ -205,6 +240,7 @@ pub(crate) fn dead_stack(low: usize, below: usize) {
 
 /// Zeros the vector registers that this room's own code uses, if it is compiled with any. In the kernel
 /// object it is not.
+#[cfg(target_arch = "x86_64")]
 pub(crate) fn registers() {
     #[cfg(target_feature = "sse2")]
     // SAFETY: touches the named registers only, all of which are declared.
@@ -221,4 +257,52 @@ pub(crate) fn registers() {
             options(nomem, nostack, preserves_flags),
         );
     }
+}
+
+/// Zeros the vector registers that this room's own code uses.
+#[cfg(target_arch = "aarch64")]
+pub(crate) fn registers() {
+    vector_registers();
+}
+
+/// Zeros v0 to v31, except the halves that a callee must keep: the low 64 bits of v8 to v15 (AAPCS64, section
+/// 6.1.2). A naked function: a compiled one would save these halves on the stack.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+extern "C" fn vector_registers() {
+    core::arch::naked_asm!(
+        "movi v0.2d, #0",
+        "movi v1.2d, #0",
+        "movi v2.2d, #0",
+        "movi v3.2d, #0",
+        "movi v4.2d, #0",
+        "movi v5.2d, #0",
+        "movi v6.2d, #0",
+        "movi v7.2d, #0",
+        "mov v8.d[1], xzr",
+        "mov v9.d[1], xzr",
+        "mov v10.d[1], xzr",
+        "mov v11.d[1], xzr",
+        "mov v12.d[1], xzr",
+        "mov v13.d[1], xzr",
+        "mov v14.d[1], xzr",
+        "mov v15.d[1], xzr",
+        "movi v16.2d, #0",
+        "movi v17.2d, #0",
+        "movi v18.2d, #0",
+        "movi v19.2d, #0",
+        "movi v20.2d, #0",
+        "movi v21.2d, #0",
+        "movi v22.2d, #0",
+        "movi v23.2d, #0",
+        "movi v24.2d, #0",
+        "movi v25.2d, #0",
+        "movi v26.2d, #0",
+        "movi v27.2d, #0",
+        "movi v28.2d, #0",
+        "movi v29.2d, #0",
+        "movi v30.2d, #0",
+        "movi v31.2d, #0",
+        "ret",
+    )
 }
