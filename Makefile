@@ -5,7 +5,7 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 
-help demo check ct audit ring0 headers lib examples simulate: toolchain
+help demo check ct audit ring0 headers lib examples simulate aarch64: toolchain
 	@$(CARGO) xtask $@
 
 # GATE=DIR: modules that illumos can load, against the headers of a checkout of illumos-gate.
@@ -39,4 +39,4 @@ toolchain:
 	@command -v $(CARGO) >/dev/null || \
 	    { echo "no Rust toolchain: get one from https://rustup.rs, run make again" >&2; exit 1; }
 
-.PHONY: help demo check check-full ct consumers bench simulate fuzz audit ring0 kmod illumos headers lib examples install uninstall clean toolchain
+.PHONY: help demo check check-full aarch64 ct consumers bench simulate fuzz audit ring0 kmod illumos headers lib examples install uninstall clean toolchain

@@ -8,8 +8,8 @@ use std::{fs, io};
 use crate::process::{cargo, cargo_of, joined, run};
 use crate::rust_source::Source;
 use crate::{
-    Result, Tree, audit, cpus, cstyle, ct, fuzz, headers, install, kmod, layers, library, setup,
-    simulate,
+    Result, Tree, aarch64, audit, cpus, cstyle, ct, fuzz, headers, install, kmod, layers, library,
+    setup, simulate,
 };
 
 /// A check's name and what it does.
@@ -22,6 +22,10 @@ const OPTIONAL: [(Step, &[setup::Need]); 4] = [
     (("oldest compiler", oldest_compiler), setup::OLDEST),
     (("fuzz targets", fuzz::check), setup::FUZZ),
 ];
+
+/// The steps that need more than the others, and fail where it cannot be had.
+const REQUIRED: [(Step, &[setup::Need]); 1] =
+    [(("library on AArch64, emulated", aarch64::command), setup::AARCH64)];
 
 const STEPS: [Step; 14] = [
     ("rustfmt", |tree| {
@@ -75,6 +79,9 @@ pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
     };
     for (name, step) in STEPS.into_iter().chain([traces]) {
         timed(name, || step(tree))?;
+    }
+    for ((name, step), needs) in REQUIRED {
+        timed(name, || setup::setup(needs).and_then(|()| step(tree)))?;
     }
     if full {
         // The exhaustive variants are tests marked as ignored.

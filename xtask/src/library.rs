@@ -9,19 +9,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::audit;
 use crate::elf::{self, Object, Symbols};
 use crate::headers;
-use crate::process::{cargo, compiler, joined, run};
+use crate::machine::{HOST, ILLUMOS, Machine};
+use crate::process::{cargo, joined, output, run};
 use crate::rooms::{link_relocatable, own_members};
 use crate::{Result, Tree};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const SONAME: &str = "libkcfaes.so.0";
-/// rustc's name of an illumos machine.
-pub(crate) const ILLUMOS: &str = "x86_64-unknown-illumos";
 /// The version node of the symbol map, which the linker adds to the dynamic symbols.
 const VERSION_NODE: &str = "KCFAES_0";
 
@@ -35,20 +33,26 @@ pub(crate) struct Library {
     /// The real file, `libkcfaes.so.VERSION`.
     pub(crate) shared: PathBuf,
     dir: PathBuf,
+    machine: &'static Machine,
 }
 
 pub(crate) fn shared_name() -> String {
     format!("libkcfaes.so.{VERSION}")
 }
 
+/// The library for the machine that this is.
 pub(crate) fn build(tree: &Tree) -> Result<Library> {
-    let dir = tree.target.join("lib");
+    build_for(tree, &HOST, tree.target.join("lib"))
+}
+
+pub(crate) fn build_for(tree: &Tree, machine: &'static Machine, dir: PathBuf) -> Result<Library> {
     let exports: BTreeSet<String> = headers::library_exports(tree)?.into_iter().collect();
-    let (object, archive) = build_archive(tree, "x86_64-unknown-linux-gnu", &dir, &exports)?;
+    let (object, archive) = build_archive(tree, machine, &dir, &exports)?;
 
     let shared = dir.join(shared_name());
     let map = joined("-Wl,--version-script=", &tree.root.join(headers::MAP));
-    run(compiler("CC", "cc")
+    run(machine
+        .cc()
         .args(["-shared", "-Wl,-z,defs", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack"])
         .arg(format!("-Wl,-soname,{SONAME}"))
         .arg(map)
@@ -58,42 +62,45 @@ pub(crate) fn build(tree: &Tree) -> Result<Library> {
     check_dynamic(&shared, &exports)?;
     link_names(&dir)?;
 
-    let library = Library { archive, shared, dir };
+    let library = Library { archive, shared, dir, machine };
     Ok(library)
 }
 
 /// Builds libkcfaes.a for programs of illumos.
 pub(crate) fn build_illumos(tree: &Tree) -> Result<()> {
     let exports: BTreeSet<String> = headers::library_exports(tree)?.into_iter().collect();
-    let (_, archive) = build_archive(tree, ILLUMOS, &tree.target.join("lib/illumos"), &exports)?;
-    println!("{}: {} functions for {ILLUMOS}", archive.display(), exports.len());
+    let (_, archive) = build_archive(tree, &ILLUMOS, &tree.target.join("lib/illumos"), &exports)?;
+    println!("{}: {} functions for {}", archive.display(), exports.len(), ILLUMOS.triple);
     Ok(())
 }
 
 /// The one object that has all of the library, and the archive of only that object.
 fn build_archive(
     tree: &Tree,
-    target: &str,
+    machine: &Machine,
     dir: &Path,
     exports: &BTreeSet<String>,
 ) -> Result<(PathBuf, PathBuf)> {
     fs::create_dir_all(dir)?;
     run(cargo(tree)
         .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
-        .args(["--profile=library", "--target", target, "--target-dir"])
+        .args(["--profile=library", "--target", machine.triple, "--target-dir"])
         .arg(dir.join("build"))
         .args(["--", "--cfg", "kcfaes_artifact=\"userland\""]))?;
-    let raw = dir.join("build").join(target).join("library/libkcfaes_capi.a");
+    let raw = dir.join("build").join(machine.triple).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");
-    link_relocatable(&members, exports, &object)?;
+    link_relocatable(&members, exports, &object, machine)?;
     check_object(&object, exports)?;
+    if machine.is_x86_64() {
+        audit_object(&object)?;
+    }
 
     let archive = dir.join("libkcfaes.a");
     if archive.exists() {
         fs::remove_file(&archive)?;
     }
-    run(Command::new("ar").arg("rcsD").arg(&archive).arg(&object))?;
+    run(machine.tool("ar").arg("rcsD").arg(&archive).arg(&object))?;
     Ok((object, archive))
 }
 
@@ -109,6 +116,7 @@ pub(crate) fn link_names(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Of libc the library needs only what is listed, and it has no other global name.
 fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
     let object = Object::read(path)?;
     let strange: Vec<_> =
@@ -116,7 +124,12 @@ fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
     if !strange.is_empty() {
         return Err(format!("libkcfaes needs {}", strange.join(" ")).into());
     }
-    compare("libkcfaes.a", &Symbols::read(path)?.defined_with_prefix(""), exports)?;
+    compare("libkcfaes.a", &Symbols::read(path)?.defined_with_prefix(""), exports)
+}
+
+/// The audit reads x86-64 instructions only.
+fn audit_object(path: &Path) -> Result<()> {
+    let object = Object::read(path)?;
     match audit::beyond_baseline(&object).as_slice() {
         [] => {}
         beyond => {
@@ -146,15 +159,16 @@ fn compare(what: &str, defined: &BTreeSet<String>, exports: &BTreeSet<String>) -
 
 /// Compiles every C program in `examples/` against both libraries and runs it.
 pub(crate) fn run_examples(tree: &Tree) -> Result<()> {
-    let library = build(tree)?;
-    let dir = tree.target.join("examples");
-    fs::create_dir_all(&dir)?;
+    run_examples_with(tree, &build(tree)?)
+}
+
+pub(crate) fn run_examples_with(tree: &Tree, library: &Library) -> Result<()> {
     let sources = tree.files("examples", &["c"])?;
     if sources.is_empty() {
         return Err("examples/ has no C program".into());
     }
     for source in &sources {
-        run_linked(tree, &library, source, &dir)?;
+        run_linked(tree, library, source, &library.programs(tree, "examples")?)?;
     }
     println!("{} example programs ran", 2 * sources.len());
     Ok(())
@@ -163,19 +177,46 @@ pub(crate) fn run_examples(tree: &Tree) -> Result<()> {
 /// Compiles one of the examples against both libraries and runs both programs. Returns the static
 /// program.
 pub(crate) fn example(tree: &Tree, name: &str) -> Result<PathBuf> {
-    let dir = tree.target.join("examples");
-    fs::create_dir_all(&dir)?;
+    let library = build(tree)?;
+    let dir = library.programs(tree, "examples")?;
     let source = tree.root.join("examples").join(name).with_extension("c");
-    run_linked(tree, &build(tree)?, &source, &dir)?;
+    run_linked(tree, &library, &source, &dir)?;
     Ok(dir.join(name).with_extension("static"))
 }
 
-/// Runs the test of the plain C API against both libraries.
+/// Runs the tests of the plain C API against both libraries: its functions, every vector, and what a call
+/// leaves behind.
 pub(crate) fn test_api(tree: &Tree) -> Result<()> {
-    let library = build(tree)?;
-    let dir = tree.target.join("c-tests");
-    fs::create_dir_all(&dir)?;
-    run_linked(tree, &library, &tree.root.join("ffi-tests/c/api_test.c"), &dir)
+    test_api_with(tree, &build(tree)?)
+}
+
+pub(crate) fn test_api_with(tree: &Tree, library: &Library) -> Result<()> {
+    let dir = library.programs(tree, "c-tests")?;
+    // More than the table of all vectors takes.
+    let table =
+        output(cargo(tree).args(["run", "--quiet", "--package=kcfaes-vectors", "--"]).args([
+            "emit-c",
+            "vectors",
+            "1000000000",
+        ]))?;
+    fs::write(dir.join("vectors_table.h"), table)?;
+    for test in ["api_test.c", "vectors_test.c", "residue_test.c"] {
+        run_linked(tree, library, &tree.root.join("ffi-tests/c").join(test), &dir)?;
+    }
+    Ok(())
+}
+
+impl Library {
+    /// The folder of the programs of one kind that are linked with it.
+    fn programs(&self, tree: &Tree, kind: &str) -> Result<PathBuf> {
+        let dir = if core::ptr::eq(self.machine, &HOST) {
+            tree.target.join(kind)
+        } else {
+            tree.target.join(kind).join(self.machine.triple)
+        };
+        fs::create_dir_all(&dir)?;
+        Ok(dir)
+    }
 }
 
 /// Compiles a C program against the static and the shared library and runs both.
@@ -183,9 +224,10 @@ fn run_linked(tree: &Tree, library: &Library, source: &Path, dir: &Path) -> Resu
     let name = source.file_stem().unwrap_or_default();
     for kind in ["static", "shared"] {
         let program = dir.join(name).with_extension(kind);
-        let mut cc = compiler("CC", "cc");
+        let mut cc = library.machine.cc();
         cc.args(["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror", "-I"])
             .arg(tree.root.join("include"))
+            .arg(joined("-I", dir))
             .arg("-o")
             .arg(&program)
             .arg(source);
@@ -196,8 +238,7 @@ fn run_linked(tree: &Tree, library: &Library, source: &Path, dir: &Path) -> Resu
             cc.arg(joined("-Wl,-rpath,", &library.dir));
         }
         run(&mut cc)?;
-        run(&mut Command::new(&program))
-            .map_err(|error| format!("{}: {error}", program.display()))?;
+        library.machine.run(&program).map_err(|error| format!("{}: {error}", program.display()))?;
     }
     Ok(())
 }
@@ -223,6 +264,7 @@ pub(crate) fn pkg_config(prefix: &str, libdir: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     /// A shared library and an object of `source` in a folder of the test's own.
     fn compiled(name: &str, source: &str) -> (PathBuf, PathBuf) {

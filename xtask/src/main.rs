@@ -4,6 +4,7 @@
 //! The two rooms of the kernel object and their audit, the C headers, libkcfaes, and the list of
 //! checks that a change must pass. The verbs of the Makefile are these.
 
+mod aarch64;
 mod audit;
 mod bench;
 mod check;
@@ -22,6 +23,7 @@ mod layers;
 mod layout;
 mod library;
 mod loops;
+mod machine;
 mod package;
 mod process;
 mod ring0;
@@ -61,6 +63,8 @@ usage: cargo xtask VERB
                  valgrind (ct --quick: a subset)
   fuzz           [SECONDS] runs each fuzz target for so long, under AddressSanitizer
                  (fuzz --corpus: stores anew the corpus that they begin with)
+  aarch64        cross-builds libkcfaes for AArch64, and runs its tests, every vector and the examples
+                 under QEMU
   cpus           proves which table runs on which model of processor, emulated by QEMU
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
@@ -129,6 +133,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["demo" | "consumers" | "bench", ..] => setup::DEMO,
         ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
         ["cpus", ..] => setup::CPUS,
+        ["aarch64"] => setup::AARCH64,
         ["ct", ..] => setup::CT,
         ["ring0", ..] => setup::RING0,
         ["simulate", ..] => setup::SIMULATE,
@@ -139,6 +144,14 @@ fn run(args: &[&str]) -> Result<()> {
         ["check" | "setup", ..] => setup::CHECK,
         _ => &[],
     };
+    if let [
+        verb @ ("demo" | "check" | "consumers" | "bench" | "simulate" | "rooms" | "audit" | "kmod"
+        | "illumos" | "ct" | "fuzz" | "cpus" | "ring0"),
+        ..,
+    ] = args
+    {
+        machine::require_x86_64(verb)?;
+    }
     setup::setup(needs)?;
     match args {
         ["setup"] => Ok(()),
@@ -148,6 +161,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["kmod", rest @ ..] => kmod::command(&tree, rest),
         ["illumos", rest @ ..] => package::command(&tree, rest),
         ["cpus"] => cpus::command(&tree),
+        ["aarch64"] => aarch64::command(&tree),
         ["ring0"] => ring0::command(&tree),
         ["fuzz", rest @ ..] => fuzz::command(&tree, rest),
         ["headers"] => headers::write(&tree),

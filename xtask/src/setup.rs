@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Result;
-use crate::library::ILLUMOS;
+use crate::aarch64::UNSUPPORTED;
 use crate::process::{line, output, run, works};
 use crate::simulate;
 
@@ -59,7 +59,15 @@ pub(crate) const CHECK: &[Need] = &[
     Rustfmt,
     Package("mandoc", "mandoc"),
 ];
-pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS)];
+pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target("x86_64-unknown-illumos")];
+pub(crate) const AARCH64: &[Need] = &[
+    Target("aarch64-unknown-linux-gnu"),
+    Package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc"),
+    Package("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/stdio.h"),
+    Package("qemu-user", "qemu-aarch64"),
+    // Its core, so that nothing else is missing there.
+    Target(UNSUPPORTED),
+];
 pub(crate) const CPUS: &[Need] = &[Compiler, Binutils, Package("qemu-user", "qemu-x86_64")];
 pub(crate) const CT: &[Need] = &[Compiler, Binutils, KERNEL, Package("valgrind", "valgrind")];
 pub(crate) const SIMULATE: &[Need] = &[Compiler, Binutils, KERNEL, Mca];
@@ -194,7 +202,8 @@ fn is_root() -> bool {
 }
 
 /// Where distributions put libraries.
-const LIBRARIES: [&str; 3] = ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu"];
+const LIBRARIES: [&str; 4] =
+    ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
 
 fn is_found(sign: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
