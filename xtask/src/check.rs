@@ -9,7 +9,7 @@ use crate::process::{cargo, cargo_of, joined, run};
 use crate::rust_source::Source;
 use crate::{
     Result, Tree, aarch64, audit, cpus, cstyle, ct, fuzz, headers, install, kmod, layers, library,
-    setup, simulate,
+    licences, setup, simulate,
 };
 
 /// A check's name and what it does.
@@ -27,7 +27,7 @@ const OPTIONAL: [(Step, &[setup::Need]); 4] = [
 const REQUIRED: [(Step, &[setup::Need]); 1] =
     [(("library on AArch64, emulated", aarch64::command), setup::AARCH64)];
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     ("rustfmt", |tree| {
         // The comparison's peers and the fuzz targets are workspaces of their own.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
@@ -36,6 +36,7 @@ const STEPS: [Step; 14] = [
             },
         )
     }),
+    ("licences", licences::command),
     ("C style", cstyle::command),
     ("manual pages", manual_pages),
     ("vector checksums", |tree| {

@@ -12,6 +12,7 @@ mod consumers;
 mod cpus;
 mod cstyle;
 mod ct;
+mod dist;
 mod elf;
 mod flow;
 mod fuzz;
@@ -22,6 +23,7 @@ mod kmod;
 mod layers;
 mod layout;
 mod library;
+mod licences;
 mod loops;
 mod machine;
 mod package;
@@ -73,6 +75,8 @@ usage: cargo xtask VERB
                  (lib --illumos: target/lib/illumos/libkcfaes.a)
   examples       compiles examples/*.c against both libraries and runs them
   install        [DESTDIR=dir] [PREFIX=/usr/local] [LIBDIR=PREFIX/lib]; uninstall takes the same
+  licences       checks that every file says its licence (reuse lint), and that NOTICE has those of the crates
+                 in the objects
   cstyle         checks the form of kmod/*.c
   setup          installs all that the verbs need
 
@@ -172,6 +176,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["install", settings @ ..] => install::install(&tree, settings),
         ["uninstall", settings @ ..] => install::uninstall(&tree, settings),
         ["simulate"] => simulate::command(&tree),
+        ["licences"] => licences::command(&tree),
         ["cstyle"] => cstyle::command(&tree),
         ["ct", rest @ ..] => ct::command(&tree, rest),
         ["check"] => check::check(&tree, false),

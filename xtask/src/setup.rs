@@ -26,6 +26,8 @@ pub(crate) enum Need {
     /// The oldest compiler that the workspace says it builds with.
     OldestRust,
     CargoFuzz,
+    /// Python with what its environments need.
+    Python,
     /// llvm-mca, 19 or later.
     Mca,
     /// A target of rustc, with its core.
@@ -36,7 +38,7 @@ pub(crate) enum Need {
 
 use Need::{
     Binutils, CargoFuzz, Clippy, Compiler, CxxCompiler, Libclang, Mca, Nightly, OldestRust,
-    Package, Rustfmt, Target,
+    Package, Python, Rustfmt, Target,
 };
 
 /// `rust-version` of the workspace.
@@ -60,6 +62,7 @@ pub(crate) const CHECK: &[Need] = &[
     Package("mandoc", "mandoc"),
 ];
 pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target("x86_64-unknown-illumos")];
+pub(crate) const PYTHON: &[Need] = &[Python];
 pub(crate) const AARCH64: &[Need] = &[
     Target("aarch64-unknown-linux-gnu"),
     Package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc"),
@@ -100,6 +103,7 @@ impl Need {
             Rustfmt => works("cargo", &["fmt", "--version"]),
             Nightly => works("rustup", &["run", "nightly", "rustc", "--version"]),
             OldestRust => works("rustup", &["run", OLDEST_RUST, "rustc", "--version"]),
+            Python => works("python3", &["-c", "import ensurepip, venv"]),
             Mca => simulate::program().is_some(),
             CargoFuzz => works("cargo-fuzz", &["--version"]),
             Package(_, sign) => is_found(sign),
@@ -120,6 +124,7 @@ impl Need {
             OldestRust => {
                 Source::Rustup(vec!["toolchain", "install", OLDEST_RUST, "--profile=minimal"])
             }
+            Python => Source::Debian("python3-venv"),
             Mca => Source::Debian("llvm-19"),
             CargoFuzz => Source::Cargo(vec!["install", "--locked", "cargo-fuzz"]),
             Package(name, _) => Source::Debian(name),
