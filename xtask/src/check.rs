@@ -8,8 +8,8 @@ use std::{fs, io};
 use crate::process::{cargo, cargo_of, joined, run};
 use crate::rust_source::Source;
 use crate::{
-    Result, Tree, aarch64, audit, cpus, cstyle, ct, fuzz, headers, install, kmod, layers, library,
-    licences, setup, simulate,
+    Result, Tree, aarch64, abi, audit, cpus, cstyle, ct, deb, dist, fuzz, headers, install, kmod,
+    layers, library, licences, setup, simulate,
 };
 
 /// A check's name and what it does.
@@ -24,8 +24,16 @@ const OPTIONAL: [(Step, &[setup::Need]); 4] = [
 ];
 
 /// The steps that need more than the others, and fail where it cannot be had.
-const REQUIRED: [(Step, &[setup::Need]); 1] =
-    [(("library on AArch64, emulated", aarch64::command), setup::AARCH64)];
+const REQUIRED: [(Step, &[setup::Need]); 2] = [
+    (("library on AArch64, emulated", aarch64::command), setup::AARCH64),
+    (("binary interface", |tree| abi::command(tree, false)), setup::ABI),
+];
+
+/// Those of the full check only: they take minutes.
+const PACKAGING: [(Step, &[setup::Need]); 2] = [
+    (("tarballs, built and tested without a network", dist::check), setup::ROOMS),
+    (("Debian packages", deb::command), setup::DEB),
+];
 
 const STEPS: [Step; 15] = [
     ("rustfmt", |tree| {
@@ -81,7 +89,8 @@ pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
     for (name, step) in STEPS.into_iter().chain([traces]) {
         timed(name, || step(tree))?;
     }
-    for ((name, step), needs) in REQUIRED {
+    let packaging = full.then_some(PACKAGING).into_iter().flatten();
+    for ((name, step), needs) in REQUIRED.into_iter().chain(packaging) {
         timed(name, || setup::setup(needs).and_then(|()| step(tree)))?;
     }
     if full {

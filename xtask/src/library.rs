@@ -15,13 +15,13 @@ use crate::elf::{self, Object, Symbols};
 use crate::headers;
 use crate::machine::{HOST, ILLUMOS, Machine};
 use crate::process::{cargo, joined, output, run};
-use crate::rooms::{link_relocatable, own_members};
+use crate::rooms::{link_relocatable, link_with_debug_information, own_members};
 use crate::{Result, Tree};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const SONAME: &str = "libkcfaes.so.0";
 /// The version node of the symbol map, which the linker adds to the dynamic symbols.
-const VERSION_NODE: &str = "KCFAES_0";
+pub(crate) const VERSION_NODE: &str = "KCFAES_0";
 
 /// All that the library may need of its C library.
 const LIBC: [&str; 8] =
@@ -40,14 +40,32 @@ pub(crate) fn shared_name() -> String {
     format!("libkcfaes.so.{VERSION}")
 }
 
+/// The variable that asks for a library with debug information: the same code, and what debuggers and abidiff
+/// read. Packagers set it, and strip the library themselves.
+const DEBUG: &str = "KCFAES_DEBUG";
+
 /// The library for the machine that this is.
 pub(crate) fn build(tree: &Tree) -> Result<Library> {
     build_for(tree, &HOST, tree.target.join("lib"))
 }
 
 pub(crate) fn build_for(tree: &Tree, machine: &'static Machine, dir: PathBuf) -> Result<Library> {
+    build_with(tree, machine, dir, std::env::var_os(DEBUG).is_some())
+}
+
+/// The library for the machine that this is, with debug information.
+pub(crate) fn build_with_debug_information(tree: &Tree) -> Result<Library> {
+    build_with(tree, &HOST, tree.target.join("lib/debug"), true)
+}
+
+fn build_with(
+    tree: &Tree,
+    machine: &'static Machine,
+    dir: PathBuf,
+    debug: bool,
+) -> Result<Library> {
     let exports: BTreeSet<String> = headers::library_exports(tree)?.into_iter().collect();
-    let (object, archive) = build_archive(tree, machine, &dir, &exports)?;
+    let (object, archive) = build_archive(tree, machine, &dir, &exports, debug)?;
 
     let shared = dir.join(shared_name());
     let map = joined("-Wl,--version-script=", &tree.root.join(headers::MAP));
@@ -69,7 +87,8 @@ pub(crate) fn build_for(tree: &Tree, machine: &'static Machine, dir: PathBuf) ->
 /// Builds libkcfaes.a for programs of illumos.
 pub(crate) fn build_illumos(tree: &Tree) -> Result<()> {
     let exports: BTreeSet<String> = headers::library_exports(tree)?.into_iter().collect();
-    let (_, archive) = build_archive(tree, &ILLUMOS, &tree.target.join("lib/illumos"), &exports)?;
+    let (_, archive) =
+        build_archive(tree, &ILLUMOS, &tree.target.join("lib/illumos"), &exports, false)?;
     println!("{}: {} functions for {}", archive.display(), exports.len(), ILLUMOS.triple);
     Ok(())
 }
@@ -80,17 +99,24 @@ fn build_archive(
     machine: &Machine,
     dir: &Path,
     exports: &BTreeSet<String>,
+    debug: bool,
 ) -> Result<(PathBuf, PathBuf)> {
     fs::create_dir_all(dir)?;
+    let debugging = if debug { "profile.library.debug=2" } else { "profile.library.debug=false" };
     run(cargo(tree)
         .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
-        .args(["--profile=library", "--target", machine.triple, "--target-dir"])
+        .args(["--profile=library", "--config", debugging])
+        .args(["--target", machine.triple, "--target-dir"])
         .arg(dir.join("build"))
         .args(["--", "--cfg", "kcfaes_artifact=\"userland\""]))?;
     let raw = dir.join("build").join(machine.triple).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");
-    link_relocatable(&members, exports, &object, machine)?;
+    if debug {
+        link_with_debug_information(&members, exports, &object, machine)?;
+    } else {
+        link_relocatable(&members, exports, &object, machine)?;
+    }
     check_object(&object, exports)?;
     if machine.is_x86_64() {
         audit_object(&object)?;

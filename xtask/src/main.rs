@@ -5,6 +5,7 @@
 //! checks that a change must pass. The verbs of the Makefile are these.
 
 mod aarch64;
+mod abi;
 mod audit;
 mod bench;
 mod check;
@@ -12,6 +13,7 @@ mod consumers;
 mod cpus;
 mod cstyle;
 mod ct;
+mod deb;
 mod dist;
 mod elf;
 mod flow;
@@ -75,6 +77,11 @@ usage: cargo xtask VERB
                  (lib --illumos: target/lib/illumos/libkcfaes.a)
   examples       compiles examples/*.c against both libraries and runs them
   install        [DESTDIR=dir] [PREFIX=/usr/local] [LIBDIR=PREFIX/lib]; uninstall takes the same
+  abi            compares the binary interface of libkcfaes.so with the committed one
+                 (abi --accept: commits the one that is built)
+  dist           makes target/dist/kcfaes-VERSION.tar.gz, and -vendor.tar.gz with the crates that it needs
+                 (dist --check: unpacks both, and builds and tests them without a network)
+  deb            builds Debian's packages from the tarballs, without a network, and runs lintian on them
   licences       checks that every file says its licence (reuse lint), and that NOTICE has those of the crates
                  in the objects
   cstyle         checks the form of kmod/*.c
@@ -138,6 +145,9 @@ fn run(args: &[&str]) -> Result<()> {
         ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
         ["cpus", ..] => setup::CPUS,
         ["aarch64"] => setup::AARCH64,
+        ["abi", ..] => setup::ABI,
+        ["deb"] => setup::DEB,
+        ["dist", "--check"] => setup::ROOMS,
         ["ct", ..] => setup::CT,
         ["ring0", ..] => setup::RING0,
         ["simulate", ..] => setup::SIMULATE,
@@ -176,6 +186,11 @@ fn run(args: &[&str]) -> Result<()> {
         ["install", settings @ ..] => install::install(&tree, settings),
         ["uninstall", settings @ ..] => install::uninstall(&tree, settings),
         ["simulate"] => simulate::command(&tree),
+        ["dist"] => dist::command(&tree).map(drop),
+        ["dist", "--check"] => dist::check(&tree),
+        ["abi"] => abi::command(&tree, false),
+        ["abi", "--accept"] => abi::command(&tree, true),
+        ["deb"] => deb::command(&tree),
         ["licences"] => licences::command(&tree),
         ["cstyle"] => cstyle::command(&tree),
         ["ct", rest @ ..] => ct::command(&tree, rest),

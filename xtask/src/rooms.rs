@@ -155,8 +155,28 @@ pub(crate) fn link_relocatable(
     output: &Path,
     machine: &Machine,
 ) -> Result<()> {
+    link_with_script(inputs, entries, output, machine, SECTIONS)
+}
+
+/// [`link_relocatable`], with what a debugger reads.
+pub(crate) fn link_with_debug_information(
+    inputs: &[impl AsRef<Path>],
+    entries: &BTreeSet<String>,
+    output: &Path,
+    machine: &Machine,
+) -> Result<()> {
+    link_with_script(inputs, entries, output, machine, &SECTIONS.replace(" .debug_*", ""))
+}
+
+fn link_with_script(
+    inputs: &[impl AsRef<Path>],
+    entries: &BTreeSet<String>,
+    output: &Path,
+    machine: &Machine,
+    sections: &str,
+) -> Result<()> {
     let script = output.with_extension("ld");
-    fs::write(&script, SECTIONS)?;
+    fs::write(&script, sections)?;
     let mut ld = machine.tool("ld");
     ld.args(["-r", "-z", "noexecstack", "--gc-sections", "-T"]).arg(&script).arg("-o").arg(output);
     for entry in entries {

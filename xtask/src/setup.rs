@@ -62,6 +62,14 @@ pub(crate) const CHECK: &[Need] = &[
     Package("mandoc", "mandoc"),
 ];
 pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target("x86_64-unknown-illumos")];
+pub(crate) const ABI: &[Need] = &[Compiler, Binutils, Package("abigail-tools", "abidiff")];
+pub(crate) const DEB: &[Need] = &[
+    Compiler,
+    Binutils,
+    Package("dpkg-dev", "dpkg-buildpackage"),
+    Package("debhelper", "dh"),
+    Package("lintian", "lintian"),
+];
 pub(crate) const PYTHON: &[Need] = &[Python];
 pub(crate) const AARCH64: &[Need] = &[
     Target("aarch64-unknown-linux-gnu"),
