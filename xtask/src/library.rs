@@ -102,13 +102,13 @@ fn build_archive(
     debug: bool,
 ) -> Result<(PathBuf, PathBuf)> {
     fs::create_dir_all(dir)?;
-    let debugging = if debug { "profile.library.debug=2" } else { "profile.library.debug=false" };
     run(cargo(tree)
         .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
-        .args(["--profile=library", "--config", debugging])
-        .args(["--target", machine.triple, "--target-dir"])
+        .args(["--profile=library", "--target", machine.triple, "--target-dir"])
         .arg(dir.join("build"))
-        .args(["--", "--cfg", "kcfaes_artifact=\"userland\""]))?;
+        .args(["--", "--cfg", "kcfaes_artifact=\"userland\""])
+        // A second `--config` would take the place of the one that names the crates of an unpacked tarball.
+        .env("CARGO_PROFILE_LIBRARY_DEBUG", if debug { "2" } else { "false" }))?;
     let raw = dir.join("build").join(machine.triple).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");
