@@ -33,8 +33,21 @@ consumers: toolchain
 bench: toolchain
 	@$(CARGO) xtask bench $(ARGS)
 
-install uninstall: toolchain
-	@$(CARGO) xtask $@ DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR)
+# DESTDIR=, PREFIX=, LIBDIR=: of what `make lib` has built, as any user and without cargo.
+install uninstall: export DESTDIR := $(DESTDIR)
+install uninstall: export PREFIX := $(PREFIX)
+install uninstall: export LIBDIR := $(LIBDIR)
+install uninstall:
+	@sh install/install.sh $@ "$(or $(CARGO_TARGET_DIR),target)/lib"
+
+# In whatever order they are named, and with any -j.
+ifneq (,$(filter lib,$(MAKECMDGOALS)))
+install: lib
+endif
+
+# Gets what the other verbs need. Of those only demo and check do that by themselves.
+setup: toolchain
+	@$(CARGO) xtask setup $(FOR)
 
 clean: toolchain
 	@$(CARGO) clean
@@ -43,4 +56,4 @@ toolchain:
 	@command -v $(firstword $(CARGO)) >/dev/null || \
 	    { echo "no Rust toolchain: get one from https://rustup.rs, run make again" >&2; exit 1; }
 
-.PHONY: help demo check check-full aarch64 dist deb ct consumers bench simulate fuzz audit ring0 kmod illumos headers lib examples install uninstall clean toolchain
+.PHONY: help demo check check-full aarch64 dist deb ct consumers bench simulate fuzz audit ring0 kmod illumos headers lib examples install uninstall setup clean toolchain

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Prints the library's version, the tables of kernels that this CPU has, and tests them. */
+/*
+ * Prints the library's version, the tables of kernels that this CPU has, why it lacks the others or
+ * does not choose them, and tests them.
+ */
 
 #include <stdio.h>
 #include <kcfaes.h>
@@ -7,17 +10,18 @@
 int
 main(void)
 {
-	static const char *const tables[] = { "portable", "aesni", "vaes256", "vaes512" };
+	kcfaes_table tables[4];
+	size_t count = kcfaes_cpu_features(tables, 4);
 	kcfaes_fault fault;
 	kcfaes_rc rc;
 
 	printf("libkcfaes  %s (header %s)\n", kcfaes_version(), KCFAES_VERSION);
 	printf("table      %s\n", kcfaes_table_name());
-	for (size_t i = 0; i < sizeof (tables) / sizeof (tables[0]); i++) {
-		rc = kcfaes_table_force(tables[i]);
-		printf("%-10s %s\n", tables[i], rc == KCFAES_OK ? "available" : kcfaes_strerror(rc));
+	for (size_t i = 0; i < count && i < 4; i++) {
+		printf("%-10s %s\n", tables[i].name, tables[i].here ? "available" : "not here");
+		if (tables[i].why_not != NULL)
+			printf("%-10s %s\n", "", tables[i].why_not);
 	}
-	(void) kcfaes_table_force(NULL);
 	rc = kcfaes_selftest(&fault);
 	if (rc == KCFAES_OK)
 		printf("self-test  passed\n");

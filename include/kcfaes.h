@@ -23,6 +23,7 @@
  * - AES-GMAC and AES-CMAC
  * - AES-CTR, AES-CBC and AES-ECB
  * - Messages in parts
+ * - Comparing and erasing secrets
  * - Tables of kernels, and the self-test
  *
  * Generated from rust-core/capi/src/api by cargo xtask headers: do not edit.
@@ -91,7 +92,7 @@ typedef enum kcfaes_rc {
     /* This CPU cannot do it (CRYPTO_NOT_SUPPORTED). */
     KCFAES_NOT_SUPPORTED = 68,
     /* The message is not authentic (CRYPTO_INVALID_MAC). */
-    KCFAES_INVALID_MAC = 72,
+    KCFAES_INVALID_MAC = 72
 } kcfaes_rc;
 
 /* Version of the library: "major.minor.patch". */
@@ -353,6 +354,25 @@ enum kcfaes_rc kcfaes_ctr_iov(const struct kcfaes_key *key,
                               const struct kcfaes_iovec *dst, size_t dst_count);
 
 /*
+ * AES-CTR from the middle: encrypts or decrypts the len bytes that begin offset bytes into the text
+ * whose first counter block is counter, which does not change. For a part of a file or a record
+ * that is read again. Whatever is written twice at one place, with two texts, can be read by
+ * whoever has both ciphertexts.
+ */
+enum kcfaes_rc kcfaes_ctr_at(const struct kcfaes_key *key,
+                             const uint8_t counter[16],
+                             uint64_t offset,
+                             const uint8_t *src, size_t len,
+                             uint8_t *dst);
+
+/* kcfaes_ctr_at over pieces. */
+enum kcfaes_rc kcfaes_ctr_at_iov(const struct kcfaes_key *key,
+                                 const uint8_t counter[16],
+                                 uint64_t offset,
+                                 const struct kcfaes_iovec *src, size_t src_count,
+                                 const struct kcfaes_iovec *dst, size_t dst_count);
+
+/*
  * AES-CBC: encrypts len bytes, a multiple of 16, without padding. iv becomes the last ciphertext
  * block, so that another call goes on where this ended. Not authenticated; the first IV must be
  * unpredictable. KCFAES_DATA_LEN_RANGE.
@@ -543,14 +563,33 @@ enum kcfaes_rc kcfaes_ecb_encrypt_init(struct kcfaes_ctx *ctx, const struct kcfa
 enum kcfaes_rc kcfaes_ecb_decrypt_init(struct kcfaes_ctx *ctx, const struct kcfaes_key *key);
 
 /*
+ * Copies the message that ctx has in work to copy, another context. Both go on with it, each with
+ * its own text: so the MAC of a handshake can be ended at several places. A message that copy had
+ * in work is abandoned. The key must stay until both messages end.
+ *
+ * KCFAES_ARGUMENTS_BAD: the message encrypts, or is AES-CTR or AES-GMAC. Two ends of it would be
+ * two messages with one IV: their texts could be read, or messages be forged.
+ */
+enum kcfaes_rc kcfaes_ctx_copy(struct kcfaes_ctx *copy, const struct kcfaes_ctx *ctx);
+
+/*
+ * Gives len more bytes of AAD to an AES-GCM message that has no text yet: after
+ * kcfaes_gcm_seal_init or kcfaes_gcm_open_init, whose aad comes first, and before an update with
+ * text. The message has the AAD of all these calls together. KCFAES_ARGUMENTS_BAD: text has come,
+ * or the message is not AES-GCM; AES-CCM begins with the length of its AAD.
+ * KCFAES_DATA_LEN_RANGE: more than 2^61 - 1 bytes in all.
+ */
+enum kcfaes_rc kcfaes_update_aad(struct kcfaes_ctx *ctx, const uint8_t *aad, size_t len);
+
+/*
  * Gives len more bytes to a message; any number, 0 too. written becomes the number of bytes at
- * dst: CTR writes len, the other modes every block that is complete, at most len + 15, and keep
- * the rest of a block for later.
+ * dst: AES-GCM and AES-CTR write len. AES-CCM, AES-CBC and AES-ECB write every block that is
+ * complete, at most len + 15, and keep the rest of a block for later.
  *
  * KCFAES_BUFFER_TOO_SMALL: room is less than what would be written, written says how much that is,
- * and the call may be repeated. KCFAES_DATA_LEN_RANGE: a part in place where an earlier one ended
- * within a block, so that the output would begin before it; more bytes than an AES-CCM message
- * began with. KCFAES_ARGUMENTS_BAD: the context decrypts AES-GCM or AES-CCM.
+ * and the call may be repeated. KCFAES_DATA_LEN_RANGE: too long a text; or, in the modes that keep
+ * the rest of a block, a part in place where an earlier one ended within a block, so that the
+ * output would begin before it. KCFAES_ARGUMENTS_BAD: the context decrypts AES-GCM or AES-CCM.
  */
 enum kcfaes_rc kcfaes_update(struct kcfaes_ctx *ctx,
                              const uint8_t *src, size_t len,
@@ -588,9 +627,8 @@ enum kcfaes_rc kcfaes_update_unverified_iov(struct kcfaes_ctx *ctx,
 enum kcfaes_rc kcfaes_final(struct kcfaes_ctx *ctx);
 
 /*
- * Ends the encryption of an AES-GCM message: writes the rest of the ciphertext, written bytes and
- * less than 16, to dst, and the tag. KCFAES_BUFFER_TOO_SMALL: written says how much room the rest
- * needs, and the call may be repeated.
+ * Ends the encryption of an AES-GCM message: writes the tag. The text is complete, so written
+ * becomes 0 and dst is not used; it may be NULL.
  */
 enum kcfaes_rc kcfaes_gcm_seal_final(struct kcfaes_ctx *ctx,
                                      uint8_t *dst, size_t room,
@@ -598,11 +636,9 @@ enum kcfaes_rc kcfaes_gcm_seal_final(struct kcfaes_ctx *ctx,
                                      uint8_t *tag, size_t tag_len);
 
 /*
- * Ends the decryption of an AES-GCM message: verifies the tag, then writes the rest of the
- * plaintext, written bytes and less than 16, to dst. KCFAES_INVALID_MAC: the message is not
- * authentic, nothing is written, it has ended, and what kcfaes_update_unverified gave must be
- * thrown away. KCFAES_BUFFER_TOO_SMALL: written says how much room the rest needs, and the call
- * may be repeated.
+ * Ends the decryption of an AES-GCM message: verifies the tag. The text is complete, so written
+ * becomes 0 and dst is not used; it may be NULL. KCFAES_INVALID_MAC: the message is not authentic,
+ * it has ended, and what kcfaes_update_unverified gave must be thrown away.
  */
 KCFAES_MUST_USE
 enum kcfaes_rc kcfaes_gcm_open_final(struct kcfaes_ctx *ctx,
@@ -658,6 +694,21 @@ KCFAES_MUST_USE
 enum kcfaes_rc kcfaes_cmac_verify_final(struct kcfaes_ctx *ctx,
                                         const uint8_t *tag, size_t tag_len);
 
+/* ---- Comparing and erasing secrets ----------------------------------------------------------- */
+
+/*
+ * 1 if the len bytes at a and at b are equal, otherwise 0. The time depends on len only, so that
+ * nobody learns from it where a tag, a password's hash or a key differs. memcmp does not promise
+ * that. A pointer that is NULL where len is not 0 is equal to nothing.
+ */
+KCFAES_MUST_USE int kcfaes_equal(const void *a, const void *b, size_t len);
+
+/*
+ * Erases len bytes for good: a compiler that sees that they are not read again may omit a memset.
+ * NULL is fine.
+ */
+void kcfaes_wipe(void *memory, size_t len);
+
 /* ---- Tables of kernels, and the self-test ---------------------------------------------------- */
 
 /*
@@ -672,6 +723,25 @@ const char *kcfaes_table_name(void);
  * it. Messages in work may go on with another table.
  */
 enum kcfaes_rc kcfaes_table_force(const char *name);
+
+/* One table of kernels, on this CPU. */
+typedef struct kcfaes_table {
+    /* Its name: "portable", "aesni", "vaes256" or "vaes512". */
+    const char *name;
+    /* 1 if kcfaes_table_force accepts it, otherwise 0. */
+    int here;
+    /*
+     * Why calls do not choose it by themselves, in a line of English. NULL if they may: they take
+     * the last such table.
+     */
+    const char *why_not;
+} kcfaes_table;
+
+/*
+ * Tells which tables this CPU has, and why it lacks the others. Writes at most count tables, the
+ * slowest first, and returns how many there are in all. tables may be NULL if count is 0.
+ */
+size_t kcfaes_cpu_features(struct kcfaes_table *tables, size_t count);
 
 /* What the self-test found. */
 typedef struct kcfaes_fault {

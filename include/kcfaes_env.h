@@ -11,6 +11,10 @@
 #ifndef _KCFAES_ENV_H
 #define _KCFAES_ENV_H
 
+#if !defined(_LP64) && !defined(__LP64__)
+#error "kcfaes has KCF's structures as a 64-bit kernel has them: compile for LP64"
+#endif
+
 #ifdef _KERNEL
 #include <sys/types.h>
 #include <sys/crypto/common.h>

@@ -9,6 +9,10 @@
 #ifndef _KCFAES_KCF_H
 #define _KCFAES_KCF_H
 
+#if !defined(_LP64) && !defined(__LP64__)
+#error "kcfaes has KCF's structures as a 64-bit kernel has them: compile for LP64"
+#endif
+
 #include <stddef.h>
 #include <stdint.h>
 

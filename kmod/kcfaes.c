@@ -81,34 +81,34 @@ static crypto_mech_info_t kcfaes_mechanisms[] = {
 };
 
 static crypto_control_ops_t kcfaes_control_ops = {
-	.provider_status = kcfaes_provider_status
+	.provider_status = kcfaes_spi_provider_status
 };
 
 static crypto_cipher_ops_t kcfaes_cipher_ops = {
-	.encrypt_init = kcfaes_encrypt_init,
-	.encrypt = kcfaes_encrypt,
-	.encrypt_update = kcfaes_encrypt_update,
-	.encrypt_final = kcfaes_encrypt_final,
-	.encrypt_atomic = kcfaes_encrypt_atomic,
-	.decrypt_init = kcfaes_decrypt_init,
-	.decrypt = kcfaes_decrypt,
-	.decrypt_update = kcfaes_decrypt_update,
-	.decrypt_final = kcfaes_decrypt_final,
-	.decrypt_atomic = kcfaes_decrypt_atomic
+	.encrypt_init = kcfaes_spi_encrypt_init,
+	.encrypt = kcfaes_spi_encrypt,
+	.encrypt_update = kcfaes_spi_encrypt_update,
+	.encrypt_final = kcfaes_spi_encrypt_final,
+	.encrypt_atomic = kcfaes_spi_encrypt_atomic,
+	.decrypt_init = kcfaes_spi_decrypt_init,
+	.decrypt = kcfaes_spi_decrypt,
+	.decrypt_update = kcfaes_spi_decrypt_update,
+	.decrypt_final = kcfaes_spi_decrypt_final,
+	.decrypt_atomic = kcfaes_spi_decrypt_atomic
 };
 
 static crypto_mac_ops_t kcfaes_mac_ops = {
-	.mac_init = kcfaes_mac_init,
-	.mac = kcfaes_mac,
-	.mac_update = kcfaes_mac_update,
-	.mac_final = kcfaes_mac_final,
-	.mac_atomic = kcfaes_mac_atomic,
-	.mac_verify_atomic = kcfaes_mac_verify_atomic
+	.mac_init = kcfaes_spi_mac_init,
+	.mac = kcfaes_spi_mac,
+	.mac_update = kcfaes_spi_mac_update,
+	.mac_final = kcfaes_spi_mac_final,
+	.mac_atomic = kcfaes_spi_mac_atomic,
+	.mac_verify_atomic = kcfaes_spi_mac_verify_atomic
 };
 
 static crypto_ctx_ops_t kcfaes_ctx_ops = {
-	.create_ctx_template = kcfaes_create_ctx_template,
-	.free_context = kcfaes_free_context
+	.create_ctx_template = kcfaes_spi_create_ctx_template,
+	.free_context = kcfaes_spi_free_context
 };
 
 static crypto_ops_t kcfaes_crypto_ops = {

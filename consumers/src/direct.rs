@@ -8,11 +8,11 @@ use kcfaes_ffi_tests::buffer::Format;
 use kcfaes_ffi_tests::consumer::{Request, Template};
 use kcfaes_ffi_tests::kernel::{self, Slot, fk_kcf_encrypt_slot};
 use kcfaes_kernels::entry_aesni::{
-    kcfaes_gcm_encrypt_aesni, kcfaes_ghash_init_aesni, kcfaes_key_expand_aesni,
+    kcfaes_gcm_short_aesni, kcfaes_ghash_init_aesni, kcfaes_key_expand_aesni,
 };
-use kcfaes_kernels::entry_vaes256::{kcfaes_gcm_seal_vaes256, kcfaes_ghash_init_vaes256};
-use kcfaes_kernels::entry_vaes512::{kcfaes_gcm_seal_vaes512, kcfaes_ghash_init_vaes512};
-use kcfaes_kernels::{Block, CounterBlock, Piece, Powers, Schedule, Tag};
+use kcfaes_kernels::entry_vaes256::{kcfaes_gcm_short_vaes256, kcfaes_ghash_init_vaes256};
+use kcfaes_kernels::entry_vaes512::{kcfaes_gcm_short_vaes512, kcfaes_ghash_init_vaes512};
+use kcfaes_kernels::{Block, CounterBlock, Powers, Schedule};
 use kcfaes_provider::kcf::crypto_data_t;
 use kcfaes_vectors::Mode;
 
@@ -33,8 +33,8 @@ pub(crate) fn bars(clock: &Clock, effort: Effort) -> Vec<Bar> {
     let what = format!("GCM-128 encrypt_atomic, template, raw, {LEN} B, above the kernels alone");
     let table = kernel::table_in_use();
     vec![match of(&table) {
-        Some((init, seal)) => {
-            let above = above(clock, effort, Kernels::new(init, seal));
+        Some((init, short)) => {
+            let above = above(clock, effort, Kernels::new(init, short));
             Bar::at_most(what, "cycles", above, ABOVE)
         }
         None => Bar::none(what, format!("table {table} has no kernels")),
@@ -42,7 +42,7 @@ pub(crate) fn bars(clock: &Clock, effort: Effort) -> Vec<Bar> {
 }
 
 type Init = unsafe extern "C" fn(*const Schedule, *mut Powers);
-type Seal = unsafe extern "C" fn(
+type Short = unsafe extern "C" fn(
     *const Schedule,
     *const Powers,
     *const CounterBlock,
@@ -51,37 +51,16 @@ type Seal = unsafe extern "C" fn(
     *const u8,
     *mut u8,
     usize,
+    bool,
 );
 
-/// What the provider calls of a table for a whole GCM message.
-fn of(table: &str) -> Option<(Init, Seal)> {
+/// What the provider calls of a table for a short GCM message.
+fn of(table: &str) -> Option<(Init, Short)> {
     match table {
-        "aesni" => Some((kcfaes_ghash_init_aesni, seal_aesni)),
-        "vaes256" => Some((kcfaes_ghash_init_vaes256, kcfaes_gcm_seal_vaes256)),
-        "vaes512" => Some((kcfaes_ghash_init_vaes512, kcfaes_gcm_seal_vaes512)),
+        "aesni" => Some((kcfaes_ghash_init_aesni, kcfaes_gcm_short_aesni)),
+        "vaes256" => Some((kcfaes_ghash_init_vaes256, kcfaes_gcm_short_vaes256)),
+        "vaes512" => Some((kcfaes_ghash_init_vaes512, kcfaes_gcm_short_vaes512)),
         _ => None,
-    }
-}
-
-/// The call that the provider makes in this table.
-unsafe extern "C" fn seal_aesni(
-    schedule: *const Schedule,
-    powers: *const Powers,
-    j0: *const CounterBlock,
-    y: *mut Block,
-    aad_len: u64,
-    src: *const u8,
-    dst: *mut u8,
-    len: usize,
-) {
-    // SAFETY: the caller's promise. The first counter follows J0, whose number is 1.
-    unsafe {
-        let CounterBlock { block: j0, secret } = &*j0;
-        let first = Block((u128::from_be_bytes(j0.0) + 1).to_be_bytes());
-        let mut counter = CounterBlock { block: first, secret: *secret };
-        let text = Piece { src, dst, len };
-        let tag = Tag { j0, aad_len, text_len: len as u64 };
-        kcfaes_gcm_encrypt_aesni(schedule, powers, &mut counter, y, &text, len, false, &tag);
     }
 }
 
@@ -176,13 +155,13 @@ impl Entry {
 struct Kernels {
     schedule: Schedule,
     powers: Powers,
-    seal: Seal,
+    short: Short,
     input: Memory,
     output: Memory,
 }
 
 impl Kernels {
-    fn new(init: Init, seal: Seal) -> Self {
+    fn new(init: Init, short: Short) -> Self {
         let (mut schedule, mut powers) = (Schedule::default(), Powers::default());
         // SAFETY: the module uses this table, so the CPU has it; the key has 16 bytes.
         unsafe {
@@ -190,7 +169,7 @@ impl Kernels {
             init(&schedule, &mut powers);
         }
         let (input, output) = (Memory::raw(&[0x5a; LEN]), Memory::room(Format::Raw, &[LEN + TAG]));
-        Self { schedule, powers, seal, input, output }
+        Self { schedule, powers, short, input, output }
     }
 
     fn call(&mut self, zero: usize) -> *const u64 {
@@ -202,7 +181,7 @@ impl Kernels {
         let dst = self.output.address(0).cast::<u8>();
         // SAFETY: as above; the buffers have their lengths.
         unsafe {
-            (self.seal)(&self.schedule, &self.powers, &j0, &mut hash, 0, src, dst, LEN);
+            (self.short)(&self.schedule, &self.powers, &j0, &mut hash, 0, src, dst, LEN, true);
             dst.add(LEN).cast::<[u8; TAG]>().write(hash.0);
             dst.add(LEN + TAG - 8).cast_const().cast()
         }

@@ -10,7 +10,7 @@ use kcfaes_ffi_tests::consumer::Way;
 use kcfaes_vectors::Mode;
 
 use crate::case::{AAD, Call, Form};
-use crate::library::{Operands, TAG, free_key, new_key, unwatched};
+use crate::library::{Operands, TAG, compare as compare_and_wipe, free_key, new_key, unwatched};
 use crate::secret::Secret;
 use crate::watch::watched;
 
@@ -62,6 +62,7 @@ pub(crate) fn run(call: &Call, secret: &Secret) {
             Form::Parts => message.parts(key, false, step),
             Form::Stored => message.parts(key, true, step),
             Form::Verify => message.verify(key, step),
+            Form::Offset => message.ctr_at(key, 5, step),
             Form::Batch if call.mode == Mode::Gcm => message.gcm_batch(key, step),
             Form::Batch => {
                 let other = new_key(&[0x33; 16], step);
@@ -75,6 +76,18 @@ pub(crate) fn run(call: &Call, secret: &Secret) {
         rv
     });
     assert!(all == if call.forged { KCFAES_INVALID_MAC } else { KCFAES_OK });
+}
+
+/// Compares two secrets and erases one. One of the secrets that a case runs with makes them equal.
+pub(crate) fn compare(secret: &Secret, len: usize) {
+    let (text, mut other) = (secret.text(len), secret.text(len));
+    let equal = secret.wrong == 15;
+    if !equal {
+        secret.forge(&mut other);
+    }
+    let secrets = [(text.as_ptr(), len), (other.as_ptr(), len)];
+    let same = watched(&secrets, || compare_and_wipe(&text, &mut other, &mut unwatched));
+    assert!(same == equal && other.iter().all(|&byte| byte == 0));
 }
 
 fn with_own_memory(bytes: &[u8], work: impl FnOnce(*const kcfaes_key) -> kcfaes_rc) -> kcfaes_rc {

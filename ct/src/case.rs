@@ -42,6 +42,8 @@ pub(crate) enum Form {
     Verify,
     /// One of many messages in a call.
     Batch,
+    /// From the middle of a block on: `kcfaes_ctr_at`.
+    Offset,
 }
 
 /// A call without its secrets.
@@ -192,13 +194,15 @@ impl Depth {
 
 /// The calls of one API.
 pub(crate) fn cases(which: Api, depth: Depth) -> Vec<Case> {
-    use Form::{Batch, InPlace, Interrupt, Mblk, Parts, Pieces, Stored, Template, Verify, Whole};
+    use Form::{
+        Batch, InPlace, Interrupt, Mblk, Offset, Parts, Pieces, Stored, Template, Verify, Whole,
+    };
     let (run, forms): (fn(&Call, &Secret), &[Form]) = match which {
         Api::Kcf => {
             (kcf::run, &[Whole, Template, InPlace, Pieces, Mblk, Parts, Stored, Interrupt, Verify])
         }
         Api::Library => {
-            (api::run, &[Whole, Template, InPlace, Pieces, Parts, Stored, Verify, Batch])
+            (api::run, &[Whole, Template, InPlace, Pieces, Parts, Stored, Verify, Batch, Offset])
         }
     };
     let mut calls = Vec::new();
@@ -208,6 +212,7 @@ pub(crate) fn cases(which: Api, depth: Depth) -> Vec<Case> {
             Verify => way == Way::Mac,
             InPlace => !mode.is_mac(),
             Batch => mode == Mode::Gcm || (mode, way) == (Mode::Cbc, Way::Encrypt),
+            Offset => (mode, way) == (Mode::Ctr, Way::Encrypt),
             // A KCF update without output is in place, except where it waits for a tag.
             Stored => which == Api::Library || mode.is_aead() && way == Way::Decrypt,
             _ => true,
@@ -242,7 +247,22 @@ pub(crate) fn cases(which: Api, depth: Depth) -> Vec<Case> {
         }
     }
     let wanted = calls.iter().enumerate().filter(|&(turn, call)| depth.wants(call, turn));
-    wanted.map(|(_, call)| call.case(which, run)).collect()
+    let mut cases: Vec<_> = wanted.map(|(_, call)| call.case(which, run)).collect();
+    if which == Api::Library {
+        cases.extend([1, 16, 33].map(comparison));
+    }
+    cases
+}
+
+/// `kcfaes_equal` of `len` bytes that are equal or not, and `kcfaes_wipe`.
+fn comparison(len: usize) -> Case {
+    Case {
+        name: format!("libkcfaes comparison of {len} bytes"),
+        // There is no branch for the result either.
+        verdicts: 0,
+        secrets: Secret::all(16, None),
+        run: Box::new(move |secret| api::compare(secret, len)),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -349,6 +349,13 @@ is_open(enum mode mode)
 	return (mode == OPEN || mode == CCM_OPEN);
 }
 
+/* Whether every byte of a part is given at once. */
+static int
+gives_all(enum mode mode)
+{
+	return (mode == SEAL || mode == OPEN || mode == CTR);
+}
+
 static int
 is_mac(enum mode mode)
 {
@@ -491,7 +498,7 @@ test_parts(const kcfaes_key *key, enum mode mode, size_t len)
 		OK(begin(ctx, key, mode));
 		while (at < len) {
 			size_t part = n < len - at ? n : len - at;
-			size_t want = is_mac(mode) ? 0 : mode == CTR ? part :
+			size_t want = is_mac(mode) ? 0 : gives_all(mode) ? part :
 			    ((at + part) & ~(size_t)15) - done;
 
 			if (want > 0) {
@@ -546,7 +553,7 @@ test_parts(const kcfaes_key *key, enum mode mode, size_t len)
 	kcfaes_ctx_free(ctx);
 }
 
-/* In place: right as long as the parts are whole blocks, refused behind a part of one. */
+/* In place: right as long as the parts are full blocks, refused after a part of one that waits. */
 static void
 test_parts_in_place(const kcfaes_key *key, enum mode mode)
 {
@@ -570,9 +577,297 @@ test_parts_in_place(const kcfaes_key *key, enum mode mode)
 	CHECK(memcmp(out, text, 160) == 0);
 	OK(update(ctx, mode, out, 7, out, 7, &written));
 	IS(update(ctx, mode, out + 7, 32, out + 7, 32, &written),
-	    mode == CTR ? KCFAES_OK : KCFAES_DATA_LEN_RANGE);
-	CHECK(mode == CTR || memcmp(out, text, 160) == 0);
+	    gives_all(mode) ? KCFAES_OK : KCFAES_DATA_LEN_RANGE);
+	CHECK(gives_all(mode) || memcmp(out, text, 160) == 0);
 	kcfaes_ctx_free(ctx);
+}
+
+/* In place, in parts of every size: where nothing waits there is nothing to refuse. */
+static void
+test_all_in_place(const kcfaes_key *key, enum mode mode, size_t len)
+{
+	kcfaes_ctx *ctx = new_ctx();
+	uint8_t tag[16] = { 0 }, tag2[16];
+
+	by_one_call(key, mode, text, len, ref, tag);
+	for (size_t step = 1; step <= 50; step++) {
+		size_t written;
+
+		memcpy(out, text, len);
+		memset(out + len, 0xee, 16);
+		OK(begin(ctx, key, mode));
+		for (size_t at = 0; at < len; at += step) {
+			size_t part = step < len - at ? step : len - at;
+
+			OK(update(ctx, mode, out + at, part, out + at, part, &written));
+			CHECK(written == part);
+			/* Nothing beyond the part is touched. */
+			CHECK(memcmp(out + at + part, text + at + part, len - at - part) == 0);
+		}
+		memcpy(tag2, tag, 16);
+		if (mode == SEAL)
+			memset(tag2, 0, 16);
+		OK(finish(ctx, mode, NULL, 0, &written, tag2));
+		CHECK(written == 0 && memcmp(tag, tag2, 16) == 0);
+		CHECK(memcmp(out, ref, len) == 0 && out[len] == 0xee);
+	}
+	/* A bit of the ciphertext, in a block of which each byte came alone. */
+	if (mode == OPEN && len > 0) {
+		size_t written;
+
+		OK(begin(ctx, key, mode));
+		for (size_t at = 0; at < len; at++) {
+			uint8_t byte = text[at] ^ (at == len / 2);
+
+			OK(update(ctx, mode, &byte, 1, out, 1, &written));
+		}
+		IS(finish(ctx, mode, NULL, 0, &written, tag), KCFAES_INVALID_MAC);
+	}
+	kcfaes_ctx_free(ctx);
+}
+
+/* AAD in the init and in parts of every size, against one call; then text. */
+static void
+test_aad(const kcfaes_key *key, size_t len, size_t text_len)
+{
+	static const size_t iv_lens[] = { 12, 16, 1 };
+	kcfaes_ctx *ctx = new_ctx();
+	uint8_t tag[16], tag2[16];
+	size_t written;
+
+	for (size_t i = 0; i < COUNT(iv_lens); i++) {
+		size_t iv_len = iv_lens[i];
+
+		OK(kcfaes_gcm_seal(key, block16, iv_len, text + 7, len, text, text_len, ref, tag, 16));
+		for (size_t step = 1; step <= 40; step += step > 17 ? 5 : 1) {
+			size_t first = (step * 7) % (len + 1);
+
+			OK(kcfaes_gcm_seal_init(ctx, key, block16, iv_len, text + 7, first));
+			OK(kcfaes_update(ctx, NULL, 0, NULL, 0, &written));
+			for (size_t at = first; at < len; at += step)
+				OK(kcfaes_update_aad(ctx, text + 7 + at, step < len - at ? step : len - at));
+			OK(kcfaes_update_aad(ctx, NULL, 0));
+			OK(kcfaes_update(ctx, text, text_len, out, text_len, &written));
+			IS(kcfaes_update_aad(ctx, text, 1), text_len > 0 ? KCFAES_ARGUMENTS_BAD : KCFAES_OK);
+			if (text_len == 0) {
+				kcfaes_ctx_wipe(ctx);
+				kcfaes_ctx_free(ctx);
+				ctx = new_ctx();
+				continue;
+			}
+			OK(kcfaes_gcm_seal_final(ctx, NULL, 0, &written, tag2, 16));
+			CHECK(memcmp(tag, tag2, 16) == 0 && memcmp(out, ref, text_len) == 0);
+
+			OK(kcfaes_gcm_open_init(ctx, key, block16, iv_len, text + 7, first));
+			for (size_t at = first; at < len; at += step)
+				OK(kcfaes_update_aad(ctx, text + 7 + at, step < len - at ? step : len - at));
+			OK(kcfaes_update_unverified(ctx, ref, text_len, out, text_len, &written));
+			OK(kcfaes_gcm_open_final(ctx, NULL, 0, &written, tag, 16));
+			CHECK(memcmp(out, text, text_len) == 0);
+		}
+		/* Without text: only the tag. */
+		OK(kcfaes_gcm_seal(key, block16, iv_len, text + 7, len, NULL, 0, NULL, tag, 16));
+		OK(kcfaes_gcm_seal_init(ctx, key, block16, iv_len, NULL, 0));
+		OK(kcfaes_update_aad(ctx, text + 7, len));
+		OK(kcfaes_gcm_seal_final(ctx, NULL, 0, &written, tag2, 16));
+		CHECK(memcmp(tag, tag2, 16) == 0);
+	}
+	kcfaes_ctx_free(ctx);
+}
+
+/* Which contexts take AAD. */
+static void
+test_aad_refusals(const kcfaes_key *key)
+{
+	kcfaes_ctx *ctx = new_ctx();
+	size_t written;
+
+	IS(kcfaes_update_aad(NULL, text, 1), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_update_aad(ctx, text, 1), KCFAES_OPERATION_NOT_INITIALIZED);
+	declared = 16;
+	for (int mode = 0; mode < MODES; mode++) {
+		kcfaes_rc rc = mode == SEAL || mode == OPEN ? KCFAES_OK : KCFAES_ARGUMENTS_BAD;
+
+		OK(begin(ctx, key, (enum mode)mode));
+		IS(kcfaes_update_aad(ctx, text, 1), rc);
+		OK(begin(ctx, key, (enum mode)mode));
+		IS(kcfaes_update_aad(ctx, text, 0), rc);
+		IS(kcfaes_update_aad(ctx, NULL, 1), KCFAES_ARGUMENTS_BAD);
+		IS(kcfaes_update_aad(ctx, text, SIZE_MAX), KCFAES_ARGUMENTS_BAD);
+		OK(update(ctx, (enum mode)mode, text, 1, out, 1, &written));
+		IS(kcfaes_update_aad(ctx, text, 0), KCFAES_ARGUMENTS_BAD);
+	}
+	kcfaes_ctx_free(ctx);
+}
+
+/* CTR from every byte offset against the whole text, buffers, in place and pieces. */
+static void
+test_ctr_at(const kcfaes_key *key)
+{
+	static kcfaes_iovec in[MAX_PIECES], to[MAX_PIECES];
+	static const size_t lens[] = { 0, 1, 15, 16, 17, 33, 100, 300 };
+	uint8_t counter[16], first[16];
+
+	/* The counter wraps in the second block. */
+	memset(first, 0xff, 16);
+	memcpy(counter, first, 16);
+	OK(kcfaes_ctr(key, counter, text, MAX_TEXT, ref));
+	for (size_t offset = 0; offset <= 70; offset++) {
+		for (size_t i = 0; i < COUNT(lens); i++) {
+			size_t len = lens[i], n, m;
+
+			memset(out, 0xee, len + 1);
+			OK(kcfaes_ctr_at(key, first, offset, text + offset, len, out));
+			CHECK(memcmp(out, ref + offset, len) == 0 && out[len] == 0xee);
+			CHECK(first[0] == 0xff && first[15] == 0xff);
+			OK(kcfaes_ctr_at(key, first, offset, out, len, out));
+			CHECK(memcmp(out, text + offset, len) == 0);
+			n = cut(text + offset, len, (unsigned)offset, in);
+			m = cut(out, len, (unsigned)offset + 3, to);
+			OK(kcfaes_ctr_at_iov(key, first, offset, in, n, to, m));
+			CHECK(memcmp(out, ref + offset, len) == 0);
+			if (len == 0)
+				continue;
+			IS(kcfaes_ctr_at(key, first, offset, out, len, out + 1),
+			    len == 1 ? KCFAES_OK : KCFAES_ARGUMENTS_BAD);
+			IS(kcfaes_ctr_at(key, first, offset, NULL, len, out), KCFAES_ARGUMENTS_BAD);
+			IS(kcfaes_ctr_at(key, first, offset, text, len, NULL), KCFAES_ARGUMENTS_BAD);
+			m = cut(out, len - 1, (unsigned)offset, to);
+			memset(out, 0xee, len);
+			IS(kcfaes_ctr_at_iov(key, first, offset, in, n, to, m), KCFAES_BUFFER_TOO_SMALL);
+			CHECK(out[0] == 0xee && out[len - 1] == 0xee);
+		}
+	}
+	/* Far into a text: 2^64 - 1 bytes are 2^60 - 1 blocks and 15 bytes. */
+	memset(first, 0, 16);
+	memcpy(counter, "\0\0\0\0\0\0\0\0\x0f\xff\xff\xff\xff\xff\xff\xff", 16);
+	OK(kcfaes_ctr(key, counter, text, 100, ref));
+	OK(kcfaes_ctr_at(key, first, UINT64_MAX, text + 15, 85, out));
+	CHECK(memcmp(out, ref + 15, 85) == 0);
+	IS(kcfaes_ctr_at(key, NULL, 5, text, 16, out), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ctr_at(NULL, first, 5, text, 16, out), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ctr_at(NULL, first, 16, text, 16, out), KCFAES_ARGUMENTS_BAD);
+}
+
+/* A copy and its original end a message each, whatever comes after the copy was made. */
+static void
+test_copy(const kcfaes_key *key, enum mode mode)
+{
+	static const size_t lens[] = { 0, 1, 15, 16, 17, 40, 64 };
+	kcfaes_ctx *ctx = new_ctx(), *copy = new_ctx();
+	uint8_t tag[16] = { 0 }, tag2[16];
+	size_t written;
+
+	IS(kcfaes_ctx_copy(copy, ctx), KCFAES_OPERATION_NOT_INITIALIZED);
+	declared = 96;
+	OK(begin(ctx, key, mode));
+	IS(kcfaes_ctx_copy(NULL, ctx), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ctx_copy(ctx, NULL), KCFAES_ARGUMENTS_BAD);
+	if (mode != CMAC && !is_open(mode) && mode != CBC_D && mode != ECB_D) {
+		IS(kcfaes_ctx_copy(copy, ctx), KCFAES_ARGUMENTS_BAD);
+		IS(update(copy, mode, text, 16, out, 16, &written), KCFAES_OPERATION_NOT_INITIALIZED);
+		/* A refused copy leaves the message of the other context alone. */
+		OK(begin(copy, key, CMAC));
+		IS(kcfaes_ctx_copy(copy, ctx), KCFAES_ARGUMENTS_BAD);
+		OK(kcfaes_update(copy, text, 9, NULL, 0, &written));
+		kcfaes_ctx_free(ctx);
+		kcfaes_ctx_free(copy);
+		return;
+	}
+	for (size_t i = 0; i < COUNT(lens); i++) {
+		size_t len = lens[i], done;
+
+		OK(begin(ctx, key, mode));
+		OK(update(ctx, mode, text, len, out, len, &done));
+		/* The copy had a message of another mode in work. */
+		OK(begin(copy, key, i % 2 ? ECB_E : GMAC));
+		OK(kcfaes_update(copy, text, 21, back, 32, &written));
+		OK(kcfaes_ctx_copy(copy, ctx));
+		OK(kcfaes_ctx_copy(ctx, ctx));
+		for (int which = 0; which < 2; which++) {
+			/* The two go on with different text. */
+			memcpy(back, text, 96);
+			if (which == 1 && !is_open(mode))
+				memset(back + len, 0x5a, 96 - len);
+			memcpy(ref + 1000, back, 96);
+			by_one_call(key, mode, ref + 1000, 96, ref, tag);
+			OK(update(which ? copy : ctx, mode, ref + 1000 + len, 96 - len, out + done, 96,
+			    &written));
+			memcpy(tag2, tag, 16);
+			if (mode == CMAC)
+				memset(tag2, 0, 16);
+			CHECK(mode == CMAC || (done + written == 96 && memcmp(out, ref, 96) == 0));
+			OK(finish(which ? copy : ctx, mode, out + 200, 16, &written, tag2));
+			CHECK(memcmp(tag, tag2, 16) == 0);
+		}
+		IS(kcfaes_ctx_copy(copy, ctx), KCFAES_OPERATION_NOT_INITIALIZED);
+	}
+	kcfaes_ctx_wipe(copy);
+	OK(begin(ctx, key, mode));
+	IS(kcfaes_ctx_copy(copy, ctx), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ctx_copy(ctx, copy), KCFAES_ARGUMENTS_BAD);
+	OK(update(ctx, mode, text, 16, out, 16, &written));
+	kcfaes_ctx_free(ctx);
+	kcfaes_ctx_free(copy);
+}
+
+static void
+test_memory(void)
+{
+	for (size_t len = 0; len <= 70; len++) {
+		memcpy(out, text, len + 1);
+		out[len] ^= 1;
+		CHECK(kcfaes_equal(out, text, len) == 1);
+		CHECK(kcfaes_equal(out, text, len + 1) == 0);
+		for (size_t i = 0; i < 8 * len; i++) {
+			out[i / 8] ^= (uint8_t)(1u << i % 8);
+			CHECK(kcfaes_equal(out, text, len) == 0);
+			out[i / 8] ^= (uint8_t)(1u << i % 8);
+		}
+		/* Differences that cancel each other out in a sum are differences. */
+		if (len >= 2) {
+			out[0] ^= 0x80;
+			out[1] ^= 0x80;
+			CHECK(kcfaes_equal(out, text, len) == 0);
+		}
+		memcpy(out, text, 200);
+		kcfaes_wipe(out + 3, len);
+		CHECK(memcmp(out, text, 3) == 0 && memcmp(out + 3 + len, text + 3 + len, 90) == 0);
+		for (size_t i = 0; i < len; i++)
+			CHECK(out[3 + i] == 0);
+	}
+	CHECK(kcfaes_equal(NULL, NULL, 0) == 1 && kcfaes_equal(NULL, NULL, 1) == 0);
+	CHECK(kcfaes_equal(text, NULL, 1) == 0 && kcfaes_equal(NULL, text, 1) == 0);
+	kcfaes_wipe(NULL, 0);
+	kcfaes_wipe(NULL, 5);
+}
+
+/* What is said of the tables is what choosing them finds; the table in use does not matter. */
+static void
+test_features(const char *in_use)
+{
+	kcfaes_table all[5], few[2];
+	size_t count;
+
+	memset(all, 0xee, sizeof (all));
+	memset(few, 0xee, sizeof (few));
+	count = kcfaes_cpu_features(all, 5);
+	CHECK(count == 4 && kcfaes_cpu_features(NULL, 0) == 4 && kcfaes_cpu_features(NULL, 9) == 4);
+	CHECK(memcmp(&all[4], &few[0], sizeof (few[0])) == 0);
+	CHECK(kcfaes_cpu_features(few, 1) == 4);
+	CHECK(few[0].name == all[0].name && memcmp(&all[4], &few[1], sizeof (few[1])) == 0);
+	CHECK(strcmp(all[0].name, "portable") == 0 && all[0].here == 1 && all[0].why_not == NULL);
+	for (size_t i = 0; i < 4; i++) {
+		CHECK(all[i].here == (kcfaes_table_force(all[i].name) == KCFAES_OK));
+		CHECK(all[i].here || (all[i].why_not != NULL && strlen(all[i].why_not) > 10));
+	}
+	OK(kcfaes_table_force(NULL));
+	for (size_t i = 0; i < 4; i++) {
+		if (all[i].why_not == NULL)
+			few[0] = all[i];
+	}
+	CHECK(strcmp(few[0].name, kcfaes_table_name()) == 0);
+	OK(kcfaes_table_force(in_use));
 }
 
 /* Every order of at most five calls of init, update and final. */
@@ -857,12 +1152,26 @@ test_arguments(void)
 	OK(kcfaes_update(ctx, NULL, 0, NULL, 0, &written));
 	CHECK(written == 0);
 	OK(kcfaes_gcm_seal_init(ctx, key, iv, 12, NULL, 0));
-	OK(kcfaes_update(ctx, text, 5, NULL, 0, &written));
+	IS(kcfaes_update(ctx, text, 5, out, 4, &written), KCFAES_BUFFER_TOO_SMALL);
+	CHECK(written == 5);
+	IS(kcfaes_update(ctx, text, 5, NULL, 5, &written), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_update(ctx, NULL, 5, out, 5, &written), KCFAES_ARGUMENTS_BAD);
+	OK(kcfaes_update(ctx, text, 5, out, 5, &written));
+	CHECK(written == 5);
+	IS(kcfaes_update(ctx, text, ((size_t)1 << 36) - 36, out, SIZE_MAX, &written),
+	    KCFAES_DATA_LEN_RANGE);
 	IS(kcfaes_gcm_seal_final(ctx, out, 16, NULL, tag, 16), KCFAES_ARGUMENTS_BAD);
-	IS(kcfaes_gcm_seal_final(ctx, NULL, 16, &written, tag, 16), KCFAES_ARGUMENTS_BAD);
 	IS(kcfaes_gcm_seal_final(ctx, out, 16, &written, NULL, 16), KCFAES_ARGUMENTS_BAD);
 	IS(kcfaes_gcm_seal_final(ctx, out, 16, &written, tag, 7), KCFAES_MECHANISM_PARAM_INVALID);
 	OK(kcfaes_gcm_seal_final(ctx, out, 16, &written, tag, 16));
+	CHECK(written == 0);
+	OK(kcfaes_ccm_seal_init(ctx, key, iv, 12, NULL, 0, 5, 16));
+	OK(kcfaes_update(ctx, text, 5, NULL, 0, &written));
+	IS(kcfaes_ccm_seal_final(ctx, out, 16, NULL, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal_final(ctx, NULL, 16, &written, tag, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal_final(ctx, out, 16, &written, NULL, 16), KCFAES_ARGUMENTS_BAD);
+	IS(kcfaes_ccm_seal_final(ctx, out, 16, &written, tag, 14), KCFAES_MECHANISM_PARAM_INVALID);
+	OK(kcfaes_ccm_seal_final(ctx, out, 16, &written, tag, 16));
 	CHECK(written == 5);
 	IS(kcfaes_final(NULL), KCFAES_ARGUMENTS_BAD);
 
@@ -1423,6 +1732,8 @@ main(void)
 		}
 		OK(rc);
 		test_library();
+		test_memory();
+		test_features(table);
 		test_known_answers();
 		test_known_answers_of_cbc_mac();
 		test_arguments();
@@ -1455,10 +1766,22 @@ main(void)
 				test_parts(key, (enum mode)mode, 1024);
 				if (!is_mac((enum mode)mode))
 					test_parts_in_place(key, (enum mode)mode);
+				if (gives_all((enum mode)mode)) {
+					for (size_t len = 0; len <= 200; len += 25)
+						test_all_in_place(key, (enum mode)mode, len);
+					test_all_in_place(key, (enum mode)mode, 2049);
+				}
+				test_copy(key, (enum mode)mode);
 				test_order(key, (enum mode)mode);
 				if (mode >= CBC_E)
 					test_ragged_end(key, (enum mode)mode);
 			}
+			for (size_t len = 0; len <= 70; len += 5)
+				for (size_t text_len = 0; text_len <= 34; text_len += 17)
+					test_aad(key, len, text_len);
+			test_aad(key, 1000, 100);
+			test_aad_refusals(key);
+			test_ctr_at(key);
 			test_declared_length(key, CCM_SEAL);
 			test_declared_length(key, CCM_OPEN);
 			for (int ccm = 0; ccm < 2; ccm++) {

@@ -10,11 +10,12 @@
 use core::ffi::c_int;
 
 use kcfaes_capi::spi::{
-    kcfaes_create_ctx_template, kcfaes_decrypt, kcfaes_decrypt_atomic, kcfaes_decrypt_final,
-    kcfaes_decrypt_init, kcfaes_decrypt_update, kcfaes_encrypt, kcfaes_encrypt_atomic,
-    kcfaes_encrypt_final, kcfaes_encrypt_init, kcfaes_encrypt_update, kcfaes_free_context,
-    kcfaes_mac, kcfaes_mac_atomic, kcfaes_mac_final, kcfaes_mac_init, kcfaes_mac_update,
-    kcfaes_mac_verify_atomic,
+    kcfaes_spi_create_ctx_template, kcfaes_spi_decrypt, kcfaes_spi_decrypt_atomic,
+    kcfaes_spi_decrypt_final, kcfaes_spi_decrypt_init, kcfaes_spi_decrypt_update,
+    kcfaes_spi_encrypt, kcfaes_spi_encrypt_atomic, kcfaes_spi_encrypt_final,
+    kcfaes_spi_encrypt_init, kcfaes_spi_encrypt_update, kcfaes_spi_free_context, kcfaes_spi_mac,
+    kcfaes_spi_mac_atomic, kcfaes_spi_mac_final, kcfaes_spi_mac_init, kcfaes_spi_mac_update,
+    kcfaes_spi_mac_verify_atomic,
 };
 use kcfaes_provider::kcf::{crypto_ctx_t, crypto_data_t, crypto_key_t, crypto_mechanism_t};
 
@@ -98,9 +99,9 @@ impl Spi {
         template: TemplatePtr,
     ) -> c_int {
         let call = match way {
-            Way::Encrypt => kcfaes_encrypt_init,
-            Way::Decrypt => kcfaes_decrypt_init,
-            Way::Mac => kcfaes_mac_init,
+            Way::Encrypt => kcfaes_spi_encrypt_init,
+            Way::Decrypt => kcfaes_spi_decrypt_init,
+            Way::Mac => kcfaes_spi_mac_init,
         };
         // SAFETY: NULL or references; the test keeps alive what they point to.
         unsafe { call(&mut self.ctx, at(mechanism), at(key), template, NONE) }
@@ -118,9 +119,9 @@ impl Spi {
         // SAFETY: as in `init`.
         unsafe {
             match way {
-                Way::Encrypt => kcfaes_encrypt_update(ctx, input, output, NONE),
-                Way::Decrypt => kcfaes_decrypt_update(ctx, input, output, NONE),
-                Way::Mac => kcfaes_mac_update(ctx, input, NONE),
+                Way::Encrypt => kcfaes_spi_encrypt_update(ctx, input, output, NONE),
+                Way::Decrypt => kcfaes_spi_decrypt_update(ctx, input, output, NONE),
+                Way::Mac => kcfaes_spi_mac_update(ctx, input, NONE),
             }
         }
     }
@@ -133,9 +134,9 @@ impl Spi {
         output: Out<'_>,
     ) -> c_int {
         let call = match way {
-            Way::Encrypt => kcfaes_encrypt,
-            Way::Decrypt => kcfaes_decrypt,
-            Way::Mac => kcfaes_mac,
+            Way::Encrypt => kcfaes_spi_encrypt,
+            Way::Decrypt => kcfaes_spi_decrypt,
+            Way::Mac => kcfaes_spi_mac,
         };
         let (input, output) = pair(input, output);
         // SAFETY: as in `init`.
@@ -145,9 +146,9 @@ impl Spi {
     /// `encrypt_final`, `decrypt_final` or `mac_final`
     pub fn finish(&mut self, way: Way, output: Option<&mut crypto_data_t>) -> c_int {
         let call = match way {
-            Way::Encrypt => kcfaes_encrypt_final,
-            Way::Decrypt => kcfaes_decrypt_final,
-            Way::Mac => kcfaes_mac_final,
+            Way::Encrypt => kcfaes_spi_encrypt_final,
+            Way::Decrypt => kcfaes_spi_decrypt_final,
+            Way::Mac => kcfaes_spi_mac_final,
         };
         // SAFETY: as in `init`.
         unsafe { call(&mut self.ctx, at(output), NONE) }
@@ -156,7 +157,7 @@ impl Spi {
     /// `free_context`
     pub fn free(&mut self) -> c_int {
         // SAFETY: as in `init`.
-        unsafe { kcfaes_free_context(&mut self.ctx) }
+        unsafe { kcfaes_spi_free_context(&mut self.ctx) }
     }
 }
 
@@ -182,9 +183,9 @@ pub fn atomic(
 ) -> c_int {
     load();
     let call = match way {
-        Way::Encrypt => kcfaes_encrypt_atomic,
-        Way::Decrypt => kcfaes_decrypt_atomic,
-        Way::Mac => kcfaes_mac_atomic,
+        Way::Encrypt => kcfaes_spi_encrypt_atomic,
+        Way::Decrypt => kcfaes_spi_decrypt_atomic,
+        Way::Mac => kcfaes_spi_mac_atomic,
     };
     let (input, output) = pair(input, output);
     // SAFETY: NULL or references; the test keeps alive what they point to.
@@ -202,7 +203,16 @@ pub fn verify(
     load();
     // SAFETY: as in `atomic`.
     unsafe {
-        kcfaes_mac_verify_atomic(NONE, 0, at(mechanism), at(key), at(data), at(mac), template, NONE)
+        kcfaes_spi_mac_verify_atomic(
+            NONE,
+            0,
+            at(mechanism),
+            at(key),
+            at(data),
+            at(mac),
+            template,
+            NONE,
+        )
     }
 }
 
@@ -216,12 +226,12 @@ pub fn create_template(
     load();
     // SAFETY: as in `atomic`.
     unsafe {
-        kcfaes_create_ctx_template(NONE, at(mechanism), at(key), at(template), at(size), NONE)
+        kcfaes_spi_create_ctx_template(NONE, at(mechanism), at(key), at(template), at(size), NONE)
     }
 }
 
 /// `free_context` with NULL.
 pub fn free_nothing() -> c_int {
     // SAFETY: the function takes NULL.
-    unsafe { kcfaes_free_context(core::ptr::null_mut()) }
+    unsafe { kcfaes_spi_free_context(core::ptr::null_mut()) }
 }

@@ -14,7 +14,9 @@ use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Out, Way};
 use kcfaes_ffi_tests::kernel;
 use kcfaes_ffi_tests::sample::tasks;
-use kcfaes_kernels::{entry_aesni::*, entry_vaes256::*, entry_vaes512::*};
+use kcfaes_kernels::{
+    entry_aesni, entry_aesni::*, entry_vaes256, entry_vaes256::*, entry_vaes512, entry_vaes512::*,
+};
 use kcfaes_provider::engine::{TableId, force, select};
 use kcfaes_provider::kcf::CRYPTO_SUCCESS;
 use kcfaes_vectors::{Mode, Stream};
@@ -54,7 +56,7 @@ macro_rules! entries {
     };
 }
 
-static ENTRIES: [Entry; 39] = entries! {
+static ENTRIES: [Entry; 38] = entries! {
     "key" Aesni kcfaes_key_expand_aesni
     "powers" Aesni kcfaes_ghash_init_aesni
     "powers" Vaes256 kcfaes_ghash_init_vaes256
@@ -84,10 +86,9 @@ static ENTRIES: [Entry; 39] = entries! {
     "gcm decrypt" Aesni kcfaes_gcm_decrypt_aesni
     "gcm decrypt" Vaes256 kcfaes_gcm_decrypt_vaes256
     "gcm decrypt" Vaes512 kcfaes_gcm_decrypt_vaes512
-    "gcm seal" Vaes256 kcfaes_gcm_seal_vaes256
-    "gcm seal" Vaes512 kcfaes_gcm_seal_vaes512
-    "gcm open" Vaes256 kcfaes_gcm_open_vaes256
-    "gcm open" Vaes512 kcfaes_gcm_open_vaes512
+    "gcm short" Aesni kcfaes_gcm_short_aesni
+    "gcm short" Vaes256 kcfaes_gcm_short_vaes256
+    "gcm short" Vaes512 kcfaes_gcm_short_vaes512
     "cbc mac" Aesni kcfaes_cbc_mac_aesni
     "ccm encrypt" Aesni kcfaes_ccm_encrypt_aesni
     "ccm decrypt" Aesni kcfaes_ccm_decrypt_aesni
@@ -157,6 +158,19 @@ fn kernels_of(f: impl FnOnce()) -> BTreeSet<(&'static str, TableId)> {
     hit.map(|entry| (entry.what, entry.table)).collect()
 }
 
+/// Bytes of a text.
+const LEN: usize = 400;
+
+/// The longest text that `table` gives to GCM's kernel for short ones.
+fn short_text(table: TableId) -> usize {
+    match table {
+        TableId::Portable => 0,
+        TableId::Aesni => entry_aesni::SHORT_TEXT,
+        TableId::Vaes256 => entry_vaes256::SHORT_TEXT,
+        TableId::Vaes512 => entry_vaes512::SHORT_TEXT,
+    }
+}
+
 /// What a message in one call must run, as far as its mode determines it.
 fn needed(mode: Mode, way: Way) -> &'static [&'static str] {
     match (mode, way) {
@@ -165,8 +179,8 @@ fn needed(mode: Mode, way: Way) -> &'static [&'static str] {
         (Mode::Cbc, Way::Encrypt) => &["cbc encrypt"],
         (Mode::Cbc, _) => &["cbc decrypt"],
         (Mode::Ctr, _) => &["ctr"],
-        (Mode::Gcm, Way::Encrypt) => &["powers", "hash", "gcm encrypt", "gcm seal"],
-        (Mode::Gcm, _) => &["powers", "hash", "gcm decrypt", "gcm open"],
+        (Mode::Gcm, Way::Encrypt) => &["powers", "hash", "gcm encrypt", "gcm short"],
+        (Mode::Gcm, _) => &["powers", "hash", "gcm decrypt", "gcm short"],
         (Mode::Gmac, _) => &["powers", "hash"],
         (Mode::Ccm, Way::Encrypt) => &["cbc mac", "ccm encrypt"],
         (Mode::Ccm, _) => &["cbc mac", "ccm decrypt"],
@@ -182,18 +196,19 @@ fn kernels_of_message(
     maker: Option<TableId>,
     interrupt: bool,
 ) -> BTreeSet<(&'static str, TableId)> {
-    kernels_of_pieces(table, (mode, way), maker, interrupt, &[])
+    kernels_of_pieces(table, (mode, way), maker, interrupt, LEN, &[])
 }
 
-/// As [`kernels_of_message`], with input and output cut at these places.
+/// As [`kernels_of_message`], with a text of `len` bytes, and input and output cut at these places.
 fn kernels_of_pieces(
     table: Option<TableId>,
     (mode, way): (Mode, Way),
     maker: Option<TableId>,
     interrupt: bool,
+    len: usize,
     cuts: &[usize],
 ) -> BTreeSet<(&'static str, TableId)> {
-    let message = Message::draw(mode, 16, 400, &mut Stream::new(7));
+    let message = Message::draw(mode, 16, len, &mut Stream::new(7));
     let (input, want) = (message.input(way), message.output(way));
     let mut request = message.request();
     let template = maker.map(|maker| {
@@ -238,6 +253,10 @@ fn expected(
         if what == "powers" && template {
             continue;
         }
+        // A short text has a kernel of its own.
+        if what.starts_with("gcm") && (what == "gcm short") != (LEN <= short_text(table)) {
+            continue;
+        }
         if has(what, table) {
             expected.insert((what, table));
         } else if !has(what, TableId::Vaes512) {
@@ -253,7 +272,7 @@ fn expected(
     }
     // GMAC's tag is that of a GCM message without text.
     if task.0 == Mode::Gmac {
-        expected.insert(("gcm encrypt", table));
+        expected.insert(("gcm encrypt", TableId::Aesni));
     }
     expected
 }
@@ -305,15 +324,26 @@ fn wide_tables_fall_back_to_aesni() {
                 if task.0 == Mode::Gcm {
                     expected.remove(&("hash", by));
                 }
-                // And for a tag they suffice too.
-                if task.0 == Mode::Gmac {
-                    expected.remove(&("gcm encrypt", by));
-                    expected.insert(("gcm encrypt", table));
-                }
                 // The hold is still the wide table's.
                 expected.remove(&("wipe", by));
                 expected.insert(("wipe", table));
                 assert_eq!(kernels, expected, "{table:?} {task:?} by {maker:?}");
+            }
+        }
+    }
+}
+
+/// The longest short text, and one byte more.
+#[test]
+fn short_texts_go_to_the_kernel_for_them() {
+    let _alone = alone();
+    for &table in kernel::tables().iter().filter(|&&table| table > TableId::Portable) {
+        for (way, long) in [(Way::Encrypt, "gcm encrypt"), (Way::Decrypt, "gcm decrypt")] {
+            for (more, kernel, other) in [(0, "gcm short", long), (1, long, "gcm short")] {
+                let (len, task) = (short_text(table) + more, (Mode::Gcm, way));
+                let kernels = kernels_of_pieces(Some(table), task, Some(table), false, len, &[]);
+                let has = |what| kernels.contains(&(what, table));
+                assert!(has(kernel) && !has(other), "{table:?} {len} {task:?}: {kernels:?}");
             }
         }
     }
@@ -327,15 +357,16 @@ fn pieces_go_to_the_kernels_that_take_them() {
     for &table in kernel::tables().iter().filter(|&&table| table > TableId::Portable) {
         for task in tasks() {
             let (takes, not, by) = match task {
-                (Mode::Gcm, Way::Encrypt) => ("gcm encrypt", "gcm seal", table),
-                (Mode::Gcm, _) => ("gcm decrypt", "gcm open", table),
+                (Mode::Gcm, Way::Encrypt) => ("gcm encrypt", "gcm short", table),
+                (Mode::Gcm, _) => ("gcm decrypt", "gcm short", table),
                 (Mode::Gmac, _) => continue,
                 (Mode::Ccm | Mode::Cmac, _) | (Mode::Cbc, Way::Encrypt) => {
                     ("pieces", "", TableId::Aesni)
                 }
                 _ => ("pieces", "", table),
             };
-            let kernels = kernels_of_pieces(Some(table), task, Some(table), false, &[101, 250]);
+            let kernels =
+                kernels_of_pieces(Some(table), task, Some(table), false, LEN, &[101, 250]);
             let has = |what| kernels.contains(&(what, by));
             assert!(has(takes) && !has(not), "{table:?} {task:?}: {kernels:?}");
         }

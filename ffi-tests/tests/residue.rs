@@ -39,7 +39,7 @@ use kcfaes_provider::kcf::{
 };
 use kcfaes_provider::key::Key;
 use kcfaes_vectors::{Mode, Stream};
-use library::{Operands, TAG, free_key, new_key, unwatched};
+use library::{Operands, TAG, compare, free_key, new_key, unwatched};
 use oracle::Message;
 
 /// Bytes of dead stack that are searched.
@@ -159,15 +159,15 @@ unsafe extern "C" fn perform(call: *mut c_void) {
         let dst = if call.in_place { core::ptr::null_mut() } else { &raw mut call.dst };
         call.rv = match call.op {
             Op::Atomic(Way::Encrypt) => {
-                kcfaes_encrypt_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
+                kcfaes_spi_encrypt_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
             }
             Op::Atomic(Way::Decrypt) => {
-                kcfaes_decrypt_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
+                kcfaes_spi_decrypt_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
             }
             Op::Atomic(Way::Mac) => {
-                kcfaes_mac_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
+                kcfaes_spi_mac_atomic(NONE, 0, mechanism, key, src, dst, template, NONE)
             }
-            Op::Verify => kcfaes_mac_verify_atomic(
+            Op::Verify => kcfaes_spi_mac_verify_atomic(
                 NONE,
                 0,
                 mechanism,
@@ -177,19 +177,19 @@ unsafe extern "C" fn perform(call: *mut c_void) {
                 template,
                 NONE,
             ),
-            Op::Init(Way::Encrypt) => kcfaes_encrypt_init(ctx, mechanism, key, template, NONE),
-            Op::Init(Way::Decrypt) => kcfaes_decrypt_init(ctx, mechanism, key, template, NONE),
-            Op::Init(Way::Mac) => kcfaes_mac_init(ctx, mechanism, key, template, NONE),
-            Op::Update(Way::Encrypt) => kcfaes_encrypt_update(ctx, src, dst, NONE),
-            Op::Update(Way::Decrypt) => kcfaes_decrypt_update(ctx, src, dst, NONE),
-            Op::Update(Way::Mac) => kcfaes_mac_update(ctx, src, NONE),
-            Op::Final(Way::Encrypt) => kcfaes_encrypt_final(ctx, dst, NONE),
-            Op::Final(Way::Decrypt) => kcfaes_decrypt_final(ctx, dst, NONE),
-            Op::Final(Way::Mac) => kcfaes_mac_final(ctx, dst, NONE),
-            Op::Single(Way::Encrypt) => kcfaes_encrypt(ctx, src, dst, NONE),
-            Op::Single(Way::Decrypt) => kcfaes_decrypt(ctx, src, dst, NONE),
-            Op::Single(Way::Mac) => kcfaes_mac(ctx, src, dst, NONE),
-            Op::Template => kcfaes_create_ctx_template(
+            Op::Init(Way::Encrypt) => kcfaes_spi_encrypt_init(ctx, mechanism, key, template, NONE),
+            Op::Init(Way::Decrypt) => kcfaes_spi_decrypt_init(ctx, mechanism, key, template, NONE),
+            Op::Init(Way::Mac) => kcfaes_spi_mac_init(ctx, mechanism, key, template, NONE),
+            Op::Update(Way::Encrypt) => kcfaes_spi_encrypt_update(ctx, src, dst, NONE),
+            Op::Update(Way::Decrypt) => kcfaes_spi_decrypt_update(ctx, src, dst, NONE),
+            Op::Update(Way::Mac) => kcfaes_spi_mac_update(ctx, src, NONE),
+            Op::Final(Way::Encrypt) => kcfaes_spi_encrypt_final(ctx, dst, NONE),
+            Op::Final(Way::Decrypt) => kcfaes_spi_decrypt_final(ctx, dst, NONE),
+            Op::Final(Way::Mac) => kcfaes_spi_mac_final(ctx, dst, NONE),
+            Op::Single(Way::Encrypt) => kcfaes_spi_encrypt(ctx, src, dst, NONE),
+            Op::Single(Way::Decrypt) => kcfaes_spi_decrypt(ctx, src, dst, NONE),
+            Op::Single(Way::Mac) => kcfaes_spi_mac(ctx, src, dst, NONE),
+            Op::Template => kcfaes_spi_create_ctx_template(
                 NONE,
                 mechanism,
                 key,
@@ -197,7 +197,7 @@ unsafe extern "C" fn perform(call: *mut c_void) {
                 &raw mut call.size,
                 NONE,
             ),
-            Op::Free => kcfaes_free_context(ctx),
+            Op::Free => kcfaes_spi_free_context(ctx),
             Op::Plant => plant(call.made.cast()),
         };
     }
@@ -721,6 +721,9 @@ fn every_operation(search: &mut impl Watch, message: &Message, way: Way, cut: &[
     let _ = spi::free_nothing();
 }
 
+/// Where in a text a call of `kcfaes_ctr_at` begins: within a block that the message does not have.
+const OFFSET: u64 = 16 * 11 + 5;
+
 /// Every call of the plain C API on one message.
 fn every_call(watch: &mut impl Watch, message: &Message, way: Way) {
     let sealed = message.text.len();
@@ -765,6 +768,12 @@ fn every_call(watch: &mut impl Watch, message: &Message, way: Way) {
         free_key(key, &mut unwatched);
         watch.expect(&operands.dst);
     }
+    if message.mode == Mode::Ctr {
+        let (mut operands, key) = (operands(false, false), new_key(&message.key, &mut unwatched));
+        ok(operands.ctr_at(key, OFFSET, &mut unwatched));
+        free_key(key, &mut unwatched);
+        watch.expect(&operands.dst);
+    }
     let step = &mut |what: &str, call: &mut dyn FnMut() -> kcfaes_rc| watch.api(what, call);
     let key = new_key(&message.key, step);
     for in_place in [false, true] {
@@ -783,6 +792,13 @@ fn every_call(watch: &mut impl Watch, message: &Message, way: Way) {
         }
     }
     operands(false, false).cancelled(key, step);
+    if message.mode == Mode::Ctr {
+        ok(operands(false, false).ctr_at(key, OFFSET, step));
+    }
+    for mut other in [message.text.clone(), vec![0x5a; sealed]] {
+        let same = other == message.text;
+        assert_eq!(compare(&message.text, &mut other, step), same);
+    }
     if way != Way::Mac {
         let rc = operands(false, false).lists(key, 1, step);
         assert!(rc == kcfaes_rc::KCFAES_BUFFER_TOO_SMALL);

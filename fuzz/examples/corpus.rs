@@ -107,9 +107,16 @@ fn input(case: &Case, turn: usize, target: &str) -> Vec<u8> {
             apart(4, 0),
             Call { fail: 1, table: 1, ..part(5, REST) },
         ],
-        (_, 0) => vec![part(0, REST), part(0x40, REST), part(1, 0)],
-        (_, 1) => vec![part(3, 16), part(3, 5), part(3, 40), part(3, REST), part(5, 0)],
-        (_, 2) => vec![part(2, 0), apart(3, 21), apart(3, REST), apart(5, 0), part(0, REST)],
+        (_, 0) => vec![part(0, REST), part(0x40, REST), part(1, 0), part(0x80, REST)],
+        (_, 1) => vec![part(3, 16), part(3, 5), part(0x47, 0), part(3, REST), part(5, 0)],
+        (_, 2) => vec![
+            part(2, 0),
+            part(0x27, 40),
+            apart(3, 21),
+            apart(3, REST),
+            apart(5, 0),
+            part(0, REST),
+        ],
         (_, _) => vec![part(0, REST), apart(3, REST), apart(0x45, 0), part(7, 0)],
     };
     encode(&head, &calls)

@@ -195,6 +195,11 @@ impl Model {
         (sealed, tag)
     }
 
+    /// Whether an update writes every byte that it takes.
+    fn gives_all(&self) -> bool {
+        matches!(self.message.mode, Mode::Gcm | Mode::Ctr)
+    }
+
     /// The output for a text, without a tag.
     fn transformed(&self, text: &[u8]) -> Vec<u8> {
         if self.decrypts {
@@ -353,12 +358,15 @@ impl Session {
         // SAFETY: all that the arguments name is alive.
         unsafe {
             match op {
+                0 if self.mode == Mode::Ctr && call.op & 0x80 != 0 => self.ctr_at(call, &mut scene),
                 0 => self.whole(call, &mut scene),
                 1 if self.mode == Mode::Gcm => self.gcm_batch(call),
                 1 => self.batch(call),
                 2 => self.init(call),
                 3 | 4 => self.update(call, &mut scene),
                 5 | 6 => self.finish(call, &mut scene),
+                _ if call.op & 0x20 != 0 => self.update_aad(call),
+                _ if call.op & 0x40 != 0 => self.copy(call),
                 _ => {
                     if call.op & 0x80 != 0 {
                         kcfaes_ctx_free(self.ctx.at);
@@ -546,6 +554,72 @@ impl Session {
         assert_eq!(scene.tag, tag_after, "the tag");
     }
 
+    /// The part of a CTR text that begins at any byte, near or far.
+    unsafe fn ctr_at(&mut self, call: &Call, scene: &mut Scene) {
+        let mut wrong = vec![];
+        let key = self.key(call, &mut wrong);
+        let len = scene.src.total();
+        let pair = scene.pair(len, &mut wrong);
+        let far = u64::from(call.which).rotate_right(u32::from(call.fail));
+        let offset = far.wrapping_add(call.at_in.into());
+        let no_counter = call.damage % 8 == 4;
+        if no_counter {
+            wrong.push(BAD);
+        }
+        let iv = self.message.iv.clone();
+        let at = if no_counter { null() } else { iv.as_ptr() };
+        let ((from, n), (to, m)) = (scene.src.list(), scene.dst.list());
+        // SAFETY: the arguments name memory that is alive, or they are wrong in a way that is refused.
+        let rv = unsafe {
+            if scene.src.iov {
+                kcfaes_ctr_at_iov(key, at, offset, from, n, to, m)
+            } else {
+                kcfaes_ctr_at(key, at, offset, scene.src.src(), len, scene.dst.at)
+            }
+        } as c_int;
+        answered(rv, &wrong);
+        if let (Some((src, dst, _)), OK) = (pair, rv) {
+            let first = u128::from_be_bytes(iv.try_into().expect("16 bytes"));
+            let block = first.wrapping_add((offset / 16).into()).to_be_bytes();
+            let mut model = self.begin();
+            model.message.iv = block.to_vec();
+            let mut text = vec![0; (offset % 16) as usize];
+            text.extend(scene.shadow.read(&src));
+            let out = model.transformed(&text);
+            scene.shadow.write(&dst, &out[(offset % 16) as usize..]);
+        }
+    }
+
+    /// The message goes on in a copy, or in the context that was copied. The other one gets another text.
+    unsafe fn copy(&mut self, call: &Call) {
+        let from = self.ctx.at;
+        let mut copy = null_mut();
+        let may = self.mode == Mode::Cmac
+            || self.decrypts && matches!(self.mode, Mode::Gcm | Mode::Ccm | Mode::Cbc | Mode::Ecb);
+        let wrong = match self.model {
+            None => vec![NOT_BEGUN],
+            Some(_) if !may => vec![BAD],
+            Some(_) => vec![],
+        };
+        // SAFETY: live contexts, and buffers of those lengths.
+        unsafe {
+            assert_eq!(kcfaes_ctx_new(&mut copy) as c_int, OK);
+            let rv = kcfaes_ctx_copy(copy, from) as c_int;
+            answered(rv, &wrong);
+            let (stays, other) =
+                if rv == OK && call.which & 1 == 0 { (copy, from) } else { (from, copy) };
+            let (text, mut out, mut written) = ([call.which; 37], [0; 64], 0);
+            let update = if self.decrypts && self.mode.is_aead() {
+                kcfaes_update_unverified
+            } else {
+                kcfaes_update
+            };
+            _ = update(other, text.as_ptr(), 37, out.as_mut_ptr(), 64, &mut written);
+            kcfaes_ctx_free(other);
+            self.ctx.at = stays;
+        }
+    }
+
     /// The messages of a batch: the first pieces of the text.
     fn texts(&self, call: &Call) -> Vec<Vec<u8>> {
         let mut rest = self.source.as_slice();
@@ -704,6 +778,30 @@ impl Session {
         self.model = (rv == OK).then_some(model);
     }
 
+    /// AAD in parts, which only GCM takes, and only before the text.
+    unsafe fn update_aad(&mut self, call: &Call) {
+        let mut aad = vec![call.which; call.take(100)];
+        call.forge(&mut aad);
+        for len in lengths(aad.len(), call.cut_in) {
+            let part: Box<[u8]> = aad.drain(..len).collect();
+            let at = if call.damage % 8 == 1 { null() } else { part.as_ptr() };
+            // SAFETY: the part is alive, or NULL.
+            let rv = unsafe { kcfaes_update_aad(self.ctx.at, at, len) } as c_int;
+            let Some(model) = &mut self.model else {
+                answered(rv, &[NOT_BEGUN]);
+                continue;
+            };
+            let mut wrong = vec![];
+            if self.mode != Mode::Gcm || !model.come.is_empty() || at.is_null() && len > 0 {
+                wrong.push(BAD);
+            }
+            answered(rv, &wrong);
+            if rv == OK {
+                model.message.aad.extend(part);
+            }
+        }
+    }
+
     unsafe fn update(&mut self, call: &Call, scene: &mut Scene) {
         if self.model.is_none() && call.op & 0x40 == 0 {
             // SAFETY: all that the arguments name is alive.
@@ -757,7 +855,7 @@ impl Session {
         }
         let needed = match self.mode {
             Mode::Gmac | Mode::Cmac => 0,
-            Mode::Ctr => len,
+            _ if model.gives_all() => len,
             _ => (waiting + len) & !15,
         };
         let pair = if self.mode.is_mac() {
@@ -768,7 +866,7 @@ impl Session {
         } else {
             scene.pair(needed, &mut wrong)
         };
-        let blocks = !self.mode.is_mac() && self.mode != Mode::Ctr;
+        let blocks = !self.mode.is_mac() && !model.gives_all();
         let shared = pair.as_ref().is_some_and(|(.., shared)| *shared != Overlap::None);
         // If nothing is written to an output, the contract leaves open whether it is apart and sound.
         let open =

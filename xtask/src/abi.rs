@@ -71,12 +71,12 @@ fn compare(old: &Path, new: &Path) -> Result<()> {
 
 /// Debian's symbols file. Every symbol is as old as the first version.
 fn symbols(tree: &Tree) -> Result<String> {
-    let mut names = headers::library_exports(tree)?;
-    names.sort();
-    let node = library::VERSION_NODE;
-    let mut text = format!("{SONAME} libkcfaes0 #MINVER#\n {node}@{node} 0.1.0\n");
-    for name in names {
-        text.push_str(&format!(" {name}@{node} 0.1.0\n"));
+    let mut text = format!("{SONAME} libkcfaes0 #MINVER#\n");
+    for (node, names) in headers::versions(tree)? {
+        text.push_str(&format!(" {node}@{node} 0.1.0\n"));
+        for name in names {
+            text.push_str(&format!(" {name}@{node} 0.1.0\n"));
+        }
     }
     Ok(text)
 }

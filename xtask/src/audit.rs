@@ -36,7 +36,7 @@ const MAX_KERNELS_TEXT: u64 = 96 * 1024;
 const PUBLIC_SPILLS: [(&str, &str); 1] = [("kcfaes_ctr32_vaes256", "the next counter blocks")];
 
 /// Bytes of stack that are zeroed after `portable` has run: `WIPED_STACK` in `provider/src/portable/mod.rs`.
-const WIPED_STACK: i64 = 1600;
+const WIPED_STACK: i64 = 1632;
 
 /// Functions without a frame, and why. fbt has no probe there. gcc gives no frame to a leaf that uses
 /// no stack, whatever its options say.

@@ -41,7 +41,7 @@ impl Peer {
 
     /// Builds the peer. The build's output goes to a file.
     fn build(&self, tree: &Tree, logs: &Path) -> Result<()> {
-        setup(self.needs)?;
+        setup(tree, self.needs)?;
         let log = logs.join(format!("{}.log", self.name.replace(' ', "-")));
         let file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         let mut command = cargo(tree);
@@ -99,6 +99,11 @@ const PEERS: [Peer; 10] = [
     ),
     Peer::new("libgcrypt", "libgcrypt", &[Package("libgcrypt20", "libgcrypt.so.20")]),
 ];
+
+/// What all peers need.
+pub(crate) fn needs() -> Vec<Need> {
+    PEERS.iter().flat_map(|peer| peer.needs).copied().collect()
+}
 
 /// The interleaved measurement. The arguments are the program's own. With `--quick` no peer is built:
 /// the peers that are already there take part.

@@ -3,13 +3,11 @@
 
 use std::process::Command;
 use std::time::Instant;
-use std::{fs, io};
 
 use crate::process::{cargo, cargo_of, joined, run};
-use crate::rust_source::Source;
 use crate::{
     Result, Tree, aarch64, abi, audit, cpus, cstyle, ct, deb, dist, fuzz, headers, install, kmod,
-    layers, library, licences, setup, simulate,
+    layers, library, licences, manual, setup, simulate,
 };
 
 /// A check's name and what it does.
@@ -35,7 +33,7 @@ const PACKAGING: [(Step, &[setup::Need]); 2] = [
     (("Debian packages", deb::command), setup::DEB),
 ];
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     ("rustfmt", |tree| {
         // The comparison's peers and the fuzz targets are workspaces of their own.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
@@ -46,7 +44,7 @@ const STEPS: [Step; 15] = [
     }),
     ("licences", licences::command),
     ("C style", cstyle::command),
-    ("manual pages", manual_pages),
+    ("manual pages", manual::check),
     ("vector checksums", |tree| {
         run(Command::new("sha256sum")
             .args(["--check", "--quiet", "--strict", "SHA256SUMS"])
@@ -64,14 +62,23 @@ const STEPS: [Step; 15] = [
     ("modules, run in userland", |tree| kmod::command(tree, &[])),
     ("library and examples", library::run_examples),
     ("plain C API", library::test_api),
+    ("installation", install::check),
     ("userland KCF", |tree| {
         run(Command::new("make")
             .args(["-C", "ffi-tests/fakekernel", "check"])
             .arg(joined("OUT=", &tree.target.join("fakekernel")))
+            // What `make CFLAGS=` says is not for this make.
+            .env_remove("MAKEFLAGS")
             .current_dir(&tree.root))
     }),
     ("tests", |tree| run(cargo(tree).args(["test", "--quiet", "--workspace"]))),
 ];
+
+/// What the steps need that must run, beside the needs of all.
+pub(crate) fn needs(full: bool) -> impl Iterator<Item = setup::Need> {
+    let packaging = full.then_some(PACKAGING).into_iter().flatten();
+    REQUIRED.into_iter().chain(packaging).flat_map(|(_, needs)| needs.iter().copied())
+}
 
 pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
     let begin = Instant::now();
@@ -91,7 +98,7 @@ pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
     }
     let packaging = full.then_some(PACKAGING).into_iter().flatten();
     for ((name, step), needs) in REQUIRED.into_iter().chain(packaging) {
-        timed(name, || setup::setup(needs).and_then(|()| step(tree)))?;
+        timed(name, || setup::setup(tree, needs).and_then(|()| step(tree)))?;
     }
     if full {
         // The exhaustive variants are tests marked as ignored.
@@ -111,7 +118,7 @@ pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
         full.then_some((("hot loops, simulated", simulate::command), setup::SIMULATE));
     let optional = OPTIONAL.into_iter().chain([(memcheck, setup::CT)]).chain(simulation);
     for ((name, step), needs) in optional {
-        match setup::missing(needs) {
+        match setup::missing(tree, needs) {
             None => timed(name, || step(tree))?,
             Some(missing) => {
                 println!("== {name}: NOT RUN, missing here: {missing}");
@@ -129,23 +136,6 @@ fn timed(name: &str, step: impl FnOnce() -> Result<()>) -> Result<()> {
     let begin = Instant::now();
     step().map_err(|error| format!("{name}: {error}"))?;
     println!("== {name}: passed, {:.1} s", begin.elapsed().as_secs_f32());
-    Ok(())
-}
-
-/// Every page passes mandoc's checks, and every function of the plain C API is in one of them.
-fn manual_pages(tree: &Tree) -> Result<()> {
-    let mut pages = install::manual(tree)?;
-    pages.push(tree.root.join("kmod/kcfaes.4"));
-    run(Command::new("mandoc").args(["-Tlint", "-Wwarning"]).args(&pages))?;
-    let texts: Vec<String> = pages.iter().map(fs::read_to_string).collect::<io::Result<_>>()?;
-    for name in Source::read(&tree.root.join("rust-core/capi/src/api/mod.rs"))?.exports() {
-        let named = |text: &String| {
-            text.split(|c: char| c != '_' && !c.is_alphanumeric()).any(|word| word == name)
-        };
-        if !texts.iter().any(named) {
-            return Err(format!("{name} is in no manual page").into());
-        }
-    }
     Ok(())
 }
 
@@ -191,7 +181,7 @@ pub(crate) fn demo(tree: &Tree, arguments: &[&str]) -> Result<()> {
 
 /// Gives the program the kernel object or, where it cannot be built, the reason.
 pub(crate) fn with_object(tree: &Tree, program: &mut Command) -> Result<()> {
-    match setup::missing(setup::ROOMS) {
+    match setup::missing(tree, setup::ROOMS) {
         None => program.env("KCFAES_OBJECTS", kmod::userland_objects(tree)?),
         Some(missing) => program.env("KCFAES_NO_OBJECT", format!("missing here: {missing}")),
     };
@@ -212,4 +202,58 @@ pub(crate) fn program(tree: &Tree, name: &str) -> Command {
         "--",
     ]);
     program
+}
+
+#[cfg(test)]
+mod tests {
+    /// The exponent of a power of two, such as 2^48.
+    fn exponent(power: &str) -> i32 {
+        let digits = power.strip_prefix("2^").and_then(|rest| rest.split_whitespace().next());
+        digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{power}"))
+    }
+
+    /// log2 of a risk of the page, such as `5 b^2 / 2^128`, at 2^`count`. L is 2^32.
+    fn risk(formula: &str, count: i32) -> f64 {
+        let (above, below) = formula.split_once(" / ").expect("a fraction");
+        let factor = match above {
+            "n^2" | "b^2" => 0.0,
+            "(2b)^2" => 2.0,
+            "5 b^2" => 5_f64.log2(),
+            "n^2 L" => 32.0,
+            other => panic!("{other}"),
+        };
+        factor + f64::from(2 * count - exponent(below))
+    }
+
+    /// man kcfaes_limits: each number keeps the risk that its own formula states within 2^-32, and a doubled
+    /// number does not; bytes and blocks agree; the risks of forgeries are those of their formulas.
+    #[test]
+    fn the_limits_of_a_key_add_up() {
+        let page = include_str!("../../man/kcfaes_limits.3");
+        let rows = page.lines().filter_map(|line| line.strip_prefix(".It "));
+        let rows: Vec<Vec<_>> = rows.map(|row| row.split(" Ta ").collect()).collect();
+        let mut seen = 0;
+        for row in rows.iter().filter(|row| !row[0].starts_with("Sy") && row.len() > 2) {
+            match row.as_slice() {
+                [_, formula, risks @ ..] if formula.ends_with("2^t") => {
+                    // L of 64 KiB is 2^12 blocks and one.
+                    let blocks = if formula.starts_with('L') { 12 } else { 0 };
+                    let risks: Vec<_> = risks.iter().map(|risk| exponent(risk)).collect();
+                    assert_eq!(risks, [128, 64, 32].map(|bits| blocks - bits), "{row:?}");
+                }
+                [_, count, rest @ .., formula] => {
+                    let count = exponent(count);
+                    let log2 = risk(formula, count);
+                    assert!(log2 <= -32.0 && log2 > -34.0, "{row:?}: 2^{log2}");
+                    if let [bytes] = rest {
+                        let pib = bytes.strip_suffix(" PiB").and_then(|n| n.parse().ok());
+                        assert_eq!(pib, Some(1_u64 << (count + 4 - 50)), "{row:?}");
+                    }
+                }
+                _ => panic!("{row:?}"),
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, 12, "rows");
+    }
 }

@@ -9,26 +9,27 @@ use std::process::{Command, Stdio};
 use crate::process::{cargo, output, run};
 use crate::{Result, Tree, library};
 
-/// Models, and the tables that each has. The last of its tables must be chosen.
-const CPUS: [(&str, &str); 14] = [
+/// Models, and the tables that each has. The last of its tables must be chosen. Then what libkcfaes says that
+/// the model lacks for the next table.
+const CPUS: [(&str, &str, &str); 14] = [
     // No AES.
-    ("qemu64", "portable"),
-    ("Penryn", "portable"),
-    ("Nehalem", "portable"),
-    ("phenom", "portable"),
+    ("qemu64", "portable", "AES-NI"),
+    ("Penryn", "portable", "AES-NI"),
+    ("Nehalem", "portable", "AES-NI"),
+    ("phenom", "portable", "AES-NI"),
     // One of the four features of `aesni` is missing.
-    ("Westmere,-aes", "portable"),
-    ("Westmere,-pclmulqdq", "portable"),
-    ("qemu64,+aes,+pclmulqdq,+sse4.1", "portable"),
-    ("Westmere,-sse4.1", "portable"),
+    ("Westmere,-aes", "portable", "AES-NI"),
+    ("Westmere,-pclmulqdq", "portable", "PCLMULQDQ"),
+    ("qemu64,+aes,+pclmulqdq,+sse4.1", "portable", "SSSE3"),
+    ("Westmere,-sse4.1", "portable", "SSE4.1"),
     // AVX2 and VAES do not make up for it.
-    ("max,-aes", "portable"),
-    ("Westmere", "portable,aesni"),
-    ("Haswell", "portable,aesni"),
-    ("EPYC", "portable,aesni"),
+    ("max,-aes", "portable", "AES-NI"),
+    ("Westmere", "portable,aesni", "AVX, or the system has not enabled it"),
+    ("Haswell", "portable,aesni", "VAES"),
+    ("EPYC", "portable,aesni", "VAES"),
     // VAES without VPCLMULQDQ, and VAES that nobody may use.
-    ("max,-vpclmulqdq", "portable,aesni"),
-    ("max,-avx,-avx2", "portable,aesni"),
+    ("max,-vpclmulqdq", "portable,aesni", "VPCLMULQDQ"),
+    ("max,-avx,-avx2", "portable,aesni", "AVX, or the system has not enabled it"),
 ];
 
 const TABLES: [&str; 4] = ["portable", "aesni", "vaes256", "vaes512"];
@@ -39,7 +40,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
     let which = library::example(tree, "which")?;
     let host = output(Command::new("rustc").args(["--print", "host-tuple"]))?;
     let runner = host.trim().to_uppercase().replace('-', "_");
-    for (cpu, tables) in CPUS {
+    for (cpu, tables, lacks) in CPUS {
         let emulated = ["qemu-x86_64", "-cpu", cpu];
         said(
             cargo(tree)
@@ -49,23 +50,31 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
         )
         .map_err(|error| format!("{cpu}: not the kernels of {tables}\n{error}"))?;
         let report = said(Command::new(emulated[0]).args(&emulated[1..]).arg(&which))
-            .and_then(|report| agrees(&report, tables).map(|()| report));
-        report.map_err(|error| format!("{cpu}: libkcfaes has not {tables}\n{error}"))?;
-        println!("{cpu}: {tables}");
+            .and_then(|report| agrees(&report, tables, lacks).map(|()| report));
+        report.map_err(|error| format!("{cpu}: not {tables}, lacking {lacks}\n{error}"))?;
+        println!("{cpu}: {tables}, lacks {lacks}");
     }
     println!("each call ran the kernels of its table on {} models of processors", CPUS.len());
     Ok(())
 }
 
-/// Whether `examples/which` found these tables and no others, chose the last, and tested them.
-fn agrees(report: &str, tables: &str) -> Result<()> {
+/// Whether `examples/which` found these tables and no others, chose the last, and tested them; and whether it
+/// names the missing feature as the reason for the next one, and only for tables that are missing.
+fn agrees(report: &str, tables: &str, lacks: &str) -> Result<()> {
     let has: Vec<&str> = tables.split(',').collect();
     let says = |name: &str, what: &str| {
         report.lines().any(|line| line.split_whitespace().eq([name, what]))
     };
     let chosen = says("table", has[has.len() - 1]);
     let right = TABLES.iter().all(|table| says(table, "available") == has.contains(table));
-    if chosen && right && says("self-test", "passed") { Ok(()) } else { Err(report.into()) }
+    let reasons: Vec<_> =
+        report.lines().filter_map(|line| line.trim().strip_prefix("this CPU lacks ")).collect();
+    let explained = reasons.len() == TABLES.len() - has.len() && reasons[0] == lacks;
+    if chosen && right && explained && says("self-test", "passed") {
+        Ok(())
+    } else {
+        Err(report.into())
+    }
 }
 
 /// What a command printed. If the command fails, the error has that and its complaints.
@@ -85,16 +94,24 @@ mod tests {
     #[test]
     fn another_table_is_seen() {
         let report = |table: &str, aesni: &str, test: &str| {
-            format!("table {table}\nportable available\naesni {aesni}\nself-test {test}\n")
+            format!(
+                "table {table}\nportable available\naesni {aesni}\n\
+                 vaes256 not here\n this CPU lacks VAES\n\
+                 vaes512 not here\n this CPU lacks VAES\nself-test {test}\n"
+            )
         };
-        assert!(agrees(&report("aesni", "available", "passed"), "portable,aesni").is_ok());
+        let right = report("aesni", "available", "passed");
+        assert!(agrees(&right, "portable,aesni", "VAES").is_ok());
+        assert!(agrees(&right, "portable,aesni", "AVX2").is_err());
+        let unexplained = right.replacen(" this CPU lacks VAES\n", "", 1);
+        assert!(agrees(&unexplained, "portable,aesni", "VAES").is_err());
         for (table, aesni, test) in [
             ("portable", "available", "passed"),
             ("aesni", "not here", "passed"),
             ("aesni", "available", "FAILED"),
         ] {
-            assert!(agrees(&report(table, aesni, test), "portable,aesni").is_err());
+            assert!(agrees(&report(table, aesni, test), "portable,aesni", "VAES").is_err());
         }
-        assert!(agrees(&report("portable", "available", "passed"), "portable").is_err());
+        assert!(agrees(&report("portable", "available", "passed"), "portable", "VAES").is_err());
     }
 }

@@ -25,17 +25,26 @@ pub(crate) fn trace(tree: &Tree, full: bool) -> Result<()> {
     run(Command::new(program(tree)?).arg("trace").args(scope(full)))
 }
 
+/// The kernel object wipes dead stack below the stack pointer.
+const DEAD_STACK: &str = "{
+    wiping of dead stack
+    Memcheck:Addr8
+    fun:kcfaes_provider_wipe_dead_stack
+}
+";
+
 /// valgrind's memcheck, on the tables whose instructions it knows.
 pub(crate) fn memcheck(tree: &Tree, full: bool) -> Result<()> {
     let program = program(tree)?;
     let log = tree.target.join("ct/memcheck.log");
     fs::create_dir_all(tree.target.join("ct"))?;
+    let suppressions = tree.target.join("ct/memcheck.supp");
+    fs::write(&suppressions, DEAD_STACK)?;
     run(Command::new("valgrind")
         .args(["--tool=memcheck", "--quiet", "--error-limit=no"])
         // Reports are told apart by the instruction. The program itself names it.
         .args(["--num-callers=2", "--read-inline-info=no"])
-        // Dead stack is wiped below the stack pointer.
-        .arg("--ignore-range-below-sp=4096-1")
+        .arg(joined("--suppressions=", &suppressions))
         .arg(joined("--log-file=", &log))
         .arg(&program)
         .arg("memcheck")

@@ -6,13 +6,15 @@ use std::fs;
 use std::path::Path;
 
 use object::elf::{
-    DT_NEEDED, DT_NULL, RelocationType, SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHN_COMMON,
+    DF_BIND_NOW, DT_FLAGS, DT_NEEDED, DT_NULL, DT_TEXTREL, GNU_PROPERTY_X86_FEATURE_1_AND,
+    GNU_PROPERTY_X86_FEATURE_1_SHSTK, PF_X, PT_GNU_EH_FRAME, PT_GNU_RELRO, PT_GNU_STACK,
+    R_X86_64_NONE, RelocationType, SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHN_COMMON,
     SHT_FINI_ARRAY, SHT_GROUP, SHT_INIT_ARRAY, SHT_NOBITS, SHT_PREINIT_ARRAY, SectionFlags,
 };
-use object::read::elf::{Dyn as _, ElfFile64, SectionHeader};
+use object::read::elf::{Dyn as _, ElfFile64, ProgramHeader as _, SectionHeader};
 use object::{
-    LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, RelocationFlags,
-    RelocationTarget, SymbolKind, SymbolSection,
+    Architecture, LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _,
+    RelocationFlags, RelocationTarget, SymbolKind, SymbolSection,
 };
 
 use crate::Result;
@@ -40,6 +42,9 @@ pub(crate) struct Relocation {
     pub(crate) target: Target,
     pub(crate) addend: i64,
 }
+
+/// The section of the unwind table.
+const UNWIND_TABLE: &str = ".eh_frame";
 
 /// A section that is loaded.
 #[derive(Debug)]
@@ -106,6 +111,10 @@ impl Object {
                 let RelocationFlags::Elf { r_type } = relocation.flags() else {
                     return Err("a relocation that is not ELF's".into());
                 };
+                if section.name()? == UNWIND_TABLE && r_type == R_X86_64_NONE {
+                    // Of a function that the link has dropped. The next link drops this entry.
+                    continue;
+                }
                 let RelocationTarget::Symbol(index) = relocation.target() else {
                     return Err(format!("{}: a relocation without symbol", section.name()?).into());
                 };
@@ -150,6 +159,42 @@ impl Object {
                 .collect(),
             symbols: elf.symbols().filter_map(|s| named(&s)).collect(),
         })
+    }
+
+    /// Functions of which the unwind table says nothing at some instruction.
+    pub(crate) fn not_unwound(&self) -> Vec<&str> {
+        let mut described = Vec::new();
+        for table in self.sections.iter().filter(|section| section.name == UNWIND_TABLE) {
+            // An entry: its length, 0 or the way to its common part, then where its function begins, which a
+            // relocation says, and the function's length (LSB 5.0 Core, 10.6).
+            let word = |at: usize| -> Option<usize> {
+                let bytes = table.bytes.get(at..at + 4)?;
+                Some(u32::from_le_bytes(bytes.try_into().ok()?) as usize)
+            };
+            let mut at = 0;
+            while let Some(length) = word(at) {
+                let begin = table.relocations.get(&(at as u64 + 8)).map(|r| (&r.target, r.addend));
+                if let (Some((&Target::Defined(section, start), addend)), Some(size)) =
+                    (begin, word(at + 12))
+                {
+                    let start = start.wrapping_add_signed(addend);
+                    described.push((section, start..start + size as u64));
+                }
+                at += 4 + length;
+            }
+        }
+        let functions = self
+            .sections
+            .iter()
+            .flat_map(|section| section.functions.iter().map(|function| (section.index, function)));
+        let missing = functions.filter(|(index, function)| {
+            !described.iter().any(|(section, range)| {
+                section == index
+                    && range.start <= function.start
+                    && function.start + function.size <= range.end
+            })
+        });
+        missing.map(|(_, function)| function.name.as_str()).collect()
     }
 
     /// The section with this index.
@@ -231,4 +276,64 @@ pub(crate) fn dependencies(path: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+/// What of a modern shared library's protection this one lacks: for the dynamic linker, which makes its tables
+/// read-only and its stack not executable, and for the shadow stack of an x86-64 processor.
+pub(crate) fn unprotected(path: &Path) -> Result<Vec<&'static str>> {
+    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let elf = ElfFile64::<LittleEndian>::parse(&*bytes)?;
+    let segment = |kind| {
+        let mut segments = elf.elf_program_headers().iter();
+        segments.find(|segment| segment.p_type(LittleEndian) == kind)
+    };
+    let (mut now, mut text_relocations) = (false, false);
+    let table = elf.elf_section_table();
+    for header in table.iter() {
+        let Some((entries, _)) = header.dynamic(LittleEndian, &*bytes)? else { continue };
+        for entry in entries.iter().take_while(|entry| entry.tag(LittleEndian) != DT_NULL) {
+            let value = entry.d_val.get(LittleEndian);
+            match entry.tag(LittleEndian) {
+                DT_FLAGS => now |= value & DF_BIND_NOW.0 != 0,
+                DT_TEXTREL => text_relocations = true,
+                _ => {}
+            }
+        }
+    }
+    let executable = |segment: &object::elf::ProgramHeader64<LittleEndian>| {
+        segment.p_flags(LittleEndian).0 & PF_X.0 != 0
+    };
+    let x86_64 = elf.architecture() == Architecture::X86_64;
+    let has = [
+        ("RELRO", segment(PT_GNU_RELRO).is_some()),
+        ("BIND_NOW", now),
+        ("a stack that is not executable", segment(PT_GNU_STACK).is_some_and(|s| !executable(s))),
+        ("text without relocations", !text_relocations),
+        ("an index of its unwind table", segment(PT_GNU_EH_FRAME).is_some()),
+        ("SHSTK alone in .note.gnu.property", !x86_64 || has_shadow_stack(&elf)?),
+    ];
+    Ok(has.into_iter().filter(|(_, has)| !has).map(|(what, _)| what).collect())
+}
+
+/// Whether an object says that the processor may keep a shadow stack, and nothing else.
+pub(crate) fn marks_shadow_stack(path: &Path) -> Result<bool> {
+    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    has_shadow_stack(&ElfFile64::<LittleEndian>::parse(&*bytes)?)
+}
+
+fn has_shadow_stack(elf: &ElfFile64<'_, LittleEndian>) -> Result<bool> {
+    for section in elf.elf_section_table().iter() {
+        let Some(mut notes) = section.notes(LittleEndian, elf.data())? else { continue };
+        while let Some(note) = notes.next()? {
+            let Some(properties) = note.gnu_properties(LittleEndian) else { continue };
+            for property in properties {
+                let property = property?;
+                if property.pr_type() == GNU_PROPERTY_X86_FEATURE_1_AND {
+                    let features = property.data_u32(LittleEndian)?;
+                    return Ok(features == GNU_PROPERTY_X86_FEATURE_1_SHSTK);
+                }
+            }
+        }
+    }
+    Ok(false)
 }

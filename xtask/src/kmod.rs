@@ -23,7 +23,7 @@ use crate::audit::{MAX_TEXT, Rules, report};
 use crate::gate::Gate;
 use crate::machine::HOST;
 use crate::process::{cargo, compiler, joined, output, run};
-use crate::rooms::{self, Rooms, link_relocatable};
+use crate::rooms::{self, Loader, Rooms, link_relocatable};
 use crate::{Result, Tree, check, elf};
 
 /// Constant data of the test module's vector table.
@@ -395,7 +395,7 @@ fn assemble(text: &str, dir: &Path) -> Result<PathBuf> {
 fn link_module(inputs: &[PathBuf], variables: &[&str], output: &Path) -> Result<()> {
     let globals: BTreeSet<String> =
         ENTRIES.iter().chain(variables).map(ToString::to_string).collect();
-    link_relocatable(inputs, &globals, output, &HOST)
+    link_relocatable(Loader::Krtld, inputs, &globals, output, &HOST)
 }
 
 /// A copy of a module for a program that has its own `_init`. `_init` becomes `NAME_module_init`, and
@@ -651,7 +651,7 @@ mod tests {
         let linked = |mark: &str| {
             let inputs = [copy.clone(), assemble(mark, &dir).expect("as")];
             let output = dir.join("linked");
-            link_relocatable(&inputs, &entries, &output, &HOST).expect("ld");
+            link_relocatable(Loader::Krtld, &inputs, &entries, &output, &HOST).expect("ld");
             let needed = elf::dependencies(&output).expect("an object");
             (needed, elf::Object::read(&output).expect("an object").undefined)
         };

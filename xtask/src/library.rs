@@ -3,25 +3,29 @@
 //! environment. It is one relocatable member and a shared library.
 //!
 //! Both have the functions of kcfaes.h and kcfaes_spi.h and no other global name. Of libc both need
-//! only memory functions. That is checked on the files.
+//! only memory functions. Both have unwind tables, and bear a shadow stack on x86-64. That is checked on the
+//! files.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::audit;
 use crate::elf::{self, Object, Symbols};
 use crate::headers;
 use crate::machine::{HOST, ILLUMOS, Machine};
 use crate::process::{cargo, joined, output, run};
-use crate::rooms::{link_relocatable, link_with_debug_information, own_members};
+use crate::rooms::{Loader, link_relocatable, link_with_debug_information, own_members};
 use crate::{Result, Tree};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const SONAME: &str = "libkcfaes.so.0";
-/// The version node of the symbol map, which the linker adds to the dynamic symbols.
-pub(crate) const VERSION_NODE: &str = "KCFAES_0";
+/// The version nodes of the symbol map, which the linker adds to the dynamic symbols: that of the plain API and
+/// that of KCF's ops. Who never calls the ops depends on the first alone.
+pub(crate) const API_NODE: &str = "KCFAES_0";
+pub(crate) const OPS_NODE: &str = "KCFAES_SPI_0";
 
 /// All that the library may need of its C library.
 const LIBC: [&str; 8] =
@@ -30,8 +34,8 @@ const LIBC: [&str; 8] =
 /// The built library.
 pub(crate) struct Library {
     pub(crate) archive: PathBuf,
-    /// The real file, `libkcfaes.so.VERSION`.
     pub(crate) shared: PathBuf,
+    /// Where the shared library is.
     dir: PathBuf,
     machine: &'static Machine,
 }
@@ -71,17 +75,45 @@ fn build_with(
     let map = joined("-Wl,--version-script=", &tree.root.join(headers::MAP));
     run(machine
         .cc()
+        .args(machine.flags("CFLAGS"))
+        .args(machine.flags("LDFLAGS"))
         .args(["-shared", "-Wl,-z,defs", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack"])
+        .args(machine.is_x86_64().then_some("-Wl,-z,shstk"))
         .arg(format!("-Wl,-soname,{SONAME}"))
         .arg(map)
         .arg("-o")
         .arg(&shared)
         .arg(&object))?;
     check_dynamic(&shared, &exports)?;
-    link_names(&dir)?;
+    for (name, target) in [(SONAME, shared_name().as_str()), ("libkcfaes.so", SONAME)] {
+        let link = dir.join(name);
+        if link.symlink_metadata().is_ok() {
+            fs::remove_file(&link)?;
+        }
+        symlink(target, &link)?;
+    }
 
-    let library = Library { archive, shared, dir, machine };
-    Ok(library)
+    Ok(Library { archive, shared, dir, machine })
+}
+
+/// Says in the object that the processor may keep a shadow stack: every return goes to where a call came from.
+/// Without this note in the archive, no program that links it has one. It says nothing of IBT, because stable
+/// rustc emits no ENDBR64.
+///
+/// The note is added to the linked object: rustc writes none, and ld keeps only what all inputs have.
+fn mark_shadow_stack(object: &Path) -> Result<()> {
+    const NOTE: &str = ".note.gnu.property";
+    // Lengths of the name and of what follows it, NT_GNU_PROPERTY_TYPE_0; then one property: its type
+    // (GNU_PROPERTY_X86_FEATURE_1_AND), its length, SHSTK, padding (Linux Extensions to gABI).
+    let words = [4, 16, 5, u32::from_le_bytes(*b"GNU\0"), 0xc000_0002, 4, 2, 0];
+    let file = object.with_extension("note");
+    fs::write(&file, words.map(u32::to_le_bytes).concat())?;
+    run(Command::new("objcopy")
+        .arg("--add-section")
+        .arg(joined(&format!("{NOTE}="), &file))
+        .arg(format!("--set-section-flags={NOTE}=alloc,readonly"))
+        .arg(object))?;
+    run(Command::new("objcopy").arg(format!("--set-section-alignment={NOTE}=8")).arg(object))
 }
 
 /// Builds libkcfaes.a for programs of illumos.
@@ -108,14 +140,21 @@ fn build_archive(
         .arg(dir.join("build"))
         .args(["--", "--cfg", "kcfaes_artifact=\"userland\""])
         // A second `--config` would take the place of the one that names the crates of an unpacked tarball.
-        .env("CARGO_PROFILE_LIBRARY_DEBUG", if debug { "2" } else { "false" }))?;
+        .env("CARGO_PROFILE_LIBRARY_DEBUG", if debug { "2" } else { "false" })
+        // For every crate of the library: the target of illumos has no tables by itself. No byte of the text
+        // is another with them.
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Cforce-unwind-tables=yes"))?;
     let raw = dir.join("build").join(machine.triple).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");
+    let loader = Loader::Userland;
     if debug {
-        link_with_debug_information(&members, exports, &object, machine)?;
+        link_with_debug_information(loader, &members, exports, &object, machine)?;
     } else {
-        link_relocatable(&members, exports, &object, machine)?;
+        link_relocatable(loader, &members, exports, &object, machine)?;
+    }
+    if machine.is_x86_64() {
+        mark_shadow_stack(&object)?;
     }
     check_object(&object, exports)?;
     if machine.is_x86_64() {
@@ -130,19 +169,8 @@ fn build_archive(
     Ok((object, archive))
 }
 
-/// The names by which the run-time and the build-time linker find the library.
-pub(crate) fn link_names(dir: &Path) -> Result<()> {
-    for (name, target) in [(SONAME, shared_name().as_str()), ("libkcfaes.so", SONAME)] {
-        let link = dir.join(name);
-        if link.symlink_metadata().is_ok() {
-            fs::remove_file(&link)?;
-        }
-        symlink(target, &link)?;
-    }
-    Ok(())
-}
-
-/// Of libc the library needs only what is listed, and it has no other global name.
+/// Of libc the library needs only what is listed, it has no other global name, and each function has an unwind
+/// table.
 fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
     let object = Object::read(path)?;
     let strange: Vec<_> =
@@ -150,10 +178,14 @@ fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
     if !strange.is_empty() {
         return Err(format!("libkcfaes needs {}", strange.join(" ")).into());
     }
-    compare("libkcfaes.a", &Symbols::read(path)?.defined_with_prefix(""), exports)
+    compare("libkcfaes.a", &Symbols::read(path)?.defined_with_prefix(""), exports)?;
+    match object.not_unwound().as_slice() {
+        [] => Ok(()),
+        lost => Err(format!("libkcfaes has no unwind table of {}", lost.join(" ")).into()),
+    }
 }
 
-/// The audit reads x86-64 instructions only.
+/// The rest is of x86-64: what the audit reads in instructions, and the shadow stack.
 fn audit_object(path: &Path) -> Result<()> {
     let object = Object::read(path)?;
     match audit::beyond_baseline(&object).as_slice() {
@@ -161,6 +193,9 @@ fn audit_object(path: &Path) -> Result<()> {
         beyond => {
             return Err(format!("libkcfaes needs more than x86-64: {}", beyond.join("; ")).into());
         }
+    }
+    if !elf::marks_shadow_stack(path)? {
+        return Err("libkcfaes.a lacks SHSTK in .note.gnu.property".into());
     }
     match audit::unwiped(&object).as_slice() {
         [] => Ok(()),
@@ -170,8 +205,13 @@ fn audit_object(path: &Path) -> Result<()> {
 
 fn check_dynamic(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
     let mut defined = elf::dynamic_exports(path)?;
-    defined.remove(VERSION_NODE);
-    compare("libkcfaes.so", &defined, exports)
+    defined.remove(API_NODE);
+    defined.remove(OPS_NODE);
+    compare("libkcfaes.so", &defined, exports)?;
+    match elf::unprotected(path)?.as_slice() {
+        [] => Ok(()),
+        lacks => Err(format!("libkcfaes.so lacks {}", lacks.join(", ")).into()),
+    }
 }
 
 fn compare(what: &str, defined: &BTreeSet<String>, exports: &BTreeSet<String>) -> Result<()> {
@@ -193,11 +233,24 @@ pub(crate) fn run_examples_with(tree: &Tree, library: &Library) -> Result<()> {
     if sources.is_empty() {
         return Err("examples/ has no C program".into());
     }
-    for source in &sources {
-        run_linked(tree, library, source, &library.programs(tree, "examples")?)?;
+    let dir = library.programs(tree, "examples")?;
+    let shown = dir.join("readme.c");
+    fs::write(&shown, program_in(&fs::read_to_string(tree.root.join("README.md"))?)?)?;
+    for source in sources.iter().chain([&shown]) {
+        run_linked(tree, library, source, &dir)?;
     }
-    println!("{} example programs ran", 2 * sources.len());
+    println!("{} example programs ran", 2 * (sources.len() + 1));
     Ok(())
+}
+
+/// The one C program in a Markdown text.
+fn program_in(markdown: &str) -> Result<String> {
+    let programs: Vec<_> = markdown.split("\n```c\n").skip(1).collect();
+    let [program] = programs.as_slice() else {
+        return Err(format!("README.md has {} C programs, not one", programs.len()).into());
+    };
+    let (program, _) = program.split_once("\n```").ok_or("README.md: a program has no end")?;
+    Ok(format!("{program}\n"))
 }
 
 /// Compiles one of the examples against both libraries and runs both programs. Returns the static
@@ -269,28 +322,9 @@ fn run_linked(tree: &Tree, library: &Library, source: &Path, dir: &Path) -> Resu
     Ok(())
 }
 
-/// The pkg-config file for an installation.
-pub(crate) fn pkg_config(prefix: &str, libdir: &str) -> String {
-    // Relative where it can be, so that the prefix alone moves an installation.
-    let libdir =
-        libdir.strip_prefix(prefix).map_or(libdir.to_string(), |rest| format!("${{prefix}}{rest}"));
-    format!(
-        "prefix={prefix}\n\
-         libdir={libdir}\n\
-         includedir=${{prefix}}/include\n\
-         \n\
-         Name: kcfaes\n\
-         Description: AES modes behind the ops vector of the illumos Kernel Cryptographic Framework\n\
-         Version: {VERSION}\n\
-         Libs: -L${{libdir}} -lkcfaes\n\
-         Cflags: -I${{includedir}}\n"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
 
     /// A shared library and an object of `source` in a folder of the test's own.
     fn compiled(name: &str, source: &str) -> (PathBuf, PathBuf) {
@@ -311,6 +345,15 @@ mod tests {
     }
 
     #[test]
+    fn one_program_is_shown() {
+        let text = "a\n```c\nint a;\n\nint b;\n```\nb\n```sh\nls\n```\n";
+        assert_eq!(program_in(text).expect("a program"), "int a;\n\nint b;\n");
+        for wrong in ["a", "a\n```c\nint a;\n", "\n```c\n\n```\n\n```c\n\n```\n"] {
+            assert!(program_in(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn an_export_too_many_is_refused() {
         let (object, shared) = compiled("many", "int kcfaes_a; int leaked(void) { return 1; }");
         for error in [
@@ -326,6 +369,53 @@ mod tests {
         let (_, shared) = compiled("few", "int kcfaes_a;");
         let error = check_dynamic(&shared, &names(&["kcfaes_a", "kcfaes_b"])).expect_err("lacking");
         assert!(error.to_string().contains("lacks [kcfaes_b]"));
+    }
+
+    /// A shared library linked with all that protects it, except what `replaced` puts another option for.
+    fn linked(name: &str, replaced: (&str, &str)) -> Vec<&'static str> {
+        let (object, shared) =
+            compiled(name, "int kcfaes_a; int kcfaes_f(void) { return kcfaes_a; }");
+        let options = ["now", "relro", "noexecstack", "shstk"];
+        let options = options.map(|one| if one == replaced.0 { replaced.1 } else { one });
+        run(Command::new("cc")
+            .args(["-shared", "-nostdlib", "-o"])
+            .arg(&shared)
+            .args(options.map(|option| format!("-Wl,-z,{option}")))
+            .arg(object))
+        .expect("cc links");
+        elf::unprotected(&shared).expect("a library")
+    }
+
+    #[test]
+    fn a_library_without_protection_is_refused() {
+        assert_eq!(linked("protected", ("", "")), [""; 0]);
+        for (option, opposite, lacks) in [
+            ("now", "lazy", "BIND_NOW"),
+            ("relro", "norelro", "RELRO"),
+            ("noexecstack", "execstack", "a stack that is not executable"),
+            ("shstk", "noexecstack", "SHSTK alone in .note.gnu.property"),
+        ] {
+            assert_eq!(linked(option, (option, opposite)), [lacks]);
+        }
+    }
+
+    #[test]
+    fn a_function_without_unwind_table_is_refused() {
+        let source = "asm(\".text\\n.globl kcfaes_a\\n.type kcfaes_a, @function\\n\"
+            \"kcfaes_a: ret\\n.size kcfaes_a, 1\");";
+        let (object, _) = compiled("unwind", source);
+        let error = check_object(&object, &names(&["kcfaes_a"])).expect_err("no table").to_string();
+        assert!(error.contains("no unwind table of kcfaes_a"), "{error}");
+    }
+
+    #[test]
+    fn an_archive_without_shadow_stack_is_refused() {
+        let (object, _) = compiled("shadow", "int kcfaes_a(void) { return 0; }");
+        let lacking =
+            || audit_object(&object).is_err_and(|e| e.to_string().contains("lacks SHSTK"));
+        assert!(lacking());
+        mark_shadow_stack(&object).expect("objcopy works");
+        assert!(!lacking());
     }
 
     #[test]

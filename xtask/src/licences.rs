@@ -35,7 +35,7 @@ fn tool(tree: &Tree) -> Result<PathBuf> {
     let environment = tree.target.join("reuse");
     let program = environment.join("bin/reuse");
     if !works(&program.to_string_lossy(), &["--version"]) {
-        setup::setup(setup::PYTHON)?;
+        setup::setup(tree, setup::PYTHON)?;
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
         run(Command::new(environment.join("bin/pip")).args(["install", "--quiet", REUSE]))
             .map_err(|error| {

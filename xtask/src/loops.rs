@@ -141,8 +141,9 @@ fn find_in(entries: &[String], start: u64, code: &Code) -> (Vec<Loop>, Vec<Strin
     (loops, left_out)
 }
 
-/// All loops of a function. A jump back begins a loop if the function cannot
-/// get to the jump without passing its target.
+/// All loops of a function. A way to an instruction makes a loop if the function cannot get to its last step
+/// without passing that instruction. Where the instruction lies does not matter: compilers put the head of a
+/// loop below its body, too. A loop may also have several ways in: then its head is the lowest of the jumps back.
 fn natural_loops(start: u64, code: &Code) -> Loops {
     let mut before: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for (&address, instruction) in code {
@@ -150,16 +151,37 @@ fn natural_loops(start: u64, code: &Code) -> Loops {
             before.entry(next).or_default().push(address);
         }
     }
-    let mut loops: Loops = BTreeMap::new();
-    for (&tail, instruction) in code {
-        for head in successors(code, instruction).into_iter().filter(|&head| head <= tail) {
+    let behind = |address| before.get(&address).cloned().unwrap_or_default();
+    let (mut loops, mut several) = (Loops::new(), BTreeSet::new());
+    // Not what pads between two ways.
+    let reached = reach(start, None, |address| successors(code, &code[&address]));
+    for (&tail, instruction) in code.iter().filter(|(address, _)| reached.contains(address)) {
+        let meets = |head: &u64| before[head].len() > 1 || *head <= tail;
+        for head in successors(code, instruction).into_iter().filter(meets) {
             let ahead = |address| successors(code, &code[&address]);
             if head != start && reach(start, Some(head), ahead).contains(&tail) {
                 continue;
             }
-            let behind = |address| before.get(&address).cloned().unwrap_or_default();
             let members = reach(tail, Some(head), behind);
             loops.entry(head).or_insert_with(|| BTreeSet::from([head])).extend(members);
+        }
+    }
+    for (&tail, instruction) in code.iter().rev() {
+        let jump = |head: &u64| *head <= tail && !loops.contains_key(head);
+        for head in successors(code, instruction).into_iter().filter(jump).collect::<Vec<_>>() {
+            // The way may not go around a loop outside.
+            let around =
+                |at: &u64| loops.iter().any(|(h, members)| h == at && members.contains(&head));
+            let inside = |next: Vec<u64>| next.into_iter().filter(|at| !around(at)).collect();
+            let forth = reach(head, None, |address| inside(successors(code, &code[&address])));
+            let back = reach(head, None, |address| inside(behind(address)));
+            let members: BTreeSet<u64> = forth.intersection(&back).copied().collect();
+            let known =
+                loops.keys().any(|other| several.contains(other) && members.contains(other));
+            if members.contains(&tail) && !known {
+                several.insert(head);
+                loops.insert(head, members);
+            }
         }
     }
     loops
@@ -188,58 +210,61 @@ fn successors(code: &Code, instruction: &Instruction) -> Vec<u64> {
     next.into_iter().filter(|address| code.contains_key(address)).collect()
 }
 
-/// One lap of the loop at `head`. There is one if the loop contains at most one other loop, which is one of
-/// rounds, and chooses at most once between two ways. Then the first way is taken: the choice is whether
-/// a counter's last byte has a carry, and compilers put the usual case first.
+/// Choices on a way around a loop that are looked at. Chosen: GCM's loop has seven, and each doubles the ways.
+const CHOICES: usize = 10;
+
+/// One lap of the loop at `head`, if the loops inside it are loops of rounds. Of several ways around, that is the
+/// one with the most work: the first lap of GCM hashes nothing. Of two that only differ in whether a counter's
+/// last byte has a carry it is the first, because compilers put the usual case first.
 fn lap(code: &Code, all: &Loops, head: u64, inner: &[u64]) -> Option<Vec<Instruction>> {
     let members = &all[&head];
-    let middle_rounds = |addresses: &BTreeSet<u64>| {
-        addresses.iter().filter(|address| is_middle_round(&code[*address])).count()
-    };
-    // How often the inner loop goes back, so that each register has all of its rounds.
-    let mut repeats = 0;
-    if let [inner] = inner {
-        let rounds = &all[inner];
-        let width = middle_rounds(rounds);
-        let others = rounds.iter().map(|address| &code[address]);
-        if width == 0 || others.filter(|i| is_crypto(i)).count() != width {
+    for inner in inner {
+        let rounds = || all[inner].iter().map(|address| &code[address]);
+        let middle = rounds().filter(|i| is_middle_round(i)).count();
+        if middle == 0 || rounds().filter(|i| is_crypto(i)).count() != middle {
             return None;
         }
-        let before = (middle_rounds(members) - width) / width;
-        repeats = MIDDLE_ROUNDS.checked_sub(before + 1)?;
-    } else if !inner.is_empty() {
-        return None;
     }
-    let (mut lap, mut choices, mut address) = (Vec::new(), 0, head);
-    loop {
-        let instruction = code.get(&address)?;
-        lap.push(*instruction);
-        if lap.len() > MIDDLE_ROUNDS * members.len() {
-            // The way goes round and round and does not come back to the head.
-            return None;
-        }
-        let next = successors(code, instruction);
-        let stays: Vec<u64> = next.into_iter().filter(|next| members.contains(next)).collect();
-        address = match *stays {
-            _ if instruction.flow_control() == FlowControl::Call => return None,
-            [next] => next,
-            [_, back] if inner.contains(&back) && back <= address && repeats > 0 => {
-                repeats -= 1;
-                back
+    let work = |lap: &[Instruction]| lap.iter().filter(|i| is_crypto(i)).count();
+    let mut best: Option<Vec<Instruction>> = None;
+    let mut pending = vec![(head, Vec::new(), 0)];
+    while let Some((mut address, mut lap, mut choices)) = pending.pop() {
+        let complete = loop {
+            let instruction = code.get(&address)?;
+            lap.push(*instruction);
+            if lap.len() > MIDDLE_ROUNDS * members.len() {
+                // The way goes round and round and does not come back to the head.
+                break false;
             }
-            [on, back] if inner.contains(&back) && back <= address => on,
-            [_, back] if back == head => back,
-            [on, _] => {
-                choices += 1;
-                on
+            let next = successors(code, instruction);
+            let stays: Vec<u64> = next.into_iter().filter(|next| members.contains(next)).collect();
+            address = match *stays {
+                _ if instruction.flow_control() == FlowControl::Call => break false,
+                [next] => next,
+                [on, back] if inner.contains(&back) && back <= address => {
+                    // So often that each register has all of its rounds.
+                    let middle = |i: &&Instruction| is_middle_round(i);
+                    let width = all[&back].iter().map(|at| &code[at]).filter(middle).count();
+                    let rounds = lap.iter().filter(middle).count();
+                    if rounds < MIDDLE_ROUNDS * width { back } else { on }
+                }
+                [_, back] if back == head => back,
+                [on, other] if choices < CHOICES => {
+                    choices += 1;
+                    pending.push((other, lap.clone(), choices));
+                    on
+                }
+                _ => break false,
+            };
+            if address == head {
+                break true;
             }
-            _ => return None,
         };
-        if address == head {
-            break;
+        if complete && best.as_ref().is_none_or(|best| work(&lap) > work(best)) {
+            best = Some(lap);
         }
     }
-    (choices <= 1).then_some(lap)
+    best
 }
 
 impl Loop {

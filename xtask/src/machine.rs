@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::Result;
-use crate::process::{compiler, run};
+use crate::process::{compiler, flags, run};
 
 /// What something is built for.
 #[derive(Debug)]
@@ -46,6 +46,11 @@ impl Machine {
         if self.tools.is_empty() { compiler("CC", "cc") } else { self.tool("gcc") }
     }
 
+    /// The options for it that the user names by CFLAGS or LDFLAGS. They are for the host's.
+    pub(crate) fn flags(&self, variable: &str) -> Vec<String> {
+        if self.tools.is_empty() { flags(variable) } else { Vec::new() }
+    }
+
     /// Runs a program of its own.
     pub(crate) fn run(&self, program: &std::path::Path) -> Result<()> {
         let mut command = match self.emulator {
@@ -66,7 +71,7 @@ pub(crate) fn require_x86_64(verb: &str) -> Result<()> {
         return Ok(());
     }
     Err(format!(
-        "{verb} needs an x86-64 machine, and this is {}. lib, examples, install, uninstall and headers work here",
+        "{verb} needs an x86-64 machine, and this is {}. lib, examples, headers and make install work here",
         HOST.triple
     )
     .into())

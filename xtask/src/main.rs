@@ -28,6 +28,7 @@ mod library;
 mod licences;
 mod loops;
 mod machine;
+mod manual;
 mod package;
 mod process;
 mod ring0;
@@ -73,10 +74,10 @@ usage: cargo xtask VERB
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
                  (headers --check: fails where a committed one is stale or does not compile)
-  lib            builds target/lib/libkcfaes.{a,so} and kcfaes.pc
+  lib            builds target/lib/libkcfaes.{a,so}, which make install installs without cargo
                  (lib --illumos: target/lib/illumos/libkcfaes.a)
   examples       compiles examples/*.c against both libraries and runs them
-  install        [DESTDIR=dir] [PREFIX=/usr/local] [LIBDIR=PREFIX/lib]; uninstall takes the same
+  installation   installs libkcfaes in folders of its own, as make install does, and builds programs there
   abi            compares the binary interface of libkcfaes.so with the committed one
                  (abi --accept: commits the one that is built)
   dist           makes target/dist/kcfaes-VERSION.tar.gz, and -vendor.tar.gz with the crates that it needs
@@ -84,11 +85,12 @@ usage: cargo xtask VERB
   deb            builds Debian's packages from the tarballs, without a network, and runs lintian on them
   licences       checks that every file says its licence (reuse lint), and that NOTICE has those of the crates
                  in the objects
+  manual         checks the manual pages against kcfaes.h
   cstyle         checks the form of kmod/*.c
-  setup          installs all that the verbs need
+  setup          [VERB] installs, as root, what check or VERB needs and the machine lacks, by apt-get and
+                 rustup, or prints how to
 
-Each verb first installs, as root, what it needs and the machine lacks (by apt-get and rustup),
-or prints how to.
+demo and check begin with that by themselves. Every other verb names what is missing, and stops.
 ";
 
 /// Where things are.
@@ -97,6 +99,8 @@ struct Tree {
     root: PathBuf,
     /// `target/`, or what CARGO_TARGET_DIR says.
     target: PathBuf,
+    /// Whether this verb may install what the machine lacks.
+    installs: bool,
 }
 
 impl Tree {
@@ -107,7 +111,7 @@ impl Tree {
             .to_path_buf();
         let target =
             env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        Ok(Self { target: root.join(target), root })
+        Ok(Self { target: root.join(target), root, installs: false })
     }
 
     /// The files in a folder that have one of these extensions, in order.
@@ -139,25 +143,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[&str]) -> Result<()> {
-    let tree = Tree::find()?;
-    let needs = match args {
-        ["demo" | "consumers" | "bench", ..] => setup::DEMO,
-        ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
-        ["cpus", ..] => setup::CPUS,
-        ["aarch64"] => setup::AARCH64,
-        ["abi", ..] => setup::ABI,
-        ["deb"] => setup::DEB,
-        ["dist", "--check"] => setup::ROOMS,
-        ["ct", ..] => setup::CT,
-        ["ring0", ..] => setup::RING0,
-        ["simulate", ..] => setup::SIMULATE,
-        ["fuzz", ..] => setup::FUZZ,
-        ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
-        ["lib" | "examples" | "install", ..] => setup::LIBRARY,
-        ["headers", ..] => setup::HEADERS,
-        ["check" | "setup", ..] => setup::CHECK,
-        _ => &[],
-    };
+    let mut tree = Tree::find()?;
+    tree.installs = matches!(args, ["demo" | "check" | "setup", ..]);
     if let [
         verb @ ("demo" | "check" | "consumers" | "bench" | "simulate" | "rooms" | "audit" | "kmod"
         | "illumos" | "ct" | "fuzz" | "cpus" | "ring0"),
@@ -166,9 +153,20 @@ fn run(args: &[&str]) -> Result<()> {
     {
         machine::require_x86_64(verb)?;
     }
-    setup::setup(needs)?;
     match args {
-        ["setup"] => Ok(()),
+        ["setup", verb @ ..] => {
+            let verb = if verb.is_empty() { &["check"] } else { verb };
+            let mut needs = needs(verb).to_vec();
+            match verb {
+                ["bench"] => needs.extend(bench::needs()),
+                ["check", rest @ ..] => needs.extend(check::needs(rest == ["--full"])),
+                _ => {}
+            }
+            return setup::setup(&tree, &needs);
+        }
+        _ => setup::setup(&tree, needs(args))?,
+    }
+    match args {
         ["rooms"] => rooms::build(&tree).map(drop),
         ["audit"] => audit::command(&tree),
         ["layers"] => layers::command(&tree),
@@ -183,8 +181,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["lib", "--illumos"] => library::build_illumos(&tree),
         ["lib"] => library::build(&tree).map(drop),
         ["examples"] => library::run_examples(&tree),
-        ["install", settings @ ..] => install::install(&tree, settings),
-        ["uninstall", settings @ ..] => install::uninstall(&tree, settings),
+        ["installation"] => install::check(&tree),
         ["simulate"] => simulate::command(&tree),
         ["dist"] => dist::command(&tree).map(drop),
         ["dist", "--check"] => dist::check(&tree),
@@ -193,6 +190,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["deb"] => deb::command(&tree),
         ["licences"] => licences::command(&tree),
         ["cstyle"] => cstyle::command(&tree),
+        ["manual"] => manual::check(&tree),
         ["ct", rest @ ..] => ct::command(&tree, rest),
         ["check"] => check::check(&tree, false),
         ["check", "--full"] => check::check(&tree, true),
@@ -204,5 +202,27 @@ fn run(args: &[&str]) -> Result<()> {
             Ok(())
         }
         other => Err(format!("no such verb: {}\n\n{USAGE}", other.join(" ")).into()),
+    }
+}
+
+/// What a verb needs.
+fn needs(args: &[&str]) -> &'static [setup::Need] {
+    match args {
+        ["demo" | "consumers" | "bench", ..] => setup::DEMO,
+        ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
+        ["cpus", ..] => setup::CPUS,
+        ["aarch64"] => setup::AARCH64,
+        ["abi", ..] => setup::ABI,
+        ["deb"] => setup::DEB,
+        ["dist", "--check"] => setup::ROOMS,
+        ["ct", ..] => setup::CT,
+        ["ring0", ..] => setup::RING0,
+        ["simulate", ..] => setup::SIMULATE,
+        ["fuzz", ..] => setup::FUZZ,
+        ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
+        ["lib" | "examples", ..] => setup::LIBRARY,
+        ["headers", ..] => setup::HEADERS,
+        ["check" | "installation" | "manual", ..] => setup::CHECK,
+        _ => &[],
     }
 }

@@ -31,8 +31,12 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 
 /// Whether `program` can be started and ends well with `args`, whatever it prints.
 pub(crate) fn works(program: &str, args: &[&str]) -> bool {
-    Command::new(program)
-        .args(args)
+    succeeds(Command::new(program).args(args))
+}
+
+/// Whether `command` can be started and ends well, whatever it prints.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -55,12 +59,23 @@ pub(crate) fn cargo(tree: &Tree) -> Command {
         command.env_remove(name);
     }
     command.env("CARGO_ENCODED_RUSTFLAGS", "");
+    for name in ["CFLAGS", "CXXFLAGS"] {
+        if let Some(flags) = std::env::var(name).ok().and_then(|flags| for_rustc(&flags)) {
+            command.env(name, flags);
+        }
+    }
     command.args(vendored(tree));
     command
 }
 
 fn vendored(tree: &Tree) -> &'static [&'static str] {
     if tree.root.join(VENDOR_CONFIG).is_file() { &["--config", VENDOR_CONFIG] } else { &[] }
+}
+
+/// Options for C that a build script compiles, if they have to be others than the user's: rustc's linker reads
+/// no bytecode of a C compiler.
+fn for_rustc(flags: &str) -> Option<String> {
+    flags.contains("-flto").then(|| format!("{flags} -fno-lto"))
 }
 
 /// The cargo of another toolchain, with nothing of what this one has set.
@@ -74,9 +89,20 @@ pub(crate) fn cargo_of(toolchain: &str, tree: &Tree) -> Command {
     command
 }
 
-/// The C compiler that the user names by CC or CXX, otherwise the system's.
+/// The C compiler that the user names by CC or CXX, otherwise the system's. Options may follow its name, as
+/// in `CC="gcc -m64"`.
 pub(crate) fn compiler(variable: &str, default: &str) -> Command {
-    Command::new(std::env::var_os(variable).unwrap_or_else(|| default.into()))
+    let named = flags(variable);
+    let mut words = named.iter().map(String::as_str);
+    let mut command = Command::new(words.next().unwrap_or(default));
+    command.args(words);
+    command
+}
+
+/// The words of an environment variable that has options for a compiler or linker.
+pub(crate) fn flags(variable: &str) -> Vec<String> {
+    let value = std::env::var(variable).unwrap_or_default();
+    value.split_whitespace().map(ToString::to_string).collect()
 }
 
 /// An argument that is an option and a path: `-Tscript`.
@@ -94,4 +120,15 @@ pub(crate) fn line(command: &Command) -> String {
         line.push_str(&argument.to_string_lossy());
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rustc_links_is_no_bytecode() {
+        assert_eq!(for_rustc("-O2 -flto=auto").as_deref(), Some("-O2 -flto=auto -fno-lto"));
+        assert_eq!(for_rustc("-O2 -g"), None);
+    }
 }

@@ -33,21 +33,40 @@ const FLAGS: [&str; 7] = [
     "-Cjump-tables=no",
 ];
 
-/// One output section of each kind, and nothing that only a debugger or an unwinder reads.
-/// `.note.GNU-stack` is left. It is not loaded, and without it ld makes a program's stack executable.
-const SECTIONS: &str = "\
-SECTIONS {
-  .text 0 : { *(.text .text.*) }
-  .rodata 0 : { KEEP(*(.rodata.kept)) *(.rodata .rodata.*) }
-  .data 0 : { *(.data .data.*) }
-  .bss 0 : { *(.bss .bss.* COMMON) }
-  .dynstr 0 : { KEEP(*(.dynstr)) }
-  .dynamic 0 : { KEEP(*(.dynamic)) }
-  /DISCARD/ : {
-    *(.eh_frame .gcc_except_table* .note.gnu.* .comment .debug_* .llvmbc .llvmcmd .stack_sizes)
-  }
+/// Who loads a relocatable object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loader {
+    /// illumos' kernel: nothing that only a debugger or an unwinder reads.
+    Krtld,
+    /// A program: with unwind tables.
+    Userland,
 }
-";
+
+impl Loader {
+    /// One output section of each kind. `.note.GNU-stack` is left: it is not loaded, and without it ld makes a
+    /// program's stack executable.
+    fn sections(self) -> String {
+        let (kept, dropped) = match self {
+            Self::Krtld => ("", ".eh_frame "),
+            Self::Userland => ("  .eh_frame 0 : { KEEP(*(.eh_frame)) }\n", ""),
+        };
+        format!(
+            "\
+SECTIONS {{
+  .text 0 : {{ *(.text .text.*) }}
+  .rodata 0 : {{ KEEP(*(.rodata.kept)) *(.rodata .rodata.*) }}
+  .data 0 : {{ *(.data .data.*) }}
+  .bss 0 : {{ *(.bss .bss.* COMMON) }}
+  .dynstr 0 : {{ KEEP(*(.dynstr)) }}
+  .dynamic 0 : {{ KEEP(*(.dynamic)) }}
+{kept}  /DISCARD/ : {{
+    *({dropped}.gcc_except_table* .note.gnu.* .comment .debug_* .llvmbc .llvmcmd .stack_sizes)
+  }}
+}}
+"
+        )
+    }
+}
 
 /// The built objects.
 pub(crate) struct Rooms {
@@ -97,7 +116,7 @@ pub(crate) fn build(tree: &Tree) -> Result<Rooms> {
     let archive = dir.join("build/x86_64-unknown-none/kernel/libkcfaes_capi.a");
     let members = own_members(&archive, &dir.join("provider"))?;
     let provider = dir.join("provider.o");
-    link_relocatable(&members, &exports, &provider, &HOST)?;
+    link_relocatable(Loader::Krtld, &members, &exports, &provider, &HOST)?;
 
     let raw = dir.join("kernels.raw.o");
     let emit = joined("--emit=obj=", &raw);
@@ -113,10 +132,10 @@ pub(crate) fn build(tree: &Tree) -> Result<Rooms> {
     let called = Object::read(&provider)?.undefined;
     let kernel_entries = &Symbols::read(&raw)?.defined_with_prefix("kcfaes_") & &called;
     let kernels = dir.join("kernels.o");
-    link_relocatable(&[&raw], &kernel_entries, &kernels, &HOST)?;
+    link_relocatable(Loader::Krtld, &[&raw], &kernel_entries, &kernels, &HOST)?;
 
     let both = dir.join("kcfaes_rooms.o");
-    link_relocatable(&[&kernels, &provider], &exports, &both, &HOST)?;
+    link_relocatable(Loader::Krtld, &[&kernels, &provider], &exports, &both, &HOST)?;
     make_readable(&both)?;
     Ok(Rooms { kernels, provider, joined: both, kernel_entries, exports })
 }
@@ -150,22 +169,25 @@ pub(crate) fn own_members(archive: &Path, dir: &Path) -> Result<Vec<PathBuf>> {
 /// Links `inputs` into one relocatable object. It has what `entries` reach, and only `entries` are
 /// global.
 pub(crate) fn link_relocatable(
+    loader: Loader,
     inputs: &[impl AsRef<Path>],
     entries: &BTreeSet<String>,
     output: &Path,
     machine: &Machine,
 ) -> Result<()> {
-    link_with_script(inputs, entries, output, machine, SECTIONS)
+    link_with_script(inputs, entries, output, machine, &loader.sections())
 }
 
 /// [`link_relocatable`], with what a debugger reads.
 pub(crate) fn link_with_debug_information(
+    loader: Loader,
     inputs: &[impl AsRef<Path>],
     entries: &BTreeSet<String>,
     output: &Path,
     machine: &Machine,
 ) -> Result<()> {
-    link_with_script(inputs, entries, output, machine, &SECTIONS.replace(" .debug_*", ""))
+    let sections = loader.sections().replace(" .debug_*", "");
+    link_with_script(inputs, entries, output, machine, &sections)
 }
 
 fn link_with_script(

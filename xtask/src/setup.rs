@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Finds out what is missing on this machine, and installs it as root or prints the commands.
+//! Finds out what is missing on this machine, and installs it or prints the commands.
 //!
-//! What is already there is never asked for again. So everything works without a network afterwards.
+//! Only `demo`, `check` and `setup` install anything, and only as root: a build daemon is root too, and must
+//! not find other packages on its machine afterwards. What is already there is never asked for again. So
+//! everything works without a network afterwards.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::Result;
 use crate::aarch64::UNSUPPORTED;
-use crate::process::{line, output, run, works};
-use crate::simulate;
+use crate::machine::ILLUMOS;
+use crate::process::{compiler, line, output, run, succeeds, works};
+use crate::{Result, Tree, simulate};
 
 /// Something that a verb cannot do without.
 #[derive(Clone, Copy)]
@@ -60,8 +62,14 @@ pub(crate) const CHECK: &[Need] = &[
     Clippy,
     Rustfmt,
     Package("mandoc", "mandoc"),
+    Package("man-db", "man"),
+    Package("pkg-config", "pkg-config"),
+    Package("cmake", "cmake"),
+    Package("clang", "clang"),
+    Package("musl-tools", "musl-gcc"),
+    Package("gdb", "gdb"),
 ];
-pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target("x86_64-unknown-illumos")];
+pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS.triple)];
 pub(crate) const ABI: &[Need] = &[Compiler, Binutils, Package("abigail-tools", "abidiff")];
 pub(crate) const DEB: &[Need] = &[
     Compiler,
@@ -102,8 +110,8 @@ pub(crate) const RING0: &[Need] = &[
 impl Need {
     fn is_met(self) -> bool {
         match self {
-            Compiler => works("cc", &["--version"]),
-            CxxCompiler => works("c++", &["--version"]),
+            Compiler => succeeds(compiler("CC", "cc").arg("--version")),
+            CxxCompiler => succeeds(compiler("CXX", "c++").arg("--version")),
             Binutils => ["ld", "ar", "objcopy"].iter().all(|tool| works(tool, &["--version"])),
             Libclang => has_libclang(),
             Target(name) => has_target(name),
@@ -176,9 +184,9 @@ fn commands(missing: impl Iterator<Item = Need>) -> Vec<Vec<&'static str>> {
     commands
 }
 
-/// Gets what is missing of `needs`, or says what it could not get, and how to get it.
-pub(crate) fn setup(needs: &[Need]) -> Result<()> {
-    let missing = obtain(needs, |command| {
+/// Gets what is missing of `needs`, if this verb may. Otherwise says what is missing, and how to get it.
+pub(crate) fn setup(tree: &Tree, needs: &[Need]) -> Result<()> {
+    let missing = obtain(tree, needs, |command| {
         println!("{}", line(command));
         // A failure leaves something missing.
         _ = run(command);
@@ -190,17 +198,18 @@ pub(crate) fn setup(needs: &[Need]) -> Result<()> {
         .into())
 }
 
-/// What of `needs` cannot be had here, after a silent attempt to get it. `None` if all is there.
-pub(crate) fn missing(needs: &[Need]) -> Option<String> {
-    obtain(needs, |command| {
+/// What of `needs` cannot be had here, after a silent attempt to get it if this verb may. `None` if all is
+/// there.
+pub(crate) fn missing(tree: &Tree, needs: &[Need]) -> Option<String> {
+    obtain(tree, needs, |command| {
         let quiet = || Stdio::null();
         _ = command.stdin(quiet()).stdout(quiet()).stderr(quiet()).status();
     })
 }
 
-fn obtain(needs: &[Need], run: impl Fn(&mut Command)) -> Option<String> {
+fn obtain(tree: &Tree, needs: &[Need], run: impl Fn(&mut Command)) -> Option<String> {
     let missing = || needs.iter().copied().filter(|need| !need.is_met());
-    if missing().next().is_some() && is_root() {
+    if tree.installs && missing().next().is_some() && is_root() {
         for words in commands(missing()) {
             let mut command = Command::new(words[0]);
             run(command.args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive"));
@@ -265,6 +274,16 @@ mod tests {
                 "rustup target add x86_64-unknown-none",
             ]
         );
+    }
+
+    #[test]
+    fn a_verb_that_may_not_install_starts_no_command() {
+        let tree = Tree { installs: false, ..Tree::find().expect("the repository") };
+        let needs = [Package("kcfaes-no-such-package", "kcfaes-no-such-program")];
+        let missing = obtain(&tree, &needs, |command| panic!("{}", line(command)));
+        assert_eq!(missing.as_deref(), Some("Debian package kcfaes-no-such-package"));
+        let error = setup(&tree, &needs).expect_err("missing").to_string();
+        assert!(error.contains("apt-get install"), "{error}");
     }
 
     #[test]

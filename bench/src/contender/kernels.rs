@@ -2,7 +2,7 @@
 //! The tables of kernels, called directly. No other way to call a mode can be faster.
 
 use kcfaes_kernels::entry_aesni::kcfaes_ghash_init_aesni;
-use kcfaes_kernels::{Block, COMMON_POWERS, CounterBlock, Powers, Schedule};
+use kcfaes_kernels::{Block, COMMON_POWERS, CounterBlock, Piece, Powers, Schedule, Tag};
 use kcfaes_provider::engine::select;
 use kcfaes_shape::{Call, Prepared};
 
@@ -173,6 +173,31 @@ macro_rules! table {
             0
         }
 
+        /// What the provider calls for a whole text in one piece.
+        #[expect(clippy::too_many_arguments, reason = "as the entry points")]
+        unsafe fn gcm_whole(
+            schedule: &Schedule,
+            powers: &Powers,
+            j0: &CounterBlock,
+            y: &mut Block,
+            aad_len: u64,
+            src: *const u8,
+            dst: *mut u8,
+            len: usize,
+            encrypt: bool,
+        ) {
+            // SAFETY: see above. With a tag nothing is written to `j0`.
+            unsafe {
+                if len <= SHORT_TEXT {
+                    return gcm_short(schedule, powers, j0, y, aad_len, src, dst, len, encrypt);
+                }
+                let kernel = if encrypt { gcm_encrypt } else { gcm_decrypt };
+                let (text, ctr) = (Piece { src, dst, len }, core::ptr::from_ref(j0).cast_mut());
+                let tag = Tag { j0: &j0.block, aad_len, text_len: len as u64 };
+                kernel(schedule, powers, ctr, y, &text, len, true, &tag);
+            }
+        }
+
         unsafe extern "C" fn gcm_seal_call(job: &Job) -> u32 {
             // SAFETY: see above. After the text there is room for the tag.
             unsafe {
@@ -180,7 +205,7 @@ macro_rules! table {
                 let j0 = CounterBlock { block: first_counter(job), secret: false };
                 let mut y = block(job.aad);
                 let (src, dst, aad_len) = (job.src, job.dst, BLOCK as u64);
-                gcm_seal(schedule, powers, &j0, &mut y, aad_len, src, dst, job.len);
+                gcm_whole(schedule, powers, &j0, &mut y, aad_len, src, dst, job.len, true);
                 job.tag_out().cast::<[u8; BLOCK]>().write(y.0);
             }
             0
@@ -208,7 +233,7 @@ macro_rules! table {
                 let j0 = CounterBlock { block: first_counter(job), secret: false };
                 let mut y = block(job.aad);
                 let (src, dst, aad_len) = (job.src, job.dst, BLOCK as u64);
-                gcm_open(schedule, powers, &j0, &mut y, aad_len, src, dst, job.len);
+                gcm_whole(schedule, powers, &j0, &mut y, aad_len, src, dst, job.len, false);
                 u32::from(!same_tag(&y.0, &block(job.tag_in()).0))
             }
         }
@@ -217,44 +242,17 @@ macro_rules! table {
 
 mod aesni {
     use kcfaes_kernels::entry_aesni::{
-        kcfaes_cbc_decrypt_aesni as cbc_decrypt, kcfaes_cbc_encrypt_aesni as cbc_encrypt,
-        kcfaes_ctr32_aesni as ctr32, kcfaes_ecb_decrypt_aesni as ecb_decrypt,
-        kcfaes_ecb_encrypt_aesni as ecb_encrypt, kcfaes_gcm_decrypt_aesni as gcm_decrypt,
-        kcfaes_gcm_encrypt_aesni as gcm_encrypt, kcfaes_ghash_init_aesni as ghash_init,
+        SHORT_TEXT, kcfaes_cbc_decrypt_aesni as cbc_decrypt,
+        kcfaes_cbc_encrypt_aesni as cbc_encrypt, kcfaes_ctr32_aesni as ctr32,
+        kcfaes_ecb_decrypt_aesni as ecb_decrypt, kcfaes_ecb_encrypt_aesni as ecb_encrypt,
+        kcfaes_gcm_decrypt_aesni as gcm_decrypt, kcfaes_gcm_encrypt_aesni as gcm_encrypt,
+        kcfaes_gcm_short_aesni as gcm_short, kcfaes_ghash_init_aesni as ghash_init,
         kcfaes_key_expand_aesni as key_expand,
     };
-    use kcfaes_kernels::{Piece, Tag};
 
     use super::*;
 
     table!(AESNI, ["aes", "pclmulqdq", "ssse3", "sse4.1"]);
-
-    /// The table has no entry point for a whole text.
-    macro_rules! whole {
-        ($name:ident, $part:ident) => {
-            #[expect(clippy::too_many_arguments, reason = "as the entry points of other tables")]
-            unsafe fn $name(
-                schedule: &Schedule,
-                powers: &Powers,
-                j0: &CounterBlock,
-                y: &mut Block,
-                aad_len: u64,
-                src: *const u8,
-                dst: *mut u8,
-                len: usize,
-            ) {
-                // inc32(J0) of a 12-byte IV.
-                let first = Block((u128::from_be_bytes(j0.block.0) + 1).to_be_bytes());
-                let mut ctr = CounterBlock { block: first, secret: false };
-                let text = Piece { src, dst, len };
-                let tag = Tag { j0: &j0.block, aad_len, text_len: len as u64 };
-                // SAFETY: the caller's promise.
-                unsafe { $part(schedule, powers, &mut ctr, y, &text, len, true, &tag) };
-            }
-        };
-    }
-    whole!(gcm_seal, gcm_encrypt);
-    whole!(gcm_open, gcm_decrypt);
 }
 
 mod vaes256 {
@@ -262,10 +260,10 @@ mod vaes256 {
         kcfaes_cbc_encrypt_aesni as cbc_encrypt, kcfaes_key_expand_aesni as key_expand,
     };
     use kcfaes_kernels::entry_vaes256::{
-        kcfaes_cbc_decrypt_vaes256 as cbc_decrypt, kcfaes_ctr32_vaes256 as ctr32,
+        SHORT_TEXT, kcfaes_cbc_decrypt_vaes256 as cbc_decrypt, kcfaes_ctr32_vaes256 as ctr32,
         kcfaes_ecb_decrypt_vaes256 as ecb_decrypt, kcfaes_ecb_encrypt_vaes256 as ecb_encrypt,
-        kcfaes_gcm_open_vaes256 as gcm_open, kcfaes_gcm_seal_vaes256 as gcm_seal,
-        kcfaes_ghash_init_vaes256 as ghash_init,
+        kcfaes_gcm_decrypt_vaes256 as gcm_decrypt, kcfaes_gcm_encrypt_vaes256 as gcm_encrypt,
+        kcfaes_gcm_short_vaes256 as gcm_short, kcfaes_ghash_init_vaes256 as ghash_init,
     };
 
     use super::*;
@@ -278,10 +276,10 @@ mod vaes512 {
         kcfaes_cbc_encrypt_aesni as cbc_encrypt, kcfaes_key_expand_aesni as key_expand,
     };
     use kcfaes_kernels::entry_vaes512::{
-        kcfaes_cbc_decrypt_vaes512 as cbc_decrypt, kcfaes_ctr32_vaes512 as ctr32,
+        SHORT_TEXT, kcfaes_cbc_decrypt_vaes512 as cbc_decrypt, kcfaes_ctr32_vaes512 as ctr32,
         kcfaes_ecb_decrypt_vaes512 as ecb_decrypt, kcfaes_ecb_encrypt_vaes512 as ecb_encrypt,
-        kcfaes_gcm_open_vaes512 as gcm_open, kcfaes_gcm_seal_vaes512 as gcm_seal,
-        kcfaes_ghash_init_vaes512 as ghash_init,
+        kcfaes_gcm_decrypt_vaes512 as gcm_decrypt, kcfaes_gcm_encrypt_vaes512 as gcm_encrypt,
+        kcfaes_gcm_short_vaes512 as gcm_short, kcfaes_ghash_init_vaes512 as ghash_init,
     };
 
     use super::*;

@@ -6,7 +6,9 @@
 use core::ffi::c_void;
 use core::ptr::null_mut;
 
-use kcfaes_capi::spi::{kcfaes_create_ctx_template, kcfaes_decrypt_atomic, kcfaes_encrypt_atomic};
+use kcfaes_capi::spi::{
+    kcfaes_spi_create_ctx_template, kcfaes_spi_decrypt_atomic, kcfaes_spi_encrypt_atomic,
+};
 use kcfaes_provider::engine::select;
 use kcfaes_provider::env;
 use kcfaes_provider::kcf::{
@@ -114,7 +116,7 @@ impl Contender for Ops {
         if operation != Operation::GcmNewKeySeal {
             // SAFETY: valid structs that outlive the call.
             let made = unsafe {
-                kcfaes_create_ctx_template(
+                kcfaes_spi_create_ctx_template(
                     null_mut(),
                     &mut state.mechanism,
                     &mut state.key,
@@ -156,7 +158,7 @@ unsafe extern "C" fn encrypt(job: &Job) -> u32 {
     let state = job.state.cast::<State>();
     // SAFETY: see above.
     unsafe {
-        kcfaes_encrypt_atomic(
+        kcfaes_spi_encrypt_atomic(
             null_mut(),
             0,
             &raw mut (*state).mechanism,
@@ -175,7 +177,7 @@ unsafe extern "C" fn decrypt(job: &Job) -> u32 {
     let state = job.state.cast::<State>();
     // SAFETY: see above.
     unsafe {
-        kcfaes_decrypt_atomic(
+        kcfaes_spi_decrypt_atomic(
             null_mut(),
             0,
             &raw mut (*state).mechanism,

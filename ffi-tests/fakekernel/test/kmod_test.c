@@ -83,32 +83,32 @@ name(crypto_provider_handle_t prov, crypto_session_id_t session,	\
 	return (code);							\
 }
 
-INIT(kcfaes_encrypt_init, E_INIT)
-ON_TWO(kcfaes_encrypt, E)
-ON_TWO(kcfaes_encrypt_update, E_UPDATE)
-ON_ONE(kcfaes_encrypt_final, E_FINAL)
-ATOMIC(kcfaes_encrypt_atomic, E_ATOMIC)
-INIT(kcfaes_decrypt_init, D_INIT)
-ON_TWO(kcfaes_decrypt, D)
-ON_TWO(kcfaes_decrypt_update, D_UPDATE)
-ON_ONE(kcfaes_decrypt_final, D_FINAL)
-ATOMIC(kcfaes_decrypt_atomic, D_ATOMIC)
-INIT(kcfaes_mac_init, M_INIT)
-ON_TWO(kcfaes_mac, M)
-ON_ONE(kcfaes_mac_update, M_UPDATE)
-ON_ONE(kcfaes_mac_final, M_FINAL)
-ATOMIC(kcfaes_mac_atomic, M_ATOMIC)
-ATOMIC(kcfaes_mac_verify_atomic, M_VERIFY)
+INIT(kcfaes_spi_encrypt_init, E_INIT)
+ON_TWO(kcfaes_spi_encrypt, E)
+ON_TWO(kcfaes_spi_encrypt_update, E_UPDATE)
+ON_ONE(kcfaes_spi_encrypt_final, E_FINAL)
+ATOMIC(kcfaes_spi_encrypt_atomic, E_ATOMIC)
+INIT(kcfaes_spi_decrypt_init, D_INIT)
+ON_TWO(kcfaes_spi_decrypt, D)
+ON_TWO(kcfaes_spi_decrypt_update, D_UPDATE)
+ON_ONE(kcfaes_spi_decrypt_final, D_FINAL)
+ATOMIC(kcfaes_spi_decrypt_atomic, D_ATOMIC)
+INIT(kcfaes_spi_mac_init, M_INIT)
+ON_TWO(kcfaes_spi_mac, M)
+ON_ONE(kcfaes_spi_mac_update, M_UPDATE)
+ON_ONE(kcfaes_spi_mac_final, M_FINAL)
+ATOMIC(kcfaes_spi_mac_atomic, M_ATOMIC)
+ATOMIC(kcfaes_spi_mac_verify_atomic, M_VERIFY)
 
 void
-kcfaes_provider_status(crypto_provider_handle_t prov, uint_t *status)
+kcfaes_spi_provider_status(crypto_provider_handle_t prov, uint_t *status)
 {
 	(void) prov;
 	*status = CRYPTO_PROVIDER_READY;
 }
 
 int
-kcfaes_create_ctx_template(crypto_provider_handle_t prov,
+kcfaes_spi_create_ctx_template(crypto_provider_handle_t prov,
     crypto_mechanism_t *mech, crypto_key_t *key,
     crypto_spi_ctx_template_t *tmpl, size_t *size, crypto_req_handle_t req)
 {
@@ -122,7 +122,7 @@ kcfaes_create_ctx_template(crypto_provider_handle_t prov,
 }
 
 int
-kcfaes_free_context(crypto_ctx_t *ctx)
+kcfaes_spi_free_context(crypto_ctx_t *ctx)
 {
 	ctx->cc_provider_private = NULL;
 	freed++;

@@ -148,14 +148,51 @@ impl Operands {
         })
     }
 
-    /// Begins the message on a context.
-    fn begin(&self, ctx: *mut kcfaes_ctx, key: *const kcfaes_key, step: Step<'_>) -> kcfaes_rc {
+    /// CTR in one call, as the part of a text that begins `offset` bytes into it.
+    pub(crate) fn ctr_at(
+        &mut self,
+        key: *const kcfaes_key,
+        offset: u64,
+        step: Step<'_>,
+    ) -> kcfaes_rc {
+        let (iv, dst) = (self.iv.as_ptr(), self.to());
+        let (src, len) = (self.src.as_ptr(), self.src.len());
+        let (from, to) = (list(src, len), list(dst, len));
+        // SAFETY: see above.
+        let rv = step("ctr_at_lists", &mut || unsafe {
+            kcfaes_ctr_at_iov(key, iv, offset, from.as_ptr(), 3, to.as_ptr(), 3)
+        });
+        assert!(rv == KCFAES_OK);
+        // SAFETY: see above.
+        step("ctr_at", &mut || unsafe { kcfaes_ctr_at(key, iv, offset, src, len, dst) })
+    }
+
+    /// Whether an update gives every byte that it takes.
+    fn gives_all(&self) -> bool {
+        matches!(self.mode, Mode::Gcm | Mode::Ctr)
+    }
+
+    /// Whether a message in parts may be copied.
+    fn may_be_copied(&self) -> bool {
+        self.mode == Mode::Cmac || self.way == Way::Decrypt && self.mode != Mode::Ctr
+    }
+
+    /// Begins the message on a context; its AAD comes in parts, if the mode has it and `in_parts` is set.
+    fn begin(
+        &self,
+        ctx: *mut kcfaes_ctx,
+        key: *const kcfaes_key,
+        in_parts: bool,
+        step: Step<'_>,
+    ) -> kcfaes_rc {
         let (encrypt, open) = (self.encrypts(), self.opens());
         let (iv, iv_len) = (self.iv.as_ptr(), self.iv.len());
-        let (aad, n, t) = (self.aad.as_ptr(), self.aad.len(), self.tag_len);
+        let (aad, all, t) = (self.aad.as_ptr(), self.aad.len(), self.tag_len);
+        let in_parts = in_parts && self.mode == Mode::Gcm;
+        let n = if in_parts { all / 3 } else { all };
         let len = self.src.len() as u64;
         // SAFETY: see above.
-        step("init", &mut || unsafe {
+        let rv = step("init", &mut || unsafe {
             match self.mode {
                 Mode::Ecb if encrypt => kcfaes_ecb_encrypt_init(ctx, key),
                 Mode::Ecb => kcfaes_ecb_decrypt_init(ctx, key),
@@ -169,7 +206,18 @@ impl Operands {
                 Mode::Gmac => kcfaes_gmac_init(ctx, key, iv, iv_len),
                 Mode::Cmac => kcfaes_cmac_init(ctx, key),
             }
-        })
+        });
+        if in_parts {
+            let mut at = n;
+            for more in pieces(all - n) {
+                let aad = aad.wrapping_add(at);
+                // SAFETY: see above.
+                let rv = step("update_aad", &mut || unsafe { kcfaes_update_aad(ctx, aad, more) });
+                assert!(rv == KCFAES_OK);
+                at += more;
+            }
+        }
+        rv
     }
 
     /// Passes a part that starts at `from` to the context, as lists or not. Returns the bytes written at
@@ -201,7 +249,8 @@ impl Operands {
         written
     }
 
-    /// In two parts, the second as lists if `lists` is set. In place each part has full blocks.
+    /// In parts. If `lists` is set, the last one is lists, AAD comes in parts too, and a message that may be
+    /// copied goes on in a copy. In place each part has full blocks, where a rest of a block would wait.
     pub(crate) fn parts(
         &mut self,
         key: *const kcfaes_key,
@@ -210,15 +259,22 @@ impl Operands {
     ) -> kcfaes_rc {
         let open = self.opens();
         let (len, t) = (self.src.len(), self.tag_len);
-        let half = if self.in_place { (len / 2) & !15 } else { len / 2 };
+        let whole = self.in_place && !self.gives_all();
+        let half = if whole { (len / 2) & !15 } else { len / 2 };
+        // A part that neither begins nor ends with a block.
+        let some = if whole { 0 } else { (len - half).min(3) };
         let (mut ctx, mut given) = (null_mut(), 0);
         // SAFETY: see above.
         let rv = step("ctx_new", &mut || unsafe { kcfaes_ctx_new(&raw mut ctx) });
         assert!(rv == KCFAES_OK);
-        assert!(self.begin(ctx, key, step) == KCFAES_OK);
-        for (part, lists) in [((0, half), false), ((half, len - half), lists)] {
-            given += self.part(ctx, part, given, lists, step);
+        assert!(self.begin(ctx, key, lists, step) == KCFAES_OK);
+        given += self.part(ctx, (0, half), given, false, step);
+        given += self.part(ctx, (half, some), given, false, step);
+        if lists && self.may_be_copied() {
+            ctx = copied(ctx, step);
         }
+        let rest = (half + some, len - half - some);
+        given += self.part(ctx, rest, given, lists, step);
         let (dst, room) = (self.to().wrapping_add(given), self.output().len() - given);
         let (tag, mut written) = (self.tag.as_mut_ptr(), 0);
         let end = &raw mut written;
@@ -244,7 +300,7 @@ impl Operands {
         // SAFETY: see above.
         let rv = step("ctx_new", &mut || unsafe { kcfaes_ctx_new(&raw mut ctx) });
         assert!(rv == KCFAES_OK);
-        assert!(self.begin(ctx, key, step) == KCFAES_OK);
+        assert!(self.begin(ctx, key, false, step) == KCFAES_OK);
         self.part(ctx, (0, self.src.len().min(21)), 0, false, step);
         free(ctx, step);
     }
@@ -259,7 +315,7 @@ impl Operands {
         // SAFETY: see above.
         let rv = step("ctx_new", &mut || unsafe { kcfaes_ctx_new(&raw mut ctx) });
         assert!(rv == KCFAES_OK);
-        assert!(self.begin(ctx, key, step) == KCFAES_OK);
+        assert!(self.begin(ctx, key, false, step) == KCFAES_OK);
         self.part(ctx, (0, len), 0, false, step);
         // SAFETY: see above.
         step("verify_final", &mut || unsafe {
@@ -359,6 +415,37 @@ impl Operands {
         self.tag = tags[0];
         rv
     }
+}
+
+/// A copy of the context, which is freed.
+fn copied(ctx: *mut kcfaes_ctx, step: Step<'_>) -> *mut kcfaes_ctx {
+    let mut copy = null_mut();
+    // SAFETY: live contexts.
+    let rv = step("ctx_new", &mut || unsafe { kcfaes_ctx_new(&raw mut copy) });
+    assert!(rv == KCFAES_OK);
+    // SAFETY: as above.
+    let rv = step("ctx_copy", &mut || unsafe { kcfaes_ctx_copy(copy, ctx) });
+    assert!(rv == KCFAES_OK);
+    free(ctx, step);
+    copy
+}
+
+/// Whether two secrets of one length are equal; the second is erased.
+pub(crate) fn compare(a: &[u8], b: &mut [u8], step: Step<'_>) -> bool {
+    assert_eq!(a.len(), b.len());
+    let mut same = 0;
+    let (first, second, len) = (a.as_ptr().cast(), b.as_mut_ptr().cast(), a.len());
+    // SAFETY: as many bytes at both.
+    step("equal", &mut || unsafe {
+        same = kcfaes_equal(first, second, len);
+        KCFAES_OK
+    });
+    // SAFETY: as above.
+    step("wipe", &mut || unsafe {
+        kcfaes_wipe(second, len);
+        KCFAES_OK
+    });
+    same == 1
 }
 
 /// Erases the context and frees it.

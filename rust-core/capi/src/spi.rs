@@ -17,7 +17,7 @@
 //! Common safety contract: pointers are NULL or point to the framework's own, valid structs.
 //! Lists are readable, and the bytes they name are readable or writable as their role wants. A
 //! context was made by an init function of this module, and a template by
-//! `kcfaes_create_ctx_template`.
+//! `kcfaes_spi_create_ctx_template`.
 #![allow(clippy::missing_safety_doc, reason = "the module's common safety contract")]
 
 use core::ffi::{c_int, c_uint, c_void};
@@ -40,7 +40,7 @@ use crate::context::{Context, Group, HeapKey, Template};
 
 /// Stores `CRYPTO_PROVIDER_READY`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_provider_status(
+pub unsafe extern "C" fn kcfaes_spi_provider_status(
     _provider: crypto_provider_handle_t,
     status: *mut c_uint,
 ) {
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn kcfaes_provider_status(
 /// Begins an encryption in parts. The mechanism, its parameter and the key need not outlive the
 /// call. The template must outlive the context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_encrypt_init(
+pub unsafe extern "C" fn kcfaes_spi_encrypt_init(
     ctx: *mut crypto_ctx_t,
     mechanism: *mut crypto_mechanism_t,
     key: *mut crypto_key_t,
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn kcfaes_encrypt_init(
 
 /// Encrypts a whole message on a context. Success ends the context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_encrypt(
+pub unsafe extern "C" fn kcfaes_spi_encrypt(
     ctx: *mut crypto_ctx_t,
     plaintext: *mut crypto_data_t,
     ciphertext: *mut crypto_data_t,
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn kcfaes_encrypt(
 
 /// Encrypts a part.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_encrypt_update(
+pub unsafe extern "C" fn kcfaes_spi_encrypt_update(
     ctx: *mut crypto_ctx_t,
     plaintext: *mut crypto_data_t,
     ciphertext: *mut crypto_data_t,
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn kcfaes_encrypt_update(
 /// Ends an encryption in parts: writes the rest of the text, and the tag. Success ends the
 /// context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_encrypt_final(
+pub unsafe extern "C" fn kcfaes_spi_encrypt_final(
     ctx: *mut crypto_ctx_t,
     ciphertext: *mut crypto_data_t,
     _req: crypto_req_handle_t,
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn kcfaes_encrypt_final(
 
 /// Encrypts a message in one call. With a template the key is not read.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_encrypt_atomic(
+pub unsafe extern "C" fn kcfaes_spi_encrypt_atomic(
     _provider: crypto_provider_handle_t,
     _session: crypto_session_id_t,
     mechanism: *mut crypto_mechanism_t,
@@ -117,9 +117,9 @@ pub unsafe extern "C" fn kcfaes_encrypt_atomic(
     code(unsafe { atomic(&request, plaintext, ciphertext) })
 }
 
-/// Begins a decryption in parts; otherwise as `kcfaes_encrypt_init`.
+/// Begins a decryption in parts; otherwise as `kcfaes_spi_encrypt_init`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_decrypt_init(
+pub unsafe extern "C" fn kcfaes_spi_decrypt_init(
     ctx: *mut crypto_ctx_t,
     mechanism: *mut crypto_mechanism_t,
     key: *mut crypto_key_t,
@@ -132,7 +132,7 @@ pub unsafe extern "C" fn kcfaes_decrypt_init(
 
 /// Decrypts a whole message on a context. Success and `CRYPTO_INVALID_MAC` end it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_decrypt(
+pub unsafe extern "C" fn kcfaes_spi_decrypt(
     ctx: *mut crypto_ctx_t,
     ciphertext: *mut crypto_data_t,
     plaintext: *mut crypto_data_t,
@@ -143,10 +143,10 @@ pub unsafe extern "C" fn kcfaes_decrypt(
 }
 
 /// Decrypts a part. GCM streams if the first part's output is apart from its input and has room
-/// for all of it except the tag. Otherwise nothing is written before `kcfaes_decrypt_final`; CCM
+/// for all of it except the tag. Otherwise nothing is written before `kcfaes_spi_decrypt_final`; CCM
 /// never writes before it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_decrypt_update(
+pub unsafe extern "C" fn kcfaes_spi_decrypt_update(
     ctx: *mut crypto_ctx_t,
     ciphertext: *mut crypto_data_t,
     plaintext: *mut crypto_data_t,
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn kcfaes_decrypt_update(
 /// Ends a decryption in parts. It writes only if the tag is right. Success and
 /// `CRYPTO_INVALID_MAC` end the context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_decrypt_final(
+pub unsafe extern "C" fn kcfaes_spi_decrypt_final(
     ctx: *mut crypto_ctx_t,
     plaintext: *mut crypto_data_t,
     _req: crypto_req_handle_t,
@@ -172,7 +172,7 @@ pub unsafe extern "C" fn kcfaes_decrypt_final(
 /// no plaintext: output apart from the input becomes zero, and bytes that are both become the
 /// ciphertext again.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_decrypt_atomic(
+pub unsafe extern "C" fn kcfaes_spi_decrypt_atomic(
     _provider: crypto_provider_handle_t,
     _session: crypto_session_id_t,
     mechanism: *mut crypto_mechanism_t,
@@ -187,9 +187,9 @@ pub unsafe extern "C" fn kcfaes_decrypt_atomic(
     code(unsafe { atomic(&request, ciphertext, plaintext) })
 }
 
-/// Begins a MAC in parts; otherwise as `kcfaes_encrypt_init`.
+/// Begins a MAC in parts; otherwise as `kcfaes_spi_encrypt_init`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_mac_init(
+pub unsafe extern "C" fn kcfaes_spi_mac_init(
     ctx: *mut crypto_ctx_t,
     mechanism: *mut crypto_mechanism_t,
     key: *mut crypto_key_t,
@@ -202,7 +202,7 @@ pub unsafe extern "C" fn kcfaes_mac_init(
 
 /// MAC of a whole message on a context. Success ends the context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_mac(
+pub unsafe extern "C" fn kcfaes_spi_mac(
     ctx: *mut crypto_ctx_t,
     data: *mut crypto_data_t,
     mac: *mut crypto_data_t,
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn kcfaes_mac(
 
 /// Absorbs a part.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_mac_update(
+pub unsafe extern "C" fn kcfaes_spi_mac_update(
     ctx: *mut crypto_ctx_t,
     data: *mut crypto_data_t,
     req: crypto_req_handle_t,
@@ -225,7 +225,7 @@ pub unsafe extern "C" fn kcfaes_mac_update(
 
 /// Ends a MAC in parts. Success ends the context.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_mac_final(
+pub unsafe extern "C" fn kcfaes_spi_mac_final(
     ctx: *mut crypto_ctx_t,
     mac: *mut crypto_data_t,
     _req: crypto_req_handle_t,
@@ -236,7 +236,7 @@ pub unsafe extern "C" fn kcfaes_mac_final(
 
 /// MAC of a message in one call.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_mac_atomic(
+pub unsafe extern "C" fn kcfaes_spi_mac_atomic(
     _provider: crypto_provider_handle_t,
     _session: crypto_session_id_t,
     mechanism: *mut crypto_mechanism_t,
@@ -254,7 +254,7 @@ pub unsafe extern "C" fn kcfaes_mac_atomic(
 /// Verifies the MAC of a message in one call, in constant time. If its length is not the
 /// mechanism's, it returns `CRYPTO_INVALID_MAC`, whatever else is wrong.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_mac_verify_atomic(
+pub unsafe extern "C" fn kcfaes_spi_mac_verify_atomic(
     _provider: crypto_provider_handle_t,
     _session: crypto_session_id_t,
     mechanism: *mut crypto_mechanism_t,
@@ -272,7 +272,7 @@ pub unsafe extern "C" fn kcfaes_mac_verify_atomic(
 /// Makes a template of a key: one flat block from the environment's heap, which KCF itself wipes
 /// and frees. The mechanism's parameter is not read, and the template serves every mechanism.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_create_ctx_template(
+pub unsafe extern "C" fn kcfaes_spi_create_ctx_template(
     _provider: crypto_provider_handle_t,
     mechanism: *mut crypto_mechanism_t,
     key: *mut crypto_key_t,
@@ -287,7 +287,7 @@ pub unsafe extern "C" fn kcfaes_create_ctx_template(
 /// Ends a context, in any state. A context that has ended already, or never began, stays
 /// unchanged.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kcfaes_free_context(ctx: *mut crypto_ctx_t) -> c_int {
+pub unsafe extern "C" fn kcfaes_spi_free_context(ctx: *mut crypto_ctx_t) -> c_int {
     if !ctx.is_null() {
         // SAFETY: the common contract.
         unsafe { free(ctx) };

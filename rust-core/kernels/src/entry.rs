@@ -61,19 +61,22 @@ pub(crate) use absent;
 ///
 /// ```text
 ///  rbp + 24   tag, the caller's eighth argument
-///  rbp + 16   multiply, the caller's seventh argument
+///  rbp + 16   waits, the caller's seventh argument
 ///  rbp +  8   return address of the entry point
 ///  rbp        the caller's rbp                          push rbp
 ///  rbp -  8   no argument: rsp is a multiple of 16      push rbp                  ┐
-///  rbp - 16   tag, the kernel's ninth argument          push qword ptr [rbp + 24] │ pass_part!(1)
+///  rbp - 16   tag, the kernel's ninth argument          push qword ptr [rbp + 24] │ pass_gcm!(1)
 ///  rbp - 24   encrypt, its eighth                       push 1                    │
-///  rbp - 32   multiply, its seventh                     push qword ptr [rbp + 16] ┘   <- rsp
+///  rbp - 32   waits, its seventh                        push qword ptr [rbp + 16] ┘   <- rsp
 ///  rbp - 40   return address of the kernel              call
 ///  below      the kernel's frame                        zeroed by the second call
 /// ```
 ///
 /// This is assembler because nothing else keeps the two frames at the same place: rustc (1.95) drops
 /// `#[inline(never)]` from functions that enable target features.
+///
+/// The `.cfi` lines say at each instruction where the caller's frame is (its address, the CFA, is `rbp + 16`
+/// above). libkcfaes has them for debuggers and profilers. The kernel object drops them: illumos goes by `rbp`.
 macro_rules! framed_entries {
     (
         $wipe:path,
@@ -89,13 +92,20 @@ macro_rules! framed_entries {
             #[unsafe(naked)]
             pub unsafe extern "C" fn $name($($arg: $ty),*) {
                 core::arch::naked_asm!(
+                    ".cfi_startproc",
                     "push rbp",
+                    ".cfi_def_cfa_offset 16",
+                    ".cfi_offset rbp, -16",
                     "mov rbp, rsp",
+                    ".cfi_def_cfa_register rbp",
                     $($pass,)?
                     "call {kernel}",
                     "call {wipe}",
                     "leave",
+                    ".cfi_restore rbp",
+                    ".cfi_def_cfa rsp, 8",
                     "ret",
+                    ".cfi_endproc",
                     kernel = sym $kernel,
                     wipe = sym $wipe,
                 )
@@ -116,10 +126,10 @@ macro_rules! framed_entries {
 }
 pub(crate) use framed_entries;
 
-/// Pushes the last three arguments of a kernel `part`: `multiply`, `encrypt` (1 or 0) and `tag`. See
+/// Pushes the last three arguments of a kernel `gcm`: `waits`, `encrypt` (1 or 0) and `tag`. See
 /// [`framed_entries`].
 #[cfg(target_feature = "sse2")]
-macro_rules! pass_part {
+macro_rules! pass_gcm {
     ($encrypt:literal) => {
         concat!(
             "push rbp\n",
@@ -130,17 +140,7 @@ macro_rules! pass_part {
     };
 }
 #[cfg(target_feature = "sse2")]
-pub(crate) use pass_part;
-
-/// Pushes the last two arguments of a kernel `whole`: the entry point's own `dst` and `len`.
-#[cfg(target_feature = "sse2")]
-macro_rules! pass_whole {
-    () => {
-        "push qword ptr [rbp + 24]\npush qword ptr [rbp + 16]"
-    };
-}
-#[cfg(target_feature = "sse2")]
-pub(crate) use pass_whole;
+pub(crate) use pass_gcm;
 
 /// The entry points of a table of wide registers: those that wide registers make faster. For the others,
 /// which are serial or small, callers use `aesni`.
@@ -157,7 +157,7 @@ macro_rules! wide_entries {
         $features:literal, $lanes:ty, ($cut:ty, $registers:literal, $chained:literal), $powers:expr, $wipe_stack:path,
         $ghash_init:ident, $ecb_encrypt:ident, $ecb_decrypt:ident, $cbc_encrypt_batch:ident,
         $cbc_decrypt:ident, $ctr32:ident, $pieces:ident,
-        $ghash:ident, $gcm_encrypt:ident, $gcm_decrypt:ident, $gcm_seal:ident, $gcm_open:ident,
+        $ghash:ident, $gcm_encrypt:ident, $gcm_decrypt:ident, $gcm_short:ident,
         $wipe:ident,
     ) => {
         $crate::entry::entries! {
@@ -208,6 +208,11 @@ macro_rules! wide_entries {
             fn $ghash(powers: *const Powers, y: *mut Block, src: *const u8, len: usize) {
                 ghash::ghash::<$lanes>(powers, y, src, len)
             }
+            /// As `kcfaes_gcm_short_aesni`, for a text of at most [`SHORT_TEXT`] bytes; `powers` has the powers that
+            /// this table wants.
+            fn $gcm_short(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize, encrypt: bool) {
+                gcm::transform_short::<$lanes>(schedule, powers, j0, y, aad_len, src, dst, len, encrypt)
+            }
             /// Clears every vector register. An entry point leaves no keys and no text on the stack.
             fn $wipe() {
                 <$lanes>::wipe()
@@ -226,23 +231,10 @@ macro_rules! wide_entries {
             $wipe_stack,
 
             /// As `kcfaes_gcm_encrypt_aesni`; `powers` has the powers that this table wants.
-            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, $crate::entry::pass_part!(1);
+            fn $gcm_encrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, waits: bool, tag: *const Tag<'_>) gcm, $crate::entry::pass_gcm!(1);
             /// As `kcfaes_gcm_decrypt_aesni`; `powers` has the powers that this table wants.
-            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, $crate::entry::pass_part!(0);
+            fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, waits: bool, tag: *const Tag<'_>) gcm, $crate::entry::pass_gcm!(0);
         }
-        $crate::entry::framed_entries! {
-            $wipe_stack,
-
-            /// GCTR encryption of a whole text, and the tag (SP 800-38D 7.1 steps 3 to 6). The text's
-            /// counters follow `j0`. On entry `y` is the hash of `aad_len` bytes without its last
-            /// multiplication. (So it is the padded AAD itself, if that is one block.) On return `y` is the
-            /// full 16-byte tag. `powers` has the powers that this table wants.
-            fn $gcm_seal(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<true>, $crate::entry::pass_whole!();
-            /// GCTR decryption of a whole text, otherwise as its encryption. On return `y` is the tag that
-            /// the text should have.
-            fn $gcm_open(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize) whole::<false>, $crate::entry::pass_whole!();
-        }
-
         #[cfg(target_feature = "sse2")]
         #[target_feature(enable = $features)]
         unsafe extern "C" fn pieces(
@@ -274,47 +266,20 @@ macro_rules! wide_entries {
 
         #[cfg(target_feature = "sse2")]
         #[target_feature(enable = $features)]
-        unsafe extern "C" fn part(
+        unsafe extern "C" fn gcm(
             schedule: *const Schedule,
             powers: *const Powers,
             ctr: *mut CounterBlock,
             y: *mut Block,
             text: *const Piece,
             len: usize,
-            multiply: bool,
+            waits: bool,
             encrypt: bool,
             tag: *const Tag<'_>,
         ) {
             // SAFETY: the entry points' contract; the features are enabled here.
-            unsafe { gcm::transform_part::<$lanes>(schedule, powers, ctr, y, text, len, multiply, encrypt, tag) }
-        }
-
-        #[cfg(target_feature = "sse2")]
-        #[target_feature(enable = $features)]
-        unsafe extern "C" fn whole<const ENCRYPT: bool>(
-            schedule: *const Schedule,
-            powers: *const Powers,
-            j0: *const CounterBlock,
-            y: *mut Block,
-            aad_len: u64,
-            src: *const u8,
-            dst: *mut u8,
-            len: usize,
-        ) {
-            let bulk = if ENCRYPT { $gcm_encrypt } else { $gcm_decrypt };
-            // SAFETY: the entry points' contract; the features are enabled here.
             unsafe {
-                gcm::transform_whole::<$lanes, ENCRYPT>(
-                    schedule,
-                    powers,
-                    j0,
-                    y,
-                    aad_len,
-                    src,
-                    dst,
-                    len,
-                    |ctr, len| bulk(schedule, powers, ctr, y, &Piece { src, dst, len }, len, true, core::ptr::null()),
-                )
+                gcm::transform::<$lanes>(schedule, powers, ctr, y, text, len, waits, encrypt, tag)
             }
         }
     };

@@ -13,6 +13,9 @@ use crate::{
     wipe,
 };
 
+/// The longest text, in bytes, of `kcfaes_gcm_short_aesni`: two blocks less than a turn.
+pub const SHORT_TEXT: usize = 16 * (crate::COMMON_POWERS - 2);
+
 entries! {
     "aes,pclmulqdq,ssse3,sse4.1"
 
@@ -72,6 +75,13 @@ entries! {
     fn kcfaes_ccm_decrypt_aesni(schedule: *const Schedule, ctr: *mut Block, mac: *mut Block, src: *const u8, dst: *mut u8, len: usize) {
         ccm::ccm::<false>(schedule, ctr, mac, src, dst, len)
     }
+    /// A whole text of at most [`SHORT_TEXT`] bytes in one piece, and its tag (SP 800-38D 7.1 steps 3 to 6, or
+    /// 7.2). The counters of the text follow `j0`. On entry `y` is the hash of `aad_len` bytes without its last
+    /// multiplication. (So it is the padded AAD itself, if that is one block.) On return `y` is the full 16-byte
+    /// tag, or the one that a decrypted text should have.
+    fn kcfaes_gcm_short_aesni(schedule: *const Schedule, powers: *const Powers, j0: *const CounterBlock, y: *mut Block, aad_len: u64, src: *const u8, dst: *mut u8, len: usize, encrypt: bool) {
+        gcm::transform_short::<Xmm>(schedule, powers, j0, y, aad_len, src, dst, len, encrypt)
+    }
     /// Clears xmm0–15. An entry point leaves no keys and no text on the stack.
     fn kcfaes_wipe_aesni() {
         wipe::xmm()
@@ -87,12 +97,13 @@ framed_entries! {
     /// in the modes with a counter. `mac` is for CCM and CBC-MAC. Otherwise as the entry point of the mode.
     fn kcfaes_pieces_aesni(mode: BlockMode, schedule: *const Schedule, state: *mut Block, mac: *mut Block, text: *const Piece, len: usize) pieces;
     /// GCTR encryption and GHASH of the ciphertext in one pass, over the first `len` bytes of these pieces.
-    /// If `multiply`, `y` is first multiplied by H. `ctr` is as in CTR. A last partial block is zero-padded
-    /// into `y`. If `tag` is not NULL, `y` then becomes the full 16-byte tag: the length block is hashed and
-    /// E(K, J0) added.
-    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, crate::entry::pass_part!(1);
+    /// If a block `waits`, `y` lacks the multiplication of its last block, and `ctr` is the counter block before
+    /// the next one. So a message begins with J0, and with the padded AAD if that is one block. A last
+    /// partial block is zero-padded into `y`. If `tag` is not NULL, `y` becomes the full 16-byte tag: the length
+    /// block is hashed and E(K, J0) added. Otherwise `ctr` advances.
+    fn kcfaes_gcm_encrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, waits: bool, tag: *const Tag<'_>) gcm, crate::entry::pass_gcm!(1);
     /// GHASH of the ciphertext and GCTR decryption in one pass, otherwise as encryption.
-    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, multiply: bool, tag: *const Tag<'_>) part, crate::entry::pass_part!(0);
+    fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, waits: bool, tag: *const Tag<'_>) gcm, crate::entry::pass_gcm!(0);
 }
 
 #[cfg(target_feature = "sse2")]
@@ -133,19 +144,17 @@ unsafe extern "C" fn pieces(
 
 #[cfg(target_feature = "sse2")]
 #[target_feature(enable = "aes,pclmulqdq,ssse3,sse4.1")]
-unsafe extern "C" fn part(
+unsafe extern "C" fn gcm(
     schedule: *const Schedule,
     powers: *const Powers,
     ctr: *mut CounterBlock,
     y: *mut Block,
     text: *const Piece,
     len: usize,
-    multiply: bool,
+    waits: bool,
     encrypt: bool,
     tag: *const Tag<'_>,
 ) {
     // SAFETY: the entry points' contract; the features are enabled here.
-    unsafe {
-        gcm::transform_part::<Xmm>(schedule, powers, ctr, y, text, len, multiply, encrypt, tag)
-    }
+    unsafe { gcm::transform::<Xmm>(schedule, powers, ctr, y, text, len, waits, encrypt, tag) }
 }

@@ -22,9 +22,6 @@ use crate::{Block, LINE, POWERS, Powers, types::mid_of};
 pub(crate) trait Lanes: Copy {
     const BLOCKS: usize;
     const BYTES: usize = 16 * Self::BLOCKS;
-    /// The most registers, at most 5, that the end of a GCM message may take. Chosen: each number of
-    /// registers is machine code of its own, and in a longer text a turn takes most of the bytes.
-    const FINISH: usize;
     /// Whether a masked load or store moves any set of bytes of a register at once.
     const MASKS: bool = false;
 
@@ -34,12 +31,12 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// As [`zero`](Lanes::zero), and `src` is readable for `BYTES`.
     unsafe fn load(src: *const u8) -> Self;
-    /// Of the `BYTES` bytes at `src`, those before `stop`; if `SKIP`, without the first block. The other
-    /// bytes are not touched, and are zero in the result.
+    /// Of the `BYTES` bytes at `src`, those before `stop`. The other bytes are not touched, and are zero in the
+    /// result.
     ///
     /// # Safety
     /// As [`zero`](Lanes::zero), `stop <= BYTES`, and the bytes that are loaded are readable.
-    unsafe fn load_before<const SKIP: bool>(src: *const u8, stop: usize) -> Self;
+    unsafe fn load_before(src: *const u8, stop: usize) -> Self;
     /// # Safety
     /// `dst` is writable for `BYTES`.
     unsafe fn store(self, dst: *mut u8);
@@ -47,7 +44,7 @@ pub(crate) trait Lanes: Copy {
     ///
     /// # Safety
     /// `stop <= BYTES`, and the bytes that are stored are writable.
-    unsafe fn store_before<const SKIP: bool>(self, dst: *mut u8, stop: usize);
+    unsafe fn store_before(self, dst: *mut u8, stop: usize);
     /// The `n` bytes at `src`, in a block from place `place` on; zeros elsewhere.
     ///
     /// # Safety
@@ -56,7 +53,7 @@ pub(crate) trait Lanes: Copy {
     #[inline(always)]
     unsafe fn load_inside(src: *const u8, place: usize, n: usize) -> Xmm {
         // SAFETY: the caller's promise.
-        unsafe { Xmm::from_u128(Xmm::load_before::<false>(src, n).to_u128() << (8 * place)) }
+        unsafe { Xmm::from_u128(Xmm::load_before(src, n).to_u128() << (8 * place)) }
     }
     /// Stores those bytes of `block`, and returns them alone.
     ///
@@ -67,8 +64,8 @@ pub(crate) trait Lanes: Copy {
         // SAFETY: the caller's promise.
         unsafe {
             let bytes = Xmm::from_u128(block.to_u128() >> (8 * place));
-            bytes.store_before::<false>(dst, n);
-            Xmm::from_u128(bytes.keep_before::<false>(n).to_u128() << (8 * place))
+            bytes.store_before(dst, n);
+            Xmm::from_u128(bytes.keep_before(n).to_u128() << (8 * place))
         }
     }
     /// These blocks, with their bytes `start..stop` replaced by those of the register at `src`. Without
@@ -93,17 +90,12 @@ pub(crate) trait Lanes: Copy {
         // SAFETY: the caller's promise.
         Self::widen(unsafe { Self::store_inside(self.first(), dst, start, stop - start) })
     }
-    /// The last block, repeated. This and the next method have the limits of
-    /// [`load_between`](Lanes::load_between).
-    #[inline(always)]
-    fn last(self) -> Self {
-        self
-    }
+    /// The last block, repeated.
+    fn last(self) -> Self;
+    /// These blocks, with `block` in place of the last.
+    fn with_last(self, block: Xmm) -> Self;
     /// The block before each of these: the last one of `before`, then these without their last.
-    #[inline(always)]
-    fn chained(self, before: Self) -> Self {
-        before
-    }
+    fn chained(self, before: Self) -> Self;
     /// One block, repeated.
     ///
     /// # Safety
@@ -138,12 +130,14 @@ pub(crate) trait Lanes: Copy {
     unsafe fn scatter_line(line: [Self; LINE], dst: *const *mut u8, at: usize);
     /// `block` first, then zeros.
     fn widen(block: Xmm) -> Self;
+    /// These two first, then zeros. Only for registers that hold two.
+    fn two(blocks: [Xmm; 2]) -> Self;
     /// `block` in place `lane`, zeros elsewhere.
     fn place(block: Xmm, lane: usize) -> Self;
     /// The first block.
     fn first(self) -> Xmm;
     /// The bytes that [`load_before`](Lanes::load_before) would load, zeros elsewhere.
-    fn keep_before<const SKIP: bool>(self, stop: usize) -> Self;
+    fn keep_before(self, stop: usize) -> Self;
     /// The sum (xor) of all blocks.
     fn fold(self) -> Xmm;
 

@@ -2,6 +2,7 @@
 //! Erasing state so that the compiler cannot omit it, and erasing what calls have left on the stack.
 
 use core::arch::asm;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 /// A type for which all-zero bytes are a value, and which owns nothing.
@@ -136,6 +137,22 @@ unsafe fn zero_words(at: *mut u64, count: usize) {
     }
 }
 
+/// Copies a value that may be secret word by word. A memcpy, and an assignment in userland, would copy through
+/// vector registers, which nobody wipes afterwards.
+///
+/// # Safety
+/// `T` is words, and may be there twice.
+#[inline]
+pub unsafe fn copy_words<T>(from: &T, to: &mut T) {
+    const { assert!(align_of::<T>() >= align_of::<u64>()) };
+    let from = core::ptr::from_ref(from).cast::<MaybeUninit<u64>>();
+    let to = core::ptr::from_mut(to).cast::<MaybeUninit<u64>>();
+    for i in 0..size_of::<T>() / size_of::<u64>() {
+        // SAFETY: within both values; a word may be padding.
+        unsafe { to.add(i).write_volatile(from.add(i).read_volatile()) };
+    }
+}
+
 /// Zeros the general registers that a callee may change. It is the last thing that an entry point does. Code
 /// that moves text, and the code of `portable`, leaves bytes of text and keys in them.
 #[inline(always)]
@@ -182,7 +199,7 @@ pub(crate) fn stack_pointer() -> usize {
 /// Zeros the dead stack below its caller's frame, down to `below` bytes under `low`. `low` is a stack pointer
 /// from which a call was made; if none was (`usize::MAX`), it zeros nothing.
 ///
-/// In userland the stack pointer goes down too. Then the bytes are a frame of this function, and a memory
+/// In userland the stack pointer goes down too. Then the bytes are a frame of [`zero_stack`], and a memory
 /// checker sees no write below the stack. In the kernel object the stack pointer only moves by constants, so
 /// that the audit can follow it.
 #[inline(never)]
@@ -190,40 +207,11 @@ pub(crate) fn dead_stack(low: usize, below: usize) {
     let low = low.saturating_sub(below) & !15;
     // SAFETY: nobody owns the bytes below the stack pointer any more. An interrupt or a signal puts its frame
     // there, and has left before the stores continue. The compiler has nothing there either: it must assume
-    // that assembly without `nostack` pushes. The stack pointer is restored.
+    // that a call, or assembly without `nostack`, pushes.
     unsafe {
-        #[cfg(target_arch = "aarch64")]
-        asm!(
-            "mov {end}, sp",
-            "cmp {end}, {at}",
-            "b.ls 3f",
-            "mov sp, {at}",
-            "2:",
-            "stp xzr, xzr, [{at}], #16",
-            "cmp {at}, {end}",
-            "b.lo 2b",
-            "mov sp, {end}",
-            "3:",
-            at = inout(reg) low => _,
-            end = out(reg) _,
-        );
-        #[cfg(all(target_arch = "x86_64", not(target_os = "none")))]
-        asm!(
-            "mov rcx, rsp",
-            "sub rcx, rdi",
-            "jbe 2f",
-            "mov rdx, rsp",
-            "mov rsp, rdi",
-            "shr rcx, 3",
-            "rep stosq",
-            "mov rsp, rdx",
-            "2:",
-            inout("rdi") low => _,
-            in("rax") 0_u64,
-            out("rcx") _,
-            out("rdx") _,
-        );
-        #[cfg(all(target_arch = "x86_64", target_os = "none"))]
+        #[cfg(not(target_os = "none"))]
+        zero_stack(low);
+        #[cfg(target_os = "none")]
         asm!(
             "mov rcx, rsp",
             "sub rcx, rdi",
@@ -236,6 +224,54 @@ pub(crate) fn dead_stack(low: usize, below: usize) {
             out("rcx") _,
         );
     }
+}
+
+/// Zeros the stack from `low` to its own return address.
+///
+/// A function of its own, because an unwinder must find the frames above while the stack pointer is at `low`:
+/// `rdx` or, on AArch64, `x1` then has what the CFA is counted from.
+///
+/// # Safety
+/// `low` is a multiple of 16, and nobody owns the bytes between it and the stack pointer.
+#[cfg(not(target_os = "none"))]
+#[unsafe(naked)]
+unsafe extern "C" fn zero_stack(low: usize) {
+    #[cfg(target_arch = "aarch64")]
+    core::arch::naked_asm!(
+        ".cfi_startproc",
+        "mov x1, sp",
+        "cmp x1, x0",
+        "b.ls 3f",
+        ".cfi_def_cfa_register x1",
+        "mov sp, x0",
+        "2:",
+        "stp xzr, xzr, [x0], #16",
+        "cmp x0, x1",
+        "b.lo 2b",
+        "mov sp, x1",
+        ".cfi_def_cfa_register sp",
+        "3:",
+        "ret",
+        ".cfi_endproc",
+    );
+    #[cfg(target_arch = "x86_64")]
+    core::arch::naked_asm!(
+        ".cfi_startproc",
+        "xor eax, eax",
+        "mov rcx, rsp",
+        "sub rcx, rdi",
+        "jbe 2f",
+        "mov rdx, rsp",
+        ".cfi_def_cfa_register rdx",
+        "mov rsp, rdi",
+        "shr rcx, 3",
+        "rep stosq",
+        "mov rsp, rdx",
+        ".cfi_def_cfa_register rsp",
+        "2:",
+        "ret",
+        ".cfi_endproc",
+    )
 }
 
 /// Zeros the vector registers that this room's own code uses, if it is compiled with any. In the kernel
@@ -271,6 +307,7 @@ pub(crate) fn registers() {
 #[unsafe(naked)]
 extern "C" fn vector_registers() {
     core::arch::naked_asm!(
+        ".cfi_startproc",
         "movi v0.2d, #0",
         "movi v1.2d, #0",
         "movi v2.2d, #0",
@@ -304,5 +341,6 @@ extern "C" fn vector_registers() {
         "movi v30.2d, #0",
         "movi v31.2d, #0",
         "ret",
+        ".cfi_endproc",
     )
 }

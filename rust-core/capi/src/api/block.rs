@@ -2,13 +2,14 @@
 //! AES-CTR, AES-CBC and AES-ECB.
 
 use kcfaes_kernels::{Block, ChainKeys};
-use kcfaes_provider::data::{Run, exists};
+use kcfaes_provider::data::{Flat, Io, Run, exists};
 use kcfaes_provider::engine::{Chain, Fpu};
 use kcfaes_provider::kcf::{Error, KM_SLEEP, Result};
-use kcfaes_provider::mode::{Apart, cbc_encrypt_batch};
+use kcfaes_provider::mode::{Apart, Operation, cbc_encrypt_batch};
 use kcfaes_provider::request::{Direction, Parameter};
+use kcfaes_provider::wipe::Secret;
 
-use super::bytes::{Bytes, kcfaes_iovec, read_block};
+use super::bytes::{Bytes, kcfaes_iovec, read_block, with_io};
 use super::error::{answer, kcfaes_rc};
 use super::key::kcfaes_key;
 use super::message::run_message;
@@ -48,6 +49,44 @@ pub unsafe extern "C" fn kcfaes_ctr_iov(
     answer(unsafe {
         apply_ctr(key, counter, Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count))
     })
+}
+
+/// AES-CTR from the middle: encrypts or decrypts the len bytes that begin offset bytes into the text
+/// whose first counter block is counter, which does not change. For a part of a file or a record
+/// that is read again. Whatever is written twice at one place, with two texts, can be read by
+/// whoever has both ciphertexts.
+///
+/// cbindgen:ptrs-as-arrays=[[counter;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctr_at(
+    key: *const kcfaes_key,
+    counter: *const u8,
+    offset: u64,
+    src: *const u8,
+    len: usize,
+    dst: *mut u8,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::input(src, len), Bytes::Buffer(dst, len));
+    // SAFETY: the common contract.
+    answer(unsafe { apply_ctr_at(key, counter, offset, src, dst) })
+}
+
+/// kcfaes_ctr_at over pieces.
+///
+/// cbindgen:ptrs-as-arrays=[[counter;16]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctr_at_iov(
+    key: *const kcfaes_key,
+    counter: *const u8,
+    offset: u64,
+    src: *const kcfaes_iovec,
+    src_count: usize,
+    dst: *const kcfaes_iovec,
+    dst_count: usize,
+) -> kcfaes_rc {
+    let (src, dst) = (Bytes::Pieces(src, src_count), Bytes::Pieces(dst, dst_count));
+    // SAFETY: the common contract.
+    answer(unsafe { apply_ctr_at(key, counter, offset, src, dst) })
 }
 
 /// AES-CBC: encrypts len bytes, a multiple of 16, without padding. iv becomes the last ciphertext
@@ -214,6 +253,37 @@ unsafe fn apply_ctr(
     unsafe {
         let parameter = Parameter::Ctr { bits: 128, cb: read_block(counter)? };
         run_chained(Direction::Encrypt, key, parameter, counter, src, dst)
+    }
+}
+
+/// Encrypts or decrypts from byte `offset` of a text on. Within a block, a message in parts goes there: its
+/// first part is the bytes before, which nobody needs.
+unsafe fn apply_ctr_at(
+    key: *const kcfaes_key,
+    counter: *const u8,
+    offset: u64,
+    src: Bytes,
+    dst: Bytes,
+) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        let first = u128::from_be_bytes(read_block(counter)?.0);
+        let cb = Block(first.wrapping_add((offset / 16).into()).to_be_bytes());
+        let parameter = Parameter::Ctr { bits: 128, cb };
+        let key = &live(key)?.material;
+        let before = (offset % 16) as usize;
+        if before == 0 {
+            return run_message(key, Direction::Encrypt, parameter, Apart::Nothing, src, dst);
+        }
+        with_io(src, dst, |io| {
+            let (mut operation, mut fpu) = (Operation::idle(), Fpu::new());
+            operation.begin(Direction::Encrypt, &parameter, key, &mut fpu);
+            let mut skipped = Secret([0; 16]);
+            let mut skipped = Flat::new(skipped.0.get_mut(..before).unwrap_or_default());
+            let skip = Io { src: skipped.data(), dst: None, req: io.req };
+            operation.update(key, &mut fpu, &skip, KM_SLEEP)?;
+            operation.update(key, &mut fpu, io, KM_SLEEP).map(drop)
+        })
     }
 }
 

@@ -6,11 +6,11 @@ use core::ptr::NonNull;
 
 use kcfaes_provider::data::{Data, Flat};
 use kcfaes_provider::engine::Fpu;
-use kcfaes_provider::kcf::{Error, KM_SLEEP, Result};
+use kcfaes_provider::kcf::{Error, Result};
 use kcfaes_provider::key::Key;
 use kcfaes_provider::mode::{Operation, Produced};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
-use kcfaes_provider::wipe::Secret;
+use kcfaes_provider::wipe::{Secret, copy_words};
 
 use super::bytes::{Bytes, NO_PIECES, kcfaes_iovec, read_block, readable, with_io};
 use super::ccm::ccm_parameter;
@@ -264,14 +264,44 @@ pub unsafe extern "C" fn kcfaes_ecb_decrypt_init(
     answer(unsafe { begin_message(ctx, key, Role::Cipher, Direction::Decrypt, parameter) })
 }
 
+/// Copies the message that ctx has in work to copy, another context. Both go on with it, each with
+/// its own text: so the MAC of a handshake can be ended at several places. A message that copy had
+/// in work is abandoned. The key must stay until both messages end.
+///
+/// KCFAES_ARGUMENTS_BAD: the message encrypts, or is AES-CTR or AES-GMAC. Two ends of it would be
+/// two messages with one IV: their texts could be read, or messages be forged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_ctx_copy(
+    copy: *mut kcfaes_ctx,
+    ctx: *const kcfaes_ctx,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    answer(unsafe { copy_message(copy, ctx) })
+}
+
+/// Gives len more bytes of AAD to an AES-GCM message that has no text yet: after
+/// kcfaes_gcm_seal_init or kcfaes_gcm_open_init, whose aad comes first, and before an update with
+/// text. The message has the AAD of all these calls together. KCFAES_ARGUMENTS_BAD: text has come,
+/// or the message is not AES-GCM; AES-CCM begins with the length of its AAD.
+/// KCFAES_DATA_LEN_RANGE: more than 2^61 - 1 bytes in all.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_update_aad(
+    ctx: *mut kcfaes_ctx,
+    aad: *const u8,
+    len: usize,
+) -> kcfaes_rc {
+    // SAFETY: the common contract.
+    answer(unsafe { update_aad(ctx, aad, len) })
+}
+
 /// Gives len more bytes to a message; any number, 0 too. written becomes the number of bytes at
-/// dst: CTR writes len, the other modes every block that is complete, at most len + 15, and keep
-/// the rest of a block for later.
+/// dst: AES-GCM and AES-CTR write len. AES-CCM, AES-CBC and AES-ECB write every block that is
+/// complete, at most len + 15, and keep the rest of a block for later.
 ///
 /// KCFAES_BUFFER_TOO_SMALL: room is less than what would be written, written says how much that is,
-/// and the call may be repeated. KCFAES_DATA_LEN_RANGE: a part in place where an earlier one ended
-/// within a block, so that the output would begin before it; more bytes than an AES-CCM message
-/// began with. KCFAES_ARGUMENTS_BAD: the context decrypts AES-GCM or AES-CCM.
+/// and the call may be repeated. KCFAES_DATA_LEN_RANGE: too long a text; or, in the modes that keep
+/// the rest of a block, a part in place where an earlier one ended within a block, so that the
+/// output would begin before it. KCFAES_ARGUMENTS_BAD: the context decrypts AES-GCM or AES-CCM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_update(
     ctx: *mut kcfaes_ctx,
@@ -343,9 +373,8 @@ pub unsafe extern "C" fn kcfaes_final(ctx: *mut kcfaes_ctx) -> kcfaes_rc {
     answer(unsafe { end_cipher(ctx) })
 }
 
-/// Ends the encryption of an AES-GCM message: writes the rest of the ciphertext, written bytes and
-/// less than 16, to dst, and the tag. KCFAES_BUFFER_TOO_SMALL: written says how much room the rest
-/// needs, and the call may be repeated.
+/// Ends the encryption of an AES-GCM message: writes the tag. The text is complete, so written
+/// becomes 0 and dst is not used; it may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_gcm_seal_final(
     ctx: *mut kcfaes_ctx,
@@ -359,11 +388,9 @@ pub unsafe extern "C" fn kcfaes_gcm_seal_final(
     unsafe { answer_written(written, || end_seal(ctx, Mechanism::Gcm, dst, room, tag, tag_len)) }
 }
 
-/// Ends the decryption of an AES-GCM message: verifies the tag, then writes the rest of the
-/// plaintext, written bytes and less than 16, to dst. KCFAES_INVALID_MAC: the message is not
-/// authentic, nothing is written, it has ended, and what kcfaes_update_unverified gave must be
-/// thrown away. KCFAES_BUFFER_TOO_SMALL: written says how much room the rest needs, and the call
-/// may be repeated.
+/// Ends the decryption of an AES-GCM message: verifies the tag. The text is complete, so written
+/// becomes 0 and dst is not used; it may be NULL. KCFAES_INVALID_MAC: the message is not authentic,
+/// it has ended, and what kcfaes_update_unverified gave must be thrown away.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kcfaes_gcm_open_final(
@@ -504,6 +531,34 @@ unsafe fn begin_message(
     Ok(())
 }
 
+/// Makes one context go on with the message of another.
+unsafe fn copy_message(copy: *mut kcfaes_ctx, ctx: *const kcfaes_ctx) -> Result<()> {
+    // SAFETY: the common contract.
+    let ctx = unsafe {
+        live(copy)?;
+        live(ctx)?
+    };
+    let operation = &ctx.operation;
+    match operation.mechanism() {
+        None => return Err(Error::OPERATION_NOT_INITIALIZED),
+        Some(Mechanism::Cmac) => {}
+        Some(_) if operation.direction() == Direction::Decrypt => {}
+        Some(_) => return Err(Error::ARGUMENTS_BAD),
+    }
+    if core::ptr::eq(copy, ctx) {
+        return Ok(());
+    }
+    // SAFETY: `copy` is another context, which this call has alone. No message of this library has a buffer in
+    // its operation, so nothing is owned twice: the tag is always passed apart.
+    unsafe {
+        let copy = &mut *copy;
+        copy.operation.end();
+        (copy.key, copy.role, copy.waiting) = (ctx.key, ctx.role, ctx.waiting);
+        copy_words(operation, &mut copy.operation);
+    }
+    Ok(())
+}
+
 /// Whether a caller has said that it takes plaintext whose tag is not verified yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Release {
@@ -531,14 +586,22 @@ unsafe fn update_message(
     // SAFETY: the common contract.
     unsafe {
         with_io(src, dst, |io| {
-            let Produced::Bytes(n) = ctx.operation.update(key, &mut Fpu::new(), io, KM_SLEEP)?
-            else {
+            let Produced::Bytes(n) = ctx.operation.update_all(key, &mut Fpu::new(), io)? else {
                 // Only an end leaves the number unsaid.
                 return Ok(0);
             };
             ctx.waiting = ctx.waiting.wrapping_add(io.src.len()).wrapping_sub(n);
             Ok(n)
         })
+    }
+}
+
+/// More AAD of a message.
+unsafe fn update_aad(ctx: *mut kcfaes_ctx, aad: *const u8, len: usize) -> Result<()> {
+    // SAFETY: the common contract.
+    unsafe {
+        let (ctx, key) = message_in_role(ctx, |role| matches!(role, Role::Seal | Role::Open))?;
+        ctx.operation.update_aad(key, &mut Fpu::new(), readable(aad, len)?)
     }
 }
 

@@ -14,10 +14,10 @@
 //! pieces' addresses do not ascend. If there is no memory the answer is KCFAES_HOST_MEMORY.
 #![allow(non_camel_case_types, reason = "the names are those of the C header")]
 #![allow(rustdoc::broken_intra_doc_links, reason = "marks for cbindgen look like links")]
-// Nothing is computed here: a call describes its bytes as KCF's own data and hands them to the provider's
-// `Operation`, as the ops vector does. The comments on public items are copied into the header, so they use
-// C's terms. In the header each module has a section, in the order of `xtask/src/headers.rs`. Its heading is
-// the first line of the module's documentation.
+// Nothing is computed here, except by `memory`: a call describes its bytes as KCF's own data and hands them to
+// the provider's `Operation`, as the ops vector does. The comments on public items are copied into the header,
+// so they use C's terms. In the header each module has a section, in the order of `xtask/src/headers.rs`. Its
+// heading is the first line of the module's documentation.
 //
 // The common safety contract: a pointer is NULL, or its bytes are readable (const) or writable for the length
 // passed with it. A key or context is NULL or was made here, and nobody else uses it during the call. Keys
@@ -32,6 +32,7 @@ mod error;
 mod gcm;
 mod key;
 mod mac;
+mod memory;
 mod tables;
 
 mod message;
@@ -45,4 +46,5 @@ pub use self::error::*;
 pub use self::gcm::*;
 pub use self::key::*;
 pub use self::mac::*;
+pub use self::memory::*;
 pub use self::tables::*;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Tables of kernels, and the self-test.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char, c_int};
 
 use kcfaes_provider::engine::{TableId, force, select};
+use kcfaes_provider::env;
 use kcfaes_provider::kcf::KM_SLEEP;
 use kcfaes_provider::selftest;
 
@@ -34,6 +35,32 @@ pub unsafe extern "C" fn kcfaes_table_force(name: *const c_char) -> kcfaes_rc {
         }
     }
     if force(chosen) { KCFAES_OK } else { KCFAES_NOT_SUPPORTED }
+}
+
+/// One table of kernels, on this CPU.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct kcfaes_table {
+    /// Its name: "portable", "aesni", "vaes256" or "vaes512".
+    pub name: *const c_char,
+    /// 1 if kcfaes_table_force accepts it, otherwise 0.
+    pub here: c_int,
+    /// Why calls do not choose it by themselves, in a line of English. NULL if they may: they take
+    /// the last such table.
+    pub why_not: *const c_char,
+}
+
+/// Tells which tables this CPU has, and why it lacks the others. Writes at most count tables, the
+/// slowest first, and returns how many there are in all. tables may be NULL if count is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kcfaes_cpu_features(tables: *mut kcfaes_table, count: usize) -> usize {
+    if !tables.is_null() && tables.is_aligned() {
+        for (i, id) in (0..count).zip(TableId::ALL) {
+            // SAFETY: the common contract: `count` tables.
+            unsafe { tables.add(i).write(described(id)) };
+        }
+    }
+    TableId::ALL.len()
 }
 
 /// What the self-test found.
@@ -78,4 +105,35 @@ unsafe fn same_string(at: *const c_char, name: &CStr) -> bool {
     let bytes = name.to_bytes_with_nul();
     // SAFETY: all bytes before `i` were equal, so the string has at least a byte `i`.
     (0..).zip(bytes).all(|(i, &byte)| unsafe { at.add(i).cast::<u8>().read() } == byte)
+}
+
+/// What is said of a table.
+fn described(id: TableId) -> kcfaes_table {
+    // In the order in which processors got them: the first is the reason for the others.
+    const FEATURES: [(u32, &CStr); 12] = [
+        (env::FEATURE_AES, c"this CPU lacks AES-NI"),
+        (env::FEATURE_PCLMULQDQ, c"this CPU lacks PCLMULQDQ"),
+        (env::FEATURE_SSSE3, c"this CPU lacks SSSE3"),
+        (env::FEATURE_SSE41, c"this CPU lacks SSE4.1"),
+        (env::FEATURE_AVX, c"this CPU lacks AVX, or the system has not enabled it"),
+        (env::FEATURE_AVX2, c"this CPU lacks AVX2"),
+        (env::FEATURE_VAES, c"this CPU lacks VAES"),
+        (env::FEATURE_VPCLMULQDQ, c"this CPU lacks VPCLMULQDQ"),
+        (env::FEATURE_AVX512F, c"this CPU lacks AVX-512F, or the system has not enabled it"),
+        (env::FEATURE_AVX512BW, c"this CPU lacks AVX-512BW"),
+        (env::FEATURE_AVX512VL, c"this CPU lacks AVX-512VL"),
+        (env::FEATURE_BMI2, c"this CPU lacks BMI2"),
+    ];
+    let (missing, here) = (id.missing(), id.available());
+    let why_not = match FEATURES.iter().find(|(feature, _)| missing & feature != 0) {
+        Some((_, lacks)) => Some(*lacks),
+        None if !here => Some(c"its self-test gave a wrong answer"),
+        None if !id.suits() => Some(c"512-bit registers slow this model of CPU down"),
+        None => None,
+    };
+    kcfaes_table {
+        name: id.c_name().as_ptr(),
+        here: c_int::from(here),
+        why_not: why_not.map_or(core::ptr::null(), CStr::as_ptr),
+    }
 }

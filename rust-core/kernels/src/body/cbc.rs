@@ -71,7 +71,7 @@ impl<L: Lanes> Parallel<L> for Decrypt {
                 let chain = L::load(src.add(i * L::BYTES - 16));
                 x[i].last_round::<false>(last.xor(chain)).store(dst.add(i * L::BYTES));
             }
-            let chain = blocks_before::<L>(previous, src, L::BYTES);
+            let chain = L::load(src).chained(L::repeat(previous));
             x[0].last_round::<false>(last.xor(chain)).store(dst);
         }
     }
@@ -81,23 +81,13 @@ impl<L: Lanes> Parallel<L> for Decrypt {
         // SAFETY: the caller's promise; full blocks, and where registers lie before them, a block does.
         unsafe {
             let previous = if before > 0 { Xmm::load(src.sub(16)) } else { self.previous };
-            let mut x = [L::load_before::<false>(src, len)];
-            let chain = blocks_before::<L>(previous, src, len);
+            let mut x = [L::load_before(src, len)];
+            let chain = x[0].chained(L::repeat(previous));
             self.keys.all_but_last(&mut x);
             let out = x[0].last_round::<false>(self.keys.last::<L>().xor(chain));
-            out.store_before::<false>(dst, len);
+            out.store_before(dst, len);
         }
     }
-}
-
-/// The blocks that the first `len` bytes at `src` chain to: `previous`, then these blocks except the last.
-///
-/// # Safety
-/// The CPU has the features of `L`; 16 <= `len` <= `BYTES`, and `src` is readable for `len`.
-#[inline(always)]
-unsafe fn blocks_before<L: Lanes>(previous: Xmm, src: *const u8, len: usize) -> L {
-    // SAFETY: the block before `src` is skipped.
-    unsafe { L::load_before::<true>(src.wrapping_sub(16), len) }.xor(L::widen(previous))
 }
 
 /// # Safety

@@ -36,7 +36,7 @@ pub(crate) unsafe fn absorb(
             x = [x[0].last_round::<true>(last)];
         }
         if len > 0 {
-            x = [x[0].xor(Xmm::load_before::<false>(src, len))];
+            x = [x[0].xor(Xmm::load_before(src, len))];
             keys.all_but_last(&mut x);
             x = [x[0].last_round::<true>(last)];
         }

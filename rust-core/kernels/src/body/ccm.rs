@@ -60,10 +60,10 @@ pub(crate) unsafe fn ccm<const ENCRYPT: bool>(
             x[0] = x[0].last_round::<true>(last);
         }
         if left > 0 {
-            let text = Xmm::load_before::<false>(src, left);
-            x[1].last_round::<true>(last.xor(text)).store_before::<false>(dst, left);
+            let text = Xmm::load_before(src, left);
+            x[1].last_round::<true>(last.xor(text)).store_before(dst, left);
             // The MAC is of plaintext, padded with zeros.
-            let plain = if ENCRYPT { text } else { Xmm::load_before::<false>(dst, left) };
+            let plain = if ENCRYPT { text } else { Xmm::load_before(dst, left) };
             let mut chain = [x[0].xor(plain)];
             keys.all_but_last(&mut chain);
             x[0] = chain[0].last_round::<true>(last);

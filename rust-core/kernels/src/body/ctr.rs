@@ -156,8 +156,8 @@ impl<L: Lanes> Parallel<L> for Ctr<L> {
     unsafe fn end(&mut self, src: *const u8, dst: *mut u8, len: usize, before: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            let text = L::load_before::<false>(src, len);
-            self.encrypt(before * L::BLOCKS, text).store_before::<false>(dst, len);
+            let text = L::load_before(src, len);
+            self.encrypt(before * L::BLOCKS, text).store_before(dst, len);
         }
     }
 }

@@ -30,10 +30,10 @@ impl<L: Lanes, const ENCRYPT: bool> Parallel<L> for Ecb<ENCRYPT> {
     unsafe fn end(&mut self, src: *const u8, dst: *mut u8, len: usize, _before: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            let mut x = [L::load_before::<false>(src, len)];
+            let mut x = [L::load_before(src, len)];
             self.keys.all_but_last(&mut x);
             let out = x[0].last_round::<ENCRYPT>(self.keys.last::<L>());
-            out.store_before::<false>(dst, len);
+            out.store_before(dst, len);
         }
     }
 }

@@ -16,95 +16,94 @@
 //! One register is hashed between every two rounds of the cipher.
 
 use super::ctr::{Counter, Ctr, xor_into};
-use super::ghash::{Product, TURN, TurnHash, hash_rest, hash_turn, powers_from};
-use super::{Parallel, RoundKeys, unrolled};
+use super::ghash::{Product, TURN, TurnHash, powers_from};
+use super::{RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, CounterBlock, Piece, Powers, Schedule, Tag};
 
-/// Registers of a short turn. Derived: a packet of 1420 bytes in five fragments has 284 bytes in each, so
-/// five registers of `vaes512`. Measured: such packets are faster than with full turns alone (Zen 5,
-/// `make consumers ARGS="--only ipsec"`).
-const SHORT_TURN: usize = 5;
-
-/// One lap of the bulk loop: hashes the eight registers at `hashed`. Returns the hash, and eight registers of
-/// keystream that lack only the last round.
+/// One lap of the bulk loop: all rounds except the last of the counters `x`, and the hash of the eight registers
+/// at `hashed`, which is returned.
 ///
 /// # Safety
 /// The CPU has the features of `L`; `powers` is readable, and `hashed` for eight registers.
 #[inline(always)]
 unsafe fn encipher_and_hash_turn<L: Lanes>(
-    mode: &mut Ctr<L>,
+    keys: RoundKeys<true>,
+    x: &mut [L; TURN],
     powers: *const Powers,
     y: Xmm,
     hashed: *const u8,
-) -> (Xmm, [L; TURN]) {
+) -> Xmm {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut x = mode.counter.take::<TURN>();
-        let key = mode.keys.key::<L>(0);
-        for x in &mut x {
+        let key = keys.key::<L>(0);
+        for x in &mut *x {
             *x = x.xor(key);
         }
         let mut hash = TurnHash::<L>::new(powers, y, hashed);
         unrolled!(I in 0 1 2 3 4 5 6 7 {
             hash.add::<I>();
-            mode.keys.round(&mut x, I + 1);
+            keys.round(x, I + 1);
             // In pairs, so that one VPTERNLOG adds two products.
             if I % 2 == 1 {
-                x = x.map(L::pin);
+                *x = x.map(L::pin);
                 hash.pin();
             }
         });
-        mode.keys.rounds_from(&mut x, TURN + 1);
-        (hash.reduce(), x)
+        keys.rounds_from(x, TURN + 1);
+        hash.reduce()
     }
 }
 
 /// Some of a text, in pieces cut anywhere, in one direction or the other.
 ///
-/// 1. Multiplies `y` by H, if `multiply`.
+/// 1. Multiplies `y` by H, if a block `waits`. Then the first counter block follows the one at `ctr`.
 /// 2. Transforms and hashes each piece. Nothing is gathered. Each piece of a split block enciphers that
 ///    block's counter again. GHASH is linear, so the block's part of the hash is the sum of its pieces,
 ///    each with zeros around it.
-/// 3. Advances the counter.
-/// 4. If there is a `tag`, turns the hash into the tag.
+/// 3. Turns the hash into the tag with the last piece, if there is a `tag`.
+/// 4. Advances the counter, if there is no `tag`.
 ///
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "as the entry points")]
-pub(crate) unsafe fn transform_part<L: Lanes>(
+pub(crate) unsafe fn transform<L: Lanes>(
     schedule: *const Schedule,
     powers: *const Powers,
     ctr: *mut CounterBlock,
     y: *mut Block,
     mut text: *const Piece,
     len: usize,
-    multiply: bool,
+    waits: bool,
     encrypt: bool,
     tag: *const Tag<'_>,
 ) {
     // SAFETY: the caller's promise; the pieces together have `len` bytes.
     unsafe {
         let mut sum = Xmm::load_halves(y.cast()).swap_bytes();
-        if multiply {
+        if waits {
             sum = multiply_by_h(sum, powers);
         }
+        let mut mask = Xmm::zero();
         let mut left = len;
-        // The next byte is byte `place` of its block, and `blocks` blocks precede that block. The counters of
-        // each piece are made from the first counter. Made from those of the piece before, they would come
+        // The next byte is byte `place` of its block, and the counter of that block is the one at `ctr` and
+        // `blocks`. The counters of each piece are made from the first counter. Made from those of the piece before, they would come
         // through memory, one piece after the other.
-        let (mut blocks, mut place) = (0, 0);
+        let (mut blocks, mut place) = (usize::from(waits), 0);
         let (ctr, secret) = (&raw mut (*ctr).block, (*ctr).secret);
         let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::of_halves(ctr, secret));
-        while left > 0 {
-            let Piece { mut src, mut dst, len } = *text;
-            text = text.add(1);
+        while left > 0 || !tag.is_null() {
+            // A tag of no text has no piece.
+            let none = Piece { src: ctr.cast(), dst: ctr.cast(), len: 0 };
+            let Piece { mut src, mut dst, len } = if left > 0 { *text } else { none };
+            text = text.wrapping_add(1);
             let mut n = len.min(left);
             left -= n;
-            // With masks, one turn takes the split block too, if bytes follow it and all these bytes are less
-            // than a turn.
-            let merges = L::MASKS && (17..TURN * L::BYTES).contains(&(place + n));
+            let tag = if left == 0 { tag.as_ref() } else { None };
+            // With masks, one turn takes the split block too, if bytes follow it and all these bytes are no
+            // more than a turn.
+            let merges = L::MASKS && (17..=TURN * L::BYTES).contains(&(place + n));
             if place > 0 && n > 0 && !merges {
                 let here = n.min(16 - place);
                 let [x] = Counter::<Xmm>::of_halves(ctr, secret).after(blocks).take();
@@ -125,23 +124,23 @@ pub(crate) unsafe fn transform_part<L: Lanes>(
                 blocks += place / 16;
                 place %= 16;
             }
-            if n > 0 {
+            if n > 0 || tag.is_some() {
                 let mut mode = Ctr { keys, counter: start.after(blocks) };
-                sum = transform_piece(&mut mode, powers, sum, src, dst, (place, n), encrypt);
+                // The block that `place` is in is complete, or bytes follow.
+                let place_now = if n > 0 { place } else { 0 };
+                (sum, mask) =
+                    transform_piece(&mut mode, powers, sum, src, dst, (place_now, n), encrypt, tag);
                 blocks += (place + n) / 16;
                 place = (place + n) % 16;
             }
+            if left == 0 {
+                break;
+            }
         }
-        Counter::<L>::advance(ctr, len.div_ceil(16));
-        let mut out = sum.swap_bytes();
-        if let Some(&Tag { j0, aad_len, text_len }) = tag.as_ref() {
-            let mut x = [Xmm::load_halves(j0.0.as_ptr())];
-            keys.all_but_last(&mut x);
-            let hash = multiply_by_h(sum.xor(length_block(aad_len, text_len)), powers);
-            out = hash.swap_bytes();
-            out = x[0].last_round::<true>(keys.last::<Xmm>().xor(out));
+        if tag.is_null() {
+            Counter::<L>::advance(ctr, len.div_ceil(16) + usize::from(waits));
         }
-        out.store(y.cast());
+        sum.swap_bytes().xor(mask).store(y.cast());
     }
 }
 
@@ -189,29 +188,18 @@ unsafe fn transform_inside_block<L: Lanes>(
     }
 }
 
-/// `n` bytes of a piece, from place `place` of a block on. The last block may be partial.
+/// `n` bytes of a piece, from place `place` of a block on. The last block may be partial. Returns the hash;
+/// or with a `tag` the last hash, and E(K, J0).
 ///
-/// There are two algorithms: one for full turns, and one for the rest, which is less than a turn. Without
-/// masks the rest has another algorithm (`transform_rest`).
-///
-/// With masks, the rest takes one more turn, short or full. Only its first register and its end have masks.
-/// The picture shows 150 bytes from place 5 on, in registers of four blocks (`·`: not touched):
-///
-/// ```text
-///          lane 0            lane 1            lane 2            lane 3
-///  x[0]    ·····ttttttttttt  tttttttttttttttt  tttttttttttttttt  tttttttttttttttt  place..BYTES
-///  x[1]    tttttttttttttttt  tttttttttttttttt  tttttttttttttttt  tttttttttttttttt  full, no mask
-///  x[2]    tttttttttttttttt  ttttttttttt·····  ················  ················  the end
-/// ```
-///
-/// The hash so far enters at lane 0 of the first register. If `place` is not 0, the first block began in an
-/// earlier piece. Then the hash already has that beginning, multiplied by H, and enters at lane 1.
+/// Full turns come first, while more than a turn is left. Encryption is one turn ahead of the hash: the last
+/// of these turns is hashed while the rest is enciphered.
 ///
 /// # Safety
 /// The CPU has the features of `L`. `powers` and `src` are readable and `dst` is writable for the bytes,
 /// equal or disjoint. `place` is 0; or registers have masks, the bytes end after the first block, and
-/// `place + n` is less than a turn.
+/// `place + n` is at most a turn.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "as the entry points")]
 unsafe fn transform_piece<L: Lanes>(
     mode: &mut Ctr<L>,
     powers: *const Powers,
@@ -220,160 +208,212 @@ unsafe fn transform_piece<L: Lanes>(
     dst: *mut u8,
     (place, n): (usize, usize),
     encrypt: bool,
-) -> Xmm {
+    tag: Option<&Tag<'_>>,
+) -> (Xmm, Xmm) {
     let turn = TURN * L::BYTES;
     // SAFETY: the caller's promise; the steps together cover the bytes.
     unsafe {
         let (mut src, mut dst) = (src.wrapping_sub(place), dst.wrapping_sub(place));
-        let (mut hashed, mut left) = (src, place + n);
-        // 1. Full turns. Encryption is one turn ahead of the hash, from the first lap to the last. With masks
-        //    the last turn is hashed while the rest is enciphered. Without masks, or without a rest, it is
-        //    hashed at once.
-        let mut ahead = false;
-        if left >= turn {
-            ahead = encrypt;
-            if ahead {
-                mode.step::<TURN>(src, dst);
-                hashed = dst;
-                src = src.add(turn);
-                dst = dst.add(turn);
-                left -= turn;
-            }
-            (sum, src, dst, left, hashed) =
-                transform_turns(mode, powers, sum, src, dst, left, hashed);
-            if ahead && (left == 0 || !L::MASKS) {
-                sum = hash_turn::<L>(powers, sum, hashed);
-            }
-            if left == 0 {
-                return sum;
-            }
-        }
-        // 2. The rest, if there are no masks.
-        if !L::MASKS {
-            return transform_rest(mode, powers, sum, src, dst, left, encrypt);
-        }
-        // 3. The rest in one more turn. First its keystream, without the last round.
-        let x;
-        if ahead {
-            (sum, x) = encipher_and_hash_turn(mode, powers, sum, hashed);
+        let mut left = place + n;
+        let j0 = tag.map(|tag| Xmm::load_halves(tag.j0.0.as_ptr()));
+        // Encryption begins with a turn that hashes nothing, decryption ends with one.
+        let (hashed, first, last) = if encrypt {
+            (dst.addr().wrapping_sub(src.addr()).wrapping_sub(turn), left, 0)
         } else {
-            x = encipher_rest(mode, left);
-        }
-        let last = mode.keys.last::<L>();
-        // Less than a turn, so the sum cannot overflow; `div_ceil` would have to provide for that.
-        let first = powers_from(powers, (left + 15) >> 4);
-        let y = L::place(sum, usize::from(place > 0));
-        let mut product = Product::<L>::zero();
-        // 4. The first register.
-        let within = (place, left.min(L::BYTES));
-        let hashed = transform_between(x[0], last, src, dst, within, encrypt);
-        product.add_at(hashed.swap_bytes().xor(y), first, 0);
-        // 5. Full registers.
-        let (x, full) = 'full: {
-            unrolled!(I in 1 2 3 4 5 6 {
-                let at = I * L::BYTES;
-                if left < at + L::BYTES {
-                    break 'full (x[I], I);
-                }
-                let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));
-                let hashed = transform_register(x[I], last, src, dst, encrypt);
-                product.add_at(hashed.swap_bytes(), first, I);
-            });
-            (x[7], 7)
+            (0, usize::MAX, turn)
         };
-        // 6. The end.
-        let at = full * L::BYTES;
-        if left > at {
-            let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));
-            let hashed = transform_between(x, last, src, dst, (0, left - at), encrypt);
-            product.add_at(hashed.swap_bytes(), first, full);
-        }
-        product.reduce()
-    }
-}
-
-/// The laps of the bulk loop: hashes at `hashed` and transforms at `src`, turn by turn, until less than a
-/// turn is left. Returns the hash, and where `hashed`, `src`, `dst` and `left` are then.
-///
-/// # Safety
-/// As [`transform_piece`]; `hashed` is `src` itself, or the output of the turn before.
-#[inline(always)]
-unsafe fn transform_turns<L: Lanes>(
-    mode: &mut Ctr<L>,
-    powers: *const Powers,
-    mut sum: Xmm,
-    mut src: *const u8,
-    mut dst: *mut u8,
-    mut left: usize,
-    mut hashed: *const u8,
-) -> (Xmm, *const u8, *mut u8, usize, *const u8) {
-    let turn = TURN * L::BYTES;
-    // SAFETY: the caller's promise; there is a turn.
-    unsafe {
-        while left >= turn {
-            let x: [L; TURN];
-            (sum, x) = encipher_and_hash_turn(mode, powers, sum, hashed);
+        let room = if tag.is_some() { turn - 16 } else { 0 };
+        let (x, with_j0) = loop {
+            let mut x = mode.counter.take::<TURN>();
+            let with_j0;
+            if left >= first || left <= last {
+                let (left, j0) = if left <= turn { (left, j0) } else { (turn, None) };
+                (x, with_j0) = encipher_rest::<L, false>(mode.keys, left, j0, |i| x[i]);
+            } else {
+                if let Some(j0) = j0
+                    && left <= room
+                {
+                    x[TURN - 1] = x[TURN - 1].with_last(j0);
+                }
+                let hashed = src.wrapping_add(hashed);
+                sum = encipher_and_hash_turn(mode.keys, &mut x, powers, sum, hashed);
+                with_j0 = x[TURN - 1];
+            }
+            if left <= turn {
+                break (x, with_j0);
+            }
             xor_into(mode.keys, &x, src, dst);
-            hashed = hashed.add(turn);
             src = src.add(turn);
             dst = dst.add(turn);
             left -= turn;
+        };
+        let mut product = Product::<L>::zero();
+        // There is no power above a turn's. After a full turn the length block takes a reduction of its own.
+        let mut power = left.div_ceil(16);
+        let fits = power < TURN * L::BLOCKS;
+        let lengths = tag.map(|tag| length_block(tag.aad_len, tag.text_len));
+        if let Some(lengths) = lengths
+            && fits
+        {
+            product.add(L::widen(lengths), powers, 1);
+            power += 1;
         }
+        let (y, first) = (L::place(sum, usize::from(place > 0)), powers_from(powers, power));
+        finish(mode.keys, x, &mut product, y, first, src, dst, (place, left), encrypt);
+        sum = product.reduce();
+        let (Some(lengths), Some(j0)) = (lengths, j0) else {
+            return (sum, Xmm::zero());
+        };
+        if !fits {
+            sum = multiply_by_h(sum.xor(lengths), powers);
+        }
+        let last = mode.keys.last::<L>();
+        let mut mask = with_j0.last_round::<true>(last).last().first();
+        // The text has filled the lane of J0.
+        if left + 16 > turn {
+            let mut x = [j0];
+            mode.keys.all_but_last(&mut x);
+            mask = x[0].last_round::<true>(mode.keys.last());
+        }
+        (sum, mask)
     }
-    (sum, src, dst, left, hashed)
 }
 
-/// The rest of a piece without masks: the end first, then the full registers. The end is hashed from its
-/// register, because it is slow to read again what was stored in parts.
+/// A whole text of less than a turn, and its tag. `y` is the hash of the AAD without its last multiplication.
 ///
 /// # Safety
-/// As [`transform_piece`], for `left` bytes: less than a turn, and at least one.
+/// The contract of the entry points.
 #[inline(always)]
-unsafe fn transform_rest<L: Lanes>(
-    mode: &mut Ctr<L>,
+#[expect(clippy::too_many_arguments, reason = "as the entry points")]
+pub(crate) unsafe fn transform_short<L: Lanes>(
+    schedule: *const Schedule,
     powers: *const Powers,
-    mut sum: Xmm,
+    j0: *const CounterBlock,
+    y: *mut Block,
+    aad_len: u64,
     src: *const u8,
     dst: *mut u8,
-    left: usize,
+    len: usize,
     encrypt: bool,
-) -> Xmm {
-    // SAFETY: the caller's promise; the steps together cover the bytes.
+) {
+    // SAFETY: the caller's promise.
     unsafe {
-        let full = left & !(L::BYTES - 1);
-        let (end_len, end) = (left - full, dst.add(full));
-        let text = L::load_before::<false>(src.add(full), end_len);
-        if !encrypt {
-            sum = hash_rest(powers, sum, src, left, text);
-        }
-        let mut out = text;
-        if end_len > 0 {
-            out = mode.encrypt(full / 16, text);
-            out.store_before::<false>(end, end_len);
-        }
-        mode.walk_few(src, dst, full);
-        if encrypt {
-            sum = hash_rest(powers, sum, dst, left, out.keep_before::<false>(end_len));
-        }
-        sum
+        let blocks = len.div_ceil(16);
+        let hash = Xmm::load_halves(y.cast()).swap_bytes();
+        let mut product = Product::<L>::zero();
+        product.add_two([hash, length_block(aad_len, len as u64)], powers, [blocks + 2, 1]);
+        let j0 = Xmm::load_halves((&raw const (*j0).block).cast());
+        // The counters of the text are made as if each had a carry: without a branch, so J0 may be secret.
+        let first = L::repeat(j0.swap_bytes().count(1)).number();
+        let keys = RoundKeys::new(schedule);
+        let (x, with_j0) = encipher_rest::<L, true>(keys, len, Some(j0), |i| {
+            first.count((i * L::BLOCKS) as u32).swap_bytes()
+        });
+        let mask = with_j0.last_round::<true>(keys.last::<L>()).last().first();
+        let (none, first) = (L::zero(), powers_from(powers, blocks + 1));
+        finish(keys, x, &mut product, none, first, src, dst, (0, len), encrypt);
+        product.reduce().swap_bytes().xor(mask).store(y.cast());
     }
 }
 
-/// Registers of keystream for a rest of `left` bytes, which lack only the last round. Only those of a short
-/// turn, if they are enough.
+/// Keystream for a rest of `left` bytes: registers that lack only the last round, and the one that has `j0` in
+/// its last lane, if there is a `j0`. Only as many registers are enciphered as are needed.
 ///
 /// # Safety
-/// The CPU has the features of `L`.
+/// The CPU has the features of `L`; `left` is at most a turn.
 #[inline(always)]
-unsafe fn encipher_rest<L: Lanes>(mode: &mut Ctr<L>, left: usize) -> [L; TURN] {
+unsafe fn encipher_rest<L: Lanes, const EXACT: bool>(
+    keys: RoundKeys<true>,
+    left: usize,
+    j0: Option<Xmm>,
+    counter: impl Fn(usize) -> L,
+) -> ([L; TURN], L) {
+    let needed = left + if j0.is_some() { 16 } else { 0 };
     // SAFETY: the caller's promise.
     unsafe {
-        let mut x = mode.counter.take::<TURN>();
-        match x.first_chunk_mut::<SHORT_TURN>() {
-            Some(short) if left <= SHORT_TURN * L::BYTES => mode.keys.all_but_last(short),
-            _ => mode.keys.all_but_last(&mut x),
+        let mut x = [L::zero(); TURN];
+        unrolled!(N in 1 2 3 4 5 8 {
+            if (EXACT || N == 2 || N == 5 || N == TURN)
+                && (N == TURN || needed <= N * L::BYTES)
+                && let Some(few) = x.first_chunk_mut::<N>()
+            {
+                *few = core::array::from_fn(&counter);
+                if let Some(j0) = j0 && needed <= N * L::BYTES {
+                    few[N - 1] = few[N - 1].with_last(j0);
+                }
+                keys.all_but_last(few);
+                let last = few[N - 1];
+                return (x, last);
+            }
+        });
+        unreachable!()
+    }
+}
+
+/// The last round of a rest, bytes `place..left` at `src`, and its products.
+///
+/// The text begins in lane 0. The last lane of a register that the text does not fill has J0: it is enciphered
+/// there at no cost. A text of 150 bytes from place 5 on, and its tag, in registers of four blocks (`·`: not
+/// touched):
+///
+/// ```text
+///          lane 0            lane 1            lane 2            lane 3
+///  x[0]    ·····ttttttttttt  tttttttttttttttt  tttttttttttttttt  tttttttttttttttt  place..BYTES
+///  x[1]    tttttttttttttttt  tttttttttttttttt  tttttttttttttttt  tttttttttttttttt  full, no mask
+///  x[2]    tttttttttttttttt  ttttttttttt·····  ················  J0                the end
+/// ```
+///
+/// The hash so far, `y`, enters at lane 0 of the first register. If `place` is not 0, the first block began in
+/// an earlier piece. Then the hash already has that beginning, multiplied by H, and enters at lane 1. With n
+/// blocks of text the power of lane 0, at `first`, is H^n; with a tag it is H^(n+1), because the length block
+/// follows.
+///
+/// # Safety
+/// As [`transform_piece`].
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "as the entry points")]
+unsafe fn finish<L: Lanes>(
+    keys: RoundKeys<true>,
+    x: [L; TURN],
+    product: &mut Product<L>,
+    y: L,
+    first: *const Block,
+    src: *const u8,
+    dst: *mut u8,
+    (place, left): (usize, usize),
+    encrypt: bool,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let last = keys.last::<L>();
+        let (x, full) = 'full: {
+            unrolled!(I in 0 1 2 3 4 5 6 7 {
+                let at = I * L::BYTES;
+                if left < at + L::BYTES {
+                    break 'full (x[I].pin(), I);
+                }
+                let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));
+                let mut hashed = if L::MASKS && I == 0 && place > 0 {
+                    transform_between(x[I], last, src, dst, (place, L::BYTES), encrypt)
+                } else {
+                    transform_register(x[I], last, src, dst, encrypt)
+                }
+                .swap_bytes();
+                if I == 0 {
+                    hashed = hashed.xor(y);
+                }
+                product.add_at(hashed, first, I);
+            });
+            return;
+        };
+        let (at, start) = (full * L::BYTES, if full == 0 { place } else { 0 });
+        let mut hashed = if full == 0 { y } else { L::zero() };
+        if left > at {
+            let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));
+            let text = transform_between(x, last, src, dst, (start, left - at), encrypt);
+            hashed = hashed.xor(text.swap_bytes());
         }
-        x
+        product.add_at(hashed, first, full);
     }
 }
 
@@ -413,9 +453,15 @@ unsafe fn transform_between<L: Lanes>(
 ) -> L {
     // SAFETY: the caller's promise.
     unsafe {
-        let text = L::zero().load_between(src, start, stop);
-        let out = x.last_round::<true>(last.xor(text)).store_between(dst, start, stop);
-        ciphertext(text, out, encrypt)
+        if L::MASKS && start > 0 {
+            let text = L::zero().load_between(src, start, stop);
+            let out = x.last_round::<true>(last.xor(text)).store_between(dst, start, stop);
+            return ciphertext(text, out, encrypt);
+        }
+        let text = L::load_before(src, stop);
+        let out = x.last_round::<true>(last.xor(text));
+        out.store_before(dst, stop);
+        ciphertext(text, out.keep_before(stop), encrypt)
     }
 }
 
@@ -424,186 +470,6 @@ unsafe fn transform_between<L: Lanes>(
 #[inline(always)]
 fn ciphertext<L: Lanes>(text: L, out: L, encrypt: bool) -> L {
     if encrypt { out.pin() } else { text.pin() }
-}
-
-/// A whole text and its tag, in tables with more than one block in a register. `bulk` is the table's kernel
-/// for a part of a text. It multiplies `y`, and takes everything except the end.
-///
-/// # Safety
-/// The contract of the entry points.
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "as the entry points")]
-pub(crate) unsafe fn transform_whole<L: Lanes, const ENCRYPT: bool>(
-    schedule: *const Schedule,
-    powers: *const Powers,
-    j0: *const CounterBlock,
-    y: *mut Block,
-    aad_len: u64,
-    src: *const u8,
-    dst: *mut u8,
-    len: usize,
-    bulk: impl FnOnce(*mut CounterBlock, usize),
-) {
-    // The longest end. Lane 0 of its first register is not for text.
-    let longest_end = 16 * (L::FINISH * L::BLOCKS - 1);
-    // SAFETY: the caller's promise; the steps together cover `len` bytes.
-    unsafe {
-        let keys = RoundKeys::new(schedule);
-        let lengths = length_block(aad_len, len as u64);
-        let (j0, secret) = (&raw const (*j0).block, (*j0).secret);
-        let mut before;
-        let mut end = End { keys, powers, j0, before: j0, secret, lengths, src, dst, len };
-        // `y` must still be multiplied, as the block before the text.
-        let mut lane = 0;
-        if len > longest_end {
-            let mut bulk_len = len - len % (TURN * L::BYTES);
-            bulk_len += (len - bulk_len).saturating_sub(longest_end).next_multiple_of(L::BYTES);
-            let first = Xmm::load_halves(j0.cast()).swap_bytes();
-            let mut ctr = CounterBlock { block: Block([0; 16]), secret };
-            before = Block([0; 16]);
-            first.count(1).swap_bytes().store((&raw mut ctr.block).cast());
-            first.count(bulk_len as u32 / 16).swap_bytes().store((&raw mut before).cast());
-            bulk(&raw mut ctr, bulk_len);
-            // `y` is a hash.
-            lane = 1;
-            end.before = &raw const before;
-            end.src = src.add(bulk_len);
-            end.dst = dst.add(bulk_len);
-            end.len = len - bulk_len;
-        }
-        let sum = Xmm::load_halves(y.cast()).swap_bytes();
-        if L::MASKS && len <= 16 {
-            return end.finish_block::<L, ENCRYPT>(sum).store(y.cast());
-        }
-        let sum = L::place(sum, lane);
-        let registers = end.len.div_ceil(16) / L::BLOCKS + 1;
-        unrolled!(N in 1 2 3 4 5 {
-            if N <= L::FINISH && registers == N {
-                end.finish::<L, N, ENCRYPT>(sum).store(y.cast());
-            }
-        });
-    }
-}
-
-/// The last bytes of a text, and the end of its message.
-struct End {
-    keys: RoundKeys<true>,
-    powers: *const Powers,
-    j0: *const Block,
-    /// The counter block before the one of the first byte.
-    before: *const Block,
-    /// Whether the counter reveals H.
-    secret: bool,
-    /// The length block, as an integer.
-    lengths: Xmm,
-    src: *const u8,
-    dst: *mut u8,
-    len: usize,
-}
-
-impl End {
-    /// [`finish`](Self::finish) for a whole text of at most one block. It uses registers of one block, which
-    /// need no fold. Measured: 118 cycles, not 130 (Zen 5, `make bench`).
-    ///
-    /// # Safety
-    /// The contract of the entry points.
-    #[inline(always)]
-    unsafe fn finish_block<L: Lanes, const ENCRYPT: bool>(&self, y: Xmm) -> Xmm {
-        let &Self { keys, powers, j0, secret, lengths, src, dst, len, .. } = self;
-        let blocks = len.div_ceil(16) + 2;
-        // SAFETY: the caller's promise.
-        unsafe {
-            let mut x = Counter::<Xmm>::of_halves(j0, secret).take::<2>();
-            keys.all_but_last(&mut x);
-            let last = keys.last::<Xmm>();
-            let text = L::load_before::<false>(src, len).first();
-            let out = L::widen(x[1].last_round::<true>(last.xor(text)));
-            out.store_before::<false>(dst, len);
-            let hashed = if ENCRYPT { out.keep_before::<false>(len).first() } else { text };
-            let mut sum = Product::<Xmm>::zero();
-            sum.add(lengths, powers, 1);
-            sum.add(y, powers, blocks);
-            sum.add(hashed.swap_bytes(), powers, blocks - 1);
-            sum.reduce().swap_bytes().xor(x[0].last_round::<true>(last))
-        }
-    }
-
-    /// Transforms and hashes the bytes, and returns the tag. All `N` registers are in flight, there is one
-    /// reduction, and only the output is in memory. The text begins at lane 1. Lane 0 makes E(K, J0): that
-    /// takes a lane of the cipher, and leaves that lane free in the hash. A text of n = 9 blocks in registers
-    /// of four, `N` = 3:
-    ///
-    /// ```text
-    ///             x[0]                        x[1]                 x[2]
-    ///  lane       0         1     2     3     0    1    2    3     0    1    2  3
-    ///  counter    J0        c     c+1   c+2   c+3  c+4  c+5  c+6   c+7  c+8  -  -
-    ///  cipher     E(K, J0)  B1    B2    B3    B4   B5   B6   B7    B8   B9   -  -
-    ///  hash       y or 0    C1    C2    C3    C4   C5   C6   C7    C8   C9   0  0
-    ///  times H^   n+2       n+1   n     n-1   ...                  3    2    -  -    lengths: 1
-    /// ```
-    ///
-    /// `before` is the counter before c. It is J0 itself if there was no bulk. Then the caller gives `y` in
-    /// lane 0, as a block that is not multiplied yet (the last one of the AAD). After a bulk `y` is the hash
-    /// so far. Then the caller gives it in lane 1, where C1 is added to it.
-    ///
-    /// # Safety
-    /// The contract of the entry points; the text and one more block end in register `N`.
-    #[inline(always)]
-    unsafe fn finish<L: Lanes, const N: usize, const ENCRYPT: bool>(&self, y: L) -> Xmm {
-        let &Self { keys, powers, j0, before, secret, lengths, len, .. } = self;
-        let (src, dst) = (self.src.wrapping_sub(16), self.dst.wrapping_sub(16));
-        // SAFETY: the caller's promise; the first block of the first register is skipped.
-        unsafe {
-            let mut x = Counter::<L>::of_halves(before, secret).take::<N>();
-            // Lane 0: J0 in place of `before`.
-            x[0] = x[0]
-                .xor(L::widen(Xmm::load_halves(before.cast()).xor(Xmm::load_halves(j0.cast()))));
-            keys.all_but_last(&mut x);
-            let last = keys.last::<L>();
-            let mut mask = lengths;
-            let mut sum = Product::<L>::zero();
-            sum.add(L::widen(lengths), powers, 1);
-            let first = powers_from(powers, len.div_ceil(16) + 2);
-            unrolled!(I in 0 1 2 3 4 {
-                if I < N {
-                    let at = I * L::BYTES;
-                    let stop = if I + 1 < N { L::BYTES } else { len + 16 - at };
-                    let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));
-                    let (out, hashed) =
-                        transform_before::<L, { I == 0 }, ENCRYPT>(x[I % N], last, src, dst, stop);
-                    let mut hashed = hashed.swap_bytes();
-                    if I == 0 {
-                        mask = out.first();
-                        hashed = hashed.xor(y);
-                    }
-                    sum.add_at(hashed, first, I);
-                }
-            });
-            sum.reduce().swap_bytes().xor(mask)
-        }
-    }
-}
-
-/// The last round of a register, for its bytes before `stop`; if `SKIP`, without the first block. Returns the
-/// output, and the bytes to hash.
-///
-/// # Safety
-/// As [`Lanes::load_before`] and [`Lanes::store_before`].
-#[inline(always)]
-unsafe fn transform_before<L: Lanes, const SKIP: bool, const ENCRYPT: bool>(
-    x: L,
-    last: L,
-    src: *const u8,
-    dst: *mut u8,
-    stop: usize,
-) -> (L, L) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let text = L::load_before::<SKIP>(src, stop);
-        let out = x.last_round::<true>(last.xor(text));
-        out.store_before::<SKIP>(dst, stop);
-        (out, if ENCRYPT { out.keep_before::<SKIP>(stop) } else { text })
-    }
 }
 
 /// The length block (step 5), as an integer. It counts bits; the additional data comes first.

@@ -46,6 +46,24 @@ impl<L: Lanes> Product<L> {
         unsafe { self.add_at(x, powers_from(powers, left), 0) }
     }
 
+    /// Adds two blocks, each times its own power, H^n for n = `left`; blocks as integers.
+    ///
+    /// # Safety
+    /// As [`add`](Self::add).
+    #[inline(always)]
+    pub(super) unsafe fn add_two(&mut self, x: [Xmm; 2], powers: *const Powers, left: [usize; 2]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if L::BLOCKS == 1 {
+                self.add(L::widen(x[0]), powers, left[0]);
+                self.add(L::widen(x[1]), powers, left[1]);
+            } else {
+                let h = left.map(|n| Xmm::consecutive(powers_from(powers, n)));
+                self.add_product(L::two(x), L::two(h));
+            }
+        }
+    }
+
     /// Adds `x` times the powers of register `i`, counted from `first`; `x` as integers.
     ///
     /// # Safety
@@ -222,7 +240,7 @@ pub(crate) unsafe fn ghash<L: Lanes>(
         }
         if len > 0 {
             let end_len = len % L::BYTES;
-            let end = L::load_before::<false>(src.add(len - end_len), end_len);
+            let end = L::load_before(src.add(len - end_len), end_len);
             sum = hash_rest::<L>(powers, sum, src, len, end);
         }
         sum.swap_bytes().store(y.cast());

@@ -228,7 +228,7 @@ unsafe fn chain(
         match mode {
             CbcEncrypt => out.store(state.cast()),
             CcmEncrypt | CcmDecrypt | CbcMac => {
-                let plain = if mode == CcmDecrypt { out.keep_before::<false>(len) } else { text };
+                let plain = if mode == CcmDecrypt { out.keep_before(len) } else { text };
                 let mut chain = [Xmm::zero(), Xmm::broadcast(mac).xor(plain)];
                 let keys = RoundKeys::<true>::new(schedule);
                 cipher(keys, &mut chain, &[Xmm::zero(); 2], false);

@@ -21,7 +21,6 @@ pub(crate) struct Xmm(pub(super) __m128i);
 
 impl Lanes for Xmm {
     const BLOCKS: usize = 1;
-    const FINISH: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -36,11 +35,11 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    unsafe fn load_before<const SKIP: bool>(src: *const u8, stop: usize) -> Self {
+    unsafe fn load_before(src: *const u8, stop: usize) -> Self {
         // Two loads that overlap in the middle cover every length without touching a byte outside.
         // SAFETY: every access lies in [src, src + stop) in its branch.
         unsafe {
-            let block = if SKIP || stop == 0 {
+            let block = if stop == 0 {
                 return Self::zero();
             } else if stop == Self::BYTES {
                 return Self::load(src);
@@ -74,8 +73,8 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    unsafe fn store_before<const SKIP: bool>(self, dst: *mut u8, stop: usize) {
-        if SKIP || stop == 0 {
+    unsafe fn store_before(self, dst: *mut u8, stop: usize) {
+        if stop == 0 {
             return;
         }
         // SAFETY: every access lies in [dst, dst + stop) in its branch.
@@ -148,6 +147,11 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
+    fn two([first, _]: [Xmm; 2]) -> Self {
+        first
+    }
+
+    #[inline(always)]
     fn place(block: Xmm, _lane: usize) -> Self {
         block
     }
@@ -158,13 +162,27 @@ impl Lanes for Xmm {
     }
 
     #[inline(always)]
-    fn keep_before<const SKIP: bool>(self, stop: usize) -> Self {
+    fn keep_before(self, stop: usize) -> Self {
         // SAFETY: see above.
         unsafe {
             let place = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-            let stop = if SKIP { 0 } else { stop };
             Self(_mm_and_si128(self.0, _mm_cmplt_epi8(place, _mm_set1_epi8(stop as i8))))
         }
+    }
+
+    #[inline(always)]
+    fn chained(self, before: Self) -> Self {
+        before
+    }
+
+    #[inline(always)]
+    fn last(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn with_last(self, block: Xmm) -> Self {
+        block
     }
 
     #[inline(always)]

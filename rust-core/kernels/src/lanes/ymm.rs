@@ -23,7 +23,6 @@ const PLACES: __m256i =
 
 impl Lanes for Ymm {
     const BLOCKS: usize = 2;
-    const FINISH: usize = 3;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -38,11 +37,11 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
-    unsafe fn load_before<const SKIP: bool>(src: *const u8, stop: usize) -> Self {
+    unsafe fn load_before(src: *const u8, stop: usize) -> Self {
         // SAFETY: the caller's promise; the second block is only read where `stop` reaches it.
         unsafe {
-            let low = Xmm::load_before::<SKIP>(src, stop.min(16));
-            let high = Xmm::load_before::<false>(src.wrapping_add(16), stop.saturating_sub(16));
+            let low = Xmm::load_before(src, stop.min(16));
+            let high = Xmm::load_before(src.wrapping_add(16), stop.saturating_sub(16));
             Self(_mm256_set_m128i(high.0, low.0))
         }
     }
@@ -54,12 +53,12 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
-    unsafe fn store_before<const SKIP: bool>(self, dst: *mut u8, stop: usize) {
+    unsafe fn store_before(self, dst: *mut u8, stop: usize) {
         // SAFETY: the caller's promise; the second block is only touched where `stop` reaches it.
         unsafe {
-            self.first().store_before::<SKIP>(dst, stop.min(16));
+            self.first().store_before(dst, stop.min(16));
             let high = Xmm(_mm256_extracti128_si256::<1>(self.0));
-            high.store_before::<false>(dst.wrapping_add(16), stop.saturating_sub(16));
+            high.store_before(dst.wrapping_add(16), stop.saturating_sub(16));
         }
     }
 
@@ -134,6 +133,12 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
+    fn two([first, second]: [Xmm; 2]) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm256_set_m128i(second.0, first.0)) }
+    }
+
+    #[inline(always)]
     fn place(block: Xmm, lane: usize) -> Self {
         // SAFETY: see above.
         unsafe {
@@ -150,7 +155,7 @@ impl Lanes for Ymm {
     }
 
     #[inline(always)]
-    fn keep_before<const SKIP: bool>(self, stop: usize) -> Self {
+    fn keep_before(self, stop: usize) -> Self {
         // SAFETY: see above.
         unsafe {
             let places = _mm256_setr_epi8(
@@ -158,9 +163,26 @@ impl Lanes for Ymm {
                 23, 24, 25, 26, 27, 28, 29, 30, 31,
             );
             let here = _mm256_cmpgt_epi8(_mm256_set1_epi8(stop as i8), places);
-            let kept = _mm256_and_si256(self.0, here);
-            Self(if SKIP { _mm256_blend_epi32::<0xf0>(_mm256_setzero_si256(), kept) } else { kept })
+            Self(_mm256_and_si256(self.0, here))
         }
+    }
+
+    #[inline(always)]
+    fn chained(self, before: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm256_permute2x128_si256::<0x21>(before.0, self.0)) }
+    }
+
+    #[inline(always)]
+    fn last(self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm256_permute4x64_epi64::<0b11_10_11_10>(self.0)) }
+    }
+
+    #[inline(always)]
+    fn with_last(self, block: Xmm) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm256_inserti128_si256::<1>(self.0, block.0)) }
     }
 
     #[inline(always)]

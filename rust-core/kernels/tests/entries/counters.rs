@@ -5,7 +5,7 @@
 use kcfaes_kernels::{Block, Powers, Schedule};
 
 use crate::reference::{self, Bytes, Cipher};
-use crate::table::{Table, advanced, tables};
+use crate::table::{BEFORE, Table, advanced, tables};
 
 /// A key, and its powers by the widest table, which every other table can use.
 fn keys(size: usize, bytes: &mut Bytes) -> (Vec<u8>, Schedule, Powers) {
@@ -32,7 +32,7 @@ fn count(
     assert!(out == cipher, "{}", what());
     assert_eq!(ctr, advanced(start, len), "{}", what());
 
-    let before = advanced(start, 0xf_ffff_fff0);
+    let before = advanced(start, BEFORE);
     let sum = reference::ghash(&powers.h, hash, &reference::lengths(0, len).0);
     let tag = reference::ctr32(key, &before, &sum.0);
     for (encrypt, text, want) in [(true, plain, cipher), (false, cipher, plain)] {

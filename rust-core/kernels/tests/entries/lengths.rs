@@ -10,7 +10,7 @@ use kcfaes_kernels::{Block, CHAINS, ChainKeys, Chains, MAX_ROUNDS, Powers, Sched
 use crate::KEY_SIZES;
 use crate::memory::{At, Guarded, Memory};
 use crate::reference::{self, Bytes, Cipher};
-use crate::table::{Table, advanced, tables};
+use crate::table::{BEFORE, Table, advanced, tables};
 
 /// Every length up to this is tested, and the lengths around the powers of two up to 64 KiB. It is more
 /// than one turn of every loop that such a text reaches.
@@ -319,7 +319,7 @@ fn every_alignment() {
         for len in LENGTHS {
             let whole = len & !15;
             let hash = s.hash(len);
-            let before = advanced(&s.start, 0xf_ffff_fff0);
+            let before = advanced(&s.start, BEFORE);
             assert_eq!(advanced(&before, 1), s.start);
             let tag = reference::ghash(&s.h, &hash, &reference::lengths(0, len).0);
             let tag = reference::ctr32(&s.key, &before, &tag.0);

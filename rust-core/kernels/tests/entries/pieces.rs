@@ -4,13 +4,13 @@
 
 use core::ptr::null;
 
-use kcfaes_kernels::{Block, BlockMode, Piece, Schedule};
+use kcfaes_kernels::{Block, BlockMode, Piece, Schedule, Tag};
 
 use crate::KEY_SIZES;
 use crate::ccm::cbc_mac;
 use crate::memory::{At, Guarded};
 use crate::reference::{self, Bytes, Cipher};
-use crate::table::{Part, Pieces, Table, advanced, counter, tables, unmultiply};
+use crate::table::{BEFORE, Part, Pieces, Table, advanced, counter, tables, unmultiply};
 
 /// The largest number of pieces of a text.
 const PIECES: usize = 9;
@@ -29,6 +29,7 @@ struct Subject {
     h: Block,
     start: Block,
     hash: Block,
+    j0: Block,
     plain: Vec<u8>,
     cipher: Vec<u8>,
     cbc: Vec<u8>,
@@ -79,7 +80,8 @@ impl What {
 impl Subject {
     fn new(bytes: &mut Bytes, key_size: usize) -> Self {
         let key = bytes.take(key_size);
-        let (mut start, hash, plain) = (bytes.block(), bytes.block(), bytes.take(LONGEST));
+        let (mut start, hash, j0) = (bytes.block(), bytes.block(), bytes.block());
+        let plain = bytes.take(LONGEST);
         // One text in four has a counter that wraps within it.
         if key[0].is_multiple_of(4) {
             start.0[12..15].fill(0xff);
@@ -89,7 +91,7 @@ impl Subject {
         let by_block = Cipher::new(&key);
         let (h, ecb) = (by_block.encrypt(&Block::default()), by_block.ecb(&plain, true));
         let schedule = tables()[0].schedule(&key);
-        Self { schedule, h, start, hash, plain, cipher, cbc, ecb, key }
+        Self { schedule, h, start, hash, j0, plain, cipher, cbc, ecb, key }
     }
 
     /// Transforms the first bytes, in pieces of these lengths and in parts of these numbers of bytes, each
@@ -131,20 +133,29 @@ impl Subject {
         }
         // 2. Transform part by part.
         let (mut state, mut y) = (self.start, self.hash);
+        // The last part of a GCM message makes the tag, in every second case.
+        let tagged = (len + lengths.len()).is_multiple_of(2);
+        let tag = Tag { j0: &self.j0, aad_len: 77, text_len: len as u64 };
         let mut rest = pieces.as_mut_slice();
         for (i, &(n, table)) in parts.iter().enumerate() {
             // The last of these pieces may go on after the part.
             let text = rest.as_ptr();
             let (s, powers) = (&self.schedule, table.powers(&self.schedule));
-            // The hash with or without its last multiplication.
-            let multiply = n > 0 && (n + i).is_multiple_of(3);
+            // The beginning of a message has the counter block before, and no last multiplication.
+            let begins = n > 0 && (n + i).is_multiple_of(3);
+            let ends = i + 1 == parts.len() && tagged;
             let mut gcm = |part: Part, y: &mut Block| {
-                if multiply {
+                let mut first = state;
+                if begins {
                     unmultiply(&self.h, y);
+                    first = advanced(&state, BEFORE);
                 }
-                let mut ctr = counter(&state, n);
-                unsafe { part(s, &powers, &mut ctr, y, text, n, multiply, null()) };
-                state = ctr.block;
+                let mut ctr = counter(&first, n);
+                let tag = if ends { &raw const tag } else { null() };
+                unsafe { part(s, &powers, &mut ctr, y, text, n, begins, tag) };
+                let next = advanced(&state, n);
+                assert_eq!(ctr.block, if ends { first } else { next }, "{}", case());
+                state = next;
             };
             match what {
                 GcmEncrypt => gcm(table.gcm_encrypt, &mut y),
@@ -181,7 +192,13 @@ impl Subject {
         let (counter, text) = (advanced(&self.start, len), &self.plain[..len]);
         let end = match what {
             GcmEncrypt | GcmDecrypt => {
-                (counter, reference::ghash(&self.h, &self.hash, &self.cipher[..len]))
+                let mut hash = reference::ghash(&self.h, &self.hash, &self.cipher[..len]);
+                if tagged {
+                    hash = reference::ghash(&self.h, &hash, &reference::lengths(77, len).0);
+                    let sealed = reference::ctr32(&self.key, tag.j0, &hash.0);
+                    hash = Block(sealed.try_into().expect("16 bytes"));
+                }
+                (counter, hash)
             }
             In(Ctr) => (counter, self.hash),
             In(CcmEncrypt | CcmDecrypt) => (counter, cbc_mac(&self.key, &self.hash, text)),

@@ -6,19 +6,15 @@
 //! there. If every power is the same operand, the hash is the product of that operand and the sum of the
 //! blocks.
 
-use kcfaes_kernels::{Block, POWERS, Powers, Schedule, mid_of};
+use core::ops::RangeInclusive;
+
+use kcfaes_kernels::{Block, POWERS, Piece, Powers, Schedule, Tag, mid_of};
 
 use crate::reference::{self, Bytes};
-use crate::table::{Table, advanced, counter, tables};
+use crate::table::{Table, advanced, counter, tables, unmultiply};
 
 /// Registers that are hashed with one reduction. A longer text takes several reductions.
 const TURN: usize = 8;
-
-/// The most blocks at the end of a message that the entry points for whole messages hash with one
-/// reduction. A longer end is hashed separately before.
-fn at_the_end(table: &Table) -> usize {
-    if table.lanes == 4 { 19 } else { 5 }
-}
 
 /// `operand` in the place of every power, in the form that the kernels need.
 fn in_every_place(operand: u128) -> Powers {
@@ -96,15 +92,21 @@ impl Subject {
         let mut bytes = Bytes(50);
         let (key, j0) = (bytes.take(16), bytes.block());
         let schedule = tables()[0].schedule(&key);
-        let keystream = reference::ctr32(&key, &advanced(&j0, 1), &[0; 16 * POWERS]);
+        let keystream = reference::ctr32(&key, &advanced(&j0, 1), &[0; 16 * (POWERS + 1)]);
         let mask = reference::ctr32(&key, &j0, &[0; 16]).try_into().expect("16 bytes");
         Self { schedule, keystream, j0, mask: u128::from_be_bytes(mask) }
     }
 
-    /// Each way of hashing that a table has: its name, the most blocks of a text, and the hash.
-    fn each_way(&self, table: &Table, mut f: impl FnMut(&str, usize, Kernel<'_>)) {
+    /// What a tag adds to the hash: the length block's product and the mask.
+    fn end(&self, operand: &Operand, len: usize) -> u128 {
+        let lengths = u128::from_be_bytes(reference::lengths(0, len).0);
+        self.mask ^ reference::product(lengths, operand.value)
+    }
+
+    /// Each way of hashing that a table has: its name, the numbers of blocks of a text, and the hash.
+    fn each_way(&self, table: &Table, mut f: impl FnMut(&str, RangeInclusive<usize>, Kernel<'_>)) {
         let most = TURN * table.lanes;
-        f(&format!("{}: ghash", table.name), most, &|operand, text| {
+        f(&format!("{}: ghash", table.name), 1..=most, &|operand, text| {
             let mut y = Block::default();
             unsafe { (table.ghash)(&operand.powers, &mut y, text.as_ptr(), text.len()) };
             u128::from_be_bytes(y.0)
@@ -115,7 +117,7 @@ impl Subject {
         };
         for encrypt in [true, false] {
             let name = format!("{}: parts, encrypt: {encrypt}", table.name);
-            f(&name, most, &|operand, text| {
+            f(&name, 1..=most, &|operand, text| {
                 let (mut ctr, mut y) = (advanced(&self.j0, 1), Block::default());
                 let mut text = if encrypt { plain(text) } else { text.to_vec() };
                 let text = (text.as_ptr(), text.as_mut_ptr(), text.len());
@@ -123,19 +125,41 @@ impl Subject {
                 table.part(encrypt, key, (&mut ctr, &mut y), text);
                 u128::from_be_bytes(y.0)
             });
-            let name = format!("{}: whole, encrypt: {encrypt}", table.name);
-            let Some(kernel) = (if encrypt { table.gcm_seal } else { table.gcm_open }) else {
-                continue;
-            };
-            f(&name, at_the_end(table), &|operand, text| {
+            // More than a turn is hashed turn by turn. The block that follows is zero, and multiplies the hash.
+            let name = format!("{}: a turn, encrypt: {encrypt}", table.name);
+            f(&name, most..=most, &|operand, text| {
+                let (mut ctr, mut y) = (advanced(&self.j0, 1), Block::default());
+                let mut text = [&*text, &[0; 16]].concat();
+                if encrypt {
+                    text = plain(&text);
+                }
+                let text = (text.as_ptr(), text.as_mut_ptr(), text.len());
+                let key = (&self.schedule, &operand.powers);
+                table.part(encrypt, key, (&mut ctr, &mut y), text);
+                unmultiply(&Block(operand.value.to_be_bytes()), &mut y);
+                u128::from_be_bytes(y.0)
+            });
+            let name = format!("{}: short, encrypt: {encrypt}", table.name);
+            f(&name, 1..=table.short / 16, &|operand, text| {
                 let mut y = Block::default();
                 let mut text = if encrypt { plain(text) } else { text.to_vec() };
                 let (src, dst, len) = (text.as_ptr(), text.as_mut_ptr(), text.len());
-                let (keys, j0) = (&self.schedule, counter(&self.j0, len));
-                unsafe { kernel(keys, &operand.powers, &j0, &mut y, 0, src, dst, len) };
-                // Without the length block's product and the mask.
-                let lengths = u128::from_be_bytes(reference::lengths(0, len).0);
-                u128::from_be_bytes(y.0) ^ self.mask ^ reference::product(lengths, operand.value)
+                let (keys, j0, kernel) = (&self.schedule, counter(&self.j0, len), table.gcm_short);
+                unsafe { kernel(keys, &operand.powers, &j0, &mut y, 0, src, dst, len, encrypt) };
+                u128::from_be_bytes(y.0) ^ self.end(operand, len)
+            });
+            // A turn and the length block are hashed with two reductions.
+            let name = format!("{}: whole, encrypt: {encrypt}", table.name);
+            let kernel = if encrypt { table.gcm_encrypt } else { table.gcm_decrypt };
+            f(&name, 1..=most - 1, &|operand, text| {
+                let mut y = Block::default();
+                let mut text = if encrypt { plain(text) } else { text.to_vec() };
+                let (src, dst, len) = (text.as_ptr(), text.as_mut_ptr(), text.len());
+                let (keys, mut j0) = (&self.schedule, counter(&self.j0, len));
+                let text = Piece { src, dst, len };
+                let tag = Tag { j0: &self.j0, aad_len: 0, text_len: len as u64 };
+                unsafe { kernel(keys, &operand.powers, &mut j0, &mut y, &text, len, true, &tag) };
+                u128::from_be_bytes(y.0) ^ self.end(operand, len)
             });
         }
     }
@@ -146,10 +170,11 @@ impl Subject {
 fn basis_products() {
     let (subject, basis) = (Subject::new(), basis());
     for table in tables() {
-        subject.each_way(table, |what, most, hash| {
-            every_product(what, most, true, &basis, hash);
-            for blocks in 1..most {
-                every_product(what, blocks, blocks == 1, &basis, hash);
+        subject.each_way(table, |what, blocks, hash| {
+            let (first, last) = (*blocks.start(), *blocks.end());
+            for blocks in blocks {
+                let all = blocks == first || blocks == last;
+                every_product(what, blocks, all, &basis, hash);
             }
         });
     }
@@ -161,8 +186,8 @@ fn basis_products() {
 fn basis_products_full() {
     let (subject, basis) = (Subject::new(), basis());
     for table in tables() {
-        subject.each_way(table, |what, most, hash| {
-            for blocks in 1..=most {
+        subject.each_way(table, |what, blocks, hash| {
+            for blocks in blocks {
                 every_product(what, blocks, true, &basis, hash);
             }
         });

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use kcfaes_kernels::{
     Block, BlockMode, CHAINS, COMMON_POWERS, ChainKeys, Chains, CounterBlock, Piece, Powers,
-    Schedule, Tag, entry_aesni::*, entry_vaes256, entry_vaes256::*, entry_vaes512,
+    Schedule, Tag, entry_aesni, entry_aesni::*, entry_vaes256, entry_vaes256::*, entry_vaes512,
     entry_vaes512::*,
 };
 
@@ -35,7 +35,7 @@ pub(crate) type Part = unsafe extern "C" fn(
     bool,
     *const Tag<'_>,
 );
-pub(crate) type Whole = unsafe extern "C" fn(
+pub(crate) type Short = unsafe extern "C" fn(
     *const Schedule,
     *const Powers,
     *const CounterBlock,
@@ -44,6 +44,7 @@ pub(crate) type Whole = unsafe extern "C" fn(
     *const u8,
     *mut u8,
     usize,
+    bool,
 );
 pub(crate) type Wipe = unsafe extern "C" fn();
 
@@ -68,8 +69,9 @@ pub(crate) struct Table {
     pub(crate) ghash: Hash,
     pub(crate) gcm_encrypt: Part,
     pub(crate) gcm_decrypt: Part,
-    pub(crate) gcm_seal: Option<Whole>,
-    pub(crate) gcm_open: Option<Whole>,
+    pub(crate) gcm_short: Short,
+    /// The longest text of `gcm_short`.
+    pub(crate) short: usize,
     pub(crate) wipe: Wipe,
 }
 
@@ -90,8 +92,8 @@ const AESNI: Table = Table {
     ghash: kcfaes_ghash_aesni,
     gcm_encrypt: kcfaes_gcm_encrypt_aesni,
     gcm_decrypt: kcfaes_gcm_decrypt_aesni,
-    gcm_seal: None,
-    gcm_open: None,
+    gcm_short: kcfaes_gcm_short_aesni,
+    short: entry_aesni::SHORT_TEXT,
     wipe: kcfaes_wipe_aesni,
 };
 
@@ -110,8 +112,8 @@ const VAES256: Table = Table {
     ghash: kcfaes_ghash_vaes256,
     gcm_encrypt: kcfaes_gcm_encrypt_vaes256,
     gcm_decrypt: kcfaes_gcm_decrypt_vaes256,
-    gcm_seal: Some(kcfaes_gcm_seal_vaes256),
-    gcm_open: Some(kcfaes_gcm_open_vaes256),
+    gcm_short: kcfaes_gcm_short_vaes256,
+    short: entry_vaes256::SHORT_TEXT,
     wipe: kcfaes_wipe_vaes256,
     ..AESNI
 };
@@ -131,8 +133,8 @@ const VAES512: Table = Table {
     ghash: kcfaes_ghash_vaes512,
     gcm_encrypt: kcfaes_gcm_encrypt_vaes512,
     gcm_decrypt: kcfaes_gcm_decrypt_vaes512,
-    gcm_seal: Some(kcfaes_gcm_seal_vaes512),
-    gcm_open: Some(kcfaes_gcm_open_vaes512),
+    gcm_short: kcfaes_gcm_short_vaes512,
+    short: entry_vaes512::SHORT_TEXT,
     wipe: kcfaes_wipe_vaes512,
     ..AESNI
 };
@@ -227,16 +229,17 @@ impl Table {
         if (len + aad_len).is_multiple_of(2) {
             let (text, state) = ((src, dst, len), (&mut ctr, &mut *y));
             self.last_part(encrypt, (schedule, powers), state, text, &tag);
+            assert_eq!(ctr, advanced(j0, 1), "{}: the counter", self.name);
         } else {
             self.part(encrypt, (schedule, powers), (&mut ctr, y), (src, dst, len));
             let mut unused = Block([0; 16]);
             let none = (null(), null_mut(), 0);
             self.last_part(encrypt, (schedule, powers), (&mut unused, y), none, &tag);
+            assert_eq!(ctr, advanced(j0, 16 + len), "{}: the counter", self.name);
         }
-        assert_eq!(ctr, advanced(j0, 16 + len), "{}: the counter", self.name);
     }
 
-    /// A whole message by the entry point for whole messages, or in parts if the table has none.
+    /// A whole message in one call, by the entry point for short ones if it can be.
     pub(crate) fn at_once(
         &self,
         encrypt: bool,
@@ -246,14 +249,19 @@ impl Table {
         aad_len: usize,
         (src, dst, len): (*const u8, *mut u8, usize),
     ) {
-        match if encrypt { self.gcm_seal } else { self.gcm_open } {
-            Some(kernel) => {
-                unmultiply(&powers.h, y);
-                let j0 = counter(j0, len);
-                unsafe { kernel(schedule, powers, &j0, y, aad_len as u64, src, dst, len) }
-            }
-            None => self.in_parts(encrypt, (schedule, powers), j0, y, aad_len, (src, dst, len)),
+        unmultiply(&powers.h, y);
+        if len <= self.short && !(len + aad_len).is_multiple_of(5) {
+            let j0 = counter(j0, len);
+            let aad_len = aad_len as u64;
+            let short = self.gcm_short;
+            unsafe { short(schedule, powers, &j0, y, aad_len, src, dst, len, encrypt) }
+            return;
         }
+        let kernel = if encrypt { self.gcm_encrypt } else { self.gcm_decrypt };
+        let (mut first, text) = (counter(j0, len), Piece { src, dst, len });
+        let tag = Tag { j0, aad_len: aad_len as u64, text_len: len as u64 };
+        unsafe { kernel(schedule, powers, &mut first, y, &text, len, true, &tag) }
+        assert_eq!(first.block, *j0, "{}: with a tag the counter stays", self.name);
     }
 }
 
@@ -274,6 +282,9 @@ pub(crate) fn unmultiply(h: &Block, y: &mut Block) {
 pub(crate) fn counter(block: &Block, len: usize) -> CounterBlock {
     CounterBlock { block: *block, secret: len / 16 % 2 == 1 }
 }
+
+/// A text of so many bytes makes the 32-bit counter the one before.
+pub(crate) const BEFORE: usize = 0xf_ffff_fff0;
 
 /// A counter block after a text of `len` bytes.
 pub(crate) fn advanced(ctr: &Block, len: usize) -> Block {

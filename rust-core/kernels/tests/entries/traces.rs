@@ -29,7 +29,7 @@ struct Call {
     /// The stack pointer at the call.
     rsp: u64,
     entry: *const (),
-    arguments: [u64; 8],
+    arguments: [u64; 10],
     /// rbx, rbp, r12, r13, r14, r15.
     kept: [u64; 6],
     flags: u64,
@@ -59,6 +59,8 @@ global_asm!(
     "sub rsp, 16",
     "stmxcsr [rsp]",
     "mov rbx, rdi",
+    "push qword ptr [rbx + {arguments} + 72]",
+    "push qword ptr [rbx + {arguments} + 64]",
     "push qword ptr [rbx + {arguments} + 56]",
     "push qword ptr [rbx + {arguments} + 48]",
     "mov [rbx + {rsp}], rsp",
@@ -101,7 +103,7 @@ global_asm!(
     "call rax",
     // Instead of the return address.
     "pushfq",
-    "mov rax, [rsp + 40]",
+    "mov rax, [rsp + 56]",
     "mov [rax + {kept}], rbx",
     "mov [rax + {kept} + 8], rbp",
     "mov [rax + {kept} + 16], r12",
@@ -134,7 +136,7 @@ global_asm!(
     "lea rdi, [rbx + {stack}]",
     "mov ecx, {below} / 8 - 1",
     "rep movsq",
-    "add rsp, 16",
+    "add rsp, 32",
     "ldmxcsr [rsp]",
     "add rsp, 16",
     "pop rdi", "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx",
@@ -177,7 +179,7 @@ impl Call {
             stack: [0; BELOW / 8 - 1],
             rsp: 0,
             entry: core::ptr::null(),
-            arguments: [0; 8],
+            arguments: [0; 10],
             kept: KEPT,
             flags: 0,
             mxcsr: MXCSR,
@@ -319,13 +321,11 @@ impl Material {
         for (name, part) in [("gcm_encrypt", table.gcm_encrypt), ("gcm_decrypt", table.gcm_decrypt)]
         {
             calls.push((name, part as *const (), vec![s, p, j0, y, text, len, len & 1, 0]));
-            if len % 64 == 0 {
-                calls.push((name, part as *const (), vec![s, p, j0, y, text, len, 0, tag]));
-            }
-        }
-        for (name, whole) in [("gcm_seal", table.gcm_seal), ("gcm_open", table.gcm_open)] {
-            if let Some(whole) = whole {
-                calls.push((name, whole as *const (), vec![s, p, j0, y, 20, src, dst, len]));
+            calls.push((name, part as *const (), vec![s, p, j0, y, text, len, 1, tag]));
+            if len as usize <= table.short {
+                let encrypt = u64::from(name == "gcm_encrypt");
+                let arguments = vec![s, p, j0, y, 20, src, dst, len, encrypt];
+                calls.push(("gcm_short", table.gcm_short as *const (), arguments));
             }
         }
         if len % 64 == 0 {

@@ -16,7 +16,7 @@ use crate::data::{Run, Runs};
 use crate::key::Key;
 use crate::portable;
 use crate::request::Direction;
-use crate::wipe::{Secret, wipe};
+use crate::wipe::Secret;
 
 /// One CBC encryption of several: the text that is left, full blocks.
 pub struct Chain<'a> {
@@ -253,8 +253,9 @@ impl Hold<'_> {
     }
 
     /// GCTR and GHASH of the ciphertext, for the first `len` bytes of `runs`, which have at least `len`.
-    /// `len` is full blocks, except at the end of a text. If `multiply`, `y` is first multiplied by H. With
-    /// `tag`, `y` becomes the tag.
+    /// `len` is full blocks, except at the end of a text. If a block `waits`, `y` is first multiplied by H,
+    /// and `ctr` is the counter block before. With `tag`, `y` becomes the tag, and `ctr` stays as it is.
+    #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "as the entry points")]
     pub fn gcm(
         &self,
@@ -264,54 +265,16 @@ impl Hold<'_> {
         y: &mut Block,
         runs: &[Run<'_>],
         len: usize,
-        multiply: bool,
+        waits: bool,
         tag: Option<&Tag<'_>>,
     ) {
-        use Direction::{Decrypt, Encrypt};
-        let (Key { schedule: s, powers: p }, text) = (key, Run::pieces(runs));
-        let table = self.hashing(p, len);
-        let end = tag.map_or(core::ptr::null(), core::ptr::from_ref);
-        if multiply && table == TableId::Portable {
-            let mut hash = core::mem::take(y);
-            portable::ghash(p, y, &hash.0);
-            wipe(&mut hash);
-        }
-        // SAFETY: see above; the runs have at least `len` bytes.
-        unsafe {
-            match (table, direction) {
-                (TableId::Portable, Encrypt) => {
-                    portable::gcm_encrypt(s, p, &mut ctr.block, y, Runs::new(runs, len));
-                }
-                (TableId::Portable, Decrypt) => {
-                    portable::gcm_decrypt(s, p, &mut ctr.block, y, Runs::new(runs, len));
-                }
-                (TableId::Aesni, Encrypt) => {
-                    aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len, multiply, end);
-                }
-                (TableId::Aesni, Decrypt) => {
-                    aesni::kcfaes_gcm_decrypt_aesni(s, p, ctr, y, text, len, multiply, end);
-                }
-                (TableId::Vaes256, Encrypt) => {
-                    vaes256::kcfaes_gcm_encrypt_vaes256(s, p, ctr, y, text, len, multiply, end);
-                }
-                (TableId::Vaes256, Decrypt) => {
-                    vaes256::kcfaes_gcm_decrypt_vaes256(s, p, ctr, y, text, len, multiply, end);
-                }
-                (TableId::Vaes512, Encrypt) => {
-                    vaes512::kcfaes_gcm_encrypt_vaes512(s, p, ctr, y, text, len, multiply, end);
-                }
-                (TableId::Vaes512, Decrypt) => {
-                    vaes512::kcfaes_gcm_decrypt_vaes512(s, p, ctr, y, text, len, multiply, end);
-                }
-            }
-        }
-        if let (TableId::Portable, Some(tag)) = (table, tag) {
-            portable::gcm_tag(s, p, tag.j0, y, tag.aad_len, tag.text_len);
-        }
+        // SAFETY: `ctr` is a reference.
+        unsafe { self.gcm_at(direction, key, ctr, y, runs, len, waits, tag) }
     }
 
     /// A whole text: GCTR from inc32(`j0`) and GHASH of the ciphertext. On entry `y` is the hash of the AAD
     /// without its last multiplication. It becomes the tag, or the tag that a decrypted text should have.
+    #[inline(always)]
     pub fn gcm_whole(
         &self,
         direction: Direction,
@@ -321,29 +284,84 @@ impl Hold<'_> {
         aad_len: u64,
         run: Run<'_>,
     ) {
-        use Direction::{Decrypt, Encrypt};
-        let Key { schedule: s, powers: p } = key;
-        let (src, dst, len) = (run.src(), run.dst(), run.len());
-        // SAFETY: see above.
+        let (Key { schedule: s, powers: p }, len) = (key, run.len());
+        let (table, encrypt) = (self.hashing(p, len), direction == Direction::Encrypt);
+        // SAFETY: see above; the text is short.
         unsafe {
-            match (self.hashing(p, len), direction) {
-                (TableId::Portable | TableId::Aesni, _) => {
-                    let tag = Tag { j0: &j0.block, aad_len, text_len: len as u64 };
-                    let mut ctr = Secret(CounterBlock::default());
-                    inc32(j0, &mut ctr.0);
-                    self.gcm(direction, key, &mut ctr.0, y, &[run], len, true, Some(&tag));
+            match table {
+                TableId::Aesni if len <= aesni::SHORT_TEXT => {
+                    let (src, dst) = (run.src(), run.dst());
+                    return aesni::kcfaes_gcm_short_aesni(
+                        s, p, j0, y, aad_len, src, dst, len, encrypt,
+                    );
+                }
+                TableId::Vaes512 if len <= vaes512::SHORT_TEXT => {
+                    let (src, dst) = (run.src(), run.dst());
+                    return vaes512::kcfaes_gcm_short_vaes512(
+                        s, p, j0, y, aad_len, src, dst, len, encrypt,
+                    );
+                }
+                TableId::Vaes256 if len <= vaes256::SHORT_TEXT => {
+                    let (src, dst) = (run.src(), run.dst());
+                    return vaes256::kcfaes_gcm_short_vaes256(
+                        s, p, j0, y, aad_len, src, dst, len, encrypt,
+                    );
+                }
+                _ => {}
+            }
+        }
+        let tag = Tag { j0: &j0.block, aad_len, text_len: len as u64 };
+        let ctr = core::ptr::from_ref(j0).cast_mut();
+        // SAFETY: with a tag nothing is written there.
+        unsafe { self.gcm_at(direction, key, ctr, y, &[run], run.len(), true, Some(&tag)) }
+    }
+
+    /// # Safety
+    /// `ctr` is readable, and writable unless there is a `tag`.
+    #[inline(never)]
+    #[expect(clippy::too_many_arguments, reason = "as the entry points")]
+    unsafe fn gcm_at(
+        &self,
+        direction: Direction,
+        key: &Key,
+        ctr: *mut CounterBlock,
+        y: &mut Block,
+        runs: &[Run<'_>],
+        len: usize,
+        waits: bool,
+        tag: Option<&Tag<'_>>,
+    ) {
+        use Direction::{Decrypt, Encrypt};
+        let (Key { schedule: s, powers: p }, text) = (key, Run::pieces(runs));
+        let end = tag.map_or(core::ptr::null(), core::ptr::from_ref);
+        // A block would fill one lane of a wide register.
+        let table = match self.hashing(p, len) {
+            TableId::Vaes256 | TableId::Vaes512 if len <= 16 => TableId::Aesni,
+            table => table,
+        };
+        // SAFETY: see above, and the caller's promise; the runs have at least `len` bytes.
+        unsafe {
+            match (table, direction) {
+                (TableId::Portable, _) => {
+                    gcm_portable(direction, key, ctr, y, Runs::new(runs, len), waits, tag);
+                }
+                (TableId::Aesni, Encrypt) => {
+                    aesni::kcfaes_gcm_encrypt_aesni(s, p, ctr, y, text, len, waits, end);
+                }
+                (TableId::Aesni, Decrypt) => {
+                    aesni::kcfaes_gcm_decrypt_aesni(s, p, ctr, y, text, len, waits, end);
                 }
                 (TableId::Vaes256, Encrypt) => {
-                    vaes256::kcfaes_gcm_seal_vaes256(s, p, j0, y, aad_len, src, dst, len);
+                    vaes256::kcfaes_gcm_encrypt_vaes256(s, p, ctr, y, text, len, waits, end);
                 }
                 (TableId::Vaes256, Decrypt) => {
-                    vaes256::kcfaes_gcm_open_vaes256(s, p, j0, y, aad_len, src, dst, len);
+                    vaes256::kcfaes_gcm_decrypt_vaes256(s, p, ctr, y, text, len, waits, end);
                 }
                 (TableId::Vaes512, Encrypt) => {
-                    vaes512::kcfaes_gcm_seal_vaes512(s, p, j0, y, aad_len, src, dst, len);
+                    vaes512::kcfaes_gcm_encrypt_vaes512(s, p, ctr, y, text, len, waits, end);
                 }
                 (TableId::Vaes512, Decrypt) => {
-                    vaes512::kcfaes_gcm_open_vaes512(s, p, j0, y, aad_len, src, dst, len);
+                    vaes512::kcfaes_gcm_decrypt_vaes512(s, p, ctr, y, text, len, waits, end);
                 }
             }
         }
@@ -361,11 +379,35 @@ impl Hold<'_> {
     }
 }
 
-/// Makes `next` the counter block after `counter`. Written in place and never inlined: the counter of a hashed
-/// IV is a secret, and a longer function would keep a part of it in its frame.
+/// As [`Hold::gcm`], in integer registers.
+///
+/// # Safety
+/// `ctr` is readable, and writable unless there is a `tag`.
 #[inline(never)]
-pub(crate) fn inc32(counter: &CounterBlock, next: &mut CounterBlock) {
-    let block = portable::inc32(u128::from_be_bytes(counter.block.0), 1);
-    next.block.0 = block.to_be_bytes();
-    next.secret = counter.secret;
+unsafe fn gcm_portable(
+    direction: Direction,
+    key: &Key,
+    ctr: *mut CounterBlock,
+    y: &mut Block,
+    runs: Runs<'_, '_>,
+    waits: bool,
+    tag: Option<&Tag<'_>>,
+) {
+    let Key { schedule, powers } = key;
+    // SAFETY: the caller's promise.
+    let mut counter = Secret(unsafe { (*ctr).block });
+    if waits {
+        portable::next_counter(&mut counter.0);
+        let hash = Secret(core::mem::take(y));
+        portable::ghash(powers, y, &hash.0.0);
+    }
+    match direction {
+        Direction::Encrypt => portable::gcm_encrypt(schedule, powers, &mut counter.0, y, runs),
+        Direction::Decrypt => portable::gcm_decrypt(schedule, powers, &mut counter.0, y, runs),
+    }
+    match tag {
+        Some(tag) => portable::gcm_tag(schedule, powers, tag.j0, y, tag.aad_len, tag.text_len),
+        // SAFETY: the caller's promise.
+        None => unsafe { (*ctr).block = counter.0 },
+    }
 }

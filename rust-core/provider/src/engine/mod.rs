@@ -15,7 +15,6 @@ pub use call::Call;
 pub(crate) use fpu::RUN_COST;
 pub use fpu::{Fpu, HOLD_BYTES, Hold, LEAST_HOLD, MOST_HOLD, Pace, set_hold_bytes};
 pub use kernel::Chain;
-pub(crate) use kernel::inc32;
 pub use material::Material;
 pub use select::{Table, TableId, force, probe, select};
 pub(crate) use step::{Step, to_wrap};

@@ -123,6 +123,16 @@ impl TableId {
             && EXCLUDED.load(Ordering::Relaxed) & parts == 0
     }
 
+    /// The features that it needs and that this CPU lacks, or that the system has not enabled.
+    pub fn missing(self) -> u32 {
+        self.features() & !env::features()
+    }
+
+    /// Whether a call may choose it on this model of processor.
+    pub fn suits(self) -> bool {
+        self as u8 <= look_at_model()
+    }
+
     /// Removes the table from the choice of every later call, or puts it back. `Portable` serves if there is
     /// no other, even when excluded.
     pub fn exclude(self, excluded: bool) {

@@ -2,7 +2,7 @@
 //! What is done with the runs of a text: a kernel, the key, and the state that it advances. It is a value,
 //! not a closure, so that the loop that feeds it is one piece of code for all modes.
 
-use core::mem::take;
+use core::mem::{replace, take};
 
 use kcfaes_kernels::{Block, BlockMode, CounterBlock, Powers, Schedule, Tag};
 
@@ -17,10 +17,14 @@ pub(crate) enum Step<'a> {
     Gcm {
         direction: Direction,
         key: &'a Key,
+        j0: &'a CounterBlock,
+        /// The next counter block; or the one before, if a block `waits`.
         ctr: &'a mut CounterBlock,
+        /// Whether `ctr` is set. If not, it is J0.
+        begun: &'a mut bool,
         y: &'a mut Block,
         /// Whether `y` must still be multiplied.
-        multiply: &'a mut bool,
+        waits: &'a mut bool,
         /// Makes `y` the tag after the last run of a text. `None` once that is done.
         tag: Option<Tag<'a>>,
     },
@@ -63,9 +67,13 @@ impl Step<'_> {
     #[inline(never)]
     pub(crate) fn run(&mut self, hold: Hold<'_>, runs: &[Run<'_>], len: usize, last: bool) {
         match self {
-            Self::Gcm { direction, key, ctr, y, multiply, tag } => {
+            Self::Gcm { direction, key, j0, ctr, begun, y, waits, tag } => {
+                // Here and not before, because the hold's end wipes what the copy leaves in registers.
+                if !replace(begun, true) {
+                    **ctr = **j0;
+                }
                 let end = tag.as_ref().filter(|_| last);
-                hold.gcm(*direction, key, ctr, y, runs, len, take(multiply), end);
+                hold.gcm(*direction, key, ctr, y, runs, len, take(waits), end);
                 if last {
                     *tag = None;
                 }

@@ -195,7 +195,7 @@ pub(super) enum Release {
 
 /// State between the parts of a message.
 pub(super) struct Aead<T> {
-    text: T,
+    pub(super) text: T,
     /// At most 16, by [`Parameter`](crate::request::Parameter): no tag is shorter than the part that is used.
     tag_len: usize,
     /// Bytes of the tag that follow the ciphertext: `tag_len`, or 0 if the tag is passed apart.
@@ -203,7 +203,7 @@ pub(super) struct Aead<T> {
     /// The tag that a decryption has received, if it is passed apart.
     received: Block,
     /// Bytes that have come; in a decryption they include the attached tag.
-    come: u64,
+    pub(super) come: u64,
     carry: Carry,
     release: Release,
 }
@@ -256,7 +256,7 @@ impl<T: Text> Aead<T> {
     }
 
     /// The total of bytes with `more`, unless they are too many with a tag of `attached` bytes.
-    fn grown(&self, direction: Direction, more: usize, attached: usize) -> Result<u64> {
+    pub(super) fn grown(&self, direction: Direction, more: usize, attached: usize) -> Result<u64> {
         let most = self.text.most().saturating_add(attached as u64);
         let come = self.come.checked_add(more as u64).filter(|&come| come <= most);
         come.ok_or(T::wrong_length(direction))
@@ -318,8 +318,8 @@ impl<T: Text> Aead<T> {
         self.pump(0, call, pair)
     }
 
-    /// The step for a part of `len` bytes, full blocks, if the text may have it and nothing waits. The part
-    /// counts as come.
+    /// The step for a part of `len` bytes, full blocks, if the text may have it and has no partial block. The
+    /// part counts as come.
     #[inline(always)]
     pub(super) fn part<'a>(
         &'a mut self,
@@ -327,7 +327,7 @@ impl<T: Text> Aead<T> {
         key: &'a Key,
         len: usize,
     ) -> Option<Step<'a>> {
-        let waits = self.carry.len() > 0 || direction == Direction::Decrypt && self.waits();
+        let waits = self.come & 15 != 0 || direction == Direction::Decrypt && self.waits();
         self.come = self.grown(direction, len, 0).ok().filter(|_| !waits)?;
         Some(self.text.step(direction, key))
     }

@@ -9,12 +9,12 @@ use core::mem::{MaybeUninit, take};
 use kcfaes_kernels::{Block, CounterBlock, Tag};
 
 use super::aead::{
-    self, Apart, Received, Text as _, decrypt_whole, encrypt_whole, open_whole, take_back_text,
+    self, Apart, Received, decrypt_whole, encrypt_whole, open_whole, take_back_text,
 };
 use super::tag::{before_last_block, padded, same_tag};
 use crate::data::{Io, Pair, Run, Short};
 use crate::engine::drive::drive;
-use crate::engine::{Call, Fpu, Material, Pace, Step, inc32};
+use crate::engine::{Call, Fpu, Material, Pace, Step};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -28,7 +28,7 @@ const ZERO: CounterBlock = CounterBlock { block: Block([0; 16]), secret: false }
 
 /// J0 and the hash of SP 800-38D section 7.1, steps 2 to 6.
 pub(super) struct Ghash {
-    j0: CounterBlock,
+    pub(super) j0: CounterBlock,
     pub(super) y: Block,
     pub(super) aad_len: u64,
 }
@@ -85,9 +85,9 @@ impl Ghash {
         }
     }
 
-    /// Step 5 for the AAD, without the last multiplication. The AAD has more than one block.
+    /// Step 5 for the AAD, without the last multiplication. The AAD is not empty.
     #[inline(never)]
-    fn absorb_all_but_last(&mut self, call: &mut Call<'_>, aad: &[u8]) {
+    pub(super) fn absorb_all_but_last(&mut self, call: &mut Call<'_>, aad: &[u8]) {
         let (blocks, last) = before_last_block(aad);
         self.absorb(call, blocks);
         let y = u128::from_le_bytes(self.y.0) ^ u128::from_le_bytes(padded(last));
@@ -108,11 +108,11 @@ impl Ghash {
         y
     }
 
-    /// Steps 5 and 6: the hash becomes the tag, in full. If `multiply`, it is first multiplied by H.
-    pub(super) fn tag(&mut self, call: &mut Call<'_>, text_len: u64, multiply: bool) -> &Block {
+    /// Steps 5 and 6: the hash becomes the tag, in full. If a block `waits`, it is multiplied first.
+    pub(super) fn tag(&mut self, call: &mut Call<'_>, text_len: u64, waits: bool) -> &Block {
         let Self { j0, y, aad_len } = self;
         let end = Some(&Tag { j0: &j0.block, aad_len: *aad_len, text_len });
-        call.fpu.held().gcm(Direction::Encrypt, call.key, &mut { ZERO }, y, &[], 0, multiply, end);
+        call.fpu.held().gcm(Direction::Encrypt, call.key, &mut { ZERO }, y, &[], 0, waits, end);
         y
     }
 }
@@ -120,18 +120,19 @@ impl Ghash {
 /// GCTR of the text, and the hash.
 pub(super) struct Text {
     pub(super) hash: Ghash,
-    /// The next counter block.
-    ctr: CounterBlock,
-    /// Whether `ctr` is set.
-    begun: bool,
-    /// The hash is that of the AAD, and the first kernel must multiply it.
-    multiply: bool,
+    /// The next counter block; or the one before, if a block `waits`.
+    pub(super) ctr: CounterBlock,
+    /// Whether `ctr` is set. Before any text, J0 is the counter block before.
+    pub(super) begun: bool,
+    /// The last block of the AAD, or of a text whose parts may end within a block, is added to the hash, and the
+    /// next kernel must multiply it.
+    pub(super) waits: bool,
 }
 
 impl Text {
     #[inline(always)]
     pub(super) const fn new() -> Self {
-        Self { hash: Ghash::new(), ctr: ZERO, begun: false, multiply: true }
+        Self { hash: Ghash::new(), ctr: ZERO, begun: false, waits: true }
     }
 
     /// Begins a message: takes its IV and AAD.
@@ -140,20 +141,12 @@ impl Text {
         self.hash.begin_text(call, iv, aad);
     }
 
-    /// Sets the first counter, at the beginning of a text in parts.
-    #[inline(always)]
-    fn settle(&mut self) {
-        if !self.begun {
-            self.rewind();
-        }
-    }
-
     /// Steps 3 and 5 for runs of text. If they are the `end` of a text, of that many bytes, also step 6.
     #[inline(always)]
     fn runs<'a>(&'a mut self, direction: Direction, key: &'a Key, end: Option<u64>) -> Step<'a> {
-        let Self { hash: Ghash { j0, y, aad_len }, ctr, multiply, .. } = self;
+        let Self { hash: Ghash { j0, y, aad_len }, ctr, begun, waits } = self;
         let tag = end.map(|text_len| Tag { j0: &j0.block, aad_len: *aad_len, text_len });
-        Step::Gcm { direction, key, ctr, y, multiply, tag }
+        Step::Gcm { direction, key, j0, ctr, begun, y, waits, tag }
     }
 }
 
@@ -162,7 +155,6 @@ impl aead::Text for Text {
 
     #[inline(always)]
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {
-        self.settle();
         self.runs(direction, key, None)
     }
 
@@ -189,21 +181,18 @@ impl aead::Text for Text {
         len: usize,
         text_len: u64,
     ) -> core::result::Result<&Block, Short> {
-        self.settle();
         let mut step = self.runs(call.direction, call.key, Some(text_len));
         drive(call.fpu, pair, len, &mut step)?;
         // No kernel had the last run, because the text ended before.
         if let Step::Gcm { tag: Some(_), .. } = step {
-            self.hash.tag(call, text_len, take(&mut self.multiply));
+            self.hash.tag(call, text_len, take(&mut self.waits));
         }
         Ok(&self.hash.y)
     }
 
     #[inline(always)]
     fn rewind(&mut self) {
-        self.begun = true;
-        // inc32(J0), where the text's keystream begins.
-        inc32(&self.hash.j0, &mut self.ctr);
+        (self.begun, self.waits) = (false, true);
     }
 
     fn tag(&self) -> &Block {

@@ -15,6 +15,7 @@ pub mod direct;
 mod ecb;
 mod gcm;
 mod gcm_batch;
+mod gcm_parts;
 mod gmac;
 mod tag;
 
@@ -37,7 +38,7 @@ pub use self::tag::{padded, same_tag};
 use crate::data::{Data, Io, Pair, Run, Segments};
 use crate::engine::drive::Carry;
 use crate::engine::{Buffer, Call, Fpu, Material, Pace};
-use crate::kcf::{Error, Result};
+use crate::kcf::{Error, KM_SLEEP, Result};
 use crate::key::Key;
 use crate::request::{Direction, Mechanism, Parameter};
 use crate::watch;
@@ -134,6 +135,11 @@ impl Operation {
             Mode::Gmac(_) => Some(Mechanism::Gmac),
             Mode::Cmac(_) => Some(Mechanism::Cmac),
         }
+    }
+
+    /// Whether it encrypts (or makes a MAC), or decrypts.
+    pub fn direction(&self) -> Direction {
+        self.direction
     }
 
     /// Whether it computes or verifies a MAC, without transforming anything.
@@ -526,6 +532,29 @@ impl Operation {
             }
         };
         self.unless_broken(result).map(Produced::Bytes)
+    }
+
+    /// Transforms a part of a message, for libkcfaes: of GCM all of its bytes. The tag is passed apart.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update), but no part of GCM is refused because it arrives in place.
+    pub fn update_all(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<Produced> {
+        let direction = self.direction;
+        let Mode::Gcm(gcm) = &mut self.mode else {
+            return self.update(key, fpu, io, KM_SLEEP);
+        };
+        let result = gcm.transform_all(&mut Call { direction, key, fpu }, io);
+        self.unless_broken(result).map(Produced::Bytes)
+    }
+
+    /// Takes more AAD of a GCM message that has no text yet.
+    ///
+    /// # Errors
+    /// `ARGUMENTS_BAD`: another mode, or text has come. `DATA_LEN_RANGE`: more AAD than GCM allows.
+    pub fn update_aad(&mut self, key: &Key, fpu: &mut Fpu, aad: &[u8]) -> Result<()> {
+        let direction = self.direction;
+        let Mode::Gcm(gcm) = &mut self.mode else { return Err(Error::ARGUMENTS_BAD) };
+        gcm.more_aad(&mut Call { direction, key, fpu }, aad)
     }
 
     /// Ends a message given in parts. Without an output only modes that have nothing to write can end.
