@@ -24,6 +24,14 @@ pub(crate) fn check(tree: &Tree) -> Result<()> {
         let text = fs::read_to_string(page)?;
         let synopsis = synopsis(&text);
         let named: BTreeSet<_> = names(&text).into_iter().collect();
+        // A page about no function is named by its file.
+        if !text.contains("\n.Sh SYNOPSIS\n") {
+            let stem = page.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            if !named.iter().eq([stem]) {
+                return Err(format!("{}: NAME is not the file's", page.display()).into());
+            }
+            continue;
+        }
         if !named.iter().eq(synopsis.keys()) {
             return Err(format!("{}: NAME and SYNOPSIS differ", page.display()).into());
         }
