@@ -313,7 +313,7 @@ pub(crate) fn next_counter(ctr: &mut Block) {
 #[cfg(target_arch = "x86_64")]
 pub const WIPED_STACK: usize = 1632;
 
-/// As for x86-64. Measured: `ffi-tests/c/residue_test.c` finds bytes of the deepest frames up to 1,600 (rustc
+/// As for x86-64. Measured: `ffi-tests/c/residue_test.c` finds bytes of the deepest frames up to 1,664 (rustc
 /// 1.95, `make aarch64`). There is no audit of these frames, so the rest allows for another compiler's.
 #[cfg(not(target_arch = "x86_64"))]
 pub const WIPED_STACK: usize = 2048;
