@@ -2,10 +2,14 @@
 # The verbs that people type. The work is in xtask/, which says what each does: `make help`.
 
 CARGO ?= cargo
+# The crates of the second tarball, if it is unpacked here.
+ifneq ($(wildcard vendor/.cargo/config.toml),)
+override CARGO += --config vendor/.cargo/config.toml
+endif
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 
-help demo check ct audit ring0 headers lib examples simulate: toolchain
+help demo check ct audit ring0 headers lib examples simulate aarch64 dist deb: toolchain
 	@$(CARGO) xtask $@
 
 # GATE=DIR: modules that illumos can load, against the headers of a checkout of illumos-gate.
@@ -49,7 +53,7 @@ clean: toolchain
 	@$(CARGO) clean
 
 toolchain:
-	@command -v $(CARGO) >/dev/null || \
+	@command -v $(firstword $(CARGO)) >/dev/null || \
 	    { echo "no Rust toolchain: get one from https://rustup.rs, run make again" >&2; exit 1; }
 
-.PHONY: help demo check check-full ct consumers bench simulate fuzz audit ring0 kmod illumos headers lib examples install uninstall setup clean toolchain
+.PHONY: help demo check check-full aarch64 dist deb ct consumers bench simulate fuzz audit ring0 kmod illumos headers lib examples install uninstall setup clean toolchain

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Writes the list of KCF's types, fields and numbers from `provider/src/kcf.rs`. The compiler that
-//! lays the types out fills in the sizes and offsets (see `src/layout.rs`).
+//! lays the types out fills in the sizes and offsets (see `src/layout.rs`). And names the host's target.
 
 use std::path::Path;
 use std::{env, fs};
@@ -12,6 +12,9 @@ const KCF: &str = "../rust-core/provider/src/kcf.rs";
 
 fn main() {
     println!("cargo::rerun-if-changed={KCF}");
+    // What this program is built for is the machine that it runs on.
+    let host = env::var("TARGET").expect("cargo sets TARGET");
+    println!("cargo::rustc-env=KCFAES_HOST={host}");
     let file = syn::parse_file(&fs::read_to_string(KCF).expect(KCF)).expect(KCF);
     let mut types = Vec::new();
     let mut constants = Vec::new();

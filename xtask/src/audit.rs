@@ -36,7 +36,14 @@ const MAX_KERNELS_TEXT: u64 = 96 * 1024;
 const PUBLIC_SPILLS: [(&str, &str); 1] = [("kcfaes_ctr32_vaes256", "the next counter blocks")];
 
 /// Bytes of stack that are zeroed after `portable` has run: `WIPED_STACK` in `provider/src/portable/mod.rs`.
-const WIPED_STACK: i64 = 1632;
+const WIPED_STACK: i64 = 1792;
+
+/// What a call of `portable` pushes: a return address, and of eight arguments those that are not in registers. The
+/// stack pointer from which bytes are zeroed was read before that.
+const CALL: i64 = 8 + 16;
+
+/// What a program's function may use below its stack pointer (System V ABI, AMD64, 3.2.2). The rooms have none.
+const RED_ZONE: i64 = 128;
 
 /// Functions without a frame, and why. fbt has no probe there. gcc gives no frame to a leaf that uses
 /// no stack, whatever its options say.
@@ -72,7 +79,7 @@ struct Audit {
     data_bytes: u64,
     biggest_frame: (i64, String),
     deepest_chain: (i64, String),
-    /// The same from functions of `portable`.
+    /// The same from functions of `portable`, with what their call pushes.
     portable_chain: i64,
     /// Functions that operations reach.
     reached: usize,
@@ -215,6 +222,9 @@ fn audit(object: &Object, rules: &Rules<'_>) -> Audit {
 /// Names and walks of functions, by where they start.
 type Walks = BTreeMap<(usize, u64), (String, Walk)>;
 
+/// Bytes of stack of the deepest chain from each function.
+type Depths = BTreeMap<(usize, u64), i64>;
+
 impl Audit {
     fn violation(&mut self, what: impl Into<String>) {
         self.violations.push(what.into());
@@ -331,18 +341,26 @@ impl Audit {
                 self.biggest_frame = (walk.frame, name.clone());
             }
         }
-        let mut depths = BTreeMap::new();
+        let mut depths = Depths::new();
         for (start, (name, _)) in walks {
             let depth = chain(walks, *start, &mut depths, &mut Vec::new());
-            if name.starts_with("kcfaes_provider") && name.contains("portable") {
-                self.portable_chain = self.portable_chain.max(depth.unwrap_or_default());
-            }
             match depth {
                 Some(depth) if depth >= self.deepest_chain.0 => {
                     self.deepest_chain = (depth, name.clone());
                 }
                 Some(_) => {}
                 None => self.violation(format!("{name}: calls itself, the stack has no bound")),
+            }
+        }
+        self.check_portable(walks, &mut depths, CALL);
+    }
+
+    /// All that functions of `portable` may leave below their caller's frame is zeroed.
+    fn check_portable(&mut self, walks: &Walks, depths: &mut Depths, more: i64) {
+        for (start, (name, _)) in walks {
+            if name.starts_with("kcfaes_provider") && name.contains("portable") {
+                let depth = chain(walks, *start, depths, &mut Vec::new()).unwrap_or_default();
+                self.portable_chain = self.portable_chain.max(more + depth);
             }
         }
         if self.portable_chain > WIPED_STACK {
@@ -469,22 +487,28 @@ fn reachable(object: &Object, walks: &Walks, entry: impl Fn(&str) -> bool) -> Re
     Reachable(reached)
 }
 
-/// What the kernels in an object leave on the stack.
+/// What the kernels and `portable` in an object leave on the stack.
 pub(crate) fn unwiped(object: &Object) -> Vec<String> {
     let mut audit = Audit::default();
-    let mut walks = Walks::new();
+    let (mut walks, mut others) = (Walks::new(), Walks::new());
     for section in object.sections.iter().filter(|section| section.executable) {
         for function in &section.functions {
             let name = demangled(&function.name);
+            let code = decode(section, function.start, function.start + function.size);
+            let walk = flow::walk(section, function, &code);
             if in_kernels_room(&name) {
-                let code = decode(section, function.start, function.start + function.size);
                 audit.check_spills(&name, function.start, &code);
-                let walk = flow::walk(section, function, &code);
                 walks.insert((section.index, function.start), (name, walk));
+            } else {
+                others.insert((section.index, function.start), (name, walk));
             }
         }
     }
     audit.check_wiped_frames(&walks);
+    audit.check_portable(&others, &mut Depths::new(), CALL + RED_ZONE);
+    if audit.portable_chain == 0 {
+        audit.violation("no function of portable: none was audited");
+    }
     if !walks.values().any(|(name, _)| name.contains(WIPING)) {
         audit.violation("no kernel wipes a frame: none was audited");
     }
@@ -578,7 +602,7 @@ fn spills(instruction: &Instruction) -> bool {
 fn chain(
     walks: &Walks,
     start: (usize, u64),
-    depths: &mut BTreeMap<(usize, u64), i64>,
+    depths: &mut Depths,
     path: &mut Vec<(usize, u64)>,
 ) -> Option<i64> {
     if let Some(&depth) = depths.get(&start) {

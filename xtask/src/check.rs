@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::process::{cargo, cargo_of, joined, run};
 use crate::{
-    Result, Tree, audit, cpus, cstyle, ct, documents, fuzz, headers, install, kmod, layers,
-    library, manual, setup, simulate,
+    Result, Tree, aarch64, abi, audit, cpus, cstyle, ct, deb, dist, documents, fuzz, headers,
+    install, kmod, layers, library, licences, manual, setup, simulate,
 };
 
 /// A check's name and what it does.
@@ -21,7 +21,19 @@ const OPTIONAL: [(Step, &[setup::Need]); 4] = [
     (("fuzz targets", fuzz::check), setup::FUZZ),
 ];
 
-const STEPS: [Step; 16] = [
+/// The steps that need more than the others, and fail where it cannot be had.
+const REQUIRED: [(Step, &[setup::Need]); 2] = [
+    (("library on AArch64, emulated", aarch64::command), setup::AARCH64),
+    (("binary interface", |tree| abi::command(tree, false)), setup::ABI),
+];
+
+/// Those of the full check only: they take minutes.
+const PACKAGING: [(Step, &[setup::Need]); 2] = [
+    (("tarballs, built and tested without a network", dist::check), setup::ROOMS),
+    (("Debian packages", deb::command), setup::DEB),
+];
+
+const STEPS: [Step; 17] = [
     ("rustfmt", |tree| {
         // The comparison's peers and the fuzz targets are workspaces of their own.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
@@ -30,6 +42,7 @@ const STEPS: [Step; 16] = [
             },
         )
     }),
+    ("licences", licences::command),
     ("C style", cstyle::command),
     ("manual pages", manual::check),
     ("vector checksums", |tree| {
@@ -63,6 +76,12 @@ const STEPS: [Step; 16] = [
     ("documents' commands", documents::command),
 ];
 
+/// What the steps need that must run, beside the needs of all.
+pub(crate) fn needs(full: bool) -> impl Iterator<Item = setup::Need> {
+    let packaging = full.then_some(PACKAGING).into_iter().flatten();
+    REQUIRED.into_iter().chain(packaging).flat_map(|(_, needs)| needs.iter().copied())
+}
+
 pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
     let begin = Instant::now();
     let (traces, memcheck): (Step, Step) = if full {
@@ -78,6 +97,10 @@ pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
     };
     for (name, step) in STEPS.into_iter().chain([traces]) {
         timed(name, || step(tree))?;
+    }
+    let packaging = full.then_some(PACKAGING).into_iter().flatten();
+    for ((name, step), needs) in REQUIRED.into_iter().chain(packaging) {
+        timed(name, || setup::setup(tree, needs).and_then(|()| step(tree)))?;
     }
     if full {
         // The exhaustive variants are tests marked as ignored.

@@ -23,10 +23,14 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
     if faults.is_empty() { Ok(()) } else { Err(format!("cstyle:\n{}", faults.join("\n")).into()) }
 }
 
+// REUSE-IgnoreStart
+const LICENCE: &str = "/* SPDX-License-Identifier: CDDL-1.0 OR MIT */\n";
+// REUSE-IgnoreEnd
+
 /// Line numbers and what is wrong there.
 fn check(text: &str) -> Vec<(usize, String)> {
     let mut faults = Vec::new();
-    if !text.starts_with("/* SPDX-License-Identifier: CDDL-1.0 OR MIT */\n") {
+    if !text.starts_with(LICENCE) {
         faults.push((1, "no licence line".to_string()));
     }
     let mut in_comment = false;
@@ -76,9 +80,7 @@ fn columns(line: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
-
-    const LICENCE: &str = "/* SPDX-License-Identifier: CDDL-1.0 OR MIT */\n";
+    use super::{LICENCE, check};
 
     fn faults(body: &str) -> Vec<String> {
         check(&format!("{LICENCE}{body}")).into_iter().map(|(_, fault)| fault).collect()

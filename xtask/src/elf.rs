@@ -13,8 +13,8 @@ use object::elf::{
 };
 use object::read::elf::{Dyn as _, ElfFile64, ProgramHeader as _, SectionHeader};
 use object::{
-    LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, RelocationFlags,
-    RelocationTarget, SymbolKind, SymbolSection,
+    Architecture, LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _,
+    RelocationFlags, RelocationTarget, SymbolKind, SymbolSection,
 };
 
 use crate::Result;
@@ -279,7 +279,7 @@ pub(crate) fn dependencies(path: &Path) -> Result<Vec<String>> {
 }
 
 /// What of a modern shared library's protection this one lacks: for the dynamic linker, which makes its tables
-/// read-only and its stack not executable, and for the processor's shadow stack.
+/// read-only and its stack not executable, and for the shadow stack of an x86-64 processor.
 pub(crate) fn unprotected(path: &Path) -> Result<Vec<&'static str>> {
     let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let elf = ElfFile64::<LittleEndian>::parse(&*bytes)?;
@@ -303,13 +303,14 @@ pub(crate) fn unprotected(path: &Path) -> Result<Vec<&'static str>> {
     let executable = |segment: &object::elf::ProgramHeader64<LittleEndian>| {
         segment.p_flags(LittleEndian).0 & PF_X.0 != 0
     };
+    let x86_64 = elf.architecture() == Architecture::X86_64;
     let has = [
         ("RELRO", segment(PT_GNU_RELRO).is_some()),
         ("BIND_NOW", now),
         ("a stack that is not executable", segment(PT_GNU_STACK).is_some_and(|s| !executable(s))),
         ("text without relocations", !text_relocations),
         ("an index of its unwind table", segment(PT_GNU_EH_FRAME).is_some()),
-        ("SHSTK alone in .note.gnu.property", has_shadow_stack(&elf)?),
+        ("SHSTK alone in .note.gnu.property", !x86_64 || has_shadow_stack(&elf)?),
     ];
     Ok(has.into_iter().filter(|(_, has)| !has).map(|(what, _)| what).collect())
 }

@@ -11,6 +11,8 @@ use iced_x86::{
     FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
 };
 
+use object::elf::{R_X86_64_GOTPCREL, R_X86_64_GOTPCRELX, R_X86_64_REX_GOTPCRELX};
+
 use crate::elf::{Function, Relocation, Section, Target};
 
 /// The code that a call or a tail call leads to.
@@ -100,11 +102,27 @@ pub(crate) fn walk(
                     callee => walk.calls.push((callee, stack.depth)),
                 }
             }
-            // The audit itself reports indirect branches, traps and the like.
+            // Of libkcfaes, from one part of it to another. The linker of a program makes a direct call of it.
+            FlowControl::IndirectCall if by_got(section, instruction) => {
+                walk.calls.push((branch(), stack.depth + 8));
+                pending.push((instruction.next_ip(), stack));
+            }
+            FlowControl::IndirectBranch if by_got(section, instruction) => {
+                walk.calls.push((branch(), stack.depth));
+            }
+            // The audit itself reports other indirect branches, traps and the like.
             _ => {}
         }
     }
     walk
+}
+
+/// Whether an indirect branch goes where an entry of the GOT says.
+fn by_got(section: &Section, instruction: &Instruction) -> bool {
+    let field = instruction.next_ip().wrapping_sub(4);
+    section.relocations.get(&field).is_some_and(|relocation| {
+        [R_X86_64_GOTPCREL, R_X86_64_GOTPCRELX, R_X86_64_REX_GOTPCRELX].contains(&relocation.kind)
+    })
 }
 
 /// A branch's field holds the distance from its end, hence the 4.

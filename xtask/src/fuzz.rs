@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
 
-use crate::process::{cargo_of, joined, run};
+use crate::process::{VENDOR_CONFIG, cargo_of, joined, run};
 use crate::{Result, Tree};
 
 const TARGETS: [&str; 3] = ["ops", "api", "vectors"];
@@ -62,8 +62,15 @@ fn fuzz(tree: &Tree, seconds: u64) -> Result<()> {
 }
 
 fn build(tree: &Tree) -> Result<()> {
-    run(cargo_of("nightly", tree)
-        .args(["fuzz", "build", "--fuzz-dir=fuzz", "--target-dir"])
+    let mut cargo = cargo_of("nightly", tree);
+    // cargo-fuzz has a cargo of its own, which takes its configuration from the folder that it is run in.
+    if tree.root.join(VENDOR_CONFIG).is_file() {
+        cargo.current_dir(tree.root.join("vendor"));
+    }
+    run(cargo
+        .args(["fuzz", "build", "--fuzz-dir"])
+        .arg(tree.root.join("fuzz"))
+        .arg("--target-dir")
         .arg(tree.target.join("fuzz")))
 }
 

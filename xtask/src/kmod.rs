@@ -21,6 +21,7 @@ use object::{LittleEndian, Object as _, ObjectSection as _, ObjectSymbol, Symbol
 
 use crate::audit::{MAX_TEXT, Rules, report};
 use crate::gate::Gate;
+use crate::machine::HOST;
 use crate::process::{cargo, compiler, joined, output, run};
 use crate::rooms::{self, Loader, Rooms, link_relocatable};
 use crate::{Result, Tree, check, elf};
@@ -394,7 +395,7 @@ fn assemble(text: &str, dir: &Path) -> Result<PathBuf> {
 fn link_module(inputs: &[PathBuf], variables: &[&str], output: &Path) -> Result<()> {
     let globals: BTreeSet<String> =
         ENTRIES.iter().chain(variables).map(ToString::to_string).collect();
-    link_relocatable(Loader::Krtld, inputs, &globals, output)
+    link_relocatable(Loader::Krtld, inputs, &globals, output, &HOST)
 }
 
 /// A copy of a module for a program that has its own `_init`. `_init` becomes `NAME_module_init`, and
@@ -473,8 +474,13 @@ fn plant_faults(program: &Path, rooms: &Rooms) -> Result<()> {
 
 /// The tables that the self-tests cannot run here, and the first feature that each lacks.
 fn lacking() -> Vec<(&'static str, &'static str)> {
+    #[cfg(target_arch = "x86_64")]
     macro_rules! features {
         ($($name:tt)*) => { [$(($name, std::arch::is_x86_feature_detected!($name))),*] };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    macro_rules! features {
+        ($($name:tt)*) => { [$(($name, false)),*] };
     }
     let wide = features!["avx2" "vaes" "vpclmulqdq"];
     let wider = features!["bmi2" "avx512f" "avx512bw" "avx512vl"];
@@ -645,7 +651,7 @@ mod tests {
         let linked = |mark: &str| {
             let inputs = [copy.clone(), assemble(mark, &dir).expect("as")];
             let output = dir.join("linked");
-            link_relocatable(Loader::Krtld, &inputs, &entries, &output).expect("ld");
+            link_relocatable(Loader::Krtld, &inputs, &entries, &output, &HOST).expect("ld");
             let needed = elf::dependencies(&output).expect("an object");
             (needed, elf::Object::read(&output).expect("an object").undefined)
         };

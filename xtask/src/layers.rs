@@ -107,6 +107,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             "api::tables",
             "api",
             "module",
+            "env_user::cpuid",
             "env_user",
         ],
     ),

@@ -3,7 +3,8 @@
 //! environment. It is one relocatable member and a shared library.
 //!
 //! Both have the functions of kcfaes.h and kcfaes_spi.h and no other global name. Of libc both need
-//! only memory functions. Both have unwind tables, and bear a shadow stack. That is checked on the files.
+//! only memory functions. Both have unwind tables, and bear a shadow stack on x86-64. That is checked on the
+//! files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,14 +15,13 @@ use std::process::Command;
 use crate::audit;
 use crate::elf::{self, Object, Symbols};
 use crate::headers;
-use crate::process::{cargo, compiler, flags, joined, run};
-use crate::rooms::{Loader, link_relocatable, own_members};
+use crate::machine::{HOST, ILLUMOS, Machine};
+use crate::process::{cargo, joined, output, run};
+use crate::rooms::{Loader, link_relocatable, link_with_debug_information, own_members};
 use crate::{Result, Tree};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const SONAME: &str = "libkcfaes.so.0";
-/// rustc's name of an illumos machine.
-pub(crate) const ILLUMOS: &str = "x86_64-unknown-illumos";
 /// The version nodes of the symbol map, which the linker adds to the dynamic symbols: that of the plain API and
 /// that of KCF's ops. Who never calls the ops depends on the first alone.
 pub(crate) const API_NODE: &str = "KCFAES_0";
@@ -34,32 +34,51 @@ const LIBC: [&str; 8] =
 /// The built library.
 pub(crate) struct Library {
     pub(crate) archive: PathBuf,
+    pub(crate) shared: PathBuf,
     /// Where the shared library is.
     dir: PathBuf,
+    machine: &'static Machine,
 }
 
 pub(crate) fn shared_name() -> String {
     format!("libkcfaes.so.{VERSION}")
 }
 
+/// The variable that asks for a library with debug information: the same code, and what debuggers and abidiff
+/// read. Packagers set it, and strip the library themselves.
+const DEBUG: &str = "KCFAES_DEBUG";
+
+/// The library for the machine that this is.
 pub(crate) fn build(tree: &Tree) -> Result<Library> {
-    let dir = tree.target.join("lib");
+    build_for(tree, &HOST, tree.target.join("lib"))
+}
+
+pub(crate) fn build_for(tree: &Tree, machine: &'static Machine, dir: PathBuf) -> Result<Library> {
+    build_with(tree, machine, dir, std::env::var_os(DEBUG).is_some())
+}
+
+/// The library for the machine that this is, with debug information.
+pub(crate) fn build_with_debug_information(tree: &Tree) -> Result<Library> {
+    build_with(tree, &HOST, tree.target.join("lib/debug"), true)
+}
+
+fn build_with(
+    tree: &Tree,
+    machine: &'static Machine,
+    dir: PathBuf,
+    debug: bool,
+) -> Result<Library> {
     let exports: BTreeSet<String> = headers::library_exports(tree)?.into_iter().collect();
-    let (object, archive) = build_archive(tree, "x86_64-unknown-linux-gnu", &dir, &exports)?;
+    let (object, archive) = build_archive(tree, machine, &dir, &exports, debug)?;
 
     let shared = dir.join(shared_name());
     let map = joined("-Wl,--version-script=", &tree.root.join(headers::MAP));
-    run(compiler("CC", "cc")
-        .args(flags("CFLAGS"))
-        .args(flags("LDFLAGS"))
-        .args([
-            "-shared",
-            "-Wl,-z,defs",
-            "-Wl,-z,now",
-            "-Wl,-z,relro",
-            "-Wl,-z,noexecstack",
-            "-Wl,-z,shstk",
-        ])
+    run(machine
+        .cc()
+        .args(machine.flags("CFLAGS"))
+        .args(machine.flags("LDFLAGS"))
+        .args(["-shared", "-Wl,-z,defs", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack"])
+        .args(machine.is_x86_64().then_some("-Wl,-z,shstk"))
         .arg(format!("-Wl,-soname,{SONAME}"))
         .arg(map)
         .arg("-o")
@@ -74,7 +93,7 @@ pub(crate) fn build(tree: &Tree) -> Result<Library> {
         symlink(target, &link)?;
     }
 
-    Ok(Library { archive, dir })
+    Ok(Library { archive, shared, dir, machine })
 }
 
 /// Says in the object that the processor may keep a shadow stack: every return goes to where a call came from.
@@ -100,42 +119,58 @@ fn mark_shadow_stack(object: &Path) -> Result<()> {
 /// Builds libkcfaes.a for programs of illumos.
 pub(crate) fn build_illumos(tree: &Tree) -> Result<()> {
     let exports: BTreeSet<String> = headers::library_exports(tree)?.into_iter().collect();
-    let (_, archive) = build_archive(tree, ILLUMOS, &tree.target.join("lib/illumos"), &exports)?;
-    println!("{}: {} functions for {ILLUMOS}", archive.display(), exports.len());
+    let (_, archive) =
+        build_archive(tree, &ILLUMOS, &tree.target.join("lib/illumos"), &exports, false)?;
+    println!("{}: {} functions for {}", archive.display(), exports.len(), ILLUMOS.triple);
     Ok(())
 }
 
 /// The one object that has all of the library, and the archive of only that object.
 fn build_archive(
     tree: &Tree,
-    target: &str,
+    machine: &Machine,
     dir: &Path,
     exports: &BTreeSet<String>,
+    debug: bool,
 ) -> Result<(PathBuf, PathBuf)> {
     fs::create_dir_all(dir)?;
     run(cargo(tree)
         .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
-        .args(["--profile=library", "--target", target, "--target-dir"])
+        .args(["--profile=library", "--target", machine.triple, "--target-dir"])
         .arg(dir.join("build"))
         .args(["--", "--cfg", "kcfaes_artifact=\"userland\""])
+        // A second `--config` would take the place of the one that names the crates of an unpacked tarball.
+        .env("CARGO_PROFILE_LIBRARY_DEBUG", if debug { "2" } else { "false" })
         // For every crate of the library: the target of illumos has no tables by itself. No byte of the text
         // is another with them.
         .env("CARGO_ENCODED_RUSTFLAGS", "-Cforce-unwind-tables=yes"))?;
-    let raw = dir.join("build").join(target).join("library/libkcfaes_capi.a");
+    let raw = dir.join("build").join(machine.triple).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");
-    link_relocatable(Loader::Userland, &members, exports, &object)?;
-    mark_shadow_stack(&object)?;
+    let loader = Loader::Userland;
+    if debug {
+        link_with_debug_information(loader, &members, exports, &object, machine)?;
+    } else {
+        link_relocatable(loader, &members, exports, &object, machine)?;
+    }
+    if machine.is_x86_64() {
+        mark_shadow_stack(&object)?;
+    }
     check_object(&object, exports)?;
+    if machine.is_x86_64() {
+        audit_object(&object)?;
+    }
 
     let archive = dir.join("libkcfaes.a");
     if archive.exists() {
         fs::remove_file(&archive)?;
     }
-    run(Command::new("ar").arg("rcsD").arg(&archive).arg(&object))?;
+    run(machine.tool("ar").arg("rcsD").arg(&archive).arg(&object))?;
     Ok((object, archive))
 }
 
+/// Of libc the library needs only what is listed, it has no other global name, and each function has an unwind
+/// table.
 fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
     let object = Object::read(path)?;
     let strange: Vec<_> =
@@ -144,15 +179,20 @@ fn check_object(path: &Path, exports: &BTreeSet<String>) -> Result<()> {
         return Err(format!("libkcfaes needs {}", strange.join(" ")).into());
     }
     compare("libkcfaes.a", &Symbols::read(path)?.defined_with_prefix(""), exports)?;
+    match object.not_unwound().as_slice() {
+        [] => Ok(()),
+        lost => Err(format!("libkcfaes has no unwind table of {}", lost.join(" ")).into()),
+    }
+}
+
+/// The rest is of x86-64: what the audit reads in instructions, and the shadow stack.
+fn audit_object(path: &Path) -> Result<()> {
+    let object = Object::read(path)?;
     match audit::beyond_baseline(&object).as_slice() {
         [] => {}
         beyond => {
             return Err(format!("libkcfaes needs more than x86-64: {}", beyond.join("; ")).into());
         }
-    }
-    match object.not_unwound().as_slice() {
-        [] => {}
-        lost => return Err(format!("libkcfaes has no unwind table of {}", lost.join(" ")).into()),
     }
     if !elf::marks_shadow_stack(path)? {
         return Err("libkcfaes.a lacks SHSTK in .note.gnu.property".into());
@@ -185,17 +225,19 @@ fn compare(what: &str, defined: &BTreeSet<String>, exports: &BTreeSet<String>) -
 
 /// Compiles every C program in `examples/` against both libraries and runs it.
 pub(crate) fn run_examples(tree: &Tree) -> Result<()> {
-    let library = build(tree)?;
-    let dir = tree.target.join("examples");
-    fs::create_dir_all(&dir)?;
+    run_examples_with(tree, &build(tree)?)
+}
+
+pub(crate) fn run_examples_with(tree: &Tree, library: &Library) -> Result<()> {
     let sources = tree.files("examples", &["c"])?;
     if sources.is_empty() {
         return Err("examples/ has no C program".into());
     }
+    let dir = library.programs(tree, "examples")?;
     let shown = dir.join("readme.c");
     fs::write(&shown, program_in(&fs::read_to_string(tree.root.join("README.md"))?)?)?;
     for source in sources.iter().chain([&shown]) {
-        run_linked(tree, &library, source, &dir)?;
+        run_linked(tree, library, source, &dir)?;
     }
     println!("{} example programs ran", 2 * (sources.len() + 1));
     Ok(())
@@ -214,19 +256,46 @@ pub(crate) fn program_in(markdown: &str) -> Result<String> {
 /// Compiles one of the examples against both libraries and runs both programs. Returns the static
 /// program.
 pub(crate) fn example(tree: &Tree, name: &str) -> Result<PathBuf> {
-    let dir = tree.target.join("examples");
-    fs::create_dir_all(&dir)?;
+    let library = build(tree)?;
+    let dir = library.programs(tree, "examples")?;
     let source = tree.root.join("examples").join(name).with_extension("c");
-    run_linked(tree, &build(tree)?, &source, &dir)?;
+    run_linked(tree, &library, &source, &dir)?;
     Ok(dir.join(name).with_extension("static"))
 }
 
-/// Runs the test of the plain C API against both libraries.
+/// Runs the tests of the plain C API against both libraries: its functions, every vector, and what a call
+/// leaves behind.
 pub(crate) fn test_api(tree: &Tree) -> Result<()> {
-    let library = build(tree)?;
-    let dir = tree.target.join("c-tests");
-    fs::create_dir_all(&dir)?;
-    run_linked(tree, &library, &tree.root.join("ffi-tests/c/api_test.c"), &dir)
+    test_api_with(tree, &build(tree)?)
+}
+
+pub(crate) fn test_api_with(tree: &Tree, library: &Library) -> Result<()> {
+    let dir = library.programs(tree, "c-tests")?;
+    // More than the table of all vectors takes.
+    let table =
+        output(cargo(tree).args(["run", "--quiet", "--package=kcfaes-vectors", "--"]).args([
+            "emit-c",
+            "vectors",
+            "1000000000",
+        ]))?;
+    fs::write(dir.join("vectors_table.h"), table)?;
+    for test in ["api_test.c", "vectors_test.c", "residue_test.c"] {
+        run_linked(tree, library, &tree.root.join("ffi-tests/c").join(test), &dir)?;
+    }
+    Ok(())
+}
+
+impl Library {
+    /// The folder of the programs of one kind that are linked with it.
+    fn programs(&self, tree: &Tree, kind: &str) -> Result<PathBuf> {
+        let dir = if core::ptr::eq(self.machine, &HOST) {
+            tree.target.join(kind)
+        } else {
+            tree.target.join(kind).join(self.machine.triple)
+        };
+        fs::create_dir_all(&dir)?;
+        Ok(dir)
+    }
 }
 
 /// Compiles a C program against the static and the shared library and runs both.
@@ -234,9 +303,10 @@ fn run_linked(tree: &Tree, library: &Library, source: &Path, dir: &Path) -> Resu
     let name = source.file_stem().unwrap_or_default();
     for kind in ["static", "shared"] {
         let program = dir.join(name).with_extension(kind);
-        let mut cc = compiler("CC", "cc");
+        let mut cc = library.machine.cc();
         cc.args(["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror", "-I"])
             .arg(tree.root.join("include"))
+            .arg(joined("-I", dir))
             .arg("-o")
             .arg(&program)
             .arg(source);
@@ -247,8 +317,7 @@ fn run_linked(tree: &Tree, library: &Library, source: &Path, dir: &Path) -> Resu
             cc.arg(joined("-Wl,-rpath,", &library.dir));
         }
         run(&mut cc)?;
-        run(&mut Command::new(&program))
-            .map_err(|error| format!("{}: {error}", program.display()))?;
+        library.machine.run(&program).map_err(|error| format!("{}: {error}", program.display()))?;
     }
     Ok(())
 }
@@ -342,11 +411,11 @@ mod tests {
     #[test]
     fn an_archive_without_shadow_stack_is_refused() {
         let (object, _) = compiled("shadow", "int kcfaes_a(void) { return 0; }");
-        let check =
-            || check_object(&object, &names(&["kcfaes_a"])).expect_err("not ours").to_string();
-        assert!(check().contains("lacks SHSTK"), "{}", check());
+        let lacking =
+            || audit_object(&object).is_err_and(|e| e.to_string().contains("lacks SHSTK"));
+        assert!(lacking());
         mark_shadow_stack(&object).expect("objcopy works");
-        assert!(!check().contains("lacks SHSTK"), "{}", check());
+        assert!(!lacking());
     }
 
     #[test]

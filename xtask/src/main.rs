@@ -4,6 +4,8 @@
 //! The two rooms of the kernel object and their audit, the C headers, libkcfaes, and the list of
 //! checks that a change must pass. The verbs of the Makefile are these.
 
+mod aarch64;
+mod abi;
 mod audit;
 mod bench;
 mod check;
@@ -11,6 +13,8 @@ mod consumers;
 mod cpus;
 mod cstyle;
 mod ct;
+mod deb;
+mod dist;
 mod documents;
 mod elf;
 mod flow;
@@ -22,7 +26,9 @@ mod kmod;
 mod layers;
 mod layout;
 mod library;
+mod licences;
 mod loops;
+mod machine;
 mod manual;
 mod package;
 mod process;
@@ -63,6 +69,8 @@ usage: cargo xtask VERB
                  valgrind (ct --quick: a subset)
   fuzz           [SECONDS] runs each fuzz target for so long, under AddressSanitizer
                  (fuzz --corpus: stores anew the corpus that they begin with)
+  aarch64        cross-builds libkcfaes for AArch64, and runs its tests, every vector and the examples
+                 under QEMU
   cpus           proves which table runs on which model of processor, emulated by QEMU
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
@@ -71,6 +79,13 @@ usage: cargo xtask VERB
                  (lib --illumos: target/lib/illumos/libkcfaes.a)
   examples       compiles examples/*.c against both libraries and runs them
   installation   installs libkcfaes in folders of its own, as make install does, and builds programs there
+  abi            compares the binary interface of libkcfaes.so with the committed one
+                 (abi --accept: commits the one that is built)
+  dist           makes target/dist/kcfaes-VERSION.tar.gz, and -vendor.tar.gz with the crates that it needs
+                 (dist --check: unpacks both, and builds and tests them without a network)
+  deb            builds Debian's packages from the tarballs, without a network, and runs lintian on them
+  licences       checks that every file says its licence (reuse lint), and that NOTICE has those of the crates
+                 in the objects
   manual         checks the manual pages against kcfaes.h
   cstyle         checks the form of kmod/*.c
   documents      looks up every command that a document shows, and runs those that take seconds
@@ -132,11 +147,22 @@ fn main() -> ExitCode {
 fn run(args: &[&str]) -> Result<()> {
     let mut tree = Tree::find()?;
     tree.installs = matches!(args, ["demo" | "check" | "setup", ..]);
+    if let [
+        verb @ ("demo" | "check" | "consumers" | "bench" | "simulate" | "rooms" | "audit" | "kmod"
+        | "illumos" | "ct" | "fuzz" | "cpus" | "ring0"),
+        ..,
+    ] = args
+    {
+        machine::require_x86_64(verb)?;
+    }
     match args {
         ["setup", verb @ ..] => {
-            let mut needs = needs(if verb.is_empty() { &["check"] } else { verb }).to_vec();
-            if verb == ["bench"] {
-                needs.extend(bench::needs());
+            let verb = if verb.is_empty() { &["check"] } else { verb };
+            let mut needs = needs(verb).to_vec();
+            match verb {
+                ["bench"] => needs.extend(bench::needs()),
+                ["check", rest @ ..] => needs.extend(check::needs(rest == ["--full"])),
+                _ => {}
             }
             return setup::setup(&tree, &needs);
         }
@@ -149,6 +175,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["kmod", rest @ ..] => kmod::command(&tree, rest),
         ["illumos", rest @ ..] => package::command(&tree, rest),
         ["cpus"] => cpus::command(&tree),
+        ["aarch64"] => aarch64::command(&tree),
         ["ring0"] => ring0::command(&tree),
         ["fuzz", rest @ ..] => fuzz::command(&tree, rest),
         ["headers"] => headers::write(&tree),
@@ -158,6 +185,12 @@ fn run(args: &[&str]) -> Result<()> {
         ["examples"] => library::run_examples(&tree),
         ["installation"] => install::check(&tree),
         ["simulate"] => simulate::command(&tree),
+        ["dist"] => dist::command(&tree).map(drop),
+        ["dist", "--check"] => dist::check(&tree),
+        ["abi"] => abi::command(&tree, false),
+        ["abi", "--accept"] => abi::command(&tree, true),
+        ["deb"] => deb::command(&tree),
+        ["licences"] => licences::command(&tree),
         ["cstyle"] => cstyle::command(&tree),
         ["documents"] => documents::command(&tree),
         ["manual"] => manual::check(&tree),
@@ -181,6 +214,10 @@ fn needs(args: &[&str]) -> &'static [setup::Need] {
         ["demo" | "consumers" | "bench", ..] => setup::DEMO,
         ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
         ["cpus", ..] => setup::CPUS,
+        ["aarch64"] => setup::AARCH64,
+        ["abi", ..] => setup::ABI,
+        ["deb"] => setup::DEB,
+        ["dist", "--check"] => setup::ROOMS,
         ["ct", ..] => setup::CT,
         ["ring0", ..] => setup::RING0,
         ["simulate", ..] => setup::SIMULATE,

@@ -44,7 +44,10 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// `cargo` in the repository.
+/// Where an unpacked second tarball tells cargo of its crates.
+pub(crate) const VENDOR_CONFIG: &str = "vendor/.cargo/config.toml";
+
+/// `cargo` in the repository, with the crates of an unpacked second tarball, if there is one.
 ///
 /// Without the caller's RUSTFLAGS, and without those of a cargo configuration in the home directory or above
 /// the repository: `target-cpu=native` there would build an artifact that dies on an older CPU. An empty
@@ -61,7 +64,12 @@ pub(crate) fn cargo(tree: &Tree) -> Command {
             command.env(name, flags);
         }
     }
+    command.args(vendored(tree));
     command
+}
+
+fn vendored(tree: &Tree) -> &'static [&'static str] {
+    if tree.root.join(VENDOR_CONFIG).is_file() { &["--config", VENDOR_CONFIG] } else { &[] }
 }
 
 /// Options for C that a build script compiles, if they have to be others than the user's: rustc's linker reads
@@ -77,6 +85,7 @@ pub(crate) fn cargo_of(toolchain: &str, tree: &Tree) -> Command {
     for (name, _) in cargo(tree).get_envs() {
         command.env_remove(name);
     }
+    command.args(vendored(tree));
     command
 }
 

@@ -17,6 +17,7 @@ use std::process::Command;
 use object::read::archive::ArchiveFile;
 
 use crate::elf::{Object, Symbols};
+use crate::machine::{HOST, Machine};
 use crate::process::{cargo, joined, run};
 use crate::rust_source::Source;
 use crate::{Result, Tree};
@@ -115,7 +116,7 @@ pub(crate) fn build(tree: &Tree) -> Result<Rooms> {
     let archive = dir.join("build/x86_64-unknown-none/kernel/libkcfaes_capi.a");
     let members = own_members(&archive, &dir.join("provider"))?;
     let provider = dir.join("provider.o");
-    link_relocatable(Loader::Krtld, &members, &exports, &provider)?;
+    link_relocatable(Loader::Krtld, &members, &exports, &provider, &HOST)?;
 
     let raw = dir.join("kernels.raw.o");
     let emit = joined("--emit=obj=", &raw);
@@ -131,10 +132,10 @@ pub(crate) fn build(tree: &Tree) -> Result<Rooms> {
     let called = Object::read(&provider)?.undefined;
     let kernel_entries = &Symbols::read(&raw)?.defined_with_prefix("kcfaes_") & &called;
     let kernels = dir.join("kernels.o");
-    link_relocatable(Loader::Krtld, &[&raw], &kernel_entries, &kernels)?;
+    link_relocatable(Loader::Krtld, &[&raw], &kernel_entries, &kernels, &HOST)?;
 
     let both = dir.join("kcfaes_rooms.o");
-    link_relocatable(Loader::Krtld, &[&kernels, &provider], &exports, &both)?;
+    link_relocatable(Loader::Krtld, &[&kernels, &provider], &exports, &both, &HOST)?;
     make_readable(&both)?;
     Ok(Rooms { kernels, provider, joined: both, kernel_entries, exports })
 }
@@ -172,10 +173,33 @@ pub(crate) fn link_relocatable(
     inputs: &[impl AsRef<Path>],
     entries: &BTreeSet<String>,
     output: &Path,
+    machine: &Machine,
+) -> Result<()> {
+    link_with_script(inputs, entries, output, machine, &loader.sections())
+}
+
+/// [`link_relocatable`], with what a debugger reads.
+pub(crate) fn link_with_debug_information(
+    loader: Loader,
+    inputs: &[impl AsRef<Path>],
+    entries: &BTreeSet<String>,
+    output: &Path,
+    machine: &Machine,
+) -> Result<()> {
+    let sections = loader.sections().replace(" .debug_*", "");
+    link_with_script(inputs, entries, output, machine, &sections)
+}
+
+fn link_with_script(
+    inputs: &[impl AsRef<Path>],
+    entries: &BTreeSet<String>,
+    output: &Path,
+    machine: &Machine,
+    sections: &str,
 ) -> Result<()> {
     let script = output.with_extension("ld");
-    fs::write(&script, loader.sections())?;
-    let mut ld = Command::new("ld");
+    fs::write(&script, sections)?;
+    let mut ld = machine.tool("ld");
     ld.args(["-r", "-z", "noexecstack", "--gc-sections", "-T"]).arg(&script).arg("-o").arg(output);
     for entry in entries {
         ld.args(["-u", entry]);
@@ -187,7 +211,8 @@ pub(crate) fn link_relocatable(
     let phantoms = Symbols::read(output)?.undefined_unreferenced;
     let keep = output.with_extension("globals");
     fs::write(&keep, lines(entries))?;
-    run(Command::new("objcopy")
+    run(machine
+        .tool("objcopy")
         .arg(joined("--keep-global-symbols=", &keep))
         .args(phantoms.iter().map(|name| format!("--strip-symbol={name}")))
         .arg(output))

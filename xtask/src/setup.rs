@@ -9,7 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::library::ILLUMOS;
+use crate::aarch64::UNSUPPORTED;
+use crate::machine::ILLUMOS;
 use crate::process::{compiler, line, output, run, succeeds, works};
 use crate::{Result, Tree, simulate};
 
@@ -27,6 +28,8 @@ pub(crate) enum Need {
     /// The oldest compiler that the workspace says it builds with.
     OldestRust,
     CargoFuzz,
+    /// Python with what its environments need.
+    Python,
     /// llvm-mca, 19 or later.
     Mca,
     /// A target of rustc, with its core.
@@ -37,7 +40,7 @@ pub(crate) enum Need {
 
 use Need::{
     Binutils, CargoFuzz, Clippy, Compiler, CxxCompiler, Libclang, Mca, Nightly, OldestRust,
-    Package, Rustfmt, Target,
+    Package, Python, Rustfmt, Target,
 };
 
 /// `rust-version` of the workspace.
@@ -66,7 +69,24 @@ pub(crate) const CHECK: &[Need] = &[
     Package("musl-tools", "musl-gcc"),
     Package("gdb", "gdb"),
 ];
-pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS)];
+pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS.triple)];
+pub(crate) const ABI: &[Need] = &[Compiler, Binutils, Package("abigail-tools", "abidiff")];
+pub(crate) const DEB: &[Need] = &[
+    Compiler,
+    Binutils,
+    Package("dpkg-dev", "dpkg-buildpackage"),
+    Package("debhelper", "dh"),
+    Package("lintian", "lintian"),
+];
+pub(crate) const PYTHON: &[Need] = &[Python];
+pub(crate) const AARCH64: &[Need] = &[
+    Target("aarch64-unknown-linux-gnu"),
+    Package("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc"),
+    Package("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/stdio.h"),
+    Package("qemu-user", "qemu-aarch64"),
+    // Its core, so that nothing else is missing there.
+    Target(UNSUPPORTED),
+];
 pub(crate) const CPUS: &[Need] = &[Compiler, Binutils, Package("qemu-user", "qemu-x86_64")];
 pub(crate) const CT: &[Need] = &[Compiler, Binutils, KERNEL, Package("valgrind", "valgrind")];
 pub(crate) const SIMULATE: &[Need] = &[Compiler, Binutils, KERNEL, Mca];
@@ -99,6 +119,7 @@ impl Need {
             Rustfmt => works("cargo", &["fmt", "--version"]),
             Nightly => works("rustup", &["run", "nightly", "rustc", "--version"]),
             OldestRust => works("rustup", &["run", OLDEST_RUST, "rustc", "--version"]),
+            Python => works("python3", &["-c", "import ensurepip, venv"]),
             Mca => simulate::program().is_some(),
             CargoFuzz => works("cargo-fuzz", &["--version"]),
             Package(_, sign) => is_found(sign),
@@ -119,6 +140,7 @@ impl Need {
             OldestRust => {
                 Source::Rustup(vec!["toolchain", "install", OLDEST_RUST, "--profile=minimal"])
             }
+            Python => Source::Debian("python3-venv"),
             Mca => Source::Debian("llvm-19"),
             CargoFuzz => Source::Cargo(vec!["install", "--locked", "cargo-fuzz"]),
             Package(name, _) => Source::Debian(name),
@@ -202,7 +224,8 @@ fn is_root() -> bool {
 }
 
 /// Where distributions put libraries.
-const LIBRARIES: [&str; 3] = ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu"];
+const LIBRARIES: [&str; 4] =
+    ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
 
 fn is_found(sign: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the entry points of all tables share.
 
-/// Defines each entry point where this crate is compiled for a host. Elsewhere the crate is only the provider
-/// room's view of the kernels object, and the entry points are declared.
+/// Defines each entry point where x86-64 code may use vector registers. In x86-64 code that may not, the crate
+/// is only the provider room's view of the kernels object, and the entry points are declared. Other processors
+/// have no table with these kernels, and each entry point is [`absent`].
 macro_rules! entries {
     ($features:literal $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block)*) => {
         $(
@@ -10,7 +11,7 @@ macro_rules! entries {
             ///
             /// # Safety
             /// The common contract in the head of the crate.
-            #[cfg(not(target_os = "none"))]
+            #[cfg(target_feature = "sse2")]
             #[unsafe(no_mangle)]
             #[target_feature(enable = $features)]
             pub unsafe extern "C" fn $name($($arg: $ty),*) {
@@ -18,7 +19,7 @@ macro_rules! entries {
                 unsafe { $body }
             }
         )*
-        #[cfg(target_os = "none")]
+        #[cfg(all(target_arch = "x86_64", not(target_feature = "sse2")))]
         unsafe extern "C" {
             $(
                 $(#[$doc])*
@@ -28,9 +29,28 @@ macro_rules! entries {
                 pub fn $name($($arg: $ty),*);
             )*
         }
+        $crate::entry::absent! { $($(#[$doc])* fn $name($($arg: $ty),*);)* }
     };
 }
 pub(crate) use entries;
+
+/// Defines entry points for processors that are not x86-64. Nobody calls them.
+macro_rules! absent {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*);)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Safety
+            /// The common contract in the head of the crate.
+            #[cfg(not(target_arch = "x86_64"))]
+            pub unsafe extern "C" fn $name($(_: $ty),*) {
+                // SAFETY: the caller promises that the CPU has the table's features. This one has none of them.
+                unsafe { core::hint::unreachable_unchecked() }
+            }
+        )*
+    };
+}
+pub(crate) use absent;
 
 /// Defines or declares entry points, as [`entries`] does. These call a kernel that has a frame of its own,
 /// and then a function that wipes that frame. `$pass` pushes the kernel's arguments from the seventh on. The
@@ -41,13 +61,13 @@ pub(crate) use entries;
 ///
 /// ```text
 ///  rbp + 24   tag, the caller's eighth argument
-///  rbp + 16   waits,  the caller's seventh argument
+///  rbp + 16   waits, the caller's seventh argument
 ///  rbp +  8   return address of the entry point
 ///  rbp        the caller's rbp                          push rbp
 ///  rbp -  8   no argument: rsp is a multiple of 16      push rbp                  ┐
 ///  rbp - 16   tag, the kernel's ninth argument          push qword ptr [rbp + 24] │ pass_gcm!(1)
 ///  rbp - 24   encrypt, its eighth                       push 1                    │
-///  rbp - 32   waits, its seventh                      push qword ptr [rbp + 16] ┘   <- rsp
+///  rbp - 32   waits, its seventh                        push qword ptr [rbp + 16] ┘   <- rsp
 ///  rbp - 40   return address of the kernel              call
 ///  below      the kernel's frame                        zeroed by the second call
 /// ```
@@ -67,7 +87,7 @@ macro_rules! framed_entries {
             ///
             /// # Safety
             /// The common contract in the head of the crate.
-            #[cfg(not(target_os = "none"))]
+            #[cfg(target_feature = "sse2")]
             #[unsafe(no_mangle)]
             #[unsafe(naked)]
             pub unsafe extern "C" fn $name($($arg: $ty),*) {
@@ -91,7 +111,7 @@ macro_rules! framed_entries {
                 )
             }
         )*
-        #[cfg(target_os = "none")]
+        #[cfg(all(target_arch = "x86_64", not(target_feature = "sse2")))]
         unsafe extern "C" {
             $(
                 $(#[$doc])*
@@ -101,13 +121,14 @@ macro_rules! framed_entries {
                 pub fn $name($($arg: $ty),*);
             )*
         }
+        $crate::entry::absent! { $($(#[$doc])* fn $name($($arg: $ty),*);)* }
     };
 }
 pub(crate) use framed_entries;
 
 /// Pushes the last three arguments of a kernel `gcm`: `waits`, `encrypt` (1 or 0) and `tag`. See
 /// [`framed_entries`].
-#[cfg(not(target_os = "none"))]
+#[cfg(target_feature = "sse2")]
 macro_rules! pass_gcm {
     ($encrypt:literal) => {
         concat!(
@@ -118,7 +139,7 @@ macro_rules! pass_gcm {
         )
     };
 }
-#[cfg(not(target_os = "none"))]
+#[cfg(target_feature = "sse2")]
 pub(crate) use pass_gcm;
 
 /// The entry points of a table of wide registers: those that wide registers make faster. For the others,
@@ -214,7 +235,7 @@ macro_rules! wide_entries {
             /// As `kcfaes_gcm_decrypt_aesni`; `powers` has the powers that this table wants.
             fn $gcm_decrypt(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, waits: bool, tag: *const Tag<'_>) gcm, $crate::entry::pass_gcm!(0);
         }
-        #[cfg(not(target_os = "none"))]
+        #[cfg(target_feature = "sse2")]
         #[target_feature(enable = $features)]
         unsafe extern "C" fn pieces(
             mode: BlockMode,
@@ -243,7 +264,7 @@ macro_rules! wide_entries {
             }
         }
 
-        #[cfg(not(target_os = "none"))]
+        #[cfg(target_feature = "sse2")]
         #[target_feature(enable = $features)]
         unsafe extern "C" fn gcm(
             schedule: *const Schedule,

@@ -5,7 +5,7 @@ use crate::{
     Block, BlockMode, ChainKeys, Chains, CounterBlock, Piece, Powers, Schedule, Tag,
     entry::{entries, framed_entries},
 };
-#[cfg(not(target_os = "none"))]
+#[cfg(target_feature = "sse2")]
 use crate::{
     COMMON_POWERS,
     body::{cbc, cbc_batch, cbc_mac, ccm, ctr, ecb, gcm, ghash, key, pieces},
@@ -106,7 +106,7 @@ framed_entries! {
     fn kcfaes_gcm_decrypt_aesni(schedule: *const Schedule, powers: *const Powers, ctr: *mut CounterBlock, y: *mut Block, text: *const Piece, len: usize, waits: bool, tag: *const Tag<'_>) gcm, crate::entry::pass_gcm!(0);
 }
 
-#[cfg(not(target_os = "none"))]
+#[cfg(target_feature = "sse2")]
 #[target_feature(enable = "aes,pclmulqdq,ssse3,sse4.1")]
 unsafe extern "C" fn pieces(
     mode: BlockMode,
@@ -142,7 +142,7 @@ unsafe extern "C" fn pieces(
     }
 }
 
-#[cfg(not(target_os = "none"))]
+#[cfg(target_feature = "sse2")]
 #[target_feature(enable = "aes,pclmulqdq,ssse3,sse4.1")]
 unsafe extern "C" fn gcm(
     schedule: *const Schedule,

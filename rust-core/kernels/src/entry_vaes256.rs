@@ -5,7 +5,7 @@ use crate::{
     Block, BlockMode, ChainKeys, Chains, CounterBlock, Piece, Powers, Schedule, Tag,
     entry::wide_entries,
 };
-#[cfg(not(target_os = "none"))]
+#[cfg(target_feature = "sse2")]
 use crate::{
     CHAINS,
     body::{cbc, cbc_batch, ctr, ecb, gcm, ghash, pieces},

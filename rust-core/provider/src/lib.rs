@@ -3,8 +3,8 @@
 //!
 //! From the bottom up: [`kcf`] has the framework's structures and numbers; [`mod@env`] is what the room asks
 //! of its system, [`wipe`] erases; [`key`] is what is computed once for a key; [`request`] checks mechanism,
-//! key and parameter; [`data`] turns raw, uio and mblk into runs; [`portable`] is the table that runs
-//! anywhere; [`engine`] chooses the table and takes the FPU, for a bounded time; [`mode`] gives the runs
+//! key and parameter; [`data`] turns raw, uio and mblk into runs; [`portable`] is the table that every
+//! CPU runs; [`engine`] chooses the table and takes the FPU, for a bounded time; [`mode`] gives the runs
 //! their meaning; [`selftest`] and [`stats`] test and count. No module uses one above it:
 //! `cargo xtask layers` checks that.
 //!

@@ -102,6 +102,7 @@ unsafe fn zero<T: From<u8>>(at: *mut T, count: usize) {
 
 /// The most words that single stores zero. Derived: `rep stosq` takes some thirty cycles before its first
 /// store. In that time two stores a cycle do as much.
+#[cfg(target_arch = "x86_64")]
 const FEW_WORDS: usize = 64;
 
 /// Zeros `count` words.
@@ -112,6 +113,7 @@ const FEW_WORDS: usize = 64;
 unsafe fn zero_words(at: *mut u64, count: usize) {
     // SAFETY: within the words; the assembler stores only to them.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         if count > FEW_WORDS {
             asm!(
                 "rep stosq",
@@ -157,12 +159,25 @@ pub unsafe fn copy_words<T>(from: &T, to: &mut T) {
 pub fn general_registers() {
     // SAFETY: touches the named registers only, all of which are declared.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         asm!(
             "xor eax, eax", "xor ecx, ecx", "xor edx, edx", "xor esi, esi", "xor edi, edi",
             "xor r8d, r8d", "xor r9d, r9d", "xor r10d, r10d", "xor r11d, r11d",
             out("rax") _, out("rcx") _, out("rdx") _, out("rsi") _, out("rdi") _,
             out("r8") _, out("r9") _, out("r10") _, out("r11") _,
             options(nomem, nostack),
+        );
+        #[cfg(target_arch = "aarch64")]
+        asm!(
+            "mov x0, xzr", "mov x1, xzr", "mov x2, xzr", "mov x3, xzr", "mov x4, xzr",
+            "mov x5, xzr", "mov x6, xzr", "mov x7, xzr", "mov x8, xzr", "mov x9, xzr",
+            "mov x10, xzr", "mov x11, xzr", "mov x12, xzr", "mov x13, xzr", "mov x14, xzr",
+            "mov x15, xzr", "mov x16, xzr", "mov x17, xzr", "mov x18, xzr",
+            out("x0") _, out("x1") _, out("x2") _, out("x3") _, out("x4") _,
+            out("x5") _, out("x6") _, out("x7") _, out("x8") _, out("x9") _,
+            out("x10") _, out("x11") _, out("x12") _, out("x13") _, out("x14") _,
+            out("x15") _, out("x16") _, out("x17") _, out("x18") _,
+            options(nomem, nostack, preserves_flags),
         );
     }
 }
@@ -172,7 +187,12 @@ pub fn general_registers() {
 pub(crate) fn stack_pointer() -> usize {
     let here;
     // SAFETY: reads a register.
-    unsafe { asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags));
+        #[cfg(target_arch = "aarch64")]
+        asm!("mov {}, sp", out(reg) here, options(nomem, nostack, preserves_flags));
+    }
     here
 }
 
@@ -209,13 +229,32 @@ pub(crate) fn dead_stack(low: usize, below: usize) {
 /// Zeros the stack from `low` to its own return address.
 ///
 /// A function of its own, because an unwinder must find the frames above while the stack pointer is at `low`:
-/// `rdx` then has what the CFA is counted from.
+/// `rdx` or, on AArch64, `x1` then has what the CFA is counted from.
 ///
 /// # Safety
-/// `low` is a multiple of 8, and nobody owns the bytes between it and the stack pointer.
+/// `low` is a multiple of 16, and nobody owns the bytes between it and the stack pointer.
 #[cfg(not(target_os = "none"))]
 #[unsafe(naked)]
 unsafe extern "C" fn zero_stack(low: usize) {
+    #[cfg(target_arch = "aarch64")]
+    core::arch::naked_asm!(
+        ".cfi_startproc",
+        "mov x1, sp",
+        "cmp x1, x0",
+        "b.ls 3f",
+        ".cfi_def_cfa_register x1",
+        "mov sp, x0",
+        "2:",
+        "stp xzr, xzr, [x0], #16",
+        "cmp x0, x1",
+        "b.lo 2b",
+        "mov sp, x1",
+        ".cfi_def_cfa_register sp",
+        "3:",
+        "ret",
+        ".cfi_endproc",
+    );
+    #[cfg(target_arch = "x86_64")]
     core::arch::naked_asm!(
         ".cfi_startproc",
         "xor eax, eax",
@@ -237,6 +276,7 @@ unsafe extern "C" fn zero_stack(low: usize) {
 
 /// Zeros the vector registers that this room's own code uses, if it is compiled with any. In the kernel
 /// object it is not.
+#[cfg(target_arch = "x86_64")]
 pub(crate) fn registers() {
     #[cfg(target_feature = "sse2")]
     // SAFETY: touches the named registers only, all of which are declared.
@@ -253,4 +293,54 @@ pub(crate) fn registers() {
             options(nomem, nostack, preserves_flags),
         );
     }
+}
+
+/// Zeros the vector registers that this room's own code uses.
+#[cfg(target_arch = "aarch64")]
+pub(crate) fn registers() {
+    vector_registers();
+}
+
+/// Zeros v0 to v31, except the halves that a callee must keep: the low 64 bits of v8 to v15 (AAPCS64, section
+/// 6.1.2). A naked function: a compiled one would save these halves on the stack.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+extern "C" fn vector_registers() {
+    core::arch::naked_asm!(
+        ".cfi_startproc",
+        "movi v0.2d, #0",
+        "movi v1.2d, #0",
+        "movi v2.2d, #0",
+        "movi v3.2d, #0",
+        "movi v4.2d, #0",
+        "movi v5.2d, #0",
+        "movi v6.2d, #0",
+        "movi v7.2d, #0",
+        "mov v8.d[1], xzr",
+        "mov v9.d[1], xzr",
+        "mov v10.d[1], xzr",
+        "mov v11.d[1], xzr",
+        "mov v12.d[1], xzr",
+        "mov v13.d[1], xzr",
+        "mov v14.d[1], xzr",
+        "mov v15.d[1], xzr",
+        "movi v16.2d, #0",
+        "movi v17.2d, #0",
+        "movi v18.2d, #0",
+        "movi v19.2d, #0",
+        "movi v20.2d, #0",
+        "movi v21.2d, #0",
+        "movi v22.2d, #0",
+        "movi v23.2d, #0",
+        "movi v24.2d, #0",
+        "movi v25.2d, #0",
+        "movi v26.2d, #0",
+        "movi v27.2d, #0",
+        "movi v28.2d, #0",
+        "movi v29.2d, #0",
+        "movi v30.2d, #0",
+        "movi v31.2d, #0",
+        "ret",
+        ".cfi_endproc",
+    )
 }

@@ -739,6 +739,22 @@ impl Sweep {
 unsafe fn copy_text(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: the caller's contract; the direction flag is clear, by the ABI.
     unsafe {
+        #[cfg(target_arch = "aarch64")]
+        core::arch::asm!(
+            "b 3f",
+            "2:",
+            "ldrb {byte:w}, [{from}], #1",
+            "strb {byte:w}, [{to}], #1",
+            "sub {len}, {len}, #1",
+            "3:",
+            "cbnz {len}, 2b",
+            from = inout(reg) from => _,
+            to = inout(reg) to => _,
+            len = inout(reg) len => _,
+            byte = out(reg) _,
+            options(nostack, preserves_flags),
+        );
+        #[cfg(target_arch = "x86_64")]
         core::arch::asm!(
             "rep movsb",
             inout("rsi") from => _,

@@ -18,7 +18,7 @@ use crate::env::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum TableId {
-    /// Integer instructions only, constant-time; for any x86-64 CPU, and AArch64.
+    /// Integer instructions only, constant-time; runs on every CPU, and is all that AArch64 has.
     Portable = 0,
     /// Legacy-SSE AES-NI and PCLMULQDQ; runs wherever the FPU is available, in an interrupt too.
     Aesni = 1,
@@ -117,7 +117,10 @@ impl TableId {
     fn runs_with(self, features: u32) -> bool {
         let needed = self.features();
         let parts = self.bit() | if self > Self::Aesni { Self::Aesni.bit() } else { 0 };
-        features & needed == needed && EXCLUDED.load(Ordering::Relaxed) & parts == 0
+        // Every table but `portable` is x86-64's. What an environment says does not change that.
+        (cfg!(target_arch = "x86_64") || self == Self::Portable)
+            && features & needed == needed
+            && EXCLUDED.load(Ordering::Relaxed) & parts == 0
     }
 
     /// The features that it needs and that this CPU lacks, or that the system has not enabled.

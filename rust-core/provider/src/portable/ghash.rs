@@ -17,6 +17,7 @@
 //!
 //! The top four bits are an operand of their own. They are next to each other and just fill the holes of the
 //! other operand, so nothing is carried. x86-64 multiplies in a time that does not depend on data.
+//! So does AArch64 where the CPU has FEAT_DIT and PSTATE.DIT is set; SECURITY.md says what that means.
 
 use kcfaes_kernels::{Block, COMMON_POWERS, Powers, mid_of};
 
