@@ -16,6 +16,9 @@ use crate::{Result, Tree, headers};
 const BASELINE: &str = "rust-core/capi/libkcfaes.abi";
 const SYMBOLS: &str = "debian/libkcfaes0.symbols";
 
+/// The sizes of memory that a program lends: macros, which no debug information has.
+const SIZES: &str = "rust-core/capi/libkcfaes.sizes";
+
 /// What abidw leaves out.
 const SUPPRESSIONS: &str = "rust-core/capi/libkcfaes.abignore";
 
@@ -31,6 +34,10 @@ pub(crate) fn command(tree: &Tree, accept: bool) -> Result<()> {
     if accept {
         fs::copy(&found, tree.root.join(BASELINE))?;
         fs::write(tree.root.join(SYMBOLS), symbols(tree)?)?;
+        fs::write(tree.root.join(SIZES), sizes(tree)?)?;
+    }
+    if fs::read_to_string(tree.root.join(SIZES))? != sizes(tree)? {
+        return Err(changed("a size in kcfaes.h").into());
     }
     compare(&tree.root.join(BASELINE), &found)?;
     if fs::read_to_string(tree.root.join(SYMBOLS))? != symbols(tree)? {
@@ -60,13 +67,32 @@ fn compare(old: &Path, new: &Path) -> Result<()> {
     let status = abidiff.status().map_err(|error| format!("abidiff: {error}"))?;
     match status.code() {
         Some(0) => Ok(()),
-        Some(code) if code & FAILED == 0 => Err(format!(
-            "the interface of {SONAME} has changed: a change that breaks programs needs another soname \
-             (SONAME in xtask/src/library.rs); then, and for an addition, {ACCEPT}"
-        )
-        .into()),
+        Some(code) if code & FAILED == 0 => {
+            Err(changed(&format!("the interface of {SONAME}")).into())
+        }
         _ => Err(format!("{status}: {}", line(&abidiff)).into()),
     }
+}
+
+fn changed(what: &str) -> String {
+    format!(
+        "{what} has changed: a change that breaks programs needs another soname (SONAME in \
+         xtask/src/library.rs); then, and for an addition, {ACCEPT}"
+    )
+}
+
+/// The sizes in the header, a line each.
+fn sizes(tree: &Tree) -> Result<String> {
+    let header = fs::read_to_string(tree.root.join("include/kcfaes.h"))?;
+    let is_size = |line: &&str| matches!(line.split(' ').collect::<Vec<_>>()[..], ["#define", name, _] if name.ends_with("_SIZE"));
+    let lines: Vec<&str> = header.lines().filter(is_size).collect();
+    if lines.is_empty() {
+        return Err("kcfaes.h has no size".into());
+    }
+    // REUSE-IgnoreStart
+    let licence = "/* SPDX-License-Identifier: MIT OR Apache-2.0 */";
+    // REUSE-IgnoreEnd
+    Ok(format!("{licence}\n{}\n", lines.join("\n")))
 }
 
 /// Debian's symbols file. Every symbol is as old as the first version.
