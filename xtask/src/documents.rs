@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::install::Place;
-use crate::process::{cargo, output};
+use crate::process::{VENDOR_CONFIG, cargo, output};
 use crate::{Result, Tree, USAGE, library, manual, package};
 
 /// Programs of an administrator, most of them illumos'. What they are told of this project is looked up.
@@ -395,6 +395,8 @@ impl<'a> Facts<'a> {
 
     /// The verbs of xtask that a make would start exist.
     fn planned(&self, plan: &str) -> Result<()> {
+        // In an unpacked tarball make's cargo has an option.
+        let plan = plan.replace(&format!("cargo --config {VENDOR_CONFIG} "), "cargo ");
         for line in plan.lines().filter(|line| line.starts_with("cargo xtask")) {
             let parsed = parsed(line).ok_or_else(|| line.to_string())?;
             for command in parsed.commands {
