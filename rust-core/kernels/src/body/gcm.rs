@@ -217,11 +217,7 @@ unsafe fn transform_piece<L: Lanes>(
         let mut left = place + n;
         let j0 = tag.map(|tag| Xmm::load_halves(tag.j0.0.as_ptr()));
         // Encryption begins with a turn that hashes nothing, decryption ends with one.
-        let (hashed, first, last) = if encrypt {
-            (dst.addr().wrapping_sub(src.addr()).wrapping_sub(turn), left, 0)
-        } else {
-            (0, usize::MAX, turn)
-        };
+        let (first, last) = if encrypt { (left, 0) } else { (usize::MAX, turn) };
         let room = if tag.is_some() { turn - 16 } else { 0 };
         let (x, with_j0) = loop {
             let mut x = mode.counter.take::<TURN>();
@@ -235,7 +231,8 @@ unsafe fn transform_piece<L: Lanes>(
                 {
                     x[TURN - 1] = x[TURN - 1].with_last(j0);
                 }
-                let hashed = src.wrapping_add(hashed);
+                // The output of the turn before, or this turn.
+                let hashed = if encrypt { dst.wrapping_sub(turn).cast_const() } else { src };
                 sum = encipher_and_hash_turn(mode.keys, &mut x, powers, sum, hashed);
                 with_j0 = x[TURN - 1];
             }
