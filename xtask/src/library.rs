@@ -17,7 +17,7 @@ use crate::elf::{self, Object, Symbols};
 use crate::headers;
 use crate::machine::{HOST, ILLUMOS, Machine};
 use crate::process::{cargo, joined, output, run};
-use crate::rooms::{Loader, link_relocatable, link_with_debug_information, own_members};
+use crate::rooms::{Loader, link_relocatable, own_members};
 use crate::{Result, Tree};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -147,12 +147,8 @@ fn build_archive(
     let raw = dir.join("build").join(machine.triple).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");
-    let loader = Loader::Userland;
-    if debug {
-        link_with_debug_information(loader, &members, exports, &object, machine)?;
-    } else {
-        link_relocatable(loader, &members, exports, &object, machine)?;
-    }
+    let loader = if debug { Loader::Debugger } else { Loader::Userland };
+    link_relocatable(loader, &members, exports, &object, machine)?;
     if machine.is_x86_64() {
         mark_shadow_stack(&object)?;
     }

@@ -40,15 +40,19 @@ pub(crate) enum Loader {
     Krtld,
     /// A program: with unwind tables.
     Userland,
+    /// A program that a debugger looks into.
+    Debugger,
 }
 
 impl Loader {
     /// One output section of each kind. `.note.GNU-stack` is left: it is not loaded, and without it ld makes a
     /// program's stack executable.
     fn sections(self) -> String {
+        const UNWIND: &str = "  .eh_frame 0 : { KEEP(*(.eh_frame)) }\n";
         let (kept, dropped) = match self {
-            Self::Krtld => ("", ".eh_frame "),
-            Self::Userland => ("  .eh_frame 0 : { KEEP(*(.eh_frame)) }\n", ""),
+            Self::Krtld => ("", ".eh_frame .debug_* "),
+            Self::Userland => (UNWIND, ".debug_* "),
+            Self::Debugger => (UNWIND, ""),
         };
         format!(
             "\
@@ -60,7 +64,7 @@ SECTIONS {{
   .dynstr 0 : {{ KEEP(*(.dynstr)) }}
   .dynamic 0 : {{ KEEP(*(.dynamic)) }}
 {kept}  /DISCARD/ : {{
-    *({dropped}.gcc_except_table* .note.gnu.* .comment .debug_* .llvmbc .llvmcmd .stack_sizes)
+    *({dropped}.gcc_except_table* .note.gnu.* .comment .llvmbc .llvmcmd .stack_sizes)
   }}
 }}
 "
@@ -175,30 +179,8 @@ pub(crate) fn link_relocatable(
     output: &Path,
     machine: &Machine,
 ) -> Result<()> {
-    link_with_script(inputs, entries, output, machine, &loader.sections())
-}
-
-/// [`link_relocatable`], with what a debugger reads.
-pub(crate) fn link_with_debug_information(
-    loader: Loader,
-    inputs: &[impl AsRef<Path>],
-    entries: &BTreeSet<String>,
-    output: &Path,
-    machine: &Machine,
-) -> Result<()> {
-    let sections = loader.sections().replace(" .debug_*", "");
-    link_with_script(inputs, entries, output, machine, &sections)
-}
-
-fn link_with_script(
-    inputs: &[impl AsRef<Path>],
-    entries: &BTreeSet<String>,
-    output: &Path,
-    machine: &Machine,
-    sections: &str,
-) -> Result<()> {
     let script = output.with_extension("ld");
-    fs::write(&script, sections)?;
+    fs::write(&script, loader.sections())?;
     let mut ld = machine.tool("ld");
     ld.args(["-r", "-z", "noexecstack", "--gc-sections", "-T"]).arg(&script).arg("-o").arg(output);
     for entry in entries {
