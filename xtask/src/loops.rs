@@ -92,7 +92,7 @@ fn alternatives(names: &[String]) -> String {
 /// The loops of one function.
 fn find_in(entries: &[String], start: u64, code: &Code) -> (Vec<Loop>, Vec<String>) {
     let entry = alternatives(entries);
-    let all = natural_loops(start, code);
+    let all = loops_of(start, code);
     let (mut loops, mut left_out) = (Vec::new(), Vec::new());
     let mut inside = BTreeSet::new();
     for (&head, members) in &all {
@@ -141,10 +141,10 @@ fn find_in(entries: &[String], start: u64, code: &Code) -> (Vec<Loop>, Vec<Strin
     (loops, left_out)
 }
 
-/// All loops of a function. A way to an instruction makes a loop if the function cannot get to its last step
-/// without passing that instruction. Where the instruction lies does not matter: compilers put the head of a
-/// loop below its body, too. A loop may also have several ways in: then its head is the lowest of the jumps back.
-fn natural_loops(start: u64, code: &Code) -> Loops {
+/// All loops of a function. A loop is instructions that each lead to all the others, and its head is the one by
+/// which the function comes in. What is left without the head may have loops inside. A compiler may come in at
+/// several places: then the first is the head.
+fn loops_of(start: u64, code: &Code) -> Loops {
     let mut before: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for (&address, instruction) in code {
         for next in successors(code, instruction) {
@@ -152,34 +152,29 @@ fn natural_loops(start: u64, code: &Code) -> Loops {
         }
     }
     let behind = |address| before.get(&address).cloned().unwrap_or_default();
-    let (mut loops, mut several) = (Loops::new(), BTreeSet::new());
+    let ahead = |address| successors(code, &code[&address]);
+    let mut loops = Loops::new();
     // Not what pads between two ways.
-    let reached = reach(start, None, |address| successors(code, &code[&address]));
-    for (&tail, instruction) in code.iter().filter(|(address, _)| reached.contains(address)) {
-        let meets = |head: &u64| before[head].len() > 1 || *head <= tail;
-        for head in successors(code, instruction).into_iter().filter(meets) {
-            let ahead = |address| successors(code, &code[&address]);
-            if head != start && reach(start, Some(head), ahead).contains(&tail) {
+    let mut pending = vec![reach(start, ahead)];
+    while let Some(region) = pending.pop() {
+        let inside = |next: Vec<u64>| next.into_iter().filter(|at| region.contains(at)).collect();
+        // Where two ways meet, which every head is.
+        let mut heads: BTreeSet<u64> =
+            region.iter().copied().filter(|&at| at == start || behind(at).len() > 1).collect();
+        while let Some(at) = heads.pop_first() {
+            let forth = reach(at, |address| inside(ahead(address)));
+            let members: BTreeSet<u64> = reach(at, |address| inside(behind(address)))
+                .intersection(&forth)
+                .copied()
+                .collect();
+            if members.len() == 1 && !ahead(at).contains(&at) {
                 continue;
             }
-            let members = reach(tail, Some(head), behind);
-            loops.entry(head).or_insert_with(|| BTreeSet::from([head])).extend(members);
-        }
-    }
-    for (&tail, instruction) in code.iter().rev() {
-        let jump = |head: &u64| *head <= tail && !loops.contains_key(head);
-        for head in successors(code, instruction).into_iter().filter(jump).collect::<Vec<_>>() {
-            // The way may not go around a loop outside.
-            let around =
-                |at: &u64| loops.iter().any(|(h, members)| h == at && members.contains(&head));
-            let inside = |next: Vec<u64>| next.into_iter().filter(|at| !around(at)).collect();
-            let forth = reach(head, None, |address| inside(successors(code, &code[&address])));
-            let back = reach(head, None, |address| inside(behind(address)));
-            let members: BTreeSet<u64> = forth.intersection(&back).copied().collect();
-            let known =
-                loops.keys().any(|other| several.contains(other) && members.contains(other));
-            if members.contains(&tail) && !known {
-                several.insert(head);
+            heads.retain(|other| !members.contains(other));
+            let comes_in =
+                |&&at: &&u64| at == start || behind(at).iter().any(|from| !members.contains(from));
+            if let Some(&head) = members.iter().find(comes_in) {
+                pending.push(members.iter().copied().filter(|&at| at != head).collect());
                 loops.insert(head, members);
             }
         }
@@ -187,11 +182,11 @@ fn natural_loops(start: u64, code: &Code) -> Loops {
     loops
 }
 
-/// What `from` leads to by `next` without passing `without`.
-fn reach(from: u64, without: Option<u64>, next: impl Fn(u64) -> Vec<u64>) -> BTreeSet<u64> {
+/// `from`, and what it leads to by `next`.
+fn reach(from: u64, next: impl Fn(u64) -> Vec<u64>) -> BTreeSet<u64> {
     let (mut seen, mut pending) = (BTreeSet::new(), vec![from]);
     while let Some(address) = pending.pop() {
-        if Some(address) != without && seen.insert(address) {
+        if seen.insert(address) {
             pending.extend(next(address));
         }
     }
@@ -225,17 +220,18 @@ fn lap(code: &Code, all: &Loops, head: u64, inner: &[u64]) -> Option<Vec<Instruc
             return None;
         }
     }
+    let once = |address: u64| !inner.iter().any(|inner| all[inner].contains(&address));
     let work = |lap: &[Instruction]| lap.iter().filter(|i| is_crypto(i)).count();
     let mut best: Option<Vec<Instruction>> = None;
     let mut pending = vec![(head, Vec::new(), 0)];
     while let Some((mut address, mut lap, mut choices)) = pending.pop() {
         let complete = loop {
             let instruction = code.get(&address)?;
-            lap.push(*instruction);
-            if lap.len() > MIDDLE_ROUNDS * members.len() {
-                // The way goes round and round and does not come back to the head.
+            // Only rounds repeat. Another way goes around without the head.
+            if once(address) && lap.iter().any(|passed: &Instruction| passed.ip() == address) {
                 break false;
             }
+            lap.push(*instruction);
             let next = successors(code, instruction);
             let stays: Vec<u64> = next.into_iter().filter(|next| members.contains(next)).collect();
             address = match *stays {
@@ -345,6 +341,43 @@ mod tests {
             0,
             &code.map(|instruction| (instruction.ip(), instruction)).collect(),
         )
+    }
+
+    /// ```text
+    ///  0: jne 7
+    ///  2: aesenc xmm0, xmm1
+    ///  7: aesenclast xmm0, xmm1
+    ///  c: jne 2
+    ///  e: ret
+    /// ```
+    #[test]
+    fn a_loop_may_have_two_ways_in() {
+        let (loops, left_out) = found(&[
+            0x75, 5, 0x66, 0x0f, 0x38, 0xdc, 0xc1, 0x66, 0x0f, 0x38, 0xdd, 0xc1, 0x75, 0xf4, 0xc3,
+        ]);
+        assert_eq!((loops.len(), left_out.len()), (1, 0));
+        assert_eq!((loops[0].offset, loops[0].lap.len(), loops[0].bytes()), (2, 3, 16));
+    }
+
+    /// ```text
+    ///  0: jne 9
+    ///  2: aesenc xmm0, xmm1
+    ///  7: jmp 14
+    ///  9: aesenc xmm0, xmm1
+    ///  e: pclmulqdq xmm0, xmm1, 0
+    /// 14: aesenclast xmm0, xmm1
+    /// 19: jne 0
+    /// 1b: ret
+    /// ```
+    #[test]
+    fn of_two_ways_around_the_one_with_more_work_is_taken() {
+        let mut code = vec![0x75, 7, 0x66, 0x0f, 0x38, 0xdc, 0xc1, 0xeb, 0x0b];
+        code.extend([0x66, 0x0f, 0x38, 0xdc, 0xc1, 0x66, 0x0f, 0x3a, 0x44, 0xc1, 0]);
+        code.extend([0x66, 0x0f, 0x38, 0xdd, 0xc1, 0x75, 0xe5, 0xc3]);
+        let (loops, _) = found(&code);
+        assert_eq!(loops.len(), 1);
+        let products = |i: &&Instruction| i.mnemonic() == Mnemonic::Pclmulqdq;
+        assert_eq!(loops[0].lap.iter().filter(products).count(), 1);
     }
 
     #[test]
