@@ -88,8 +88,8 @@ pub(crate) unsafe fn transform<L: Lanes>(
         let mut mask = Xmm::zero();
         let mut left = len;
         // The next byte is byte `place` of its block, and the counter of that block is the one at `ctr` and
-        // `blocks`. The counters of each piece are made from the first counter. Made from those of the piece before, they would come
-        // through memory, one piece after the other.
+        // `blocks`. The counters of each piece are made from the first counter. Made from those of the piece
+        // before, they would come through memory, one piece after the other.
         let (mut blocks, mut place) = (usize::from(waits), 0);
         let (ctr, secret) = (&raw mut (*ctr).block, (*ctr).secret);
         let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::of_halves(ctr, secret));

@@ -178,7 +178,7 @@ impl<L: Lanes> TurnHash<L> {
 /// # Safety
 /// The CPU has the features of `L`; `powers` and the registers at `src` are readable.
 #[inline(always)]
-pub(super) unsafe fn hash_turn<L: Lanes>(powers: *const Powers, y: Xmm, src: *const u8) -> Xmm {
+unsafe fn hash_turn<L: Lanes>(powers: *const Powers, y: Xmm, src: *const u8) -> Xmm {
     // SAFETY: the caller's promise.
     unsafe {
         let mut hash = TurnHash::<L>::new(powers, y, src);
@@ -195,7 +195,7 @@ pub(super) unsafe fn hash_turn<L: Lanes>(powers: *const Powers, y: Xmm, src: *co
 /// # Safety
 /// The CPU has the features of `L`; `powers` is readable, and `src` for the full registers.
 #[inline(always)]
-pub(super) unsafe fn hash_rest<L: Lanes>(
+unsafe fn hash_rest<L: Lanes>(
     powers: *const Powers,
     y: Xmm,
     mut src: *const u8,

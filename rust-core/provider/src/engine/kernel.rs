@@ -284,25 +284,23 @@ impl Hold<'_> {
         aad_len: u64,
         run: Run<'_>,
     ) {
-        let (Key { schedule: s, powers: p }, len) = (key, run.len());
+        let (src, dst, len) = (run.src(), run.dst(), run.len());
+        let Key { schedule: s, powers: p } = key;
         let (table, encrypt) = (self.hashing(p, len), direction == Direction::Encrypt);
         // SAFETY: see above; the text is short.
         unsafe {
             match table {
                 TableId::Aesni if len <= aesni::SHORT_TEXT => {
-                    let (src, dst) = (run.src(), run.dst());
                     return aesni::kcfaes_gcm_short_aesni(
                         s, p, j0, y, aad_len, src, dst, len, encrypt,
                     );
                 }
                 TableId::Vaes512 if len <= vaes512::SHORT_TEXT => {
-                    let (src, dst) = (run.src(), run.dst());
                     return vaes512::kcfaes_gcm_short_vaes512(
                         s, p, j0, y, aad_len, src, dst, len, encrypt,
                     );
                 }
                 TableId::Vaes256 if len <= vaes256::SHORT_TEXT => {
-                    let (src, dst) = (run.src(), run.dst());
                     return vaes256::kcfaes_gcm_short_vaes256(
                         s, p, j0, y, aad_len, src, dst, len, encrypt,
                     );
@@ -313,7 +311,7 @@ impl Hold<'_> {
         let tag = Tag { j0: &j0.block, aad_len, text_len: len as u64 };
         let ctr = core::ptr::from_ref(j0).cast_mut();
         // SAFETY: with a tag nothing is written there.
-        unsafe { self.gcm_at(direction, key, ctr, y, &[run], run.len(), true, Some(&tag)) }
+        unsafe { self.gcm_at(direction, key, ctr, y, &[run], len, true, Some(&tag)) }
     }
 
     /// # Safety
