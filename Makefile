@@ -20,8 +20,9 @@ kmod: toolchain
 illumos: toolchain
 	@$(CARGO) xtask illumos 'GATE=$(GATE)'
 
+# RESUME=1: goes on with the part that failed.
 check-full: toolchain
-	@$(CARGO) xtask check --full
+	@$(CARGO) xtask check --full $(if $(RESUME),RESUME=1)
 
 # SECONDS=N: for each target.
 fuzz: toolchain

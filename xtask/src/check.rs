@@ -5,36 +5,68 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::process::{cargo, cargo_of, joined, run};
+use crate::setup::Need;
 use crate::{
     Result, Tree, aarch64, abi, audit, cpus, cstyle, ct, deb, dist, documents, fuzz, headers,
-    install, kmod, layers, library, licences, manual, setup, simulate,
+    install, kmod, layers, library, licences, manual, ring0, setup, simulate,
 };
 
-/// A check's name and what it does.
-type Step = (&'static str, fn(&Tree) -> Result<()>);
+/// One part of the check.
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    /// The second argument asks for all that the part can do, for `make check-full`.
+    step: fn(&Tree, bool) -> Result<()>,
+    needs: &'static [Need],
+    /// Where its needs cannot be had: the part is NOT RUN. Otherwise it fails.
+    optional: bool,
+    /// It is a part of `make check-full` only.
+    pub(crate) full: bool,
+    /// About how long it takes in `make check-full`. Measured: two cores, nothing built yet.
+    pub(crate) seconds: u32,
+    /// What says the number of its cases in its output: `#` stands for the number. Empty if nothing does.
+    pub(crate) counts: &'static str,
+}
 
-/// The steps that need what not every machine can have.
-const OPTIONAL: [(Step, &[setup::Need]); 4] = [
-    (("library for illumos", library::build_illumos), setup::ILLUMOS_LIBRARY),
-    (("tables by processor, emulated", cpus::command), setup::CPUS),
-    (("oldest compiler", oldest_compiler), setup::OLDEST),
-    (("fuzz targets", fuzz::check), setup::FUZZ),
-];
+impl Part {
+    const fn new(
+        name: &'static str,
+        seconds: u32,
+        counts: &'static str,
+        step: fn(&Tree, bool) -> Result<()>,
+    ) -> Self {
+        Self { name, step, needs: &[], optional: false, full: false, seconds, counts }
+    }
 
-/// The steps that need more than the others, and fail where it cannot be had.
-const REQUIRED: [(Step, &[setup::Need]); 2] = [
-    (("library on AArch64, emulated", aarch64::command), setup::AARCH64),
-    (("binary interface", |tree| abi::command(tree, false)), setup::ABI),
-];
+    /// It needs more than the others, and fails where that cannot be had.
+    const fn needs(self, needs: &'static [Need]) -> Self {
+        Self { needs, ..self }
+    }
 
-/// Those of the full check only: they take minutes.
-const PACKAGING: [(Step, &[setup::Need]); 2] = [
-    (("tarballs, built and tested without a network", dist::check), setup::ROOMS),
-    (("Debian packages", deb::command), setup::DEB),
-];
+    /// It needs what not every machine can have.
+    const fn if_had(self, needs: &'static [Need]) -> Self {
+        Self { needs, optional: true, ..self }
+    }
 
-const STEPS: [Step; 17] = [
-    ("rustfmt", |tree| {
+    const fn full(self) -> Self {
+        Self { full: true, ..self }
+    }
+
+    /// Runs the part. What is missing here, if it is NOT RUN.
+    pub(crate) fn run(&self, tree: &Tree, full: bool) -> Result<Option<String>> {
+        if self.optional {
+            if let Some(missing) = setup::missing(tree, self.needs) {
+                return Ok(Some(missing));
+            }
+        } else {
+            setup::setup(tree, self.needs)?;
+        }
+        (self.step)(tree, full).map(|()| None)
+    }
+}
+
+/// In the order in which they run. What a part runs is built by those before it, where they build the same.
+pub(crate) const PARTS: [Part; 30] = [
+    Part::new("rustfmt", 2, "", |tree, _| {
         // The comparison's peers and the fuzz targets are workspaces of their own.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
             |workspace| {
@@ -42,28 +74,28 @@ const STEPS: [Step; 17] = [
             },
         )
     }),
-    ("licences", licences::command),
-    ("C style", cstyle::command),
-    ("manual pages", manual::check),
-    ("vector checksums", |tree| {
+    Part::new("licences", 10, "", |tree, _| licences::command(tree)),
+    Part::new("C style", 1, "", |tree, _| cstyle::command(tree)),
+    Part::new("manual pages", 1, "# functions", |tree, _| manual::check(tree)),
+    Part::new("vector checksums", 1, "", |tree, _| {
         run(Command::new("sha256sum")
             .args(["--check", "--quiet", "--strict", "SHA256SUMS"])
             .current_dir(tree.root.join("vectors")))
     }),
-    ("headers", headers::check),
-    ("layers", layers::command),
-    ("clippy", clippy),
-    ("rustdoc", |tree| {
+    Part::new("headers", 2, "", |tree, _| headers::check(tree)),
+    Part::new("layers", 1, "# imports", |tree, _| layers::command(tree)),
+    Part::new("clippy", 60, "", |tree, _| clippy(tree)),
+    Part::new("rustdoc", 10, "", |tree, _| {
         run(cargo(tree)
             .args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"])
             .env("RUSTDOCFLAGS", "-D warnings"))
     }),
-    ("rooms and their audit", audit::command),
-    ("modules, run in userland", |tree| kmod::command(tree, &[])),
-    ("library and examples", library::run_examples),
-    ("plain C API", library::test_api),
-    ("installation", install::check),
-    ("userland KCF", |tree| {
+    Part::new("rooms and their audit", 20, "# functions", |tree, _| audit::command(tree)),
+    Part::new("modules, run in userland", 40, "# calls", |tree, _| kmod::command(tree, &[])),
+    Part::new("library and examples", 10, "", |tree, _| library::run_examples(tree)),
+    Part::new("plain C API", 20, "# passed", |tree, _| library::test_api(tree)),
+    Part::new("installation", 20, "", |tree, _| install::check(tree)),
+    Part::new("userland KCF", 5, "# passed", |tree, _| {
         run(Command::new("make")
             .args(["-C", "ffi-tests/fakekernel", "check"])
             .arg(joined("OUT=", &tree.target.join("fakekernel")))
@@ -71,57 +103,57 @@ const STEPS: [Step; 17] = [
             .env_remove("MAKEFLAGS")
             .current_dir(&tree.root))
     }),
-    ("tests", |tree| run(cargo(tree).args(["test", "--quiet", "--workspace"]))),
+    Part::new("tests", 250, "# passed", |tree, _| {
+        run(cargo(tree).args(["test", "--quiet", "--workspace"]))
+    }),
     // What this runs is built by now.
-    ("documents' commands", documents::command),
+    Part::new("documents' commands", 5, "# commands", |tree, _| documents::command(tree)),
+    Part::new("constant time, traces", 1800, "all: # cases", ct::trace),
+    Part::new("library on AArch64, emulated", 60, "# passed", |tree, _| aarch64::command(tree))
+        .needs(setup::AARCH64),
+    Part::new("binary interface", 10, "", |tree, _| abi::command(tree, false)).needs(setup::ABI),
+    Part::new("tarballs, built and tested without a network", 360, "# passed", |tree, _| {
+        dist::check(tree)
+    })
+    .needs(setup::ROOMS)
+    .full(),
+    Part::new("Debian packages", 120, "", |tree, _| deb::command(tree)).needs(setup::DEB).full(),
+    // The exhaustive variants are tests marked as ignored.
+    Part::new("exhaustive tests", 600, "# passed", |tree, _| {
+        run(cargo(tree).args(["test", "--quiet", "--workspace", "--release", "--", "--ignored"]))
+    })
+    .full(),
+    Part::new("ring 0, emulated", 120, "# checks", |tree, _| ring0::command(tree))
+        .needs(setup::RING0)
+        .full(),
+    Part::new("library for illumos", 5, "# functions", |tree, _| library::build_illumos(tree))
+        .if_had(setup::ILLUMOS_LIBRARY),
+    Part::new("tables by processor, emulated", 20, "# models", |tree, _| cpus::command(tree))
+        .if_had(setup::CPUS),
+    Part::new("oldest compiler", 5, "", |tree, _| oldest_compiler(tree)).if_had(setup::OLDEST),
+    Part::new("fuzz targets", 180, "", |tree, _| fuzz::check(tree)).if_had(setup::FUZZ),
+    Part::new("constant time, memcheck", 180, "all: # cases", ct::memcheck).if_had(setup::CT),
+    Part::new("hot loops, simulated", 40, "", |tree, _| simulate::command(tree))
+        .if_had(setup::SIMULATE)
+        .full(),
 ];
 
-/// What the steps need that must run, beside the needs of all.
-pub(crate) fn needs(full: bool) -> impl Iterator<Item = setup::Need> {
-    let packaging = full.then_some(PACKAGING).into_iter().flatten();
-    REQUIRED.into_iter().chain(packaging).flat_map(|(_, needs)| needs.iter().copied())
+/// What the parts need that must run, beside the needs of all.
+pub(crate) fn needs(full: bool) -> impl Iterator<Item = Need> {
+    let parts = PARTS.iter().filter(move |part| !part.optional && (full || !part.full));
+    parts.flat_map(|part| part.needs).copied()
 }
 
-pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
+/// `make check`: all parts but those of `make check-full`, one after the other, until one fails.
+pub(crate) fn check(tree: &Tree) -> Result<()> {
     let begin = Instant::now();
-    let (traces, memcheck): (Step, Step) = if full {
-        (
-            ("constant time, traces", |tree| ct::trace(tree, true)),
-            ("constant time, memcheck", |tree| ct::memcheck(tree, true)),
-        )
-    } else {
-        (
-            ("constant time, traces of a subset", |tree| ct::trace(tree, false)),
-            ("constant time, memcheck of a subset", |tree| ct::memcheck(tree, false)),
-        )
-    };
-    for (name, step) in STEPS.into_iter().chain([traces]) {
-        timed(name, || step(tree))?;
-    }
-    let packaging = full.then_some(PACKAGING).into_iter().flatten();
-    for ((name, step), needs) in REQUIRED.into_iter().chain(packaging) {
-        timed(name, || setup::setup(tree, needs).and_then(|()| step(tree)))?;
-    }
-    if full {
-        // The exhaustive variants are tests marked as ignored.
-        timed("exhaustive tests", || {
-            run(cargo(tree).args([
-                "test",
-                "--quiet",
-                "--workspace",
-                "--release",
-                "--",
-                "--ignored",
-            ]))
-        })?;
-    }
     let mut not_run = String::new();
-    let simulation: Option<(Step, _)> =
-        full.then_some((("hot loops, simulated", simulate::command), setup::SIMULATE));
-    let optional = OPTIONAL.into_iter().chain([(memcheck, setup::CT)]).chain(simulation);
-    for ((name, step), needs) in optional {
-        match setup::missing(tree, needs) {
-            None => timed(name, || step(tree))?,
+    for part in PARTS.iter().filter(|part| !part.full) {
+        let name = part.name;
+        println!("== {name}");
+        let begin = Instant::now();
+        match part.run(tree, false).map_err(|error| format!("{name}: {error}"))? {
+            None => println!("== {name}: passed, {:.1} s", begin.elapsed().as_secs_f32()),
             Some(missing) => {
                 println!("== {name}: NOT RUN, missing here: {missing}");
                 not_run.push_str(&format!("; NOT RUN: {name}"));
@@ -130,14 +162,6 @@ pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
     }
     let all = if not_run.is_empty() { "all checks" } else { "all other checks" };
     println!("{all} passed in {:.0} s{not_run}", begin.elapsed().as_secs_f32());
-    Ok(())
-}
-
-fn timed(name: &str, step: impl FnOnce() -> Result<()>) -> Result<()> {
-    println!("== {name}");
-    let begin = Instant::now();
-    step().map_err(|error| format!("{name}: {error}"))?;
-    println!("== {name}: passed, {:.1} s", begin.elapsed().as_secs_f32());
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod abi;
 mod audit;
 mod bench;
 mod check;
+mod check_full;
 mod consumers;
 mod cpus;
 mod cstyle;
@@ -50,7 +51,9 @@ usage: cargo xtask VERB
 
   demo           runs every test vector through the registered ops vector of a userland KCF,
                  into which the kernel object is loaded
-  check          all checks and tests (check --full: the exhaustive variants too)
+  check          all checks and tests
+                 (check --full: the exhaustive variants too, hours; says how long each part takes, ends
+                 with a table; with RESUME=1 after a failure it goes on with the part that failed)
   consumers      replays illumos' consumers of AES through the userland KCF, checks what comes out,
                  and times each beside contiguous data (consumers --check: results only)
   bench          builds other libraries and measures them, this one and the machine's limit in one
@@ -161,7 +164,7 @@ fn run(args: &[&str]) -> Result<()> {
             let mut needs = needs(verb).to_vec();
             match verb {
                 ["bench"] => needs.extend(bench::needs()),
-                ["check", rest @ ..] => needs.extend(check::needs(rest == ["--full"])),
+                ["check", rest @ ..] => needs.extend(check::needs(rest.contains(&"--full"))),
                 _ => {}
             }
             return setup::setup(&tree, &needs);
@@ -195,8 +198,10 @@ fn run(args: &[&str]) -> Result<()> {
         ["documents"] => documents::command(&tree),
         ["manual"] => manual::check(&tree),
         ["ct", rest @ ..] => ct::command(&tree, rest),
-        ["check"] => check::check(&tree, false),
-        ["check", "--full"] => check::check(&tree, true),
+        ["check"] => check::check(&tree),
+        ["check", "--full"] => check_full::command(&tree, false),
+        ["check", "--full", "RESUME=1"] => check_full::command(&tree, true),
+        ["check", "--part", name] => check_full::part(&tree, name),
         ["demo", rest @ ..] => check::demo(&tree, rest),
         ["consumers", rest @ ..] => consumers::command(&tree, rest),
         ["bench", rest @ ..] => bench::bench(&tree, rest),
