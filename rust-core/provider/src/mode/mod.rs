@@ -585,7 +585,8 @@ impl Operation {
     /// the message has ended. Otherwise a fault of the data.
     #[inline(always)]
     pub fn update(&mut self, key: &Key, io: &Io<'_>, kmflag: c_int) -> Done {
-        if let Some(run) = io.run(io.src.len())
+        if io.src.len() & 15 == 0
+            && let Some(run) = io.run(io.src.len())
             && let Some(way) = self.update_run(key, run, false)
         {
             return Done::directly(Ok(Produced::Bytes(run.len())), way);
