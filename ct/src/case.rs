@@ -34,6 +34,10 @@ pub(crate) enum Form {
     Mblk,
     /// In parts.
     Parts,
+    /// In one call on a context.
+    Single,
+    /// In parts, each in one piece; all but the last are full blocks.
+    Blocks,
     /// In parts that are lists. A decryption in KCF's API has no output before the end.
     Stored,
     /// In one call from an interrupt handler.
@@ -195,12 +199,17 @@ impl Depth {
 /// The calls of one API.
 pub(crate) fn cases(which: Api, depth: Depth) -> Vec<Case> {
     use Form::{
-        Batch, InPlace, Interrupt, Mblk, Offset, Parts, Pieces, Stored, Template, Verify, Whole,
+        Batch, Blocks, InPlace, Interrupt, Mblk, Offset, Parts, Pieces, Single, Stored, Template,
+        Verify, Whole,
     };
     let (run, forms): (fn(&Call, &Secret), &[Form]) = match which {
-        Api::Kcf => {
-            (kcf::run, &[Whole, Template, InPlace, Pieces, Mblk, Parts, Stored, Interrupt, Verify])
-        }
+        Api::Kcf => (
+            kcf::run,
+            &[
+                Whole, Template, InPlace, Single, Pieces, Mblk, Blocks, Parts, Stored, Interrupt,
+                Verify,
+            ],
+        ),
         Api::Library => {
             (api::run, &[Whole, Template, InPlace, Pieces, Parts, Stored, Verify, Batch, Offset])
         }

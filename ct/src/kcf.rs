@@ -67,9 +67,15 @@ pub(crate) fn run(call: &Call, secret: &Secret) {
             let template = request.template();
             request.atomic(way, Some(&template), &mut from, Out::Other(&mut to))
         }),
-        Form::Parts | Form::Stored => watched(&secrets, || {
+        Form::Single => watched(&secrets, || match request.init(way, None) {
+            Ok(mut message) => message.single(&mut from, Out::Other(&mut to)),
+            Err(rv) => rv,
+        }),
+        Form::Parts | Form::Blocks | Form::Stored => watched(&secrets, || {
             let stored = call.form == Form::Stored;
-            parts(&mut request, way, stored, (&mut src, len), (&mut dst, room))
+            let first = if call.form == Form::Blocks { (len / 2) & !15 } else { len / 2 };
+            let lengths = [first, len - first];
+            parts(&mut request, way, stored, lengths, &mut src, (&mut dst, room))
         }),
         Form::Interrupt => kernel::in_interrupt(true, || {
             watched(&secrets, || request.atomic(way, None, &mut from, Out::Other(&mut to)))
@@ -88,7 +94,8 @@ fn parts(
     request: &mut Request,
     way: Way,
     stored: bool,
-    (src, len): (&mut Buffer, usize),
+    lengths: [usize; 2],
+    src: &mut Buffer,
     (dst, room): (&mut Buffer, usize),
 ) -> c_int {
     let mut message = match request.init(way, None) {
@@ -96,7 +103,7 @@ fn parts(
         Err(rv) => return rv,
     };
     let (mut taken, mut given) = (0, 0);
-    for n in [len / 2, len - len / 2] {
+    for n in lengths {
         let mut input = src.data(taken, n);
         let mut output = dst.data(given, room - given);
         // A MAC has no output either.

@@ -738,6 +738,18 @@ test_ctr_at(const kcfaes_key *key)
 			CHECK(out[0] == 0xee && out[len - 1] == 0xee);
 		}
 	}
+	/* The low 32 bits wrap within the first call, or where it ends. */
+	for (size_t before = 1; before <= 3; before++) {
+		memset(counter, 0x5a, 12);
+		memset(counter + 12, 0xff, 4);
+		counter[15] = (uint8_t)(0x100 - before);
+		memcpy(first, counter, 16);
+		OK(kcfaes_ctr(key, counter, text, 96, ref));
+		memcpy(counter, first, 16);
+		OK(kcfaes_ctr(key, counter, text, 32, out));
+		OK(kcfaes_ctr(key, counter, text + 32, 64, out + 32));
+		CHECK(memcmp(out, ref, 96) == 0);
+	}
 	/* Far into a text: 2^64 - 1 bytes are 2^60 - 1 blocks and 15 bytes. */
 	memset(first, 0, 16);
 	memcpy(counter, "\0\0\0\0\0\0\0\0\x0f\xff\xff\xff\xff\xff\xff\xff", 16);

@@ -627,7 +627,8 @@ fn every_operation(search: &mut impl Watch, message: &Message, way: Way, cut: &[
         let mut call = subject.call(template);
         search.run(&mut call, Op::Init(way), CRYPTO_SUCCESS);
         let (mut taken, mut given) = (0, 0);
-        for n in [21, 64, in_len - 85] {
+        // The first part takes the direct path, if it is in one piece, the others do not.
+        for n in [16, 21, 64, in_len - 101] {
             call.src = subject.src.data(taken, n);
             call.dst = subject.dst.data(given, out_len - given);
             search.run(&mut call, Op::Update(way), CRYPTO_SUCCESS);
@@ -678,6 +679,12 @@ fn every_operation(search: &mut impl Watch, message: &Message, way: Way, cut: &[
             }
             if message.mode.is_aead() {
                 assert_eq!(subject.dst.bytes(), vec![0; out_len]);
+            }
+            for in_place in [false, true] {
+                let mut call = subject.call(template);
+                search.run(&mut call, Op::Init(way), CRYPTO_SUCCESS);
+                call.in_place = in_place;
+                search.run(&mut call, Op::Single(way), CRYPTO_INVALID_MAC);
             }
             for latched in [false, true] {
                 let mut call = subject.call(template);

@@ -353,3 +353,38 @@ fn even_pieces_at_every_offset() {
     }
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
+
+/// A counter wraps just before, at and just after the end of a part: within its bits, and in the 32 bits that
+/// kernels count in. The direct path leaves the second and the third to the general one.
+#[test]
+fn a_counter_wraps_around_the_end_of_a_part() {
+    kernel::load();
+    let mut memory = Memory::default();
+    for bits in [2, 8, 31, 32, 33, 64, 128] {
+        for (wrapping, before) in
+            [bits, bits.min(32)].iter().flat_map(|&w| [(w, 1), (w, 2), (w, 3)])
+        {
+            let mut message = Message::draw(Mode::Ctr, 16, 96, &mut Stream::new(u64::from(bits)));
+            let ones = u128::MAX >> (128 - wrapping);
+            let iv: [u8; 16] = message.iv.as_slice().try_into().expect("a block");
+            let first = u128::from_be_bytes(iv) & !ones | (ones - (before - 1));
+            message.iv = first.to_be_bytes().to_vec();
+            message.bits = bits;
+            let message = message.seal();
+            let mut request = message.request();
+            for &table in kernel::tables() {
+                assert!(force(Some(table)));
+                let side = Side::new(Format::Raw, &[], 0);
+                let shape = Shape {
+                    calls: Calls::Parts(vec![32]),
+                    input: side.clone(),
+                    output: side,
+                    place: Place::Apart,
+                };
+                let sent = memory.send(&message, Way::Encrypt, &mut request, None, &shape);
+                assert!(sent.is_ok(), "{bits}, {before} blocks before {wrapping} bits: {sent:?}");
+            }
+        }
+    }
+    assert_eq!(kernel::violations(), Vec::<String>::new());
+}

@@ -31,7 +31,7 @@ use kcfaes_provider::kcf::{
     crypto_ctx_t, crypto_data_t, crypto_key_t, crypto_mechanism_t, crypto_provider_handle_t,
     crypto_req_handle_t, crypto_session_id_t, crypto_spi_ctx_template_t,
 };
-use kcfaes_provider::mode::{Apart, Operation, Produced, same_tag};
+use kcfaes_provider::mode::{Apart, Done, Operation, Produced, same_tag};
 use kcfaes_provider::request::{Mechanism, Parameter, check_format, key_bytes};
 use kcfaes_provider::stats;
 use kcfaes_provider::wipe::{Secret, general_registers};
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn kcfaes_spi_encrypt_atomic(
 ) -> c_int {
     let request = Request { group: Group::Encrypt, mechanism, key, template, req };
     // SAFETY: the common contract.
-    code(unsafe { atomic(&request, plaintext, ciphertext) })
+    code(unsafe { atomic(request, plaintext, ciphertext) })
 }
 
 /// Begins a decryption in parts; otherwise as `kcfaes_spi_encrypt_init`.
@@ -184,7 +184,7 @@ pub unsafe extern "C" fn kcfaes_spi_decrypt_atomic(
 ) -> c_int {
     let request = Request { group: Group::Decrypt, mechanism, key, template, req };
     // SAFETY: the common contract.
-    code(unsafe { atomic(&request, ciphertext, plaintext) })
+    code(unsafe { atomic(request, ciphertext, plaintext) })
 }
 
 /// Begins a MAC in parts; otherwise as `kcfaes_spi_encrypt_init`.
@@ -248,7 +248,7 @@ pub unsafe extern "C" fn kcfaes_spi_mac_atomic(
 ) -> c_int {
     let request = Request { group: Group::Mac, mechanism, key, template, req };
     // SAFETY: the common contract.
-    code(unsafe { atomic(&request, data, mac) })
+    code(unsafe { atomic(request, data, mac) })
 }
 
 /// Verifies the MAC of a message in one call, in constant time. If its length is not the
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn kcfaes_spi_mac_verify_atomic(
 ) -> c_int {
     let request = Request { group: Group::Mac, mechanism, key, template, req };
     // SAFETY: the common contract.
-    code(unsafe { verify(&request, data, mac) })
+    code(unsafe { verify(request, data, mac) })
 }
 
 /// Makes a template of a key: one flat block from the environment's heap, which KCF itself wipes
@@ -296,6 +296,7 @@ pub unsafe extern "C" fn kcfaes_spi_free_context(ctx: *mut crypto_ctx_t) -> c_in
 }
 
 /// The arguments that every operation in one call has.
+#[derive(Clone, Copy)]
 struct Request {
     group: Group,
     mechanism: *mut crypto_mechanism_t,
@@ -317,9 +318,10 @@ fn code(result: Result<()>) -> c_int {
 }
 
 /// Counts a call on data if it succeeded. [`code`] counts failures.
-fn count(mechanism: Option<Mechanism>, fpu: &Fpu, bytes: usize, result: &Result<Produced>) {
-    if let (Some(mechanism), Ok(_)) = (mechanism, result) {
-        stats::succeeded(mechanism, fpu, bytes);
+#[inline(always)]
+fn count(mechanism: Option<Mechanism>, bytes: usize, done: &Done) {
+    if let (Some(mechanism), Ok(_)) = (mechanism, &done.result) {
+        stats::succeeded(mechanism, done.table, done.longest_hold, bytes);
     }
 }
 
@@ -474,13 +476,9 @@ unsafe fn single(
     let (context, io) = unsafe { (context(group, ctx)?, io(src, output, req)) };
     let (operation, key) = context.parts();
     let (mac, mechanism) = (operation.is_mac(), operation.mechanism());
-    // The FPU is given back in place, and not moved to be dropped.
-    let result = {
-        let mut fpu = Fpu::new();
-        let result = operation.transform_whole(key, &mut fpu, &io);
-        count(mechanism, &fpu, io.src.len(), &result);
-        result
-    };
+    let done = operation.transform_whole(key, &io);
+    count(mechanism, io.src.len(), &done);
+    let Done { result, .. } = done;
     // SAFETY: the common contract.
     unsafe { settle(ctx, &result) };
     // In the reference, computing a MAC on a context leaves `cd_length` unchanged. Verifying one
@@ -505,11 +503,10 @@ unsafe fn update(
     // SAFETY: the common contract.
     let (context, io) = unsafe { (context(group, ctx)?, io(src, output, req)) };
     let (operation, key) = context.parts();
-    let mut fpu = Fpu::new();
-    let result = operation.update(key, &mut fpu, &io, env::kmflag(req));
-    count(operation.mechanism(), &fpu, io.src.len(), &result);
+    let done = operation.update(key, &io, env::kmflag(req));
+    count(operation.mechanism(), io.src.len(), &done);
     // SAFETY: the common contract.
-    unsafe { report(input, output, result) }
+    unsafe { report(input, output, done.result) }
 }
 
 unsafe fn finish(group: Group, ctx: *mut crypto_ctx_t, output: *mut crypto_data_t) -> Result<()> {
@@ -525,8 +522,9 @@ unsafe fn finish(group: Group, ctx: *mut crypto_ctx_t, output: *mut crypto_data_
     let result = {
         let mut fpu = Fpu::new();
         let result = operation.finish(key, &mut fpu, dst.as_ref());
-        count(operation.mechanism(), &fpu, 0, &result);
-        result
+        let done = Done::on(result, &fpu);
+        count(operation.mechanism(), 0, &done);
+        done.result
     };
     // SAFETY: the common contract.
     unsafe {
@@ -537,7 +535,7 @@ unsafe fn finish(group: Group, ctx: *mut crypto_ctx_t, output: *mut crypto_data_
 
 #[inline(always)]
 unsafe fn atomic(
-    request: &Request,
+    request: Request,
     input: *mut crypto_data_t,
     output: *mut crypto_data_t,
 ) -> Result<()> {
@@ -546,47 +544,50 @@ unsafe fn atomic(
     // SAFETY: the common contract.
     unsafe {
         let io = io(src, output, request.req);
-        report(input, output, one_call(request, &io))
+        let Request { group, mechanism, key, template, .. } = request;
+        report(input, output, one_call(group, mechanism, key, template, &io))
     }
 }
 
 /// One message in one call.
-unsafe fn one_call(request: &Request, io: &Io<'_>) -> Result<Produced> {
+#[inline(never)]
+unsafe fn one_call(
+    group: Group,
+    mechanism: *mut crypto_mechanism_t,
+    key: *mut crypto_key_t,
+    template: crypto_spi_ctx_template_t,
+    io: &Io<'_>,
+) -> Result<Produced> {
     // SAFETY: the common contract.
-    let mechanism = unsafe { deref(request.mechanism)? };
-    let which = mechanism_in(request.group, mechanism, io.src.len())?;
-    let direction = request.group.direction();
+    let mechanism = unsafe { deref(mechanism)? };
+    let which = mechanism_in(group, mechanism, io.src.len())?;
+    let direction = group.direction();
     let mut own;
-    let mut fpu = Fpu::new();
     // SAFETY: the common contract; the mechanism was checked.
     unsafe {
-        let (shared, bytes) = if request.template.is_null() {
-            (None, key_bytes(deref(request.key)?)?)
+        let (shared, bytes) = if template.is_null() {
+            (None, key_bytes(deref(key)?)?)
         } else {
-            (Some(Template::key(request.template)?), [].as_slice())
+            (Some(Template::key(template)?), [].as_slice())
         };
         let mut parameter = Parameter::Ecb;
-        if which == Mechanism::Gcm {
-            Mechanism::gcm_parameter(mechanism, &mut parameter)?;
-        } else {
-            which.parameter(direction, mechanism, &mut parameter)?;
-        }
+        which.parameter_at_once(direction, mechanism, &mut parameter)?;
         let key = match shared {
             Some(key) => Material::Set(key),
             None => {
-                own = HeapKey::new(env::kmflag(request.req))?;
+                own = HeapKey::new(env::kmflag(io.req))?;
                 let (key, hashed) = (own.get(), parameter.hashed(io.src.len()));
                 Material::Raw { key, bytes, hashed }
             }
         };
-        let result = Operation::at_once(direction, &parameter, Apart::Nothing, key, &mut fpu, io);
-        count(Some(which), &fpu, io.src.len(), &result);
-        result
+        let done = Operation::at_once(direction, &mut parameter, Apart::Nothing, key, io);
+        count(Some(which), io.src.len(), &done);
+        done.result
     }
 }
 
 unsafe fn verify(
-    request: &Request,
+    request: Request,
     data: *mut crypto_data_t,
     mac: *mut crypto_data_t,
 ) -> Result<()> {
@@ -601,7 +602,8 @@ unsafe fn verify(
     // SAFETY: the common contract.
     unsafe {
         let io = Io { src: Data::new(src), dst: Some(out.data()), req: request.req };
-        one_call(request, &io)?;
+        let Request { group, mechanism, key, template, .. } = request;
+        one_call(group, mechanism, key, template, &io)?;
     };
     let mut received = [0; 16];
     // SAFETY: the common contract.

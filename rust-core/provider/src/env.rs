@@ -117,6 +117,7 @@ pub fn kmflag(req: crypto_req_handle_t) -> c_int {
 }
 
 /// The `FEATURE_*` bits of this CPU that the system has enabled.
+#[inline(always)]
 pub(crate) fn features() -> u32 {
     // SAFETY: no precondition.
     unsafe { kcfaes_env_features() }
@@ -130,12 +131,14 @@ pub(crate) fn signature() -> u32 {
 
 /// Whether the FPU may only be borrowed for legacy-SSE code: in an interrupt, or in a thread that
 /// is itself inside an FPU section.
+#[inline(always)]
 pub(crate) fn in_interrupt() -> bool {
     // SAFETY: no precondition.
     unsafe { kcfaes_env_in_interrupt() != 0 }
 }
 
 /// The counters of this CPU, if any are kept. They live as long as the module.
+#[inline(always)]
 pub(crate) fn stats() -> *mut kcfaes_stats {
     // SAFETY: no precondition.
     unsafe { kcfaes_env_stats() }
@@ -145,6 +148,7 @@ pub(crate) fn stats() -> *mut kcfaes_stats {
 ///
 /// # Safety
 /// The FPU is not held already, and [`release`] follows with the same `hold`, unmoved.
+#[inline(always)]
 pub(crate) unsafe fn hold(hold: &mut MaybeUninit<kcfaes_hold>) {
     // SAFETY: the caller's contract; the environment writes before it reads.
     unsafe { kcfaes_env_hold(hold.as_mut_ptr()) }
@@ -154,6 +158,7 @@ pub(crate) unsafe fn hold(hold: &mut MaybeUninit<kcfaes_hold>) {
 ///
 /// # Safety
 /// The FPU was taken by [`hold`] with this argument.
+#[inline(always)]
 pub(crate) unsafe fn release(hold: &mut MaybeUninit<kcfaes_hold>) {
     // SAFETY: the caller's contract.
     unsafe { kcfaes_env_release(hold.as_mut_ptr()) }

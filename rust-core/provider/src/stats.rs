@@ -11,7 +11,7 @@ use core::ffi::c_int;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::{Fpu, TableId};
+use crate::engine::TableId;
 use crate::env::{self, MECHANISMS, RESULTS, TABLES, kcfaes_stats};
 use crate::kcf::Error;
 use crate::request::Mechanism;
@@ -36,10 +36,23 @@ const _: () = {
 };
 
 /// The counters of this CPU.
+#[inline(always)]
 fn here() -> Option<&'static Counters> {
     // SAFETY: NULL, or counters in this layout that live as long as the module. Everybody who writes them
     // uses atomic instructions.
     unsafe { env::stats().cast::<Counters>().as_ref() }
+}
+
+impl Counters {
+    #[inline(never)]
+    fn succeeded(&self, mechanism: Mechanism, table: TableId, held: u64, bytes: usize) {
+        let (mechanism, table) = (mechanism as usize, table as usize);
+        add(self.operations.get(mechanism).and_then(|tables| tables.get(table)), 1);
+        add(self.bytes.get(mechanism).and_then(|tables| tables.get(table)), bytes as u64);
+        if held > self.longest_hold.load(Ordering::Relaxed) {
+            self.longest_hold.store(held, Ordering::Relaxed);
+        }
+    }
 }
 
 fn add(counter: Option<&AtomicU64>, n: u64) {
@@ -48,15 +61,13 @@ fn add(counter: Option<&AtomicU64>, n: u64) {
     }
 }
 
-/// Counts a successful call on `bytes` bytes of input that ran on `fpu`.
-pub fn succeeded(mechanism: Mechanism, fpu: &Fpu, bytes: usize) {
-    let Some(counters) = here() else { return };
-    let (mechanism, table) = (mechanism as usize, fpu.table() as usize);
-    add(counters.operations.get(mechanism).and_then(|tables| tables.get(table)), 1);
-    add(counters.bytes.get(mechanism).and_then(|tables| tables.get(table)), bytes as u64);
-    let held = fpu.longest_hold();
-    if held > counters.longest_hold.load(Ordering::Relaxed) {
-        counters.longest_hold.store(held, Ordering::Relaxed);
+/// Counts a successful call on `bytes` bytes of input. `held` is its longest hold ([`Fpu::longest_hold`]).
+///
+/// [`Fpu::longest_hold`]: crate::engine::Fpu::longest_hold
+#[inline(always)]
+pub fn succeeded(mechanism: Mechanism, table: TableId, held: u64, bytes: usize) {
+    if let Some(counters) = here() {
+        counters.succeeded(mechanism, table, held, bytes);
     }
 }
 

@@ -245,6 +245,7 @@ pub unsafe extern "C" fn kcfaes_ecb_decrypt_iov(
 }
 
 /// Encrypts or decrypts, and advances the counter.
+#[inline(always)]
 unsafe fn apply_ctr(
     key: *const kcfaes_key,
     counter: *mut u8,
@@ -283,13 +284,14 @@ unsafe fn apply_ctr_at(
             let mut skipped = Secret([0; 16]);
             let mut skipped = Flat::new(skipped.0.get_mut(..before).unwrap_or_default());
             let skip = Io { src: skipped.data(), dst: None, req: io.req };
-            operation.update(key, &mut fpu, &skip, KM_SLEEP)?;
-            operation.update(key, &mut fpu, io, KM_SLEEP).map(drop)
+            operation.update_in_general(key, &mut fpu, &skip, KM_SLEEP)?;
+            operation.update_in_general(key, &mut fpu, io, KM_SLEEP).map(drop)
         })
     }
 }
 
 /// Encrypts or decrypts, and advances the IV.
+#[inline(always)]
 unsafe fn apply_cbc(
     direction: Direction,
     key: *const kcfaes_key,
@@ -319,12 +321,16 @@ unsafe fn run_chained(
     // SAFETY: the common contract; `iv` is not NULL.
     unsafe {
         let key = &live(key)?.material;
-        if src.leaves_out(iv) && dst.leaves_out(iv) {
-            return run_message(key, direction, parameter, Apart::NextIv(&mut *iv), src, dst);
+        let mut next = [0; 16];
+        let apart = src.leaves_out(iv) && dst.leaves_out(iv);
+        let to = if apart { iv } else { &raw mut next };
+        if !apart {
+            next = iv.read();
         }
-        let mut next = iv.read();
-        run_message(key, direction, parameter, Apart::NextIv(&mut next), src, dst)?;
-        iv.write(next);
+        run_message(key, direction, parameter, Apart::NextIv(&mut *to), src, dst)?;
+        if !apart {
+            iv.write(next);
+        }
     }
     Ok(())
 }
@@ -393,6 +399,7 @@ unsafe fn encrypt_batch(jobs: *mut kcfaes_cbc_job, count: usize) -> Result<()> {
     Ok(())
 }
 
+#[inline(always)]
 unsafe fn apply_ecb(
     direction: Direction,
     key: *const kcfaes_key,

@@ -51,6 +51,16 @@ pub(super) const NO_PIECES: uio_t = uio_t {
 };
 
 impl Bytes {
+    /// The same, to be passed to a function that takes its address. So only what is made here is in memory.
+    #[inline(always)]
+    pub(super) fn again(self) -> Self {
+        match self {
+            Self::Buffer(at, len) => Self::Buffer(at, len),
+            Self::Pieces(at, count) => Self::Pieces(at, count),
+        }
+    }
+
+    #[inline(always)]
     pub(super) fn input(at: *const u8, len: usize) -> Self {
         Self::Buffer(at.cast_mut(), len)
     }

@@ -569,6 +569,7 @@ enum Release {
 }
 
 /// A part of a message. Returns the number of bytes written.
+#[inline(always)]
 unsafe fn update_message(
     ctx: *mut kcfaes_ctx,
     release: Release,
@@ -581,10 +582,22 @@ unsafe fn update_message(
     };
     // SAFETY: the common contract.
     if let Some(run) = unsafe { Bytes::as_run(src, dst) }
-        && ctx.operation.update_run(key, &mut Fpu::new(), run)
+        && ctx.operation.update_run(key, run, false).is_some()
     {
         return Ok(run.len());
     }
+    // SAFETY: the common contract.
+    unsafe { update_in_general(ctx, key, src.again(), dst.again()) }
+}
+
+/// [`update_message`] of any part.
+#[inline(never)]
+unsafe fn update_in_general(
+    ctx: &mut kcfaes_ctx,
+    key: &Key,
+    src: Bytes,
+    dst: Bytes,
+) -> Result<usize> {
     // SAFETY: the common contract.
     unsafe {
         with_io(src, dst, |io| {

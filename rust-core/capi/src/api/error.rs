@@ -118,6 +118,7 @@ pub(super) fn code_of(result: Result<()>) -> kcfaes_rc {
 ///
 /// # Safety
 /// The module's common contract, here and below.
+#[inline(always)]
 pub(super) unsafe fn answer_written(
     written: *mut usize,
     work: impl FnOnce() -> Result<usize>,

@@ -2,7 +2,7 @@
 //! AES-GMAC and AES-CMAC.
 
 use kcfaes_kernels::Block;
-use kcfaes_provider::engine::{Call, Fpu};
+use kcfaes_provider::engine::Material;
 use kcfaes_provider::kcf::Result;
 use kcfaes_provider::mode::{Apart, direct};
 use kcfaes_provider::request::{Direction, Mechanism, Parameter};
@@ -137,6 +137,7 @@ pub unsafe extern "C" fn kcfaes_cmac_verify_iov(
     answer(unsafe { make_cmac(key, Bytes::Pieces(src, src_count), Tag::Verify(tag), tag_len) })
 }
 
+#[inline(always)]
 unsafe fn make_gmac(
     key: *const kcfaes_key,
     iv: *const u8,
@@ -155,12 +156,14 @@ pub(super) unsafe fn gmac_parameter<'a>(iv: *const u8, iv_len: usize) -> Result<
     unsafe { read_iv(iv, iv_len) }.map(|iv| Parameter::Gmac { iv, aad: &[] })
 }
 
+#[inline(always)]
 unsafe fn make_cmac(key: *const kcfaes_key, src: Bytes, tag: Tag, tag_len: usize) -> Result<()> {
     // SAFETY: the common contract.
     unsafe { make_mac(key, Mechanism::Cmac, Ok(Parameter::Cmac), src, tag, tag_len) }
 }
 
 /// Makes a MAC, and writes or compares it.
+#[inline(always)]
 unsafe fn make_mac(
     key: *const kcfaes_key,
     mechanism: Mechanism,
@@ -173,14 +176,12 @@ unsafe fn make_mac(
     let parameter = parameter?;
     // SAFETY: the common contract.
     let key = unsafe { &live(key)?.material };
-    let fpu = &mut Fpu::new();
     // SAFETY: the common contract.
     if let Some(message) = unsafe { src.contiguous() }
-        && direct::takes_mac(&parameter, fpu, message.len())
+        && let Some(way) = direct::takes_mac(&parameter, message.len(), 0)
     {
-        let call = &mut Call { direction: Direction::Encrypt, key, fpu };
         let mut computed = Secret(Block([0; 16]));
-        direct::make_mac(call, &parameter, message, &mut computed);
+        direct::make_mac(way, &parameter, &mut Material::Set(key), message, &mut computed);
         // SAFETY: the common contract.
         return unsafe { tag.settle(tag_len, &computed.0.0) };
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A whole message in one call, and its tag.
 
-use kcfaes_provider::engine::{Call, Fpu, Material};
+use kcfaes_provider::engine::Material;
 use kcfaes_provider::kcf::{Error, Result};
 use kcfaes_provider::key::Key;
 use kcfaes_provider::mode::{Apart, Operation, direct, padded, same_tag};
@@ -39,17 +39,12 @@ impl Tag {
     pub(super) unsafe fn settle(self, len: usize, computed: &[u8; 16]) -> Result<()> {
         match self {
             Self::Write(at) => {
-                if len == 16 {
-                    // SAFETY: the common contract; checked.
-                    unsafe { at.cast::<[u8; 16]>().write(*computed) };
-                    return Ok(());
-                }
                 let computed = computed.get(..len).ok_or(Error::MECHANISM_PARAM_INVALID)?;
                 // SAFETY: the common contract; checked, and `computed` is memory of our own.
                 unsafe {
                     // The usual length takes no call of memcpy.
-                    if let Some(full) = computed.first_chunk::<16>() {
-                        at.cast::<[u8; 16]>().write(*full);
+                    if let Some(full) = computed.first_chunk() {
+                        at.cast::<u128>().write_unaligned(u128::from_ne_bytes(*full));
                     } else {
                         core::ptr::copy_nonoverlapping(computed.as_ptr(), at, computed.len());
                     }
@@ -70,21 +65,21 @@ impl Tag {
 pub(super) unsafe fn run_message(
     key: &Key,
     direction: Direction,
-    parameter: Parameter<'_>,
-    apart: Apart<'_>,
+    mut parameter: Parameter<'_>,
+    mut apart: Apart<'_>,
     src: Bytes,
     dst: Bytes,
 ) -> Result<()> {
     // SAFETY: the common contract.
-    if let Some(run) = unsafe { Bytes::as_run(src, dst) } {
-        let fpu = &mut Fpu::new();
-        if direct::takes(direction, &parameter, fpu, run.len()) {
-            let call = &mut Call { direction, key, fpu };
-            return direct::transform(call, &parameter, apart, run);
-        }
+    if let Some(run) = unsafe { Bytes::as_run(src, dst) }
+        && let (parameter, apart) = (&mut parameter, &mut apart)
+        && let key = &mut Material::Set(key)
+        && let Some((result, _)) = direct::transform(direction, parameter, apart, key, run, || run)
+    {
+        return result;
     }
     // SAFETY: the common contract.
-    unsafe { run_in_general(key, direction, parameter, apart, src, dst) }
+    unsafe { run_in_general(key, direction, parameter, apart, src.again(), dst.again()) }
 }
 
 /// [`run_message`] for any message.
@@ -92,7 +87,7 @@ pub(super) unsafe fn run_message(
 pub(super) unsafe fn run_in_general(
     key: &Key,
     direction: Direction,
-    parameter: Parameter<'_>,
+    mut parameter: Parameter<'_>,
     apart: Apart<'_>,
     src: Bytes,
     dst: Bytes,
@@ -100,8 +95,9 @@ pub(super) unsafe fn run_in_general(
     // SAFETY: the common contract.
     unsafe {
         with_io(src, dst, |io| {
-            let (key, mut fpu) = (Material::Set(key), Fpu::new());
-            Operation::at_once(direction, &parameter, apart, key, &mut fpu, io).map(drop)
+            Operation::at_once(direction, &mut parameter, apart, Material::Set(key), io)
+                .result
+                .map(drop)
         })
     }
 }
@@ -113,17 +109,20 @@ pub(super) unsafe fn seal_message(
     parameter: Result<Parameter<'_>>,
     src: Bytes,
     dst: Bytes,
-    tag: *mut u8,
+    at: *mut u8,
     tag_len: usize,
 ) -> Result<()> {
-    let (parameter, tag) = (parameter?, Tag::Write(tag));
+    let (parameter, tag) = (parameter?, Tag::Write(at));
     tag.check(parameter.mechanism(), tag_len)?;
     // SAFETY: the common contract.
     unsafe {
         let (key, mut computed) = (&live(key)?.material, [0; 16]);
-        let apart = Apart::ComputedTag(&mut computed);
+        // A tag in full goes to its place at once.
+        let full = tag_len == 16;
+        let to = if full { at.cast() } else { &raw mut computed };
+        let apart = Apart::ComputedTag(&mut *to);
         run_message(key, Direction::Encrypt, parameter, apart, src, dst)?;
-        tag.settle(tag_len, &computed)
+        if full { Ok(()) } else { tag.settle(tag_len, &computed) }
     }
 }
 

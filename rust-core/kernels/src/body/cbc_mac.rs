@@ -21,9 +21,10 @@ pub(crate) unsafe fn absorb(
     unsafe {
         let keys = RoundKeys::<true>::new(schedule);
         let (first, last) = (keys.key::<Xmm>(0), keys.last::<Xmm>());
-        let mut x = [Xmm::broadcast(mac)];
+        // In halves: callers write the MAC's beginning and the blocks that they make in words.
+        let mut x = [Xmm::load_halves(mac.cast())];
         if len >= 16 {
-            x = [x[0].xor(first).xor(Xmm::load(src))];
+            x = [x[0].xor(first).xor(Xmm::load_halves(src))];
             loop {
                 keys.rounds_from(&mut x, 1);
                 src = src.add(16);
@@ -31,7 +32,7 @@ pub(crate) unsafe fn absorb(
                 if len < 16 {
                     break;
                 }
-                x = [x[0].last_round::<true>(last.xor(first.xor(Xmm::load(src))))];
+                x = [x[0].last_round::<true>(last.xor(first.xor(Xmm::load_halves(src))))];
             }
             x = [x[0].last_round::<true>(last)];
         }

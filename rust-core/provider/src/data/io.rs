@@ -3,6 +3,7 @@
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 
 use super::pair::{Pair, Sink};
 use super::segments::{Extent, exists};
@@ -135,29 +136,20 @@ impl<'a> Data<'a> {
 
     /// The address of the first `len` bytes, if there is at least one, the first piece has them all, and
     /// nothing is wrong.
-    #[inline(never)]
-    fn in_first_piece(&self, len: usize) -> Option<*mut u8> {
-        // SAFETY: vouched for; the format says which member is set.
-        let (at, most) = unsafe {
-            match self.data.cd_format {
-                CRYPTO_DATA_RAW => {
-                    let iov = self.data.cdu.cdu_raw;
-                    (iov.iov_base.cast::<u8>(), iov.iov_len)
-                }
-                _ => Segments::first_piece(self.data)?,
-            }
+    #[inline(always)]
+    fn in_first_piece(&self, len: usize) -> Option<NonNull<u8>> {
+        let (at, most) = if self.data.cd_format == CRYPTO_DATA_RAW {
+            // SAFETY: vouched for; the format says which member is set.
+            let iov = unsafe { self.data.cdu.cdu_raw };
+            (iov.iov_base.cast::<u8>(), iov.iov_len)
+        } else {
+            // SAFETY: vouched for.
+            unsafe { Segments::first_piece(self.data)? }
         };
         let offset = usize::try_from(self.data.cd_offset).ok()?;
         let end = offset.checked_add(len)?;
-        (len > 0 && end <= most && exists(at, end)).then(|| at.wrapping_add(offset))
-    }
-
-    /// All of the bytes, if there is at least one, the first piece has them all, and nothing is wrong.
-    #[inline(always)]
-    pub(crate) fn contiguous(&self) -> Option<&'a [u8]> {
-        let at = self.in_first_piece(self.len())?;
-        // SAFETY: vouched for; `in_first_piece` has checked the range.
-        Some(unsafe { core::slice::from_raw_parts(at, self.len()) })
+        let sound = len > 0 && end <= most && exists(at, end);
+        NonNull::new(at.wrapping_add(offset)).filter(|_| sound)
     }
 
     /// Whether both are the same list from the same place on.
@@ -299,49 +291,70 @@ impl<'a> Io<'a> {
         if !raw(&self.src) || !raw(self.dst_or_src()) {
             return self.open_lists(needed, room, may);
         }
-        let Some((from, to, to_len, sink)) = self.contiguous(needed, may) else {
+        let unmixed = matches!(may, May::Anything);
+        let Some((from, to)) = self.contiguous(needed, unmixed) else {
             return self.open_lists(needed, room, may);
         };
-        let (src, dst) = (Segments::raw(from, self.src.len()), Segments::raw(to, to_len));
-        Ok(room.write(Pair { src, dst, sink }))
+        let to_len = if self.dst.is_some() { needed } else { self.src.len() };
+        let sink = match may {
+            May::Anything => Sink::None,
+            _ if from.as_ptr() != to => Sink::Apart,
+            May::Alias => Sink::Aliased,
+            May::Nothing(shared) => return Err(shared),
+        };
+        let src = Segments::raw(from.as_ptr(), self.src.len());
+        Ok(room.write(Pair { src, dst: Segments::raw(to, to_len), sink }))
     }
 
-    /// The text of a whole message whose output has `needed` bytes, and the tag that one of the sides has
-    /// after it: bytes of the output if they are more than those of the input, otherwise of the input. `None`
-    /// if a side has no bytes, or not all of them in its first piece, if an IV comes with the input, or if
+    /// The text of a whole message whose output has `needed` bytes: as many as both sides have. `None` if a
+    /// side has no bytes, or not all of them in its first piece, if an IV comes with the input, or if
     /// anything is wrong.
     #[inline(always)]
-    pub(crate) fn run(&self, needed: usize) -> Option<(Run<'a>, Run<'a>)> {
+    pub(crate) fn run(&self, needed: usize) -> Option<Run<'a>> {
         if !self.src.data.cd_miscdata.is_null() {
             return None;
         }
-        let all = self.src.len();
-        let (from, to, ..) = self.contiguous(needed, May::Alias)?;
-        let len = all.min(needed);
-        let (at, tag_len) = if needed > all { (to, needed - len) } else { (from, all - len) };
-        let tag = at.wrapping_add(len);
+        let (from, to) = self.contiguous(needed, false)?;
+        let len = self.src.len().min(needed);
         // SAFETY: vouched for; `contiguous` has found that the sides are equal or share nothing.
-        unsafe { Some((Run::new(from, to, len), Run::new(tag, tag, tag_len))) }
+        unsafe { Some(Run::new(from.as_ptr(), to, len)) }
     }
 
-    /// The beginnings of both windows, if each is in one piece and nothing is wrong, and the length of the
-    /// second.
+    /// The tag that one of the sides of [`run`](Self::run) has after it: bytes of the output if they are more
+    /// than those of the input, otherwise of the input.
+    #[inline(always)]
+    pub(crate) fn behind(&self, run: &Run<'a>, needed: usize) -> Run<'a> {
+        let all = self.src.len();
+        let at = if needed > all { run.dst() } else { run.src().cast_mut() };
+        let tag = at.wrapping_add(run.len());
+        // SAFETY: as in `run`.
+        unsafe { Run::new(tag, tag, needed.max(all) - run.len()) }
+    }
+
+    /// A message that is only read, and room for `needed` bytes of output that the first piece of the output
+    /// has, as a run in place. `None` as in [`run`](Self::run); they may overlap.
+    #[inline(always)]
+    pub(crate) fn message(&self, needed: usize) -> Option<(&'a [u8], Run<'a>)> {
+        let len = self.src.len();
+        let (from, to) = self.contiguous(needed, true)?;
+        // SAFETY: vouched for; `contiguous` has checked the ranges. The output is written when the message is
+        // no longer read.
+        unsafe { Some((core::slice::from_raw_parts(from.as_ptr(), len), Run::new(to, to, needed))) }
+    }
+
+    /// The beginnings of both windows, if each is in one piece and nothing is wrong. Unless they are
+    /// `unmixed`, they are the same, or the windows share no byte.
     #[inline(never)]
-    fn contiguous(&self, needed: usize, may: May) -> Option<(*mut u8, *mut u8, usize, Sink)> {
+    fn contiguous(&self, needed: usize, unmixed: bool) -> Option<(NonNull<u8>, *mut u8)> {
         let len = self.src.len();
         let from = self.src.in_first_piece(len)?;
         let (to, to_len) = match &self.dst {
-            None => (from, len),
-            Some(dst) => (dst.in_first_piece(needed)?, needed),
+            None => (from.as_ptr(), len),
+            Some(dst) => (dst.in_first_piece(needed)?.as_ptr(), needed),
         };
-        self.dst_or_src().check_room(needed).ok()?;
-        let sink = match (Overlap::of(from.addr(), len, to.addr(), to_len, 0, 0), may) {
-            (_, May::Anything) => Sink::None,
-            (Overlap::None, _) => Sink::Apart,
-            (Overlap::Exact, May::Alias) => Sink::Aliased,
-            (Overlap::Exact | Overlap::Partial, _) => return None,
-        };
-        Some((from, to, to_len, sink))
+        let ahead = to.addr().wrapping_sub(from.addr().get());
+        let sound = unmixed || ahead == 0 || ahead >= len && ahead.wrapping_neg() >= to_len;
+        (sound && self.dst_or_src().len() >= needed).then_some((from, to))
     }
 
     /// Opens both windows. A raw output is refused before the input is walked, so that a caller with a long

@@ -6,7 +6,14 @@ use core::slice::Iter;
 
 use kcfaes_kernels::Piece;
 
-use super::segments::{Overlap, exists};
+use super::segments::exists;
+
+/// Whether two ranges of `len` bytes overlap, but are not the same.
+#[inline(always)]
+fn mixed(src: *const u8, dst: *mut u8, len: usize) -> bool {
+    let ahead = dst.addr().wrapping_sub(src.addr());
+    ahead.min(ahead.wrapping_neg()).wrapping_sub(1) < len.wrapping_sub(1)
+}
 
 /// `len` bytes to read at `src` and `len` bytes to write at `dst`. The two are the same bytes or do not
 /// overlap at all. Everything that KCF passes, in whatever pieces, reaches a mode as runs.
@@ -36,8 +43,7 @@ impl<'a> Run<'a> {
     /// the end of the address space.
     #[inline(always)]
     pub unsafe fn between(src: *const u8, dst: *mut u8, len: usize) -> Option<Self> {
-        let overlap = Overlap::of(src.addr(), len, dst.addr(), len, 0, 0);
-        let sound = len > 0 && exists(src, len) && exists(dst, len) && overlap != Overlap::Partial;
+        let sound = len > 0 && exists(src, len) && exists(dst, len) && !mixed(src, dst, len);
         // SAFETY: the caller's promise, and the conditions above.
         sound.then(|| unsafe { Self::new(src, dst, len) })
     }
@@ -97,10 +103,18 @@ impl<'a> Run<'a> {
     }
 
     /// Copies bytes to the destination, to the end of the shorter of the two.
-    pub(crate) fn fill(&self, from: &[u8]) {
-        let len = from.len().min(self.piece.len);
+    #[inline(always)]
+    pub(crate) fn fill(&self, from: &[u8; 16]) {
         // SAFETY: within the destination, which `from` is no part of.
-        unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), self.piece.dst, len) };
+        unsafe {
+            // The usual length takes no call of memcpy.
+            if self.piece.len == 16 {
+                self.piece.dst.cast::<u128>().write_unaligned(u128::from_ne_bytes(*from));
+            } else {
+                let len = self.piece.len.min(16);
+                core::ptr::copy_nonoverlapping(from.as_ptr(), self.piece.dst, len);
+            }
+        }
     }
 
     /// Adds `keystream` to the bytes, to the end of the shorter of the two.

@@ -96,12 +96,13 @@ pub struct Fpu {
     hold: MaybeUninit<kcfaes_hold>,
 }
 
-/// Proof that the FPU is ours and that `table` may use it. Only [`Fpu::hold`] hands one out, and the hold
-/// cannot end while the proof lives.
+/// Proof that the FPU is ours and that `table` may use it. Only [`Fpu`] and [`Once`] hand one out, and the
+/// hold cannot end while the proof lives.
 #[derive(Clone, Copy)]
 pub struct Hold<'a> {
     pub(super) table: TableId,
-    low: &'a Cell<usize>,
+    /// [`Fpu::low`]; `None` if the table is not `portable`.
+    low: Option<&'a Cell<usize>>,
 }
 
 impl Hold<'_> {
@@ -109,11 +110,72 @@ impl Hold<'_> {
     /// the one below which the kernel's frame will lie.
     #[inline(always)]
     pub(super) fn table(&self) -> TableId {
-        if self.table == TableId::Portable {
-            self.low.set(self.low.get().min(wipe::stack_pointer()));
+        if self.table == TableId::Portable
+            && let Some(low) = self.low
+        {
+            low.set(low.get().min(wipe::stack_pointer()));
         }
         // A constant elsewhere, so that no call of another table's kernel is compiled.
         if cfg!(target_arch = "x86_64") { self.table } else { TableId::Portable }
+    }
+}
+
+/// The bytes, in full blocks, for which one hold is enough after `setup` cost units.
+#[inline(always)]
+pub(crate) fn most_at_once(pace: Pace, setup: usize) -> usize {
+    HOLD_LIMIT.load(Ordering::Relaxed).saturating_sub(setup) >> pace.shift() & !15
+}
+
+/// The one hold of a call that needs no more. It has no budget, so its state need not go through memory, as
+/// an [`Fpu`]'s does. The table is not `portable`, whose frames an [`Fpu`] wipes.
+#[must_use]
+pub(crate) struct Once<'a> {
+    table: TableId,
+    room: &'a mut MaybeUninit<kcfaes_hold>,
+}
+
+impl<'a> Once<'a> {
+    /// Takes the FPU, for work of `cost` units, at most a budget.
+    #[inline(always)]
+    pub(crate) fn new(table: Table, cost: usize, room: &'a mut MaybeUninit<kcfaes_hold>) -> Self {
+        debug_assert!(table.id() > TableId::Portable);
+        // SAFETY: a call that takes the direct path holds nothing else. `end` gives the FPU back; meanwhile
+        // the room is borrowed, so it does not move.
+        unsafe { env::hold(room) };
+        watch::held();
+        watch::spent(cost);
+        Self { table: table.id(), room }
+    }
+
+    /// The hold.
+    #[inline(always)]
+    pub(crate) fn hold(&self) -> Hold<'_> {
+        Hold { table: self.table, low: None }
+    }
+
+    /// Gives the FPU back. Not a `drop`, which would not be inlined.
+    #[inline(always)]
+    pub(crate) fn end(self) {
+        // SAFETY: `new` took it.
+        unsafe { give_back(self.table, self.room) };
+    }
+}
+
+/// Wipes what the kernels of a table, not `portable`, have left in registers, and gives the FPU back.
+///
+/// # Safety
+/// The FPU was taken for this table, with `room`.
+#[inline(always)]
+unsafe fn give_back(table: TableId, room: &mut MaybeUninit<kcfaes_hold>) {
+    watch::released();
+    // SAFETY: the table was selected for this CPU, and the FPU is held.
+    unsafe {
+        match table {
+            TableId::Vaes512 => kcfaes_wipe_vaes512(),
+            TableId::Vaes256 => kcfaes_wipe_vaes256(),
+            _ => kcfaes_wipe_aesni(),
+        }
+        env::release(room);
     }
 }
 
@@ -174,7 +236,7 @@ impl Fpu {
     /// The hold that was taken.
     #[inline(always)]
     fn current(&self) -> Hold<'_> {
-        Hold { table: self.table.id(), low: &self.low }
+        Hold { table: self.table.id(), low: Some(&self.low) }
     }
 
     /// The largest request to make of [`hold_all`](Self::hold_all), in full blocks. Serial modes use up the
@@ -249,19 +311,8 @@ impl Fpu {
         match self.table.id() {
             // Nothing is held. The stack of its kernels is wiped at the end.
             TableId::Portable => {}
-            table => {
-                watch::released();
-                // SAFETY: the table was selected for this CPU, and the FPU is held.
-                unsafe {
-                    match table {
-                        TableId::Vaes512 => kcfaes_wipe_vaes512(),
-                        TableId::Vaes256 => kcfaes_wipe_vaes256(),
-                        _ => kcfaes_wipe_aesni(),
-                    }
-                }
-                // SAFETY: `renew` took it.
-                unsafe { env::release(&mut self.hold) };
-            }
+            // SAFETY: `renew` took it.
+            table => unsafe { give_back(table, &mut self.hold) },
         }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Setting a key: its round keys, and the powers of its H.
 
-use super::fpu::{Fpu, Pace};
+use super::fpu::{Fpu, Hold, Pace};
 use crate::key::Key;
 
 /// Key set-up costs a hold as many units as this: it takes about as long as 1 KiB of text. `make bench`
@@ -23,14 +23,35 @@ pub enum Material<'a> {
     },
 }
 
-impl<'a> Material<'a> {
+impl Material<'_> {
+    /// What setting the key costs a hold.
+    #[inline(always)]
+    pub(crate) fn cost(&self) -> usize {
+        match self {
+            Self::Set(_) => 0,
+            Self::Raw { .. } => SETUP_BYTES,
+        }
+    }
+
     /// The key.
     #[inline(always)]
-    pub fn set(self, fpu: &mut Fpu) -> &'a Key {
+    pub fn set(&mut self, fpu: &mut Fpu) -> &Key {
         match self {
             Self::Set(key) => key,
             Self::Raw { key, bytes, hashed } => {
-                key.set(fpu, bytes, hashed);
+                key.set(fpu, bytes, *hashed);
+                key
+            }
+        }
+    }
+
+    /// The key, in a hold that has room for its [`cost`](Self::cost).
+    #[inline(always)]
+    pub(crate) fn set_in(&mut self, hold: Hold<'_>) -> &Key {
+        match self {
+            Self::Set(key) => key,
+            Self::Raw { key, bytes, hashed } => {
+                key.set_in(hold, bytes, *hashed);
                 key
             }
         }
@@ -43,6 +64,12 @@ impl Key {
     pub fn set(&mut self, fpu: &mut Fpu, key: &[u8], hashed: usize) {
         // The grant does not matter: the cost is not the length of a text.
         let (hold, _) = fpu.hold(Pace::Parallel, SETUP_BYTES);
+        self.set_in(hold, key, hashed);
+    }
+
+    /// [`set`](Self::set) in a hold.
+    #[inline(never)]
+    fn set_in(&mut self, hold: Hold<'_>, key: &[u8], hashed: usize) {
         hold.key_expand(&mut self.schedule, key);
         if hashed > 0 {
             hold.ghash_init(&self.schedule, &mut self.powers, hashed);

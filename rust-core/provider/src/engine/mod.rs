@@ -12,8 +12,8 @@ mod step;
 
 pub(crate) use buffer::Buffer;
 pub use call::Call;
-pub(crate) use fpu::RUN_COST;
 pub use fpu::{Fpu, HOLD_BYTES, Hold, LEAST_HOLD, MOST_HOLD, Pace, set_hold_bytes};
+pub(crate) use fpu::{Once, RUN_COST, most_at_once};
 pub use kernel::Chain;
 pub use material::Material;
 pub use select::{Table, TableId, force, probe, select};

@@ -2,7 +2,7 @@
 //! Which table runs: CPU policy in one place, decided anew for each call.
 
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use kcfaes_kernels::entry_vaes256::POWERS as VAES256_POWERS;
 use kcfaes_kernels::entry_vaes512::POWERS as VAES512_POWERS;
@@ -111,16 +111,16 @@ impl TableId {
 
     /// Whether this CPU can run it, and neither this table nor one that it takes kernels from is excluded.
     pub fn available(self) -> bool {
-        self.runs_with(env::features())
+        self.runs_with(env::features(), excluded())
     }
 
-    fn runs_with(self, features: u32) -> bool {
+    fn runs_with(self, features: u32, excluded: u8) -> bool {
         let needed = self.features();
         let parts = self.bit() | if self > Self::Aesni { Self::Aesni.bit() } else { 0 };
         // Every table but `portable` is x86-64's. What an environment says does not change that.
         (cfg!(target_arch = "x86_64") || self == Self::Portable)
             && features & needed == needed
-            && EXCLUDED.load(Ordering::Relaxed) & parts == 0
+            && excluded & parts == 0
     }
 
     /// The features that it needs and that this CPU lacks, or that the system has not enabled.
@@ -136,11 +136,8 @@ impl TableId {
     /// Removes the table from the choice of every later call, or puts it back. `Portable` serves if there is
     /// no other, even when excluded.
     pub fn exclude(self, excluded: bool) {
-        if excluded {
-            EXCLUDED.fetch_or(self.bit(), Ordering::Relaxed);
-        } else {
-            EXCLUDED.fetch_and(!self.bit(), Ordering::Relaxed);
-        }
+        let bit = self.bit();
+        set_policy(|forced, all| (forced, if excluded { all | bit } else { all & !bit }));
     }
 
     const fn bit(self) -> u8 {
@@ -162,22 +159,41 @@ impl Table {
 /// No table is forced, or the processor's model was not checked yet.
 const AUTOMATIC: u8 = u8::MAX;
 
-/// The number of the forced table, or [`AUTOMATIC`].
-static FORCED: AtomicU8 = AtomicU8::new(AUTOMATIC);
-
 /// The number of the best table for this model of processor, or [`AUTOMATIC`].
 static SUITED: AtomicU8 = AtomicU8::new(AUTOMATIC);
 
-/// Tables that gave a wrong answer, a bit for each.
-static EXCLUDED: AtomicU8 = AtomicU8::new(0);
+/// What decides which table calls use: the number of the forced table, or [`AUTOMATIC`]; in the next byte the
+/// tables that gave a wrong answer, a bit for each; and above, how often that has been set.
+static POLICY: AtomicU32 = AtomicU32::new(AUTOMATIC as u32);
+
+/// The policy that the last choice followed, and below it, in a byte, the number of the chosen table. So a
+/// call looks at features only if the policy has changed, and no call goes on with a choice of before.
+static CHOSEN: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Sets the policy.
+fn set_policy(set: impl Fn(u8, u8) -> (u8, u8)) {
+    let next = |policy: u32| {
+        let [forced, excluded, ..] = policy.to_le_bytes();
+        let (forced, excluded) = set(forced, excluded);
+        let times = (policy & !0xffff).wrapping_add(0x1_0000);
+        Some(times | u32::from(excluded) << 8 | u32::from(forced))
+    };
+    // There always is a next value.
+    _ = POLICY.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+}
+
+/// The tables that are excluded, a bit for each.
+fn excluded() -> u8 {
+    (POLICY.load(Ordering::Relaxed) >> 8) as u8
+}
 
 /// Makes every later call use table `id`, or the best one again (`None`). A call in an interrupt uses `id`
 /// only if it may. Returns whether this CPU has the table; if not, nothing changes.
 pub fn force(id: Option<TableId>) -> bool {
     match id {
         Some(id) if !id.available() => return false,
-        Some(id) => FORCED.store(id as u8, Ordering::Relaxed),
-        None => FORCED.store(AUTOMATIC, Ordering::Relaxed),
+        Some(id) => set_policy(|_, excluded| (id as u8, excluded)),
+        None => set_policy(|_, excluded| (AUTOMATIC, excluded)),
     }
     true
 }
@@ -189,19 +205,35 @@ pub fn probe(id: TableId) -> Option<Table> {
 }
 
 /// The table for a call that begins now, in this context.
+#[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn select() -> Table {
-    let mut best = FORCED.load(Ordering::Relaxed);
+    let policy = POLICY.load(Ordering::Relaxed);
+    let chosen = CHOSEN.load(Ordering::Relaxed);
+    let chosen = match chosen as u8 {
+        _ if chosen >> 8 != u64::from(policy) => choose(policy),
+        3 => TableId::Vaes512,
+        2 => TableId::Vaes256,
+        1 => TableId::Aesni,
+        _ => TableId::Portable,
+    };
+    // A wide table contains `aesni`.
+    Table(if env::in_interrupt() { chosen.min(TableId::Aesni) } else { chosen })
+}
+
+/// The best table that this CPU has, that is not excluded, and that is not above the forced one.
+#[cold]
+#[inline(never)]
+fn choose(policy: u32) -> TableId {
+    let [mut best, excluded, ..] = policy.to_le_bytes();
     if best == AUTOMATIC {
         best = SUITED.load(Ordering::Relaxed);
     }
     if best == AUTOMATIC {
         best = look_at_model();
     }
-    let (features, borrowed) = (env::features(), env::in_interrupt());
-    let usable = |id: TableId| {
-        best >= id as u8 && id.runs_with(features) && (id.in_interrupt() || !borrowed)
-    };
-    Table(if usable(TableId::Vaes512) {
+    let features = env::features();
+    let usable = |id: TableId| best >= id as u8 && id.runs_with(features, excluded);
+    let id = if usable(TableId::Vaes512) {
         TableId::Vaes512
     } else if usable(TableId::Vaes256) {
         TableId::Vaes256
@@ -209,7 +241,9 @@ pub fn select() -> Table {
         TableId::Aesni
     } else {
         TableId::Portable
-    })
+    };
+    CHOSEN.store(u64::from(policy) << 8 | id as u64, Ordering::Relaxed);
+    id
 }
 
 /// The best table for this model of processor. Read once: the read may leave a virtual machine.

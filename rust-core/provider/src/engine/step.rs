@@ -116,7 +116,7 @@ fn ghash(hold: Hold<'_>, powers: &Powers, y: &mut Block, mut text: Runs<'_, '_>)
 /// Bytes, in full blocks, until a counter of 32 bits wraps, or the counter in the low `bits` bits does.
 #[inline]
 pub(crate) fn to_wrap(counter: &Block, bits: u32) -> usize {
-    let mask = mask(bits) as u32;
+    let mask = u32::MAX >> (32 - bits.clamp(1, 32));
     (((mask - (u128::from_be_bytes(counter.0) as u32 & mask)) as usize) + 1).saturating_mul(16)
 }
 

@@ -13,9 +13,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kcfaes_kernels::Block;
 
 use super::tag::{padded, same_tag, take_back};
-use crate::data::{Data, Io, Overlap, Pair, Segments, Short};
+use crate::data::{Data, Io, Overlap, Pair, Run, Segments, Short};
 use crate::engine::drive::{Carry, yield_to};
-use crate::engine::{Buffer, Call, Step};
+use crate::engine::{Buffer, Call, Fpu, Hold, Material, Once, Step, Table, TableId};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -76,6 +76,98 @@ pub(super) trait Text {
 
     /// The error for a text of another length.
     fn wrong_length(direction: Direction) -> Error;
+}
+
+/// A whole text that is one run, for which one hold is enough: the direct path.
+pub(super) trait Whole {
+    /// Begins the message: takes its IV and its AAD. Its tag has `tag_len` bytes.
+    fn begin(&mut self, hold: Hold<'_>, key: &Key, iv: &[u8], aad: &[u8], tag_len: usize);
+
+    /// The text of a message that has begun, and its tag.
+    fn transform_run(&mut self, hold: Hold<'_>, direction: Direction, key: &Key, run: Run<'_>);
+
+    /// The tag in full.
+    fn tag(&self) -> &[u8; 16];
+
+    /// Removes the plaintext of a forged message.
+    fn take_back_run(&mut self, call: &mut Call<'_>, run: Run<'_>);
+}
+
+/// A tag of a text in one run: where it is, and how long.
+pub(super) struct TagOf<'a, 't> {
+    /// Where it is passed, if it is passed apart.
+    pub(super) apart: &'a mut Apart<'t>,
+    /// Its place, as a run, if it is passed with the text.
+    pub(super) place: Run<'a>,
+    /// Its bytes.
+    pub(super) len: usize,
+}
+
+/// Transforms a message on the direct path. `first` are its IV and its AAD, if it has not begun yet. In the
+/// kernel object it is one function for GCM and one for CCM, in libkcfaes a part of each caller.
+///
+/// # Errors
+/// `INVALID_MAC`
+#[cfg_attr(target_os = "none", inline(never))]
+#[cfg_attr(not(target_os = "none"), inline(always))]
+pub(super) fn transform_run<W: Whole>(
+    whole: &mut W,
+    way: Way,
+    direction: Direction,
+    key: &mut Material<'_>,
+    first: Option<(&[u8], &[u8])>,
+    run: Run<'_>,
+    tag: TagOf<'_, '_>,
+) -> Result<()> {
+    // A received tag is read first: it may lie where the text is written.
+    let received = match (&*tag.apart, direction) {
+        (Apart::ReceivedTag(tag), _) => padded(tag),
+        (Apart::Nothing, Direction::Decrypt) => padded(tag.place.source()),
+        _ => [0; 16],
+    };
+    let mut room = MaybeUninit::uninit();
+    let once = Once::new(way.table, way.cost, &mut room);
+    let key = key.set_in(once.hold());
+    if let Some((iv, aad)) = first {
+        whole.begin(once.hold(), key, iv, aad, tag.len);
+    }
+    whole.transform_run(once.hold(), direction, key, run);
+    once.end();
+    if direction == Direction::Decrypt {
+        return same_tag(whole.tag(), &received, tag.len)
+            .inspect_err(|_| take_back_run(whole, way.table, direction, key, run));
+    }
+    match tag.apart {
+        Apart::ComputedTag(to) => **to = *whole.tag(),
+        _ => tag.place.fill(whole.tag()),
+    }
+    Ok(())
+}
+
+#[cold]
+#[inline(never)]
+fn take_back_run<W: Whole>(
+    whole: &mut W,
+    table: Table,
+    direction: Direction,
+    key: &Key,
+    run: Run<'_>,
+) {
+    whole.take_back_run(&mut Call { direction, key, fpu: &mut Fpu::on(table) }, run);
+}
+
+/// The table of a message on the direct path, and what it costs its hold.
+#[derive(Clone, Copy)]
+pub struct Way {
+    pub(super) table: Table,
+    pub(super) cost: usize,
+}
+
+impl Way {
+    /// The table.
+    pub fn table(self) -> TableId {
+        self.table.id()
+    }
 }
 
 /// Whether a text that is whole, or has ended, may have `len` bytes.
@@ -248,6 +340,19 @@ impl<T: Text> Aead<T> {
     /// Bytes of the tag.
     pub(super) fn tag_len(&self) -> usize {
         self.tag_len
+    }
+
+    /// The bytes of the tag that are in the text, if it has any there and no text has come yet: a message
+    /// that may come whole.
+    #[inline(always)]
+    pub(super) fn attached_to_whole(&self) -> Option<usize> {
+        (self.fresh() && self.attached > 0).then_some(self.attached)
+    }
+
+    /// `len`, if the text may have that length.
+    #[inline(always)]
+    pub(super) fn exactly(&self, len: usize) -> Option<usize> {
+        (len as u64 == self.text.most()).then_some(len)
     }
 
     /// Whether no text has come yet.

@@ -6,10 +6,11 @@
 
 use kcfaes_kernels::{Block, BlockMode};
 
-use super::aead;
-use crate::data::{Pair, Short};
+use super::aead::{self, Whole, take_back_text};
+use super::tag::padded;
+use crate::data::{Pair, Run, Short};
 use crate::engine::drive::drive;
-use crate::engine::{Call, Pace, Step};
+use crate::engine::{Call, Hold, Pace, Step};
 use crate::kcf::Error;
 use crate::key::Key;
 use crate::request::Direction;
@@ -21,6 +22,15 @@ fn coded_aad_len(len: u64) -> (u128, usize) {
         0..0xff00 => (u128::from(len), 2),
         0xff00..0x1_0000_0000 => (0xfffe << 32 | u128::from(len), 6),
         _ => (0xffff << 64 | u128::from(len), 10),
+    }
+}
+
+/// Section 6.1 steps 4 and 8, section 6.2 steps 5 and 10.
+#[inline(always)]
+fn mode(direction: Direction) -> BlockMode {
+    match direction {
+        Direction::Encrypt => BlockMode::CcmEncrypt,
+        Direction::Decrypt => BlockMode::CcmDecrypt,
     }
 }
 
@@ -44,7 +54,29 @@ impl Text {
     }
 
     /// Begins a message with a MAC of `tag_len` bytes: takes its nonce of 7..=13 bytes and its AAD.
-    pub(super) fn begin(&mut self, call: &mut Call<'_>, nonce: &[u8], aad: &[u8], tag_len: usize) {
+    pub(super) fn begin_text(
+        &mut self,
+        call: &mut Call<'_>,
+        nonce: &[u8],
+        aad: &[u8],
+        tag_len: usize,
+    ) {
+        let mut first = [[0; 16]; 2];
+        let rest = self.first_blocks(nonce, aad, tag_len, &mut first);
+        self.absorb(call, used(&first, aad));
+        self.absorb(call, rest);
+    }
+
+    /// Writes the blocks that the MAC begins with: one, and another if there is AAD. That has the AAD's
+    /// length (appendix A.2.2) and beginning. Returns the rest of the AAD.
+    #[inline(never)]
+    fn first_blocks<'a>(
+        &mut self,
+        nonce: &[u8],
+        aad: &'a [u8],
+        tag_len: usize,
+        first: &mut [[u8; 16]; 2],
+    ) -> &'a [u8] {
         let bits = 8 * (15 - nonce.len() as u32);
         let nonce = nonce.iter().fold(0, |nonce, &byte| nonce << 8 | u128::from(byte));
         // Appendix A.2.1 and A.3: flags, nonce, and a number of `bits` bits.
@@ -53,26 +85,16 @@ impl Text {
             Block((flags << 120 | nonce << bits | u128::from(number)).to_be_bytes())
         };
         let with_aad = u32::from(!aad.is_empty()) << 6;
-        let b0 = block(with_aad | (tag_len as u32 - 2) << 2, self.declared);
+        let [b0, b1] = first;
+        *b0 = block(with_aad | (tag_len as u32 - 2) << 2, self.declared).0;
         self.a0 = block(0, 0);
         self.ctr = block(0, 1);
         self.bits = bits;
-        self.absorb(call, &b0.0);
-        if !aad.is_empty() {
-            self.absorb_aad(call, aad);
-        }
-    }
-
-    /// Absorbs the AAD, with its length before it (appendix A.2.2) and zeros after it.
-    fn absorb_aad(&mut self, call: &mut Call<'_>, aad: &[u8]) {
         let (coded, bytes) = coded_aad_len(aad.len() as u64);
-        let mut first = (coded << (8 * (16 - bytes))).to_be_bytes();
         let (head, rest) = aad.split_at_checked(16 - bytes).unwrap_or((aad, &[]));
-        for (to, from) in first.iter_mut().skip(bytes).zip(head) {
-            *to = *from;
-        }
-        self.absorb(call, &first);
-        self.absorb(call, rest);
+        let head = u128::from_be_bytes(padded(head)) >> (8 * bytes);
+        *b1 = (coded << (8 * (16 - bytes)) | head).to_be_bytes();
+        rest
     }
 
     /// Absorbs bytes that only the MAC covers. A partial block is zero-padded.
@@ -87,17 +109,18 @@ impl Text {
     }
 }
 
+/// As many of the first blocks as a message has.
+fn used<'a>(first: &'a [[u8; 16]; 2], aad: &[u8]) -> &'a [u8] {
+    let [b0, _] = first;
+    if aad.is_empty() { b0 } else { first.as_flattened() }
+}
+
 impl aead::Text for Text {
     const EXACT: bool = true;
 
-    /// Section 6.1 steps 4 and 8, section 6.2 steps 5 and 10.
     #[inline(always)]
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {
-        let mode = match direction {
-            Direction::Encrypt => BlockMode::CcmEncrypt,
-            Direction::Decrypt => BlockMode::CcmDecrypt,
-        };
-        let Self { mac, ctr, bits, .. } = self;
+        let (mode, Self { mac, ctr, bits, .. }) = (mode(direction), self);
         let (state, mac) = (Some(ctr), Some(mac));
         Step::Blocks { mode, schedule: &key.schedule, state, bits: *bits, mac }
     }
@@ -136,6 +159,35 @@ impl aead::Text for Text {
     #[inline(always)]
     fn wrong_length(direction: Direction) -> Error {
         direction.wrong_length()
+    }
+}
+
+impl Whole for Text {
+    #[inline(always)]
+    fn begin(&mut self, hold: Hold<'_>, key: &Key, iv: &[u8], aad: &[u8], tag_len: usize) {
+        let mut first = [[0; 16]; 2];
+        let rest = self.first_blocks(iv, aad, tag_len, &mut first);
+        hold.cbc_mac(&key.schedule, &mut self.mac, used(&first, aad));
+        if !rest.is_empty() {
+            hold.cbc_mac(&key.schedule, &mut self.mac, rest);
+        }
+    }
+
+    /// The counter does not wrap: it has 16 bits at least, and starts at 1.
+    #[inline(always)]
+    fn transform_run(&mut self, hold: Hold<'_>, direction: Direction, key: &Key, run: Run<'_>) {
+        let Self { mac, ctr, a0, .. } = self;
+        hold.transform_run(mode(direction), &key.schedule, &mut ctr.0, mac, &run, run.len());
+        hold.add_encrypted(&key.schedule, *a0, mac);
+    }
+
+    #[inline(always)]
+    fn tag(&self) -> &[u8; 16] {
+        &self.mac.0
+    }
+
+    fn take_back_run(&mut self, call: &mut Call<'_>, run: Run<'_>) {
+        take_back_text(self, call, run.into(), run.len());
     }
 }
 

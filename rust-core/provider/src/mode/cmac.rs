@@ -6,7 +6,8 @@ use kcfaes_kernels::{Block, BlockMode};
 use super::tag::{before_last_block, padded};
 use crate::data::{Pair, Short};
 use crate::engine::drive::Carry;
-use crate::engine::{Call, Pace, Step};
+use crate::engine::{Call, Hold, Pace, Step};
+use crate::key::Key;
 use crate::wipe::Secret;
 
 /// State between the parts of a message.
@@ -33,28 +34,27 @@ impl Cmac {
 
     /// The MAC.
     pub(super) fn tag(&mut self, call: &mut Call<'_>) -> &Block {
-        absorb_last(call, &mut self.mac, self.carry.bytes());
+        // Any hold has room for two blocks.
+        let (hold, _) = call.fpu.hold(Pace::Serial, 32);
+        absorb_last(hold, call.key, &mut self.mac, self.carry.bytes());
         &self.mac
     }
 }
 
 /// The MAC of a whole message, for which one hold is enough. It is made in `mac`, which is zero.
 #[inline(always)]
-pub(super) fn mac_of(call: &mut Call<'_>, message: &[u8], mac: &mut Block) {
+pub(super) fn mac_of(hold: Hold<'_>, key: &Key, message: &[u8], mac: &mut Block) {
     let (blocks, last) = before_last_block(message);
     if !blocks.is_empty() {
-        let hold = call.fpu.hold_all(Pace::Serial.cost(blocks.len()));
-        hold.cbc_mac(&call.key.schedule, mac, blocks);
+        hold.cbc_mac(&key.schedule, mac, blocks);
     }
-    absorb_last(call, mac, last);
+    absorb_last(hold, key, mac, last);
 }
 
 /// Absorbs the last block of a message, of at most 16 bytes (section 6.2 steps 3 to 6). Its subkey comes from
 /// E(K, 0), which is H if the key has powers of H.
-fn absorb_last(call: &mut Call<'_>, mac: &mut Block, last: &[u8]) {
-    let Call { key, fpu, .. } = call;
-    // Any hold has room for two blocks.
-    let (hold, _) = fpu.hold(Pace::Serial, 32);
+#[inline(never)]
+fn absorb_last(hold: Hold<'_>, key: &Key, mac: &mut Block, last: &[u8]) {
     let mut secret = Secret(key.powers.h);
     let block = &mut secret.0;
     if key.powers.set == 0 {

@@ -7,7 +7,7 @@ use kcfaes_kernels::{Block, BlockMode};
 
 use crate::data::{Pair, Short};
 use crate::engine::drive::drive;
-use crate::engine::{Call, Step};
+use crate::engine::{Call, Step, to_wrap};
 use crate::key::Key;
 
 /// State between the parts of a message.
@@ -52,10 +52,12 @@ impl Ctr {
         Ok(())
     }
 
-    /// The step for a part of full blocks, if no keystream is left over.
+    /// The counter for a part of `len` bytes, if no keystream is left over and the counter does not wrap.
     #[inline(always)]
-    pub(super) fn part<'a>(&'a mut self, key: &'a Key) -> Option<Step<'a>> {
-        (self.used == 16).then(|| step(&mut self.counter, self.bits, key))
+    pub(super) fn part(&mut self, len: usize) -> Option<&mut Block> {
+        // Strictly: the counter after the part must not have wrapped either.
+        let fits = len < to_wrap(&self.counter, self.bits).saturating_sub(15);
+        (self.used == 16 && fits).then_some(&mut self.counter)
     }
 
     /// Adds the unused bytes of the last keystream block to at most `len` bytes. Returns how many.

@@ -1,99 +1,144 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The direct path of a whole message: its text is one run, for which one hold is enough. One kernel
-//! transforms it, and no state is set up for parts that never come.
+//! The direct path: the text is one run, and one hold is enough for the message. A kernel transforms it, and
+//! no state is set up for parts that never come.
 //!
 //! It finds no errors but a wrong tag. Where anything is unusual it does not take the message. Then the
 //! general path makes all checks, in their order.
 
+use core::mem::MaybeUninit;
+
 use kcfaes_kernels::{Block, BlockMode};
 
+pub use super::aead::Way;
+use super::aead::{TagOf, transform_run};
 use super::ecb::Ecb;
+use super::gcm::Ghash;
 use super::gmac::Gmac;
-use super::{Apart, cbc, cmac, gcm};
+use super::{Apart, cbc, ccm, cmac};
 use crate::data::Run;
-use crate::engine::{Call, Fpu, Pace, TableId, to_wrap};
-use crate::kcf::{Error, Result};
+use crate::engine::{Material, Once, Pace, Table, TableId, most_at_once, select, to_wrap};
+use crate::kcf::Result;
 use crate::request::{Direction, Parameter};
 use crate::watch;
-use crate::wipe::Secret;
+use crate::wipe::{Secret, wipe};
 
-/// The mode of the text, except in GCM.
+/// The bytes of CCM that belong neither to the text nor to the AAD, at most: the first block, the AAD's
+/// length and padding, the block that enciphers the tag.
+const CCM_BLOCKS: usize = 48;
+
+impl Way {
+    /// The way of a text of `len` bytes, at least one, if one hold of `table` is enough for it, for `more`
+    /// bytes and for `setup` cost units.
+    #[inline(always)]
+    pub(super) fn of(
+        table: Table,
+        pace: Pace,
+        len: usize,
+        more: usize,
+        setup: usize,
+    ) -> Option<Self> {
+        let most = most_at_once(pace, setup).saturating_sub(more);
+        let takes = len.wrapping_sub(1) < most && table.id() != TableId::Portable;
+        let cost = pace.cost(len.wrapping_add(more)).wrapping_add(setup);
+        (takes && watch::direct()).then_some(Self { table, cost })
+    }
+}
+
+/// The way of a message of `len` bytes that is only authenticated, by a MAC.
 #[inline(always)]
-fn block_mode(direction: Direction, parameter: &Parameter<'_>) -> Option<BlockMode> {
+pub fn takes_mac(parameter: &Parameter<'_>, len: usize, setup: usize) -> Option<Way> {
     match parameter {
-        Parameter::Ecb => Some(Ecb::mode(direction)),
-        Parameter::Cbc { .. } => Some(cbc::mode(direction)),
-        Parameter::Ctr { .. } => Some(BlockMode::Ctr),
+        Parameter::Cmac => Way::of(select(), Pace::Serial, len.saturating_add(16), 0, setup),
+        Parameter::Gmac { iv, aad: [] } if iv.len() == 12 => {
+            Way::of(select(), Pace::Parallel, len, 0, setup)
+        }
         _ => None,
     }
 }
 
-/// Whether the direct path takes a text of `len` bytes.
-#[inline(always)]
-pub fn takes(direction: Direction, parameter: &Parameter<'_>, fpu: &Fpu, len: usize) -> bool {
-    let pace = block_mode(direction, parameter).map_or(Pace::Parallel, Pace::of);
-    let fits = len.wrapping_sub(1) < fpu.most(pace);
-    let fits = fits && fpu.table() != TableId::Portable && watch::direct();
-    match *parameter {
-        Parameter::Ecb | Parameter::Cbc { .. } => fits && len & 15 == 0,
-        // Strictly: the counter after the text must not have wrapped either.
-        Parameter::Ctr { bits, cb } => fits && len.next_multiple_of(16) < to_wrap(&cb, bits),
-        Parameter::Gcm { .. } => fits,
-        _ => false,
-    }
-}
-
-/// Whether the direct path takes a message of `len` bytes that is only authenticated, by a MAC.
-#[inline(always)]
-pub fn takes_mac(parameter: &Parameter<'_>, fpu: &Fpu, len: usize) -> bool {
-    let pace = match parameter {
-        Parameter::Cmac => Pace::Serial,
-        Parameter::Gmac { aad: [], .. } if len > 0 => Pace::Parallel,
-        _ => return false,
-    };
-    len < fpu.most(pace) && watch::direct()
-}
-
-/// Makes the MAC of a message that the direct path [`takes`](takes_mac) in `mac`, which is zero.
+/// Makes the MAC of a message that the direct path takes ([`takes_mac`]) in `mac`, which is zero.
 #[inline(always)]
 pub fn make_mac(
-    call: &mut Call<'_>,
+    way: Way,
     parameter: &Parameter<'_>,
+    key: &mut Material<'_>,
     message: &[u8],
     mac: &mut Secret<Block>,
 ) {
+    let mut room = MaybeUninit::uninit();
+    let once = Once::new(way.table, way.cost, &mut room);
+    let key = key.set_in(once.hold());
     match *parameter {
-        Parameter::Gmac { iv, .. } => Gmac::tag_of(call, iv, message, &mut mac.0),
-        _ => cmac::mac_of(call, message, &mut mac.0),
+        Parameter::Gmac { iv, .. } => {
+            if let Ok(iv) = iv.try_into() {
+                Gmac::tag_of(once.hold(), key, iv, message, &mut mac.0);
+            }
+        }
+        _ => cmac::mac_of(once.hold(), key, message, &mut mac.0),
+    }
+    once.end();
+}
+
+/// The bytes of the tag that are in the text.
+#[inline(always)]
+pub(super) fn attached(parameter: &Parameter<'_>, apart: &Apart<'_>) -> usize {
+    match (parameter, apart) {
+        (Parameter::Gcm { tag_len, .. } | Parameter::Ccm { tag_len, .. }, Apart::Nothing) => {
+            *tag_len
+        }
+        _ => 0,
     }
 }
 
-/// Transforms a text that the direct path [`takes`].
+/// Transforms a text, if the direct path takes it; otherwise it does nothing, and returns `None`. If its tag
+/// is attached, that is at `place`.
 ///
 /// # Errors
 /// `INVALID_MAC`
 #[inline(always)]
-pub fn transform(
-    call: &mut Call<'_>,
-    parameter: &Parameter<'_>,
-    apart: Apart<'_>,
+pub fn transform<'a>(
+    direction: Direction,
+    parameter: &mut Parameter<'_>,
+    apart: &mut Apart<'_>,
+    key: &mut Material<'_>,
     run: Run<'_>,
-) -> Result<()> {
-    let len = run.len();
-    if let Parameter::Gcm { iv, aad, tag_len } = *parameter {
-        return gcm::transform_run(call, iv, aad, tag_len, apart, run);
-    }
-    let Some(mode) = block_mode(call.direction, parameter) else {
-        return Err(Error::GENERAL_ERROR);
+    place: impl FnOnce() -> Run<'a>,
+) -> Option<(Result<()>, Way)> {
+    let (table, len, setup) = (select(), run.len(), key.cost());
+    let mut none = Block([0; 16]);
+    let (mode, own) = match parameter {
+        Parameter::Ecb if len & 15 == 0 => (Ecb::mode(direction), &mut none),
+        Parameter::Cbc { iv } if len & 15 == 0 => (cbc::mode(direction), iv),
+        // Strictly: the counter after the text must not have wrapped either.
+        Parameter::Ctr { bits, cb } if len < to_wrap(cb, *bits).saturating_sub(15) => {
+            (BlockMode::Ctr, cb)
+        }
+        Parameter::Gcm { iv, aad, tag_len } if iv.len() == 12 => {
+            let way = Way::of(table, Pace::Parallel, len, aad.len(), setup)?;
+            let (mut hash, tag) = (Ghash::new(), TagOf { apart, place: place(), len: *tag_len });
+            let result = transform_run(&mut hash, way, direction, key, Some((iv, aad)), run, tag);
+            // The tag that a forged message should have is a secret. J0 of 12 bytes is none.
+            wipe(&mut hash.y);
+            return Some((result, way));
+        }
+        Parameter::Ccm { nonce, aad, tag_len, text_len } if *text_len == len as u64 => {
+            let more = aad.len().saturating_add(CCM_BLOCKS);
+            let way = Way::of(table, Pace::Serial, len, more, setup)?;
+            let (mut text, tag) =
+                (ccm::Text::new(*text_len), TagOf { apart, place: place(), len: *tag_len });
+            let result =
+                transform_run(&mut text, way, direction, key, Some((nonce, aad)), run, tag);
+            wipe(&mut text);
+            return Some((result, way));
+        }
+        _ => return None,
     };
-    let zero = Block([0; 16]);
-    let mut own = match *parameter {
-        Parameter::Cbc { iv } => iv.0,
-        Parameter::Ctr { cb, .. } => cb.0,
-        _ => zero.0,
-    };
-    let state = if let Apart::NextIv(iv) = apart { iv } else { &mut own };
-    let hold = call.fpu.hold_all(Pace::of(mode).cost(len));
-    hold.transform_run(mode, &call.key.schedule, state, &mut { zero }, &run, len);
-    Ok(())
+    let way = Way::of(table, Pace::of(mode), len, 0, setup)?;
+    let state = if let Apart::NextIv(iv) = apart { iv } else { &mut own.0 };
+    let (mut mac, mut room) = (Block([0; 16]), MaybeUninit::uninit());
+    let once = Once::new(way.table, way.cost, &mut room);
+    let schedule = &key.set_in(once.hold()).schedule;
+    once.hold().transform_run(mode, schedule, state, &mut mac, &run, len);
+    once.end();
+    Some((Ok(()), way))
 }

@@ -9,12 +9,12 @@ use core::mem::{MaybeUninit, take};
 use kcfaes_kernels::{Block, CounterBlock, Tag};
 
 use super::aead::{
-    self, Apart, Received, decrypt_whole, encrypt_whole, open_whole, take_back_text,
+    self, Apart, Received, Whole, decrypt_whole, encrypt_whole, open_whole, take_back_text,
 };
-use super::tag::{before_last_block, padded, same_tag};
+use super::tag::{before_last_block, padded};
 use crate::data::{Io, Pair, Run, Short};
 use crate::engine::drive::drive;
-use crate::engine::{Call, Fpu, Material, Pace, Step};
+use crate::engine::{Call, Fpu, Hold, Material, Pace, Step};
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
@@ -39,28 +39,60 @@ impl Ghash {
         Self { j0: ZERO, y: Block([0; 16]), aad_len: 0 }
     }
 
+    /// Step 2 for an IV of 12 bytes.
+    #[inline(always)]
+    fn set_j0(&mut self, iv: &[u8; 12]) {
+        let [a, b, c, d, e, f, g, h, low @ ..] = *iv;
+        let high = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let low = u64::from(u32::from_be_bytes(low)) << 32 | 1;
+        self.j0.block = Block((u128::from(high) << 64 | u128::from(low)).to_be_bytes());
+    }
+
     /// Step 2: J0 of an IV.
     #[inline(always)]
-    pub(super) fn begin(&mut self, call: &mut Call<'_>, iv: &[u8]) {
-        if let Ok(iv) = <&[u8; 12]>::try_from(iv) {
-            let [a, b, c, d, e, f, g, h, low @ ..] = *iv;
-            let high = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-            let low = u64::from(u32::from_be_bytes(low)) << 32 | 1;
-            self.j0.block = Block((u128::from(high) << 64 | u128::from(low)).to_be_bytes());
-        } else {
-            self.hash_iv(call, iv);
+    pub(super) fn begin_iv(&mut self, call: &mut Call<'_>, iv: &[u8]) {
+        match iv.try_into() {
+            Ok(iv) => self.set_j0(iv),
+            Err(_) => self.hash_iv(call, iv),
         }
     }
 
     /// Steps 2 and 5 before a text: takes the IV and the AAD.
     #[inline(always)]
     pub(super) fn begin_text(&mut self, call: &mut Call<'_>, iv: &[u8], aad: &[u8]) {
-        self.begin(call, iv);
+        self.begin_iv(call, iv);
         self.aad_len = aad.len() as u64;
         match aad.len() {
             0..=16 => self.y = Block(padded(aad)),
             _ => self.absorb_all_but_last(call, aad),
         }
+    }
+
+    /// [`begin_text`](Self::begin_text) with an IV of 12 bytes, in a hold that is enough.
+    #[inline(always)]
+    pub(super) fn begin_in(&mut self, hold: Hold<'_>, key: &Key, iv: &[u8; 12], aad: &[u8]) {
+        self.set_j0(iv);
+        self.aad_len = aad.len() as u64;
+        if aad.len() <= 16 {
+            self.y = Block(padded(aad));
+        } else {
+            self.absorb_in(hold, key, aad);
+        }
+    }
+
+    /// Step 5 for the AAD, without the last multiplication, in a hold that is enough.
+    #[inline(never)]
+    fn absorb_in(&mut self, hold: Hold<'_>, key: &Key, aad: &[u8]) {
+        let (blocks, last) = before_last_block(aad);
+        hold.ghash(&key.powers, &mut self.y, blocks);
+        self.add(last);
+    }
+
+    /// Adds a block, which may be partial, without a multiplication.
+    #[inline(never)]
+    fn add(&mut self, block: &[u8]) {
+        let y = u128::from_le_bytes(self.y.0) ^ u128::from_le_bytes(padded(block));
+        self.y = Block(y.to_le_bytes());
     }
 
     #[inline(never)]
@@ -85,34 +117,38 @@ impl Ghash {
         }
     }
 
-    /// Step 5 for the AAD, without the last multiplication. The AAD is not empty.
+    /// Step 5 for the AAD, without the last multiplication.
     #[inline(never)]
     pub(super) fn absorb_all_but_last(&mut self, call: &mut Call<'_>, aad: &[u8]) {
         let (blocks, last) = before_last_block(aad);
         self.absorb(call, blocks);
-        let y = u128::from_le_bytes(self.y.0) ^ u128::from_le_bytes(padded(last));
-        self.y = Block(y.to_le_bytes());
+        self.add(last);
     }
 
     /// Steps 3 to 6 for a whole text in one run that costs a hold `cost` units. Returns the tag in full.
     #[inline(always)]
-    pub(super) fn transform_run(
+    pub(super) fn transform_held(
         &mut self,
         call: &mut Call<'_>,
         run: Run<'_>,
         cost: usize,
     ) -> &Block {
-        let Self { j0, y, aad_len } = self;
         let Call { direction, key, fpu } = call;
-        fpu.hold_all(cost).gcm_whole(*direction, key, j0, y, *aad_len, run);
-        y
+        self.transform_run(fpu.hold_all(cost), *direction, key, run);
+        &self.y
     }
 
     /// Steps 5 and 6: the hash becomes the tag, in full. If a block `waits`, it is multiplied first.
-    pub(super) fn tag(&mut self, call: &mut Call<'_>, text_len: u64, waits: bool) -> &Block {
+    pub(super) fn make_tag(
+        &mut self,
+        hold: Hold<'_>,
+        key: &Key,
+        text_len: u64,
+        waits: bool,
+    ) -> &Block {
         let Self { j0, y, aad_len } = self;
         let end = Some(&Tag { j0: &j0.block, aad_len: *aad_len, text_len });
-        call.fpu.held().gcm(Direction::Encrypt, call.key, &mut { ZERO }, y, &[], 0, waits, end);
+        hold.gcm(Direction::Encrypt, key, &mut { ZERO }, y, &[], 0, waits, end);
         y
     }
 }
@@ -167,7 +203,7 @@ impl aead::Text for Text {
         len: usize,
     ) -> core::result::Result<&Block, Short> {
         if !self.begun && pair.contiguous() >= len && len <= call.fpu.most(Pace::Parallel) {
-            Ok(self.hash.transform_run(call, pair.run(len), len))
+            Ok(self.hash.transform_held(call, pair.run(len), len))
         } else {
             self.end(call, pair, len, len as u64)
         }
@@ -185,7 +221,7 @@ impl aead::Text for Text {
         drive(call.fpu, pair, len, &mut step)?;
         // No kernel had the last run, because the text ended before.
         if let Step::Gcm { tag: Some(_), .. } = step {
-            self.hash.tag(call, text_len, take(&mut self.waits));
+            self.hash.make_tag(call.fpu.held(), call.key, text_len, take(&mut self.waits));
         }
         Ok(&self.hash.y)
     }
@@ -210,43 +246,33 @@ impl aead::Text for Text {
     }
 }
 
-/// A whole message whose text is one run, for which one hold is enough.
-#[inline(always)]
-pub(super) fn transform_run(
-    call: &mut Call<'_>,
-    iv: &[u8],
-    aad: &[u8],
-    tag_len: usize,
-    apart: Apart<'_>,
-    run: Run<'_>,
-) -> Result<()> {
-    let mut hash = Ghash::new();
-    hash.begin_text(call, iv, aad);
-    // A received tag is read first: it may lie where the text is written.
-    let received = if let Apart::ReceivedTag(tag) = &apart { padded(tag) } else { [0; 16] };
-    let tag = hash.transform_run(call, run, run.len());
-    let result = match apart {
-        Apart::ComputedTag(to) => {
-            *to = tag.0;
-            Ok(())
+impl Whole for Ghash {
+    #[inline(always)]
+    fn begin(&mut self, hold: Hold<'_>, key: &Key, iv: &[u8], aad: &[u8], _: usize) {
+        // The direct path takes no other length.
+        if let Ok(iv) = iv.try_into() {
+            self.begin_in(hold, key, iv, aad);
         }
-        Apart::ReceivedTag(_) => {
-            same_tag(&tag.0, &received, tag_len).inspect_err(|_| take_back_run(call, &hash.j0, run))
-        }
-        // A text has a tag.
-        Apart::Nothing | Apart::NextIv(_) => Err(Error::GENERAL_ERROR),
-    };
-    wipe(&mut hash);
-    result
-}
+    }
 
-/// Removes the plaintext of a forged message that is one run. Only now the message gets the state of a text.
-#[cold]
-#[inline(never)]
-fn take_back_run(call: &mut Call<'_>, j0: &CounterBlock, run: Run<'_>) {
-    let mut text = Secret(Text::new());
-    text.0.hash.j0 = *j0;
-    take_back_text(&mut text.0, call, run.into(), run.len());
+    /// Steps 3 to 6.
+    #[inline(always)]
+    fn transform_run(&mut self, hold: Hold<'_>, direction: Direction, key: &Key, run: Run<'_>) {
+        let Self { j0, y, aad_len } = self;
+        hold.gcm_whole(direction, key, j0, y, *aad_len, run);
+    }
+
+    #[inline(always)]
+    fn tag(&self) -> &[u8; 16] {
+        &self.y.0
+    }
+
+    /// Only now the message gets the state of a text.
+    fn take_back_run(&mut self, call: &mut Call<'_>, run: Run<'_>) {
+        let mut text = Secret(Text::new());
+        text.0.hash.j0 = self.j0;
+        take_back_text(&mut text.0, call, run.into(), run.len());
+    }
 }
 
 /// A whole message from its beginning. Returns the bytes produced.
@@ -258,7 +284,7 @@ pub(super) fn at_once(
     aad: &[u8],
     tag_len: usize,
     apart: Apart<'_>,
-    key: Material<'_>,
+    mut key: Material<'_>,
     fpu: &mut Fpu,
     io: &Io<'_>,
 ) -> Result<usize> {

@@ -66,7 +66,7 @@ impl<'a> GcmBatch<'a> {
         *text = Text::new();
         text.begin(call, iv, aad);
         if len <= call.fpu.most(Pace::Parallel) {
-            text.hash.transform_run(call, run, len.max(RUN_COST));
+            text.hash.transform_held(call, run, len.max(RUN_COST));
         } else {
             // A run has all of its bytes.
             _ = text.end(call, &mut Pair::from(run), len, len as u64);

@@ -8,8 +8,9 @@ use super::gcm::Ghash;
 use super::tag::same_tag;
 use crate::data::Pair;
 use crate::engine::drive::Carry;
-use crate::engine::{Call, Pace, Step};
+use crate::engine::{Call, Hold, Pace, Step};
 use crate::kcf::{Error, Result};
+use crate::key::Key;
 use crate::request::{Direction, MAX_HASHED};
 use crate::wipe::wipe;
 
@@ -35,7 +36,7 @@ impl Gmac {
             Direction::Encrypt => 0,
             Direction::Decrypt => 16,
         };
-        self.hash.begin(call, iv);
+        self.hash.begin_iv(call, iv);
         let full = aad.len() & !15;
         let (blocks, tail) = aad.split_at_checked(full).unwrap_or((aad, &[]));
         self.hash.absorb(call, blocks);
@@ -71,15 +72,21 @@ impl Gmac {
         // Any hold has room for the waiting bytes, a block at most.
         let (hold, _) = call.fpu.hold(Pace::Parallel, 16);
         hold.ghash(&call.key.powers, &mut self.hash.y, self.carry.bytes());
-        self.hash.tag(call, 0, false)
+        self.hash.make_tag(call.fpu.held(), call.key, 0, false)
     }
 
     /// Writes the tag of a whole message of at least one byte, for which one hold is enough.
     #[inline(always)]
-    pub(super) fn tag_of(call: &mut Call<'_>, iv: &[u8], message: &[u8], tag: &mut Block) {
+    pub(super) fn tag_of(
+        hold: Hold<'_>,
+        key: &Key,
+        iv: &[u8; 12],
+        message: &[u8],
+        tag: &mut Block,
+    ) {
         let mut hash = Ghash::new();
-        hash.begin_text(call, iv, message);
-        *tag = *hash.tag(call, 0, true);
+        hash.begin_in(hold, key, iv, message);
+        *tag = *hash.make_tag(hold, key, 0, true);
         wipe(&mut hash);
     }
 

@@ -22,9 +22,9 @@ mod tag;
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
-use kcfaes_kernels::Block;
+use kcfaes_kernels::{Block, BlockMode};
 
-use self::aead::{Aead, Release};
+use self::aead::{Aead, Release, TagOf, Way, transform_run};
 pub use self::aead::{Apart, set_gcm_stream};
 use self::cbc::Cbc;
 pub use self::cbc_batch::cbc_encrypt_batch;
@@ -37,11 +37,10 @@ use self::gmac::Gmac;
 pub use self::tag::{padded, same_tag};
 use crate::data::{Data, Io, Pair, Run, Segments};
 use crate::engine::drive::Carry;
-use crate::engine::{Buffer, Call, Fpu, Material, Pace};
+use crate::engine::{Buffer, Call, Fpu, Material, Once, Pace, TableId, select};
 use crate::kcf::{Error, KM_SLEEP, Result};
 use crate::key::Key;
 use crate::request::{Direction, Mechanism, Parameter};
-use crate::watch;
 use crate::wipe::{Secret, Wipe, wipe};
 
 /// One message in one mode and direction.
@@ -78,6 +77,10 @@ unsafe impl Wipe for gcm::Text {}
 // SAFETY: as above.
 unsafe impl Wipe for gcm::Ghash {}
 
+#[allow(unsafe_code, reason = "as above")]
+// SAFETY: blocks and integers.
+unsafe impl Wipe for ccm::Text {}
+
 impl Mode {
     /// Absorbs a message of a MAC, or a part.
     fn absorb(&mut self, call: &mut Call<'_>, pair: &mut Pair<'_>) -> Result<()> {
@@ -109,6 +112,30 @@ pub enum Produced {
     Bytes(usize),
     /// `cd_length` stays as it is.
     Unsaid,
+}
+
+/// What a call on data has done.
+pub struct Done {
+    /// Its result.
+    pub result: Result<Produced>,
+    /// The table that it ran on.
+    pub table: TableId,
+    /// See [`Fpu::longest_hold`].
+    pub longest_hold: u64,
+}
+
+impl Done {
+    /// On the direct path, whose hold never spends a budget.
+    #[inline(always)]
+    fn directly(result: Result<Produced>, way: Way) -> Self {
+        Self { result, table: way.table(), longest_hold: 0 }
+    }
+
+    /// On holds of an FPU.
+    #[inline(always)]
+    pub fn on(result: Result<Produced>, fpu: &Fpu) -> Self {
+        Self { result, table: fpu.table(), longest_hold: fpu.longest_hold() }
+    }
 }
 
 impl Operation {
@@ -208,7 +235,7 @@ impl Operation {
         match (&mut self.mode, parameter) {
             (Mode::Ccm(ccm), Parameter::Ccm { nonce, aad, .. }) => {
                 let (text, tag_len) = ccm.text();
-                text.begin(call, nonce, aad, tag_len);
+                text.begin_text(call, nonce, aad, tag_len);
             }
             (Mode::Gmac(gmac), Parameter::Gmac { iv, aad }) => {
                 gmac.begin(call, iv, aad);
@@ -277,57 +304,54 @@ impl Operation {
     #[inline(always)]
     pub fn at_once(
         direction: Direction,
-        parameter: &Parameter<'_>,
-        apart: Apart<'_>,
-        key: Material<'_>,
-        fpu: &mut Fpu,
+        parameter: &mut Parameter<'_>,
+        mut apart: Apart<'_>,
+        mut key: Material<'_>,
         io: &Io<'_>,
-    ) -> Result<Produced> {
-        let attached = match (parameter, &apart) {
-            (Parameter::Gcm { tag_len, .. }, Apart::Nothing) => *tag_len,
-            _ => 0,
-        };
+    ) -> Done {
         let all = io.src.len();
-        let (len, needed) = match direction {
-            Direction::Encrypt => (all, all.saturating_add(attached)),
-            Direction::Decrypt => (all.saturating_sub(attached), all.saturating_sub(attached)),
-        };
-        if direct::takes(direction, parameter, fpu, len)
-            && let Some((run, tag)) = io.run(needed)
-        {
-            let call = &mut Call { direction, key: key.set(fpu), fpu };
-            let mut computed = [0; 16];
-            let apart = match (attached, direction) {
-                (0, _) => apart,
-                (_, Direction::Encrypt) => Apart::ComputedTag(&mut computed),
-                (_, Direction::Decrypt) => Apart::ReceivedTag(tag.source()),
-            };
-            direct::transform(call, parameter, apart, run)?;
-            if attached > 0 && direction == Direction::Encrypt {
-                tag.fill(&computed);
+        if let Parameter::Cmac | Parameter::Gmac { .. } = parameter {
+            if direction == Direction::Encrypt
+                && let Some(way) = direct::takes_mac(parameter, all, key.cost())
+                && let Some((message, out)) = io.message(16)
+            {
+                let mut mac = Secret(Block([0; 16]));
+                direct::make_mac(way, parameter, &mut key, message, &mut mac);
+                out.fill(&mac.0.0);
+                return Done::directly(Ok(Produced::Bytes(16)), way);
             }
-            return Ok(Produced::Bytes(needed));
+        } else {
+            let (_, needed) = lengths(direction, all, direct::attached(parameter, &apart));
+            if let Some(run) = io.run(needed)
+                && let Some((result, way)) =
+                    direct::transform(direction, parameter, &mut apart, &mut key, run, || {
+                        io.behind(&run, needed)
+                    })
+            {
+                return Done::directly(result.map(|()| Produced::Bytes(needed)), way);
+            }
         }
-        // CMAC only: GMAC's direct path would be half a KiB more text in the kernel object.
-        if let (Direction::Encrypt, Parameter::Cmac) = (direction, parameter)
-            && direct::takes_mac(&Parameter::Cmac, fpu, all)
-            && let Some(message) = io.src.contiguous()
-        {
-            let mut out = io.dst_or_src().output(16)?;
-            let mut mac = Secret(Block([0; 16]));
-            let call = &mut Call { direction, key: key.set(fpu), fpu };
-            direct::make_mac(call, &Parameter::Cmac, message, &mut mac);
-            fpu.end();
-            out.scatter(&mac.0.0)?;
-            return Ok(Produced::Bytes(16));
-        }
-        Self::in_general(direction, parameter, apart, key, fpu, io)
+        Self::in_general(direction, parameter, apart, key, io)
     }
 
     /// [`at_once`](Self::at_once) for any message. For a short GCM message in pieces this takes less time than
     /// an operation, which is set up for parts, moved into place and wiped.
     #[inline(never)]
     pub fn in_general(
+        direction: Direction,
+        parameter: &Parameter<'_>,
+        apart: Apart<'_>,
+        key: Material<'_>,
+        io: &Io<'_>,
+    ) -> Done {
+        let mut fpu = Fpu::new();
+        let result = Self::on_fpu(direction, parameter, apart, key, &mut fpu, io);
+        Done::on(result, &fpu)
+    }
+
+    /// Not inlined: what `portable` leaves in this frame is wiped, because it is below that of the FPU.
+    #[inline(never)]
+    fn on_fpu(
         direction: Direction,
         parameter: &Parameter<'_>,
         apart: Apart<'_>,
@@ -349,7 +373,7 @@ impl Operation {
         direction: Direction,
         parameter: &Parameter<'_>,
         apart: Apart<'_>,
-        key: Material<'_>,
+        mut key: Material<'_>,
         fpu: &mut Fpu,
         io: &Io<'_>,
     ) -> Result<Produced> {
@@ -385,11 +409,59 @@ impl Operation {
     /// cannot have. `INVALID_MAC`. `HOST_MEMORY`: as [`Segments::overlap`], nothing consumed.
     /// `GENERAL_ERROR`: a list became shorter during the call; a decryption with a tag leaves no plaintext.
     /// Otherwise a fault of the data.
-    pub fn transform_whole(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<Produced> {
+    pub fn transform_whole(&mut self, key: &Key, io: &Io<'_>) -> Done {
+        if let Some(done) = self.transform_run(key, io) {
+            return done;
+        }
+        let mut fpu = Fpu::new();
+        let result = self.transform_in_general(key, &mut fpu, io);
+        Done::on(result, &fpu)
+    }
+
+    /// [`transform_whole`](Self::transform_whole) of any message.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline(never)]
+    pub fn transform_in_general(
+        &mut self,
+        key: &Key,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<Produced> {
         let mut room = MaybeUninit::uninit();
         let (produced, pair) = self.open(io, true, &mut room)?;
         self.run(&mut Call { direction: self.direction, key, fpu }, io, true, pair)?;
         Ok(Produced::Bytes(produced))
+    }
+
+    /// [`transform_whole`](Self::transform_whole) on the direct path, if it takes the message.
+    #[inline(always)]
+    fn transform_run(&mut self, set: &Key, io: &Io<'_>) -> Option<Done> {
+        let (direction, all) = (self.direction, io.src.len());
+        let attached = match &self.mode {
+            Mode::Gcm(gcm) => gcm.attached_to_whole()?,
+            Mode::Ccm(ccm) => ccm.attached_to_whole()?,
+            Mode::Ecb(_) | Mode::Cbc(_) | Mode::Ctr(_) => 0,
+            _ => return None,
+        };
+        let (len, needed) = lengths(direction, all, attached);
+        let run = io.run(needed)?;
+        let place = io.behind(&run, needed);
+        let (table, mut key) = (select(), Material::Set(set));
+        let tag = TagOf { apart: &mut Apart::Nothing, place, len: attached };
+        let (result, way) = match &mut self.mode {
+            Mode::Gcm(gcm) => {
+                let (way, hash) = (Way::of(table, Pace::Parallel, len, 0, 0)?, &mut gcm.text.hash);
+                (transform_run(hash, way, direction, &mut key, None, run, tag), way)
+            }
+            Mode::Ccm(ccm) => {
+                let way = Way::of(table, Pace::Serial, ccm.exactly(len)?, 0, 0)?;
+                (transform_run(&mut ccm.text, way, direction, &mut key, None, run, tag), way)
+            }
+            _ => (Ok(()), self.update_run(set, run, true)?),
+        };
+        Some(Done::directly(result.map(|()| Produced::Bytes(needed)), way))
     }
 
     /// Input and output of a whole message or of a part, and the number of bytes that will be written. It
@@ -474,28 +546,35 @@ impl Operation {
     }
 
     /// Transforms a part of a message if it is one run of full blocks, for which one hold is enough, and
-    /// nothing waits: the direct path of a part. Otherwise it does nothing, and returns `false`.
+    /// nothing waits: the direct path of a part. In CTR a message that comes `whole` may end within a block.
+    /// Otherwise it does nothing, and returns `None`.
     #[inline(always)]
-    pub fn update_run(&mut self, key: &Key, fpu: &mut Fpu, run: Run<'_>) -> bool {
+    pub fn update_run(&mut self, key: &Key, run: Run<'_>, whole: bool) -> Option<Way> {
         let (direction, len) = (self.direction, run.len());
-        // In a serial mode a byte costs the most.
-        let fits = len & 15 == 0 && len.wrapping_sub(1) < fpu.most(Pace::Serial);
-        if !fits || !watch::direct() {
-            return false;
-        }
-        let step = match &mut self.mode {
-            Mode::Ecb(ecb) if ecb.carry.len() == 0 => Some(Ecb::step(direction, key)),
-            Mode::Cbc(Cbc { iv, carry }) if carry.len() == 0 => Some(cbc::step(iv, direction, key)),
-            Mode::Ctr(ctr) => ctr.part(key),
-            Mode::Gcm(gcm) => gcm.part(direction, key, len),
-            _ => None,
+        let (mut none, mut room) = (Block([0; 16]), MaybeUninit::uninit());
+        let (mode, state) = match &mut self.mode {
+            Mode::Ecb(ecb) if ecb.carry.len() == 0 => (Ecb::mode(direction), &mut none),
+            Mode::Cbc(Cbc { iv, carry }) if carry.len() == 0 => (cbc::mode(direction), iv),
+            Mode::Ctr(ctr) => (BlockMode::Ctr, ctr.part(len)?),
+            Mode::Gcm(gcm) if len & 15 == 0 => {
+                let way = Way::of(select(), Pace::Parallel, len, 0, 0)?;
+                let mut step = gcm.part(direction, key, len)?;
+                let once = Once::new(way.table, way.cost, &mut room);
+                step.run(once.hold(), &[run], len, false);
+                once.end();
+                return Some(way);
+            }
+            _ => return None,
         };
-        let Some(mut step) = step else { return false };
-        if len > step.most() {
-            return false;
+        if len & 15 != 0 && !(whole && mode == BlockMode::Ctr) {
+            return None;
         }
-        step.run(fpu.hold_all(step.pace().cost(len)), &[run], len, false);
-        true
+        let way = Way::of(select(), Pace::of(mode), len, 0, 0)?;
+        let once = Once::new(way.table, way.cost, &mut room);
+        let mac = &mut Block([0; 16]);
+        once.hold().transform_run(mode, &key.schedule, &mut state.0, mac, &run, len);
+        once.end();
+        Some(way)
     }
 
     /// Transforms a part of a message.
@@ -504,7 +583,25 @@ impl Operation {
     /// `Room`: nothing consumed. `HOST_MEMORY`: likewise. `DATA_LEN_RANGE`: a part that arrives in place
     /// after a partial block, or too long a message. `GENERAL_ERROR`: a list became shorter during the call;
     /// the message has ended. Otherwise a fault of the data.
-    pub fn update(
+    #[inline(always)]
+    pub fn update(&mut self, key: &Key, io: &Io<'_>, kmflag: c_int) -> Done {
+        if io.src.len() & 15 == 0
+            && let Some(run) = io.run(io.src.len())
+            && let Some(way) = self.update_run(key, run, false)
+        {
+            return Done::directly(Ok(Produced::Bytes(run.len())), way);
+        }
+        let mut fpu = Fpu::new();
+        let result = self.update_in_general(key, &mut fpu, io, kmflag);
+        Done::on(result, &fpu)
+    }
+
+    /// [`update`](Self::update) of any part.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline(never)]
+    pub fn update_in_general(
         &mut self,
         key: &Key,
         fpu: &mut Fpu,
@@ -521,11 +618,6 @@ impl Operation {
                 ccm.decrypt_update(call, io, &mut self.buffer, kmflag)
             }
             _ => {
-                if let Some((run, _)) = io.run(io.src.len())
-                    && self.update_run(key, call.fpu, run)
-                {
-                    return Ok(Produced::Bytes(run.len()));
-                }
                 let mut room = MaybeUninit::uninit();
                 let (produced, pair) = self.open(io, false, &mut room)?;
                 return self.run(call, io, false, pair).map(|()| Produced::Bytes(produced));
@@ -541,7 +633,7 @@ impl Operation {
     pub fn update_all(&mut self, key: &Key, fpu: &mut Fpu, io: &Io<'_>) -> Result<Produced> {
         let direction = self.direction;
         let Mode::Gcm(gcm) = &mut self.mode else {
-            return self.update(key, fpu, io, KM_SLEEP);
+            return self.update_in_general(key, fpu, io, KM_SLEEP);
         };
         let result = gcm.transform_all(&mut Call { direction, key, fpu }, io);
         self.unless_broken(result).map(Produced::Bytes)
@@ -616,6 +708,16 @@ impl Operation {
 impl Drop for Operation {
     fn drop(&mut self) {
         wipe(&mut self.mode);
+    }
+}
+
+/// The bytes of a whole message's text, and those of its output, if it has `all` bytes of input and
+/// `attached` bytes of a tag with its text.
+#[inline(always)]
+fn lengths(direction: Direction, all: usize, attached: usize) -> (usize, usize) {
+    match direction {
+        Direction::Encrypt => (all, all.saturating_add(attached)),
+        Direction::Decrypt => (all.saturating_sub(attached), all.saturating_sub(attached)),
     }
 }
 

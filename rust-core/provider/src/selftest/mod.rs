@@ -255,7 +255,7 @@ fn transform(
     if operation.is_mac() {
         let (mut text, mut tag) = (Flat::new(text), Flat::new(tag));
         let io = Io { src: text.data(), dst: Some(tag.data()), req: core::ptr::null_mut() };
-        return operation.transform_whole(key, &mut fpu, &io).map(|_| ());
+        return operation.transform_in_general(key, &mut fpu, &io).map(|_| ());
     }
     operation.expect_tag(tag);
     feed(&mut operation, key, &mut fpu, text, manner)?;
@@ -277,7 +277,7 @@ fn feed(
     let req = core::ptr::null_mut();
     match manner {
         Whole => {
-            operation.transform_whole(
+            operation.transform_in_general(
                 key,
                 fpu,
                 &Io { src: Flat::new(text).data(), dst: None, req },
@@ -285,14 +285,14 @@ fn feed(
         }
         Pieces(first) => {
             let mut pieces = Halves::new(text, first);
-            operation.transform_whole(key, fpu, &Io { src: pieces.data(), dst: None, req })?;
+            operation.transform_in_general(key, fpu, &Io { src: pieces.data(), dst: None, req })?;
         }
         Parts(first) => {
             let (first, rest) = text.split_at_mut_checked(first).unwrap_or_default();
             for part in [&mut *first, rest] {
                 let mut part = Flat::new(part);
                 let io = Io { src: part.data(), dst: None, req };
-                operation.update(key, fpu, &io, KM_NOSLEEP)?;
+                operation.update_in_general(key, fpu, &io, KM_NOSLEEP)?;
             }
             let waiting = rest.len() & !15;
             let mut end = Flat::new(rest.get_mut(waiting..).unwrap_or_default());
