@@ -66,10 +66,11 @@ const MODULE_TYPES: &str = "\
 ";
 
 /// Where the numbers of the module's header are, relative to `rust-core/`, and how their names end.
-const MODULE_NUMBERS: [(&str, &[&str]); 3] = [
+const MODULE_NUMBERS: [(&str, &[&str]); 4] = [
     ("provider/src/kcf.rs", &[MECHANISM_NUMBER]),
     ("provider/src/key.rs", &["MIN_KEY", "MAX_KEY"]),
     ("provider/src/engine/fpu.rs", &["HOLD_BYTES", "LEAST_HOLD", "MOST_HOLD"]),
+    ("provider/src/engine/select.rs", &["LIGHT_BYTES"]),
 ];
 
 const FREESTANDING_TYPES: &str = "#include <stddef.h>\n#include <stdint.h>\n";

@@ -416,7 +416,9 @@ unsafe fn init(
         unsafe { Context::free(NonNull::from(context)) };
         return Err(error);
     }
-    let mut fpu = Fpu::new();
+    // Parts of any length will use a key of the context's own.
+    let hashed = if shared.is_none() { usize::MAX } else { parameter.total(0) };
+    let mut fpu = Fpu::of(hashed);
     if shared.is_none() {
         // SAFETY: made without a template.
         unsafe { context.own_key() }.set(
@@ -476,7 +478,7 @@ unsafe fn single(
     let (mac, mechanism) = (operation.is_mac(), operation.mechanism());
     // The FPU is given back in place, and not moved to be dropped.
     let result = {
-        let mut fpu = Fpu::new();
+        let mut fpu = Fpu::of(io.src.len());
         let result = operation.transform_whole(key, &mut fpu, &io);
         count(mechanism, &fpu, io.src.len(), &result);
         result
@@ -505,7 +507,7 @@ unsafe fn update(
     // SAFETY: the common contract.
     let (context, io) = unsafe { (context(group, ctx)?, io(src, output, req)) };
     let (operation, key) = context.parts();
-    let mut fpu = Fpu::new();
+    let mut fpu = Fpu::of(io.src.len());
     let result = operation.update(key, &mut fpu, &io, env::kmflag(req));
     count(operation.mechanism(), &fpu, io.src.len(), &result);
     // SAFETY: the common contract.
@@ -523,7 +525,7 @@ unsafe fn finish(group: Group, ctx: *mut crypto_ctx_t, output: *mut crypto_data_
     let dst = dst.map(|dst| unsafe { Data::new(dst) });
     let (operation, key) = context.parts();
     let result = {
-        let mut fpu = Fpu::new();
+        let mut fpu = Fpu::of(operation.kept());
         let result = operation.finish(key, &mut fpu, dst.as_ref());
         count(operation.mechanism(), &fpu, 0, &result);
         result
@@ -557,7 +559,6 @@ unsafe fn one_call(request: &Request, io: &Io<'_>) -> Result<Produced> {
     let which = mechanism_in(request.group, mechanism, io.src.len())?;
     let direction = request.group.direction();
     let mut own;
-    let mut fpu = Fpu::new();
     // SAFETY: the common contract; the mechanism was checked.
     unsafe {
         let (shared, bytes) = if request.template.is_null() {
@@ -571,6 +572,7 @@ unsafe fn one_call(request: &Request, io: &Io<'_>) -> Result<Produced> {
         } else {
             which.parameter(direction, mechanism, &mut parameter)?;
         }
+        let mut fpu = Fpu::of(parameter.total(io.src.len()));
         let key = match shared {
             Some(key) => Material::Set(key),
             None => {

@@ -147,6 +147,11 @@ impl Operation {
         matches!(self.mode, Mode::Gmac(_) | Mode::Cmac(_))
     }
 
+    /// The number of bytes that the end of the message transforms, in full blocks.
+    pub fn kept(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Makes room for the plaintext of a CCM decryption in parts, before the message begins. The parameter
     /// states its length.
     ///
