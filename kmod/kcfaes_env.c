@@ -11,18 +11,18 @@
  * zmm registers put back by moves would count as in use for ever, in every
  * later XSAVE and signal frame of the thread.
  *
- * A light hold borrows xmm0-15 and puts them back.  It is for short calls, to
- * which XSAVE would cost more than their work.  It is also for the two places
- * where kernel_fpu_begin() would destroy live registers or panic: an interrupt,
- * which may have pinned a thread inside an FPU section, and a thread already in
- * one.  Only table aesni runs in it: legacy SSE on xmm0-15, integers only, no
- * VEX, no x87, no XSAVE.
+ * A light hold borrows xmm0-15 and puts them back.  It is for short calls,
+ * whose work takes less time than XSAVE.  It is also for the two places where
+ * kernel_fpu_begin() would destroy live registers or panic: an interrupt,
+ * which may have pinned a thread inside an FPU section, and a thread already
+ * inside one.  Only table aesni runs in it: legacy SSE on xmm0-15, integers
+ * only; no VEX, no x87, no XSAVE.
  *
- * Why a light hold is sound.  Whoever owns the registers, the CPU's state is
- * the same after it as before it: xmm0-15, CR0.TS and T_KFPU are put back, and
- * legacy SSE on integers changes nothing else.  Upper halves of registers, mask
- * registers, x87, MXCSR, PKRU and AMX tiles stay as they are.  So what remains
- * is who may look at that state between the two ends.
+ * Why a light hold is sound.  Whoever owns the registers, they are the same
+ * after it as before it: xmm0-15, CR0.TS and T_KFPU are put back, and legacy
+ * SSE on integers changes nothing else.  Upper halves, mask registers, x87,
+ * MXCSR, PKRU and AMX tiles stay as they are.  So what remains is who may look
+ * at the registers between its two ends.
  *
  * - A switch of threads: fpsave_ctxt would save our registers as the thread's.
  *   Preemption is off, and nothing in a hold blocks.  T_KFPU is set, so that
@@ -30,37 +30,38 @@
  *   kernel_fpu_begin().
  * - fp_save(), fp_restore() and /proc work for the current thread or for a
  *   stopped one.  The current thread is in this file, and is not stopped.
- * - FPU_VALID tells whether the pcb or the CPU has the thread's state.  The hold
- *   neither reads nor changes it.  Without FPU_VALID the CPU has the state, and
- *   has it again.  With it the registers are leftovers, which come back too.
- *   Nothing is due when the thread returns to userland.
- * - CR0.TS is set for threads without FPU state, and after fp_save().  It is put
- *   back, so it goes on agreeing with FPU_VALID.  A thread without t_lwp, or
- *   one whose lwp never uses the FPU, is no special case.
+ * - FPU_VALID tells whether the pcb or the CPU has the thread's state.  The
+ *   hold neither reads nor changes it.  Without FPU_VALID the CPU has the
+ *   state, and has it again.  With it the registers are leftovers, which come
+ *   back too.  Nothing is due when the thread returns to userland.
+ * - CR0.TS is set for threads without user state, and after fp_save().  It is
+ *   put back, so it goes on agreeing with FPU_VALID.  A thread without t_lwp,
+ *   or whose lwp never uses the FPU, is no special case.
  * - XSAVEOPT leaves out what was not written since the last XRSTOR.  The CPU
- *   tracks that itself.  Our loads of xmm count as writes, so later the xmm
- *   component is saved, with the right values.  No other component is written,
- *   so none becomes in use.  xmm is always in a signal frame, which therefore
- *   does not grow.
+ *   keeps track of that, and our loads of xmm registers are writes.  So xmm is
+ *   saved later, with the right values.  No other component is written or
+ *   becomes in use.  A signal frame always has xmm, and so does not grow.
  * - An interrupt that uses xmm registers (ours, stock's AES, the clearing of
- *   pages) finds TS clear, and so saves and restores them.  An interrupt thread
- *   has t_flag of its own.  A high-level interrupt runs on the pinned thread's,
- *   and puts T_KFPU back as it was.
- * - An interrupt thread inherits t_lwp of the thread it has pinned, and with it
- *   a pcb that is not its own.  A light hold does not look at t_lwp.
- * - bhyve loads a guest's registers and XCR0, sets TS, and only later enters the
- *   guest.  Until then the thread may be interrupted, and may itself run other
- *   kernel code.  XCR0 does not govern legacy SSE, and TS is put back, as bhyve
- *   demands.  So TS set does not mean that the registers are nobody's, and they
- *   are saved then as well.  (kernel_fpu_begin() would lose the guest's.)
- * - kmdb and DTrace stop or probe the code anywhere, but use no vector register.
- *   What kmdb shows as the thread's registers is what the pcb has, as ever.
+ *   pages) finds TS clear, and so saves and restores them.  An interrupt
+ *   thread has a t_flag of its own.  A high-level interrupt runs on the pinned
+ *   thread's, and puts T_KFPU back as it was.
+ * - An interrupt thread inherits t_lwp of the thread that it has pinned, and
+ *   with it a pcb that is not its own.  A light hold does not look at t_lwp.
+ * - bhyve loads a guest's registers and XCR0, sets TS, and only later enters
+ *   the guest.  Until then the thread may be interrupted, and may itself run
+ *   other kernel code.  XCR0 does not govern legacy SSE, and TS is put back,
+ *   as bhyve demands.  So TS set does not mean that the registers are
+ *   nobody's: they are saved then as well.  (kernel_fpu_begin() would lose the
+ *   guest's.)
+ * - kmdb and DTrace stop or probe the code anywhere, but use no vector
+ *   register.  What kmdb shows as a thread's registers is what its pcb has, as
+ *   ever.
  *
  * What this presumes.  No interrupt calls kernel_fpu_begin().  In a kernel's
  * hold that would destroy our registers.  In a light one it would also save
- * them in the pcb of the pinned thread, whose own are on the stack.  In the gate
- * of 2024 only ZFS calls it, from threads.  The kernel's memory is resident, so
- * nothing in a hold faults.
+ * them in the pcb of the pinned thread, whose own are on the stack.  (In
+ * illumos of 2024 only ZFS calls it, from threads.)  And the memory of a call
+ * is resident, so nothing in a hold faults.
  *
  * Holds never nest, and nothing is allocated inside one.
  */

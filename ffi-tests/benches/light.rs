@@ -2,13 +2,14 @@
 //! What a light FPU hold costs beside the kernel's own, and up to which length of a message it pays:
 //! `cargo bench -p kcfaes-ffi-tests --bench light`.
 //!
-//! A light hold is timed by calling the module's own C, with the userland KCF's CR0. `kernel_fpu_begin` is
-//! represented by the instructions that take its time: XSAVEOPT of the thread's registers and XRSTOR of fresh
-//! ones, and XRSTOR of the thread's on its return to userland. Its bookkeeping is left out, and so are writes
-//! of CR0, which neither kind of hold makes for a thread with user state.
+//! A light hold is timed by calling the module's own C, with the userland KCF's `curthread` and CR0, which are
+//! functions of a hundred instructions in all; and its moves are timed alone. `kernel_fpu_begin` is represented by the instructions that take its time: XSAVEOPT of the thread's registers and XRSTOR of fresh
+//! ones, and XRSTOR of the thread's on its return to userland; of a kernel thread only the second. Its
+//! bookkeeping is left out, and so are writes of CR0. For a thread with user state neither kind of hold makes
+//! any, and for a kernel thread both make two.
 
-use core::arch::asm;
 use core::arch::x86_64::{_mm_lfence, _rdtsc};
+use core::arch::{asm, global_asm};
 use core::ffi::c_int;
 use core::hint::black_box;
 use core::mem::MaybeUninit;
@@ -25,6 +26,27 @@ unsafe extern "C" {
     fn kcfaes_env_hold(hold: *mut kcfaes_hold, light: c_int);
     fn kcfaes_env_release(hold: *mut kcfaes_hold);
     fn fk_vector_fill(pattern: u64);
+}
+
+// The moves of `kcfaes_xmm_save` and `kcfaes_xmm_restore`.
+global_asm!(
+    "light_moves:",
+    ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movdqu [rdi + 16 * \\n], xmm\\n",
+    ".endr",
+    "pxor xmm15, xmm15",
+    ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14",
+    "movdqu xmm\\n, [rdi + 16 * \\n]",
+    "movdqu [rdi + 16 * \\n], xmm15",
+    ".endr",
+    "movdqu xmm15, [rdi + 240]",
+    "mov qword ptr [rdi + 240], 0",
+    "mov qword ptr [rdi + 248], 0",
+    "ret",
+);
+
+unsafe extern "C" {
+    fn light_moves(xmm: *mut [[u8; 16]; 16]);
 }
 
 /// Rounds of each measurement, interleaved; the median counts.
@@ -80,7 +102,12 @@ enum User {
     Wide,
     /// xmm registers only: the code ends with VZEROUPPER, as compilers have it.
     Narrow,
+    /// Nothing: a kernel thread.
+    Nothing,
 }
+
+const USERS: [(&str, User); 3] =
+    [("all registers", User::Wide), ("xmm registers", User::Narrow), ("none", User::Nothing)];
 
 impl User {
     #[inline(always)]
@@ -88,9 +115,11 @@ impl User {
         // SAFETY: nothing live is in a vector register; the instruction is AVX's.
         unsafe {
             fk_vector_fill(black_box(0x1122_3344_5566_7788));
-            if self == Self::Narrow {
+            if self != Self::Wide {
                 // Of zmm16-31 nothing is left either.
                 Area::restore(black_box(&FRESH_AREA), ALL);
+            }
+            if self == Self::Narrow {
                 asm!("pcmpeqd xmm0, xmm0", "movdqa xmm7, xmm0", out("xmm0") _, out("xmm7") _);
             }
         }
@@ -126,23 +155,29 @@ fn chain() -> u64 {
     ticks() - begin
 }
 
-/// The median time of each of these pieces of work, in core cycles, after the user's code has run.
+/// The median time of each of these pieces of work, in core cycles, after the user's code has run. What no work
+/// takes is subtracted.
 fn medians<const N: usize>(user: User, mut work: [&mut dyn FnMut(); N]) -> [f64; N] {
-    let empty = (0..1000).map(|_| ticks().abs_diff(ticks())).min().unwrap_or(0);
+    let mut nothing = || _ = black_box(0);
     let mut samples: [Vec<f64>; N] = core::array::from_fn(|_| Vec::new());
+    let mut empty = Vec::new();
     for _ in 0..ROUNDS {
-        for (work, samples) in work.iter_mut().zip(&mut samples) {
+        let time = |work: &mut dyn FnMut(), samples: &mut Vec<f64>| {
             user.runs();
             let begin = ticks();
             work();
-            let spent = (ticks() - begin).saturating_sub(empty);
-            samples.push(spent as f64 * f64::from(CHAIN) / (chain() - empty) as f64);
-        }
+            let spent = ticks() - begin;
+            samples.push(spent as f64 * f64::from(CHAIN) / chain() as f64);
+        };
+        time(&mut nothing, &mut empty);
+        work.iter_mut().zip(&mut samples).for_each(|(work, samples)| time(work, samples));
     }
-    samples.map(|mut samples| {
+    let median = |samples: &mut Vec<f64>| {
         samples.sort_by(f64::total_cmp);
         samples[ROUNDS / 2]
-    })
+    };
+    let empty = median(&mut empty);
+    samples.map(|mut samples| median(&mut samples) - empty)
 }
 
 #[inline(always)]
@@ -156,8 +191,10 @@ fn in_light_hold(hold: &mut MaybeUninit<kcfaes_hold>, f: impl FnOnce()) {
     }
 }
 
-fn in_kernel_hold(own: &mut Area, wide: TableId, f: impl FnOnce()) {
-    own.save(ALL);
+fn in_kernel_hold(user: User, own: &mut Area, wide: TableId, f: impl FnOnce()) {
+    if user != User::Nothing {
+        own.save(ALL);
+    }
     FRESH_AREA.restore(FRESH);
     f();
     // SAFETY: the CPU has the table.
@@ -167,12 +204,14 @@ fn in_kernel_hold(own: &mut Area, wide: TableId, f: impl FnOnce()) {
             _ => vaes256::kcfaes_wipe_vaes256(),
         }
     }
-    own.restore(ALL);
+    if user != User::Nothing {
+        own.restore(ALL);
+    }
 }
 
 fn holds() {
     println!("hold and release, core cycles:");
-    for (name, user) in [("all registers", User::Wide), ("xmm registers", User::Narrow)] {
+    for (name, user) in USERS {
         let (mut hold, mut own) = (MaybeUninit::uninit(), Area::fresh());
         let mut light = || {
             // SAFETY: begun and ended by the rules.
@@ -181,21 +220,26 @@ fn holds() {
                 kcfaes_env_release(hold.as_mut_ptr());
             }
         };
-        let mut other = Area::fresh();
+        let (mut other, mut xmm) = (Area::fresh(), [[0; 16]; 16]);
+        // SAFETY: room for 16 registers.
+        let mut moves = || unsafe { light_moves(&mut xmm) };
         let mut begin = || {
             other.save(ALL);
             FRESH_AREA.restore(FRESH);
         };
+        let mut fresh = || FRESH_AREA.restore(FRESH);
         let mut all = || {
             own.save(ALL);
             FRESH_AREA.restore(FRESH);
             own.restore(ALL);
         };
-        let [light, begin, all] = medians(user, [&mut light, &mut begin, &mut all]);
+        let work: [&mut dyn FnMut(); 5] =
+            [&mut moves, &mut light, &mut fresh, &mut begin, &mut all];
+        let [moves, light, fresh, begin, all] = medians(user, work);
         println!(
-            "  user state in {name}: light {light:.0}; xsaveopt + xrstor (fresh) {begin:.0}, \
-             + xrstor (the thread's) {all:.0}; light is {:.2} and {:.2} of these",
-            light / begin,
+            "  user state: {name}: moves {moves:.0}, light {light:.0}; xrstor of fresh {fresh:.0}, xsaveopt + \
+             that {begin:.0}, + xrstor of the thread's {all:.0}; moves / all {:.2}, light / all {:.2}",
+            moves / all,
             light / all
         );
     }
@@ -249,7 +293,8 @@ impl Message {
         let (src, dst) = (self.text.as_ptr(), self.out.as_mut_ptr());
         let (j0, y) = (&raw const self.j0, &raw mut self.y);
         let tag = Tag { j0: &self.j0.block, aad_len: 0, text_len: len as u64 };
-        let (piece, ctr) = (&raw const *&Piece { src, dst, len }, j0.cast_mut());
+        let text = Piece { src, dst, len };
+        let (piece, ctr) = (&raw const text, j0.cast_mut());
         // SAFETY: as above; with a tag nothing is written to the counter.
         unsafe {
             match table {
@@ -275,9 +320,9 @@ impl Message {
 }
 
 fn crossings(wide: TableId) {
-    for (name, user) in [("all registers", User::Wide), ("xmm registers", User::Narrow)] {
+    for (name, user) in USERS {
         println!(
-            "core cycles of a message: aesni in a light hold, {} in the kernel's; user state in {name}:",
+            "core cycles of a message: aesni in a light hold, {} in the kernel's; user state: {name}:",
             wide.name()
         );
         println!(
@@ -293,9 +338,9 @@ fn crossings(wide: TableId) {
                 user,
                 [
                     &mut || in_light_hold(hold, || a.ecb(TableId::Aesni, len)),
-                    &mut || in_kernel_hold(&mut own, wide, || b.ecb(wide, len)),
+                    &mut || in_kernel_hold(user, &mut own, wide, || b.ecb(wide, len)),
                     &mut || in_light_hold(hold2, || c.gcm(TableId::Aesni, len)),
-                    &mut || in_kernel_hold(&mut own2, wide, || d.gcm(wide, len)),
+                    &mut || in_kernel_hold(user, &mut own2, wide, || d.gcm(wide, len)),
                 ],
             );
             println!(

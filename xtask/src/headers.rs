@@ -583,6 +583,7 @@ mod tests {
             ),
             ("engine/fpu.rs", "HOLD_BYTES: usize = 32 * 1024", "HOLD_BYTES: usize = 16 * 1024"),
             ("engine/fpu.rs", "MOST_HOLD: usize", "LARGEST_HOLD: usize"),
+            ("engine/select.rs", "LIGHT_BYTES: usize = 512", "LIGHT_BYTES: usize = 256"),
         ] {
             let tree = copy_of_tree("number");
             replace(&tree, &format!("rust-core/provider/src/{file}"), from, to);

@@ -168,13 +168,13 @@ impl Table {
     }
 }
 
-/// The default of the module's tunable: the longest call, in bytes, whose holds are light.
+/// The longest call, in bytes, whose holds are light, unless [`set_light_bytes`] sets another number.
 ///
-/// Measured: a message takes less time on `aesni` in a light hold than on a wide table between XSAVEOPT, XRSTOR
-/// and XRSTOR up to 1.0 KiB where the caller's upper halves are in use, whether ECB or GCM (0.91 to 1.04 of the
-/// time at 1024 bytes). Elsewhere it does up to 1.4 KiB of GCM and 2.0 KiB of ECB (Sapphire Rapids at 4.1 GHz,
-/// `cargo bench -p kcfaes-ffi-tests --bench light`).
-pub const LIGHT_BYTES: usize = 1024;
+/// Measured: a message of 512 bytes takes 0.42 to 0.92 of the time on `aesni` in a light hold that
+/// it takes on a wide table between XSAVEOPT and two XRSTORs, ECB and GCM alike, and this is below 1
+/// up to 1.0 KiB. For a kernel thread, which needs one XRSTOR only, it is 0.86 to 1.15 at 512 bytes,
+/// and 1.0 on average (Sapphire Rapids at 4.1 GHz, `cargo bench -p kcfaes-ffi-tests --bench light`).
+pub const LIGHT_BYTES: usize = 512;
 
 /// Calls of fewer bytes have light holds. 0 at first: only a kernel has two kinds of hold.
 static LIGHT_END: AtomicUsize = AtomicUsize::new(0);
