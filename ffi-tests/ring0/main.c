@@ -307,7 +307,8 @@ in_own_section(void (*func)(void *), void *arg)
 /* A short message, which threads of any kind send while interrupts fall. */
 #define	SHORTEST	64
 #define	LONGEST		512
-#define	CALLS		256
+#define	CALLS		256	/* at least, until a tick has fallen in a hold */
+#define	MOST_CALLS	65536
 
 static uint8_t sealed_short[LONGEST + TAG];
 
@@ -336,7 +337,8 @@ in_thread(const char *who, uint64_t pattern, int ts, int guest)
 	uint_t i;
 
 	loaded = 1;
-	for (i = 0; i < CALLS; i++) {
+	for (i = 0; i < CALLS || (i < MOST_CALLS && now != PORTABLE &&
+	    found_in_hold == found); i++) {
 		len = SHORTEST + i % (LONGEST - SHORTEST);
 		seal_short(len, sealed_short);	/* with registers of its own */
 		check(message.rv == CRYPTO_SUCCESS, "%s: 0x%x", who,

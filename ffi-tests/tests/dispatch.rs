@@ -27,6 +27,7 @@ fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     _ = kernel::tables();
+    set_light_bytes(0);
     prepare();
     guard
 }
