@@ -76,7 +76,7 @@ typedef struct KCFAES_ALIGNED(16) kcfaes_hold {
     uint64_t mode;
     /* The environment's own. */
     uint64_t pad;
-    /* Room for xmm0-15, saved if the FPU is borrowed from an interrupted thread. */
+    /* Room for xmm0-15, saved in a light hold. */
     uint8_t xmm[16][16];
 } kcfaes_hold;
 
@@ -131,9 +131,10 @@ int kcfaes_env_in_interrupt(void);
 
 /*
  * Takes the FPU for the calling thread. The thread neither sleeps nor allocates until it
- * gives the FPU back. Not nested.
+ * gives the FPU back. Not nested. With light other than 0 the thread borrows xmm0-15 for
+ * legacy-SSE code; where kcfaes_env_in_interrupt is not 0, nothing else is allowed.
  */
-void kcfaes_env_hold(struct kcfaes_hold *hold);
+void kcfaes_env_hold(struct kcfaes_hold *hold, int light);
 
 /* The counters of this CPU, or NULL if nothing is counted. */
 struct kcfaes_stats *kcfaes_env_stats(void);

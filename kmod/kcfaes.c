@@ -37,11 +37,16 @@ extern struct mod_ops mod_cryptoops;
  * kcfaes_hold_bytes is the most bytes that one FPU hold may process.  Modes
  * that cannot work on several blocks at once get a quarter of it.
  *
+ * kcfaes_light_bytes is the most bytes of a call, AAD included, that runs on
+ * table 1 in a light FPU hold (kcfaes_env.c).  With 0 only calls that may have
+ * no other hold do.
+ *
  * kcfaes_gcm_stream says whether a GCM decryption in parts may release text
  * before its end.
  */
 uint_t kcfaes_table_max = KCFAES_TABLES;
 uint_t kcfaes_hold_bytes = KCFAES_HOLD_BYTES;
+uint_t kcfaes_light_bytes = KCFAES_LIGHT_BYTES;
 uint_t kcfaes_gcm_stream = 1;
 
 static struct modlcrypto kcfaes_modlcrypto = {
@@ -158,6 +163,8 @@ kcfaes_tune(void)
 		    kcfaes_hold_bytes, bytes);
 		kcfaes_hold_bytes = bytes;
 	}
+
+	kcfaes_module_set_light_bytes(kcfaes_light_bytes);
 
 	if (kcfaes_gcm_stream > 1) {
 		cmn_err(CE_WARN, "kcfaes: kcfaes_gcm_stream is %u, now 1",

@@ -4,16 +4,64 @@
  * What the provider asks of the kernel: memory, CPU features, the FPU, and
  * counters for each CPU.
  *
- * An FPU hold in process context is kernel_fpu_begin() with preemption off.
- * That call saves user state only.  It would destroy live registers or panic in
- * two places: in an interrupt, which may have pinned a thread inside its own
- * FPU section, and in a thread already inside one.  There the hold borrows: it
- * clears CR0.TS if that is set, saves xmm0-15, and puts both back.
+ * An FPU hold is one of two kinds.  In both preemption is off.
  *
- * The registers may be somebody's with TS set, too.  bhyve loads a guest's
- * state, its XCR0 included, sets TS, and only then enters the guest.  So a
- * borrower runs legacy-SSE code only.  It uses no VEX, which XCR0 may forbid
- * and which would clear upper halves.  It uses no XSAVE.
+ * The kernel's hold is kernel_fpu_begin(KFPU_NO_STATE).  It saves the thread's
+ * whole vector state by XSAVE and loads a fresh one.  The wide tables need it:
+ * zmm registers put back by moves would count as in use for ever, in every
+ * later XSAVE and signal frame of the thread.
+ *
+ * A light hold borrows xmm0-15 and puts them back.  It is for short calls,
+ * whose work takes less time than XSAVE.  It is also for the two places where
+ * kernel_fpu_begin() would destroy live registers or panic: an interrupt,
+ * which may have pinned a thread inside an FPU section, and a thread already
+ * inside one.  Only table aesni runs in it: legacy SSE on xmm0-15, integers
+ * only; no VEX, no x87, no XSAVE.
+ *
+ * Why a light hold is sound.  Whoever owns the registers, they are the same
+ * after it as before it: xmm0-15, CR0.TS and T_KFPU are put back, and legacy
+ * SSE on integers changes nothing else.  Upper halves, mask registers, x87,
+ * MXCSR, PKRU and AMX tiles stay as they are.  So what remains is who may look
+ * at the registers between its two ends.
+ *
+ * - A switch of threads: fpsave_ctxt would save our registers as the thread's.
+ *   Preemption is off, and nothing in a hold blocks.  T_KFPU is set, so that
+ *   resume() panics if something ever does, and so does a nested
+ *   kernel_fpu_begin().
+ * - fp_save(), fp_restore() and /proc work for the current thread or for a
+ *   stopped one.  The current thread is in this file, and is not stopped.
+ * - FPU_VALID tells whether the pcb or the CPU has the thread's state.  The
+ *   hold neither reads nor changes it.  Without FPU_VALID the CPU has the
+ *   state, and has it again.  With it the registers are leftovers, which come
+ *   back too.  Nothing is due when the thread returns to userland.
+ * - CR0.TS is set for threads without user state, and after fp_save().  It is
+ *   put back, so it goes on agreeing with FPU_VALID.  A thread without t_lwp,
+ *   or whose lwp never uses the FPU, is no special case.
+ * - XSAVEOPT leaves out what was not written since the last XRSTOR.  The CPU
+ *   keeps track of that, and our loads of xmm registers are writes.  So xmm is
+ *   saved later, with the right values.  No other component is written or
+ *   becomes in use.  A signal frame always has xmm, and so does not grow.
+ * - An interrupt that uses xmm registers (ours, stock's AES, the clearing of
+ *   pages) finds TS clear, and so saves and restores them.  An interrupt
+ *   thread has a t_flag of its own.  A high-level interrupt runs on the pinned
+ *   thread's, and puts T_KFPU back as it was.
+ * - An interrupt thread inherits t_lwp of the thread that it has pinned, and
+ *   with it a pcb that is not its own.  A light hold does not look at t_lwp.
+ * - bhyve loads a guest's registers and XCR0, sets TS, and only later enters
+ *   the guest.  Until then the thread may be interrupted, and may itself run
+ *   other kernel code.  XCR0 does not govern legacy SSE, and TS is put back,
+ *   as bhyve demands.  So TS set does not mean that the registers are
+ *   nobody's: they are saved then as well.  (kernel_fpu_begin() would lose the
+ *   guest's.)
+ * - kmdb and DTrace stop or probe the code anywhere, but use no vector
+ *   register.  What kmdb shows as a thread's registers is what its pcb has, as
+ *   ever.
+ *
+ * What this presumes.  No interrupt calls kernel_fpu_begin().  In a kernel's
+ * hold that would destroy our registers.  In a light one it would also save
+ * them in the pcb of the pinned thread, whose own are on the stack.  (In
+ * illumos of 2024 only ZFS calls it, from threads.)  And the memory of a call
+ * is resident, so nothing in a hold faults.
  *
  * Holds never nest, and nothing is allocated inside one.
  */
@@ -32,10 +80,10 @@
 
 #include "kcfaes_impl.h"
 
-/* Values of kcfaes_hold.mode. */
-#define	HOLD_KERNEL_FPU	0
-#define	HOLD_BORROWED	1	/* xmm0-15 are saved, TS was clear */
-#define	HOLD_TS_CLEARED	2	/* xmm0-15 are saved, TS was set */
+/* Bits of kcfaes_hold.mode.  Without the first the hold is the kernel's. */
+#define	HOLD_LIGHT	0x1	/* xmm0-15 are saved */
+#define	HOLD_TS		0x2	/* CR0.TS was set */
+#define	HOLD_KFPU	0x4	/* T_KFPU was set */
 
 static uint32_t kcfaes_features;
 
@@ -231,80 +279,94 @@ kcfaes_xmm_save(uint8_t (*xmm)[16])
 	    : : "r" (xmm) : "memory");
 }
 
+/*
+ * Clears the save area too: the registers are somebody's secrets, and would
+ * stay on the stack.  xmm15 has the zeros until its own turn.
+ */
 static void KCFAES_NOINLINE
 kcfaes_xmm_restore(uint8_t (*xmm)[16])
 {
 	__asm__ volatile(
+	    "pxor %%xmm15, %%xmm15\n\t"
 	    "movdqu 0x00(%0), %%xmm0\n\t"
+	    "movdqu %%xmm15, 0x00(%0)\n\t"
 	    "movdqu 0x10(%0), %%xmm1\n\t"
+	    "movdqu %%xmm15, 0x10(%0)\n\t"
 	    "movdqu 0x20(%0), %%xmm2\n\t"
+	    "movdqu %%xmm15, 0x20(%0)\n\t"
 	    "movdqu 0x30(%0), %%xmm3\n\t"
+	    "movdqu %%xmm15, 0x30(%0)\n\t"
 	    "movdqu 0x40(%0), %%xmm4\n\t"
+	    "movdqu %%xmm15, 0x40(%0)\n\t"
 	    "movdqu 0x50(%0), %%xmm5\n\t"
+	    "movdqu %%xmm15, 0x50(%0)\n\t"
 	    "movdqu 0x60(%0), %%xmm6\n\t"
+	    "movdqu %%xmm15, 0x60(%0)\n\t"
 	    "movdqu 0x70(%0), %%xmm7\n\t"
+	    "movdqu %%xmm15, 0x70(%0)\n\t"
 	    "movdqu 0x80(%0), %%xmm8\n\t"
+	    "movdqu %%xmm15, 0x80(%0)\n\t"
 	    "movdqu 0x90(%0), %%xmm9\n\t"
+	    "movdqu %%xmm15, 0x90(%0)\n\t"
 	    "movdqu 0xa0(%0), %%xmm10\n\t"
+	    "movdqu %%xmm15, 0xa0(%0)\n\t"
 	    "movdqu 0xb0(%0), %%xmm11\n\t"
+	    "movdqu %%xmm15, 0xb0(%0)\n\t"
 	    "movdqu 0xc0(%0), %%xmm12\n\t"
+	    "movdqu %%xmm15, 0xc0(%0)\n\t"
 	    "movdqu 0xd0(%0), %%xmm13\n\t"
+	    "movdqu %%xmm15, 0xd0(%0)\n\t"
 	    "movdqu 0xe0(%0), %%xmm14\n\t"
-	    "movdqu 0xf0(%0), %%xmm15"
+	    "movdqu %%xmm15, 0xe0(%0)\n\t"
+	    "movdqu 0xf0(%0), %%xmm15\n\t"
+	    "movq $0, 0xf0(%0)\n\t"
+	    "movq $0, 0xf8(%0)"
 	    : : "r" (xmm) : "memory");
 }
 
 /*
- * Clears the save area with integer stores.  The registers belong to the
- * interrupted thread again, and a library's bzero might use them.
+ * The provider asks for a light hold where nothing else is allowed, too.  TS is
+ * read with preemption off: a switch could change it.
  */
-static void
-kcfaes_xmm_forget(uint8_t (*xmm)[16])
-{
-	size_t words = 16 * 16 / sizeof (uint64_t);
-
-	__asm__ volatile("rep stosq" : "+D" (xmm), "+c" (words) :
-	    "a" (0ul) : "memory");
-}
-
-/* TS is read with preemption off: a switch could change it. */
 void
-kcfaes_env_hold(struct kcfaes_hold *h)
+kcfaes_env_hold(struct kcfaes_hold *h, int light)
 {
+	kthread_t *t = curthread;
 	ulong_t cr0;
 
 	kpreempt_disable();
-	if (!kcfaes_env_in_interrupt()) {
-		h->mode = HOLD_KERNEL_FPU;
+	h->mode = 0;
+	if (light) {
+		h->mode = HOLD_LIGHT;
+		if (t->t_flag & T_KFPU)
+			h->mode |= HOLD_KFPU;
+		t->t_flag |= T_KFPU;
+		cr0 = getcr0();
+		if (cr0 & CR0_TS) {
+			h->mode |= HOLD_TS;
+			setcr0(cr0 & ~(ulong_t)CR0_TS);
+		}
+		kcfaes_xmm_save(h->xmm);
+	} else {
 		kernel_fpu_begin(NULL, KFPU_NO_STATE);
-		KCFAES_PROBE1(kcfaes__hold, uint64_t, h->mode);
-		return;
 	}
-	h->mode = HOLD_BORROWED;
-	cr0 = getcr0();
-	if (cr0 & CR0_TS) {
-		h->mode = HOLD_TS_CLEARED;
-		setcr0(cr0 & ~(ulong_t)CR0_TS);
-	}
-	kcfaes_xmm_save(h->xmm);
 	KCFAES_PROBE1(kcfaes__hold, uint64_t, h->mode);
 }
 
-/*
- * The saved registers are another thread's secrets, so they do not stay on the
- * stack.
- */
 void
 kcfaes_env_release(struct kcfaes_hold *h)
 {
+	kthread_t *t = curthread;
+
 	KCFAES_PROBE1(kcfaes__release, uint64_t, h->mode);
-	if (h->mode == HOLD_KERNEL_FPU) {
-		kernel_fpu_end(NULL, KFPU_NO_STATE);
-	} else {
+	if (h->mode & HOLD_LIGHT) {
 		kcfaes_xmm_restore(h->xmm);
-		kcfaes_xmm_forget(h->xmm);
-		if (h->mode == HOLD_TS_CLEARED)
+		if (h->mode & HOLD_TS)
 			setcr0(getcr0() | CR0_TS);
+		if (!(h->mode & HOLD_KFPU))
+			t->t_flag &= ~T_KFPU;
+	} else {
+		kernel_fpu_end(NULL, KFPU_NO_STATE);
 	}
 	kpreempt_enable();
 }

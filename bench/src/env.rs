@@ -86,8 +86,8 @@ extern "C" fn kcfaes_env_stats() -> *mut kcfaes_stats {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn kcfaes_env_hold(hold: *mut kcfaes_hold) {
-    core::hint::black_box(hold);
+extern "C" fn kcfaes_env_hold(hold: *mut kcfaes_hold, light: c_int) {
+    core::hint::black_box((hold, light));
 }
 
 #[unsafe(no_mangle)]

@@ -166,6 +166,21 @@ fpu_image(image_t *image)
 }
 
 void
+fpu_save_and_restore(void)
+{
+	static image_t own, fresh;
+
+	if (xcr0 != 0) {
+		__asm__ volatile("xsave64 (%0); xrstor64 (%1); xrstor64 (%0)"
+		    : : "r" (&own), "r" (&fresh), "a" (xcr0), "d" (0) :
+		    "memory");
+	} else {
+		__asm__ volatile("fxsave64 (%0); fxrstor64 (%1); "
+		    "fxrstor64 (%0)" : : "r" (&own), "r" (&fresh) : "memory");
+	}
+}
+
+void
 fpu_fill(uint64_t pattern)
 {
 	int ts = fpu_ts();

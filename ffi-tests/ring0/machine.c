@@ -22,6 +22,7 @@
 #define	TIMER_VECTOR	32
 #define	SPURIOUS_VECTOR	(TIMER_VECTOR + 7)
 #define	VECTORS		(TIMER_VECTOR + 8)
+#define	DB		1
 #define	NM		7
 #define	TRAP_ENTRY	32	/* bytes */
 
@@ -42,9 +43,10 @@ struct frame {
 };
 
 extern const char trap_entries[], timer_entry[], spurious_entry[];
+extern const char step_entry[];
 
 volatile unsigned level;
-volatile uint64_t ticks;
+volatile uint64_t ticks, steps;
 
 static struct gate idt[VECTORS];
 
@@ -185,6 +187,7 @@ machine_init(void)
 
 	for (i = 0; i < 32; i++)
 		gate(i, trap_entries + TRAP_ENTRY * i);
+	gate(DB, step_entry);
 	gate(TIMER_VECTOR, timer_entry);
 	gate(SPURIOUS_VECTOR, spurious_entry);
 	__asm__ volatile("lidt %0" : : "m" (idtr));

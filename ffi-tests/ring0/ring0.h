@@ -21,6 +21,9 @@ extern void console_write(const char *, size_t);
 extern volatile unsigned level;
 extern volatile uint64_t ticks;
 
+/* Instructions that ran while step_on was in force, some of its own too. */
+extern volatile uint64_t steps;
+
 extern void interrupts_on(void);
 extern void interrupts_off(void);
 extern int interrupts_are_on(void);
@@ -36,6 +39,22 @@ cycles(void)
 
 	__asm__ volatile("lfence; rdtsc" : "=a" (low), "=d" (high));
 	return (((uint64_t)high << 32) | low);
+}
+
+#define	TRAP_FLAG	0x100
+
+static inline void
+step_on(void)
+{
+	__asm__ volatile("pushfq; orq %0, (%%rsp); popfq" : :
+	    "i" (TRAP_FLAG) : "memory", "cc");
+}
+
+static inline void
+step_off(void)
+{
+	__asm__ volatile("pushfq; andq %0, (%%rsp); popfq" : :
+	    "i" (~TRAP_FLAG) : "memory", "cc");
 }
 
 /* ---- fpu.c: CR0.TS and the vector state, for real. ---- */
@@ -56,6 +75,11 @@ extern void fpu_image(image_t *);
 extern void fpu_fill(uint64_t);
 /* Sets XCR0 as a guest that knows only x87 and SSE has it, or sets it back. */
 extern void fpu_guest_xcr0(int on);
+/*
+ * What kernel_fpu_begin does to the registers of a thread with user state, and
+ * what brings them back when the thread returns to userland.  TS is clear.
+ */
+extern void fpu_save_and_restore(void);
 extern int fpu_ts(void);
 extern void fpu_set_ts(int);
 

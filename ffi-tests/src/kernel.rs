@@ -300,6 +300,7 @@ unsafe extern "C" {
     /// A tunable of the module, which its `_init` reads.
     pub static mut kcfaes_table_max: c_uint;
     pub static mut kcfaes_hold_bytes: c_uint;
+    pub static mut kcfaes_light_bytes: c_uint;
     pub static mut kcfaes_gcm_stream: c_uint;
     /// The module's `_init`.
     pub fn kcfaes_module_init() -> c_int;
@@ -310,15 +311,19 @@ unsafe extern "C" {
 /// Not a kind of violation: [`fk_violations`] takes it for "all".
 const ALL_KINDS: c_int = -1;
 
-/// Loads the module as `kcfaes`, once per process.
+/// Loads the module as `kcfaes`, once per process, without light holds but where nothing else is allowed: so
+/// the table that a test forces serves its short calls too.
 ///
 /// # Panics
 /// If `_init` fails.
 pub fn load() {
     static LOADED: Once = Once::new();
     LOADED.call_once(|| {
-        // SAFETY: the name is a C string and `_init` is the module's.
-        let error = unsafe { fk_module_load(c"kcfaes".as_ptr(), kcfaes_module_init) };
+        // SAFETY: a tunable, read by `_init` only; the name is a C string and `_init` is the module's.
+        let error = unsafe {
+            kcfaes_light_bytes = 0;
+            fk_module_load(c"kcfaes".as_ptr(), kcfaes_module_init)
+        };
         assert_eq!(error, 0, "_init failed: {:?}", log());
     });
 }

@@ -17,7 +17,7 @@ use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_kernels::{
     entry_aesni, entry_aesni::*, entry_vaes256, entry_vaes256::*, entry_vaes512, entry_vaes512::*,
 };
-use kcfaes_provider::engine::{TableId, force, select};
+use kcfaes_provider::engine::{TableId, force, select, set_light_bytes};
 use kcfaes_provider::kcf::CRYPTO_SUCCESS;
 use kcfaes_vectors::{Mode, Stream};
 use oracle::Message;
@@ -27,6 +27,7 @@ fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     _ = kernel::tables();
+    set_light_bytes(0);
     prepare();
     guard
 }
@@ -331,6 +332,33 @@ fn wide_tables_fall_back_to_aesni() {
             }
         }
     }
+}
+
+/// A call of at most the tunable's bytes runs on `aesni`, whose light hold it has, and a longer one on the
+/// table that is forced or the best. A template has the powers that long calls want.
+#[test]
+fn the_length_chooses_the_table() {
+    let _alone = alone();
+    let forced = kernel::tables().iter().filter(|&&table| table > TableId::Aesni).map(|&t| Some(t));
+    for table in forced.chain([None]) {
+        let best = table.unwrap_or_else(|| {
+            force(None);
+            select().id()
+        });
+        for task in tasks() {
+            for template in [None, Some(best)] {
+                let aside = Message::draw(task.0, 16, LEN, &mut Stream::new(7));
+                let total = aside.input(task.1).len() + aside.aad.len();
+                for (limit, by) in [(total - 1, best), (total, TableId::Aesni), (0, best)] {
+                    set_light_bytes(limit);
+                    let kernels = kernels_of_message(table, task, template, false);
+                    let name = format!("{table:?} {task:?} of {total} bytes, {limit}");
+                    assert_eq!(kernels, expected(by, task, template.is_some()), "{name}");
+                }
+            }
+        }
+    }
+    set_light_bytes(0);
 }
 
 /// The longest short text, and one byte more.

@@ -20,7 +20,7 @@ use kcfaes_ffi_tests::kernel::{
 };
 use kcfaes_ffi_tests::sample::tasks;
 use kcfaes_kernels::{Block, Schedule, entry_aesni};
-use kcfaes_provider::engine::{HOLD_BYTES, TableId};
+use kcfaes_provider::engine::{HOLD_BYTES, LIGHT_BYTES, TableId, set_light_bytes};
 use kcfaes_provider::env::kcfaes_hold;
 use kcfaes_provider::kcf::{
     CRYPTO_ARGUMENTS_BAD, CRYPTO_BUFFER_TOO_SMALL, CRYPTO_INVALID_MAC, CRYPTO_KEY_SIZE_RANGE,
@@ -36,6 +36,7 @@ fn alone() -> MutexGuard<'static, ()> {
     kernel::load();
     kernel::use_table(TableId::Aesni);
     set_hold_bytes(HOLD_BYTES);
+    set_light_bytes(0);
     guard
 }
 
@@ -507,14 +508,88 @@ fn the_fpu_is_borrowed() {
     }
 }
 
+/// Bytes of a call: its data, and the AAD of its parameter.
+fn total(message: &Message, way: Way) -> usize {
+    message.input(way).len() + message.aad.len()
+}
+
+/// A call of at most so many bytes, AAD included, never takes the kernel's hold; a longer one does. Either
+/// way the result is right, and preemption, CR0.TS and T_KFPU are as before.
+#[test]
+fn short_calls_hold_lightly() {
+    let _alone = alone();
+    for limit in [48, LIGHT_BYTES] {
+        set_light_bytes(limit);
+        each_table(|| hold_lightly(limit));
+    }
+}
+
+fn hold_lightly(limit: usize) {
+    let mut sides = [0; 2];
+    for (mode, way) in tasks() {
+        for len in [16, 32, 48, 64, limit - 32, limit - 16, limit, limit + 16, 4 * limit] {
+            let mut message = sealed(mode, len & !15);
+            if matches!(mode, Mode::Gcm | Mode::Ccm | Mode::Gmac) {
+                message.aad = Stream::new(3).draw(16);
+                message.sealed = message.by_crates().expect("the crates have it");
+            }
+            let short = total(&message, way) <= limit;
+            sides[usize::from(short)] += 1;
+            for (template, ts) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
+                // SAFETY: a flag of this thread. The template's hold is not counted: it is the kernel's.
+                unsafe { fk_set_cr0_ts(ts) };
+                let (rv, n) = send(&message, way, template, Cut::Few);
+                // SAFETY: as above.
+                let after = unsafe { fk_cr0_ts() };
+                assert_eq!((rv, after), (CRYPTO_SUCCESS, ts), "{mode:?} {way:?} of {len}");
+                assert_eq!(n == 0, short, "{mode:?} {way:?} of {len}: {n} holds of the kernel's");
+            }
+        }
+    }
+    assert!(sides[0] > 0 && sides[1] > 0, "calls on both sides of {limit}");
+    // SAFETY: as above.
+    unsafe { fk_set_cr0_ts(0) };
+}
+
+/// Parts, and the end, each by its own length. What was buffered until the end counts there.
+#[test]
+fn each_part_holds_by_its_length() {
+    let _alone = alone();
+    set_light_bytes(256);
+    let message = sealed(Mode::Gcm, 1024);
+    let (input, want) = (message.input(Way::Decrypt), message.output(Way::Decrypt));
+    for buffers in [false, true] {
+        let mut src = Buffer::new(Format::Raw, &input, &[]);
+        let mut dst = Buffer::room(Format::Raw, want.len(), &[]);
+        let mut request = message.request();
+        let template = request.template();
+        let (context, n) = holds(|| request.init(Way::Decrypt, Some(&template)));
+        let (mut context, mut given) = (context.expect("init"), 0);
+        assert_eq!(n, 0, "init with a template hashes nothing long");
+        for (from, to, whole) in [(0, 256, 0), (256, 640, 1), (640, input.len(), 1)] {
+            let (mut data, mut out) =
+                (src.data(from, to - from), dst.data(given, want.len() - given));
+            let (rv, n) = holds(|| {
+                context.update(&mut data, if buffers { Out::Null } else { Out::Other(&mut out) })
+            });
+            assert_eq!((rv, n), (CRYPTO_SUCCESS, if buffers { 0 } else { whole }), "at {from}");
+            given += if buffers { 0 } else { out.cd_length };
+        }
+        let mut out = dst.data(given, want.len() - given);
+        let (rv, n) = holds(|| context.finish(Some(&mut out)));
+        assert_eq!((rv, n), (CRYPTO_SUCCESS, buffers.into()), "final");
+        assert_eq!(dst.bytes(), want);
+    }
+}
+
 unsafe extern "C" {
-    fn kcfaes_env_hold(hold: *mut kcfaes_hold);
+    fn kcfaes_env_hold(hold: *mut kcfaes_hold, light: c_int);
     fn kcfaes_env_release(hold: *mut kcfaes_hold);
 }
 
-/// What a borrowed hold does to the registers of the interrupted thread. Hold, kernel, wipe and release run
-/// as the engine calls them, between two reads of xmm0 to xmm15.
-fn registers_after_a_borrowed_hold(ts: bool) -> [[u8; 16]; 16] {
+/// What a light hold does to the registers of the interrupted thread, or of the thread itself. Hold, kernel,
+/// wipe and release run as the engine calls them, between two reads of xmm0 to xmm15.
+fn registers_after_a_light_hold(interrupt: bool, ts: bool) -> [[u8; 16]; 16] {
     let mut schedule = Schedule::default();
     let (mut ctr, text) = (Block([9; 16]), [0x5a; 256]);
     let mut out = [0; 256];
@@ -522,7 +597,7 @@ fn registers_after_a_borrowed_hold(ts: bool) -> [[u8; 16]; 16] {
     let mut registers = [[0; 16]; 16];
     // SAFETY: the CPU has the table (the test forces it). The registers are declared; the calls are
     // to functions of the C ABI with valid pointers, on a stack aligned for them.
-    kernel::in_interrupt(ts, || unsafe {
+    let mut call = || unsafe {
         entry_aesni::kcfaes_key_expand_aesni(&mut schedule, [3; 16].as_ptr(), 16);
         core::arch::asm!(
             "push rbx",
@@ -540,6 +615,7 @@ fn registers_after_a_borrowed_hold(ts: bool) -> [[u8; 16]; 16] {
             "movdqa xmm13, xmm12", "paddb xmm13, xmm0", "movdqa xmm14, xmm13", "paddb xmm14, xmm0",
             "movdqa xmm15, xmm14", "paddb xmm15, xmm0",
             "mov rdi, r12",
+            "mov esi, 1",
             "call {hold}",
             "mov rdi, r13",
             "mov rsi, r14",
@@ -569,7 +645,19 @@ fn registers_after_a_borrowed_hold(ts: bool) -> [[u8; 16]; 16] {
             in("r15") [text.as_ptr() as usize, out.as_mut_ptr() as usize, registers.as_mut_ptr() as usize].as_ptr(),
             clobber_abi("C"),
         );
-    });
+    };
+    // SAFETY: a flag of this thread.
+    unsafe { fk_set_cr0_ts(ts.into()) };
+    if interrupt {
+        kernel::in_interrupt(ts, call)
+    } else {
+        call()
+    }
+    // SAFETY: as above.
+    unsafe {
+        assert_eq!(fk_cr0_ts(), c_int::from(ts), "CR0.TS");
+        fk_set_cr0_ts(0);
+    }
     assert_ne!(out, text, "the kernel ran");
     // The hold does not keep the interrupted thread's registers.
     // SAFETY: plain bytes, which began as zeros.
@@ -579,12 +667,14 @@ fn registers_after_a_borrowed_hold(ts: bool) -> [[u8; 16]; 16] {
 }
 
 #[test]
-fn an_interrupted_thread_keeps_its_registers() {
+fn a_thread_keeps_its_registers_in_a_light_hold() {
     let _alone = alone();
     let marks: Vec<[u8; 16]> = (1..=16).map(|n| [n; 16]).collect();
-    assert_eq!(registers_after_a_borrowed_hold(false).as_slice(), marks, "TS clear");
-    // A guest's registers, which a hypervisor loaded before it set TS.
-    assert_eq!(registers_after_a_borrowed_hold(true).as_slice(), marks, "TS set");
+    for interrupt in [false, true] {
+        assert_eq!(registers_after_a_light_hold(interrupt, false).as_slice(), marks, "TS clear");
+        // A guest's registers, which a hypervisor loaded before it set TS.
+        assert_eq!(registers_after_a_light_hold(interrupt, true).as_slice(), marks, "TS set");
+    }
 }
 
 /// Watches the registers while `f` runs. They are filled when a hold begins. When it ends they must be zero
@@ -636,7 +726,7 @@ fn a_secret_left_in_a_register_is_seen() {
     kernel::clear_stats();
     // SAFETY: the hold begins and ends by the rules; the register is declared.
     watched(|| unsafe {
-        kcfaes_env_hold(hold.as_mut_ptr());
+        kcfaes_env_hold(hold.as_mut_ptr(), 0);
         core::arch::asm!(
             "mov rax, 0x5ec3e75ec3e75ec3",
             "movq xmm7, rax",

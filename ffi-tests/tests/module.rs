@@ -9,10 +9,10 @@ use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Out, Request, Way};
 use kcfaes_ffi_tests::kernel::{
     self, fk_kmem_live_bytes, fk_log_clear, fk_module_load, fk_module_unload, kcfaes_gcm_stream,
-    kcfaes_hold_bytes, kcfaes_table_max, statistic, statistics, table_in_use,
+    kcfaes_hold_bytes, kcfaes_light_bytes, kcfaes_table_max, statistic, statistics, table_in_use,
 };
 use kcfaes_ffi_tests::sample::{Sample, tasks};
-use kcfaes_provider::engine::TableId;
+use kcfaes_provider::engine::{LIGHT_BYTES, TableId};
 use kcfaes_vectors::Mode;
 
 unsafe extern "C" {
@@ -35,7 +35,14 @@ fn the_best_is_in_use() -> bool {
     wide || table_in_use() == best.name()
 }
 
+/// Loads it without light holds: the table in use serves calls of every length.
 fn load(table_max: c_uint, hold_bytes: c_uint, gcm_stream: c_uint) {
+    // SAFETY: a tunable, which only the module's `_init` reads.
+    unsafe { kcfaes_light_bytes = 0 };
+    load_lightly(table_max, hold_bytes, gcm_stream);
+}
+
+fn load_lightly(table_max: c_uint, hold_bytes: c_uint, gcm_stream: c_uint) {
     // SAFETY: tunables, which only the module's `_init` reads; the name is a C string.
     let error = unsafe {
         kcfaes_table_max = table_max;
@@ -270,6 +277,21 @@ fn tunables_are_obeyed() {
     load(AUTOMATIC, 8192, 1);
     assert_eq!(seal(Mode::Ctr, 100_000), bulk);
     unload();
+
+    // The length, AAD included, up to which `aesni` serves a call instead of the table in use.
+    for bytes in [LIGHT_BYTES as c_uint, 48] {
+        // SAFETY: as above.
+        unsafe { kcfaes_light_bytes = bytes };
+        load_lightly(AUTOMATIC, 32 * 1024, 1);
+        let best = format!("ctr_{}_bytes", table_in_use());
+        let len = bytes as usize;
+        seal(Mode::Ctr, len);
+        assert_eq!(statistic("ctr_aesni_bytes"), u64::from(bytes));
+        seal(Mode::Ctr, len + 1);
+        let more = u64::from(if best == "ctr_aesni_bytes" { 2 * bytes + 1 } else { bytes + 1 });
+        assert_eq!(statistic(&best), more);
+        unload();
+    }
 
     // Whether a part of a decryption is written before the end.
     for stream in [1, 0] {

@@ -13,7 +13,7 @@ use kcfaes_ffi_tests::kernel::{self, Ledger, Stats, fk_kmem_fail_nth, in_interru
 use kcfaes_ffi_tests::spi::{self, Spi};
 use kcfaes_fuzz::memory::{FILL, Memory, Overlap, Range, Shadow, lengths, overlap};
 use kcfaes_fuzz::wire::{Call, Head, decode, mutate};
-use kcfaes_provider::engine::{force, set_hold_bytes};
+use kcfaes_provider::engine::{force, set_hold_bytes, set_light_bytes};
 use kcfaes_provider::kcf::{
     CK_AES_CCM_PARAMS, CK_AES_GCM_PARAMS, CK_AES_GMAC_PARAMS, CRYPTO_ARGUMENTS_BAD as BAD,
     CRYPTO_BUFFER_TOO_SMALL, CRYPTO_DATA_LEN_RANGE as DATA_LEN, CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW,
@@ -823,6 +823,7 @@ impl Session {
 
     fn run(&mut self, calls: &[Call]) {
         set_hold_bytes(1024 << (self.head.hold % 6));
+        set_light_bytes(if self.head.hold & 0x40 == 0 { 0 } else { 256 });
         forbid_direct(self.head.hold & 0x80 != 0);
         if self.head.template % 3 == 1 {
             self.make_template();

@@ -45,7 +45,7 @@ wire! {
         template: u8,
         /// CCM: the declared length less the text's.
         declared: u8,
-        /// Longest hold of the FPU; and whether the direct path is forbidden.
+        /// Longest hold of the FPU; whether short calls have light ones; and whether the direct path is forbidden.
         hold: u8,
         /// Bytes of AAD.
         aad_len: u16,

@@ -66,10 +66,11 @@ const MODULE_TYPES: &str = "\
 ";
 
 /// Where the numbers of the module's header are, relative to `rust-core/`, and how their names end.
-const MODULE_NUMBERS: [(&str, &[&str]); 3] = [
+const MODULE_NUMBERS: [(&str, &[&str]); 4] = [
     ("provider/src/kcf.rs", &[MECHANISM_NUMBER]),
     ("provider/src/key.rs", &["MIN_KEY", "MAX_KEY"]),
     ("provider/src/engine/fpu.rs", &["HOLD_BYTES", "LEAST_HOLD", "MOST_HOLD"]),
+    ("provider/src/engine/select.rs", &["LIGHT_BYTES"]),
 ];
 
 const FREESTANDING_TYPES: &str = "#include <stddef.h>\n#include <stdint.h>\n";
@@ -582,6 +583,7 @@ mod tests {
             ),
             ("engine/fpu.rs", "HOLD_BYTES: usize = 32 * 1024", "HOLD_BYTES: usize = 16 * 1024"),
             ("engine/fpu.rs", "MOST_HOLD: usize", "LARGEST_HOLD: usize"),
+            ("engine/select.rs", "LIGHT_BYTES: usize = 512", "LIGHT_BYTES: usize = 256"),
         ] {
             let tree = copy_of_tree("number");
             replace(&tree, &format!("rust-core/provider/src/{file}"), from, to);

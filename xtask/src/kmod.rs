@@ -65,9 +65,10 @@ pub(crate) const FLAGS: [&str; 28] = [
 const ENTRIES: [&str; 3] = ["_init", "_fini", "_info"];
 
 /// What others find by name: tunables, which /etc/system sets, and what the test module and mdb read.
-const VARIABLES: [&str; 6] = [
+const VARIABLES: [&str; 7] = [
     "kcfaes_table_max",
     "kcfaes_hold_bytes",
+    "kcfaes_light_bytes",
     "kcfaes_gcm_stream",
     "kcfaes_cpu_stats",
     "kcfaes_nstats",

@@ -63,42 +63,79 @@ struct Control {
     /// The source that is compiled wrongly, and how.
     source: &'static str,
     flags: &'static [&'static str],
+    /// A text of the source and what is written for it.
+    edit: Option<(&'static str, &'static str)>,
     /// What the run must say.
     sign: &'static str,
 }
 
-const CONTROLS: [Control; 5] = [
+const CONTROLS: [Control; 9] = [
     Control {
         name: "an SSE instruction outside a hold",
         source: "ffi-tests/ring0/probe.c",
         flags: &["-msse2"],
+        edit: None,
         sign: "#NM at",
     },
     Control {
         name: "a user of the red zone",
         source: "ffi-tests/ring0/probe.c",
         flags: &["-mred-zone"],
+        edit: None,
         sign: "an interrupt overwrote the locals",
     },
     Control {
         name: "a shim without a hold",
         source: "kmod/kcfaes_env.c",
         flags: &["-Dkernel_fpu_begin=no_fpu_begin", "-Dkernel_fpu_end=no_fpu_end"],
+        edit: None,
         sign: "#NM at",
     },
     Control {
         name: "an interrupt path without clts",
         source: "kmod/kcfaes_env.c",
         flags: &["-Dsetcr0=no_setcr0"],
+        edit: None,
         sign: "#NM at",
     },
     Control {
         name: "a shim that takes a thread's hold in an interrupt",
         source: "kmod/kcfaes_env.c",
         flags: &["-Dservicing_interrupt=no_interrupt"],
+        edit: None,
         sign: "kernel_fpu_begin with TS clear",
     },
+    Control {
+        name: "a register that a light hold does not put back",
+        source: ENVIRONMENT,
+        flags: &[],
+        edit: Some((r#""movdqu 0x70(%0), %%xmm7\n\t""#, "")),
+        sign: "changed vector registers",
+    },
+    Control {
+        name: "a light hold that leaves TS clear",
+        source: ENVIRONMENT,
+        flags: &[],
+        edit: Some(("setcr0(getcr0() | CR0_TS)", "(void) getcr0()")),
+        sign: "found TS 1 and left it 0",
+    },
+    Control {
+        name: "a light hold that leaves T_KFPU set",
+        source: ENVIRONMENT,
+        flags: &[],
+        edit: Some(("t->t_flag &= ~T_KFPU", "(void) t")),
+        sign: "an interrupt changed T_KFPU",
+    },
+    Control {
+        name: "a light hold that is not for legacy SSE alone",
+        source: ENVIRONMENT,
+        flags: &[],
+        edit: Some(("\t    \"pxor %%xmm15, %%xmm15", "\t    \"vpxor %%xmm15, %%xmm15, %%xmm15")),
+        sign: "changed vector registers",
+    },
 ];
+
+const ENVIRONMENT: &str = "kmod/kcfaes_env.c";
 
 pub(crate) fn command(tree: &Tree) -> Result<()> {
     let begin = Instant::now();
@@ -163,7 +200,12 @@ impl<'a> Build<'a> {
     }
 
     /// Compiles a source into an object with this extension.
-    fn compile(&self, source: &str, flags: &[&str], extension: &str) -> Result<PathBuf> {
+    fn compile(
+        &self,
+        source: impl AsRef<Path>,
+        flags: &[&str],
+        extension: &str,
+    ) -> Result<PathBuf> {
         let source = self.tree.root.join(source);
         let object = self.object(&source, extension);
         let mut cc = compiler("CC", "cc");
@@ -201,8 +243,20 @@ impl<'a> Build<'a> {
     /// The kernel with a control's source in place of the right one.
     fn faulty(&self, control: &Control) -> Result<PathBuf> {
         let right = self.object(Path::new(control.source), "o");
+        let source = match control.edit {
+            None => PathBuf::from(control.source),
+            Some((right, wrong)) => {
+                let text = fs::read_to_string(self.tree.root.join(control.source))?;
+                if text.matches(right).count() != 1 {
+                    return Err(format!("ring0: {}: not once: {right}", control.source).into());
+                }
+                let faulty = self.directory.join("faulty.c");
+                fs::write(&faulty, text.replace(right, wrong))?;
+                faulty
+            }
+        };
         let mut objects = vec![
-            self.compile(control.source, control.flags, "faulty.o")?,
+            self.compile(&source, control.flags, "faulty.o")?,
             self.compile("ffi-tests/ring0/faults.c", &[], "o")?,
         ];
         objects.extend(self.objects.iter().filter(|object| **object != right).cloned());

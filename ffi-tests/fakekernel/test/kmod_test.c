@@ -134,7 +134,7 @@ kcfaes_spi_free_context(crypto_ctx_t *ctx)
 
 static int selftests[KCFAES_TABLES] = { 1, 1, 0, 1 };
 static uint32_t table_max;
-static size_t hold_bytes;
+static size_t hold_bytes, light_bytes;
 static int gcm_stream = -1;
 
 int
@@ -182,6 +182,12 @@ kcfaes_module_set_hold_bytes(size_t bytes)
 	hold_bytes = bytes < KCFAES_LEAST_HOLD ? KCFAES_LEAST_HOLD :
 	    bytes > KCFAES_MOST_HOLD ? KCFAES_MOST_HOLD : bytes;
 	return (hold_bytes);
+}
+
+void
+kcfaes_module_set_light_bytes(size_t bytes)
+{
+	light_bytes = bytes;
 }
 
 void
@@ -421,7 +427,8 @@ test_stay_loaded(void)
 	CHECK_CLEAN();
 }
 
-extern uint_t kcfaes_table_max, kcfaes_hold_bytes, kcfaes_gcm_stream;
+extern uint_t kcfaes_table_max, kcfaes_hold_bytes, kcfaes_light_bytes;
+extern uint_t kcfaes_gcm_stream;
 
 static void
 tune(uint_t table, uint_t hold, uint_t stream)
@@ -438,9 +445,13 @@ test_tunables(void)
 {
 	CHECK_EQ(kcfaes_table_max, KCFAES_TABLES);
 	CHECK_EQ(kcfaes_hold_bytes, 32768);
+	CHECK_EQ(kcfaes_light_bytes, KCFAES_LIGHT_BYTES);
 	CHECK_EQ(kcfaes_gcm_stream, 1);
 
+	kcfaes_light_bytes = 0;
 	tune(0, 8192, 0);
+	CHECK_EQ(light_bytes, 0);
+	kcfaes_light_bytes = ~0u;
 	CHECK_EQ(table_max, 0);
 	CHECK_EQ(hold_bytes, 8192);
 	CHECK_EQ(gcm_stream, 0);
@@ -449,6 +460,8 @@ test_tunables(void)
 	tune(KCFAES_TABLES + 1, 12, 2);
 	CHECK_EQ(table_max, KCFAES_TABLES);
 	CHECK_EQ(hold_bytes, 1024);
+	CHECK_EQ(light_bytes, ~0u);
+	kcfaes_light_bytes = KCFAES_LIGHT_BYTES;
 	CHECK_EQ(gcm_stream, 1);
 	CHECK_EQ(fk_log_find("WARNING: kcfaes: kcfaes_table_max is 5, now 4"),
 	    1);
@@ -612,7 +625,7 @@ spoil(struct kcfaes_hold *h, uint8_t (*before)[16], uint8_t (*after)[16])
 {
 	fk_xmm_fill(0x1122334455667788ull);
 	fk_xmm_store(before);
-	kcfaes_env_hold(h);
+	kcfaes_env_hold(h, 1);
 	fk_xmm_fill(0xdeadbeefdeadbeefull);
 	kcfaes_env_release(h);
 	fk_xmm_store(after);
@@ -625,19 +638,38 @@ test_holds(void)
 	uint8_t before[16][16], after[16][16];
 	uint8_t zero[16][16];
 	fk_stats_t s;
+	int ts;
 
 	bzero(zero, sizeof (zero));
 	CHECK_EQ(sizeof (h), 272);
 
 	/* Process context: the kernel's own section, once. */
 	fk_stats_thread_clear();
-	kcfaes_env_hold(&h);
+	kcfaes_env_hold(&h, 0);
 	CHECK_EQ(fk_preempt_depth(), 1);
 	CHECK(curthread->t_flag & T_KFPU);
 	kcfaes_env_release(&h);
 	CHECK_EQ(fk_preempt_depth(), 0);
 	fk_stats_thread(&s);
 	CHECK_EQ(s.holds, 1);
+	CHECK_CLEAN();
+
+	/* Process context, a light one, of threads with user state or none. */
+	for (ts = 0; ts < 2; ts++) {
+		fk_set_cr0_ts(ts);
+		kcfaes_env_hold(&h, 1);
+		CHECK_EQ(fk_preempt_depth(), 1);
+		CHECK(curthread->t_flag & T_KFPU);
+		CHECK(!fk_cr0_ts());
+		kcfaes_env_release(&h);
+		CHECK_EQ(fk_preempt_depth(), 0);
+		CHECK(!(curthread->t_flag & T_KFPU));
+		CHECK_EQ(fk_cr0_ts(), ts);
+		spoil(&h, before, after);
+		CHECK_EQ(memcmp(before, after, sizeof (before)), 0);
+		CHECK_EQ(memcmp(h.xmm, zero, sizeof (zero)), 0);
+	}
+	fk_set_cr0_ts(0);
 	CHECK_CLEAN();
 
 	/* Interrupt, somebody's registers are live: they come back. */
@@ -651,7 +683,7 @@ test_holds(void)
 
 	/* Interrupt, TS set: a guest's come back as well, and TS. */
 	fk_set_cr0_ts(1);
-	kcfaes_env_hold(&h);
+	kcfaes_env_hold(&h, 1);
 	CHECK(!fk_cr0_ts());
 	CHECK_EQ(fk_preempt_depth(), 1);
 	fk_xmm_fill(0xdeadbeefdeadbeefull);
@@ -678,7 +710,7 @@ test_holds(void)
 	{
 		struct kcfaes_hold inner __attribute__((aligned(16)));
 
-		kcfaes_env_hold(&h);
+		kcfaes_env_hold(&h, 1);
 		spoil(&inner, before, after);
 		CHECK_EQ(memcmp(before, after, sizeof (before)), 0);
 		CHECK(!fk_cr0_ts());

@@ -45,7 +45,7 @@ extern "C" fn kcfaes_env_stats() -> *mut kcfaes_stats {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn kcfaes_env_hold(_hold: *mut kcfaes_hold) {}
+extern "C" fn kcfaes_env_hold(_hold: *mut kcfaes_hold, _light: c_int) {}
 
 #[unsafe(no_mangle)]
 extern "C" fn kcfaes_env_release(_hold: *mut kcfaes_hold) {}

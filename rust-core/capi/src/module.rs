@@ -10,7 +10,9 @@
 
 use core::ffi::{c_char, c_int};
 
-use kcfaes_provider::engine::{Fpu, TableId, force, probe, select, set_hold_bytes};
+use kcfaes_provider::engine::{
+    Fpu, TableId, force, probe, select, set_hold_bytes, set_light_bytes,
+};
 use kcfaes_provider::kcf::KM_SLEEP;
 use kcfaes_provider::mode::set_gcm_stream;
 use kcfaes_provider::request::Mechanism;
@@ -67,7 +69,7 @@ pub extern "C" fn kcfaes_module_mechanism_name(number: u32) -> *const c_char {
         .map_or(core::ptr::null(), |mechanism| mechanism.c_name().as_ptr())
 }
 
-/// Number of the table that a call would use here and now.
+/// Number of the table that a long call would use here and now.
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_table() -> u32 {
     Fpu::on(select()).table() as u32
@@ -86,6 +88,13 @@ pub extern "C" fn kcfaes_module_set_table_max(table: u32) {
 #[unsafe(no_mangle)]
 pub extern "C" fn kcfaes_module_set_hold_bytes(bytes: usize) -> usize {
     set_hold_bytes(bytes)
+}
+
+/// Later calls of at most this many bytes, AAD included, run in light holds; with 0 only those that
+/// must.
+#[unsafe(no_mangle)]
+pub extern "C" fn kcfaes_module_set_light_bytes(bytes: usize) {
+    set_light_bytes(bytes);
 }
 
 /// Whether GCM decryptions in parts that begin later may release text before they end.

@@ -418,7 +418,9 @@ unsafe fn init(
         unsafe { Context::free(NonNull::from(context)) };
         return Err(error);
     }
-    let mut fpu = Fpu::new();
+    // Parts of any length will use a key of the context's own.
+    let hashed = if shared.is_none() { usize::MAX } else { parameter.total(0) };
+    let mut fpu = Fpu::of(hashed);
     if shared.is_none() {
         // SAFETY: made without a template.
         unsafe { context.own_key() }.set(
@@ -520,7 +522,7 @@ unsafe fn finish(group: Group, ctx: *mut crypto_ctx_t, output: *mut crypto_data_
     let dst = dst.map(|dst| unsafe { Data::new(dst) });
     let (operation, key) = context.parts();
     let result = {
-        let mut fpu = Fpu::new();
+        let mut fpu = Fpu::of(operation.kept());
         let result = operation.finish(key, &mut fpu, dst.as_ref());
         let done = Done::on(result, &fpu);
         count(operation.mechanism(), 0, &done);

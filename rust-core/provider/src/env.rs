@@ -43,7 +43,7 @@ pub struct kcfaes_hold {
     pub mode: u64,
     /// The environment's own.
     pub pad: u64,
-    /// Room for xmm0–15, saved if the FPU is borrowed from an interrupted thread.
+    /// Room for xmm0–15, saved in a light hold.
     pub xmm: [[u8; 16]; 16],
 }
 
@@ -86,8 +86,9 @@ unsafe extern "C" {
     /// thread that is itself inside an FPU section.
     fn kcfaes_env_in_interrupt() -> c_int;
     /// Takes the FPU for the calling thread. The thread neither sleeps nor allocates until it
-    /// gives the FPU back. Not nested.
-    fn kcfaes_env_hold(hold: *mut kcfaes_hold);
+    /// gives the FPU back. Not nested. With `light` other than 0 the thread borrows xmm0–15 for
+    /// legacy-SSE code; where `kcfaes_env_in_interrupt` is not 0, nothing else is allowed.
+    fn kcfaes_env_hold(hold: *mut kcfaes_hold, light: c_int);
     /// The counters of this CPU, or NULL if nothing is counted.
     fn kcfaes_env_stats() -> *mut kcfaes_stats;
     /// Gives back the FPU that `kcfaes_env_hold` took with this `hold`.
@@ -144,14 +145,15 @@ pub(crate) fn stats() -> *mut kcfaes_stats {
     unsafe { kcfaes_env_stats() }
 }
 
-/// Takes the FPU.
+/// Takes the FPU, in a light hold or the kernel's own.
 ///
 /// # Safety
-/// The FPU is not held already, and [`release`] follows with the same `hold`, unmoved.
+/// The FPU is not held already, and [`release`] follows with the same `hold`, unmoved. In a light hold only
+/// legacy-SSE code runs. In an interrupt the hold is light.
 #[inline(always)]
-pub(crate) unsafe fn hold(hold: &mut MaybeUninit<kcfaes_hold>) {
+pub(crate) unsafe fn hold(hold: &mut MaybeUninit<kcfaes_hold>, light: bool) {
     // SAFETY: the caller's contract; the environment writes before it reads.
-    unsafe { kcfaes_env_hold(hold.as_mut_ptr()) }
+    unsafe { kcfaes_env_hold(hold.as_mut_ptr(), light.into()) }
 }
 
 /// Gives the FPU back.

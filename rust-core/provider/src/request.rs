@@ -125,6 +125,17 @@ impl<'a> Parameter<'a> {
         }
     }
 
+    /// The number of bytes of a message with `len` bytes of data, AAD included.
+    #[inline]
+    pub fn total(&self, len: usize) -> usize {
+        match self {
+            Self::Gcm { aad, .. } | Self::Gmac { aad, .. } | Self::Ccm { aad, .. } => {
+                len.saturating_add(aad.len())
+            }
+            _ => len,
+        }
+    }
+
     /// A parameter of CCM.
     ///
     /// # Errors

@@ -30,6 +30,11 @@ impl Buffer {
         Self { at: NonNull::dangling(), len: 0, capacity: 0 }
     }
 
+    /// The number of bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The bytes.
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: `len` bytes were written at `at`; the pointer is dangling only while it is 0.

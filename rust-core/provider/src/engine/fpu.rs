@@ -10,7 +10,7 @@ use kcfaes_kernels::entry_aesni::kcfaes_wipe_aesni;
 use kcfaes_kernels::entry_vaes256::kcfaes_wipe_vaes256;
 use kcfaes_kernels::entry_vaes512::kcfaes_wipe_vaes512;
 
-use super::select::{Table, TableId, select};
+use super::select::{Table, TableId, select, select_for};
 use crate::env::{self, kcfaes_hold};
 use crate::{portable, watch, wipe};
 
@@ -141,7 +141,7 @@ impl<'a> Once<'a> {
         debug_assert!(table.id() > TableId::Portable);
         // SAFETY: a call that takes the direct path holds nothing else. `end` gives the FPU back; meanwhile
         // the room is borrowed, so it does not move.
-        unsafe { env::hold(room) };
+        unsafe { env::hold(room, table.light()) };
         watch::held();
         watch::spent(cost);
         Self { table: table.id(), room }
@@ -180,10 +180,15 @@ unsafe fn give_back(table: TableId, room: &mut MaybeUninit<kcfaes_hold>) {
 }
 
 impl Fpu {
-    /// Chooses the table for this call.
+    /// Chooses the table for a call of any length, and for a key that any call may use.
     #[expect(clippy::new_without_default, reason = "it looks at the CPU and the context")]
     pub fn new() -> Self {
         Self::on(select())
+    }
+
+    /// Chooses the table, and with it the kind of hold, for a call of `len` bytes, AAD included.
+    pub fn of(len: usize) -> Self {
+        Self::on(select_for(len))
     }
 
     /// For a call on a given table.
@@ -292,8 +297,8 @@ impl Fpu {
         self.begun = 0;
         if self.table.id() > TableId::Portable {
             // SAFETY: `release` has just ended any hold of ours, and will end this one. Meanwhile the `Hold`
-            // borrows `self`, so `self` does not move.
-            unsafe { env::hold(&mut self.hold) };
+            // borrows `self`, so `self` does not move. The table may run in this kind of hold: it says so.
+            unsafe { env::hold(&mut self.hold, self.table.light()) };
             watch::held();
             if full && !env::stats().is_null() {
                 self.begun = ticks();

@@ -16,5 +16,5 @@ pub use fpu::{Fpu, HOLD_BYTES, Hold, LEAST_HOLD, MOST_HOLD, Pace, set_hold_bytes
 pub(crate) use fpu::{Once, RUN_COST, most_at_once};
 pub use kernel::Chain;
 pub use material::Material;
-pub use select::{Table, TableId, force, probe, select};
+pub use select::{LIGHT_BYTES, Table, TableId, force, probe, select, select_for, set_light_bytes};
 pub(crate) use step::{Step, to_wrap};

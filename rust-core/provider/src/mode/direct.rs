@@ -16,7 +16,7 @@ use super::gcm::Ghash;
 use super::gmac::Gmac;
 use super::{Apart, cbc, ccm, cmac};
 use crate::data::Run;
-use crate::engine::{Material, Once, Pace, Table, TableId, most_at_once, select, to_wrap};
+use crate::engine::{Material, Once, Pace, Table, TableId, most_at_once, select_for, to_wrap};
 use crate::kcf::Result;
 use crate::request::{Direction, Parameter};
 use crate::watch;
@@ -47,10 +47,11 @@ impl Way {
 /// The way of a message of `len` bytes that is only authenticated, by a MAC.
 #[inline(always)]
 pub fn takes_mac(parameter: &Parameter<'_>, len: usize, setup: usize) -> Option<Way> {
+    let table = select_for(parameter.total(len));
     match parameter {
-        Parameter::Cmac => Way::of(select(), Pace::Serial, len.saturating_add(16), 0, setup),
+        Parameter::Cmac => Way::of(table, Pace::Serial, len.saturating_add(16), 0, setup),
         Parameter::Gmac { iv, aad: [] } if iv.len() == 12 => {
-            Way::of(select(), Pace::Parallel, len, 0, setup)
+            Way::of(table, Pace::Parallel, len, 0, setup)
         }
         _ => None,
     }
@@ -104,7 +105,9 @@ pub fn transform<'a>(
     run: Run<'_>,
     place: impl FnOnce() -> Run<'a>,
 ) -> Option<(Result<()>, Way)> {
-    let (table, len, setup) = (select(), run.len(), key.cost());
+    let (len, setup) = (run.len(), key.cost());
+    let behind = if direction == Direction::Decrypt { attached(parameter, apart) } else { 0 };
+    let table = select_for(parameter.total(len + behind));
     let mut none = Block([0; 16]);
     let (mode, own) = match parameter {
         Parameter::Ecb if len & 15 == 0 => (Ecb::mode(direction), &mut none),

@@ -37,7 +37,7 @@ use self::gmac::Gmac;
 pub use self::tag::{padded, same_tag};
 use crate::data::{Data, Io, Pair, Run, Segments};
 use crate::engine::drive::Carry;
-use crate::engine::{Buffer, Call, Fpu, Material, Once, Pace, TableId, select};
+use crate::engine::{Buffer, Call, Fpu, Material, Once, Pace, TableId, select_for};
 use crate::kcf::{Error, KM_SLEEP, Result};
 use crate::key::Key;
 use crate::request::{Direction, Mechanism, Parameter};
@@ -172,6 +172,11 @@ impl Operation {
     /// Whether it computes or verifies a MAC, without transforming anything.
     pub fn is_mac(&self) -> bool {
         matches!(self.mode, Mode::Gmac(_) | Mode::Cmac(_))
+    }
+
+    /// The number of bytes that the end of the message transforms, in full blocks.
+    pub fn kept(&self) -> usize {
+        self.buffer.len()
     }
 
     /// Makes room for the plaintext of a CCM decryption in parts, before the message begins. The parameter
@@ -344,7 +349,7 @@ impl Operation {
         key: Material<'_>,
         io: &Io<'_>,
     ) -> Done {
-        let mut fpu = Fpu::new();
+        let mut fpu = Fpu::of(parameter.total(io.src.len()));
         let result = Self::on_fpu(direction, parameter, apart, key, &mut fpu, io);
         Done::on(result, &fpu)
     }
@@ -413,7 +418,7 @@ impl Operation {
         if let Some(done) = self.transform_run(key, io) {
             return done;
         }
-        let mut fpu = Fpu::new();
+        let mut fpu = Fpu::of(io.src.len());
         let result = self.transform_in_general(key, &mut fpu, io);
         Done::on(result, &fpu)
     }
@@ -448,7 +453,7 @@ impl Operation {
         let (len, needed) = lengths(direction, all, attached);
         let run = io.run(needed)?;
         let place = io.behind(&run, needed);
-        let (table, mut key) = (select(), Material::Set(set));
+        let (table, mut key) = (select_for(all), Material::Set(set));
         let tag = TagOf { apart: &mut Apart::Nothing, place, len: attached };
         let (result, way) = match &mut self.mode {
             Mode::Gcm(gcm) => {
@@ -557,7 +562,7 @@ impl Operation {
             Mode::Cbc(Cbc { iv, carry }) if carry.len() == 0 => (cbc::mode(direction), iv),
             Mode::Ctr(ctr) => (BlockMode::Ctr, ctr.part(len)?),
             Mode::Gcm(gcm) if len & 15 == 0 => {
-                let way = Way::of(select(), Pace::Parallel, len, 0, 0)?;
+                let way = Way::of(select_for(len), Pace::Parallel, len, 0, 0)?;
                 let mut step = gcm.part(direction, key, len)?;
                 let once = Once::new(way.table, way.cost, &mut room);
                 step.run(once.hold(), &[run], len, false);
@@ -569,7 +574,7 @@ impl Operation {
         if len & 15 != 0 && !(whole && mode == BlockMode::Ctr) {
             return None;
         }
-        let way = Way::of(select(), Pace::of(mode), len, 0, 0)?;
+        let way = Way::of(select_for(len), Pace::of(mode), len, 0, 0)?;
         let once = Once::new(way.table, way.cost, &mut room);
         let mac = &mut Block([0; 16]);
         once.hold().transform_run(mode, &key.schedule, &mut state.0, mac, &run, len);
@@ -591,7 +596,7 @@ impl Operation {
         {
             return Done::directly(Ok(Produced::Bytes(run.len())), way);
         }
-        let mut fpu = Fpu::new();
+        let mut fpu = Fpu::of(io.src.len());
         let result = self.update_in_general(key, &mut fpu, io, kmflag);
         Done::on(result, &fpu)
     }
