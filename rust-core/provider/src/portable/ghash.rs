@@ -41,8 +41,9 @@ impl Power {
     }
 }
 
-/// The common powers of `h` = E(K, 0^128).
+/// The common powers of `h` = E(K, 0^128). The others become zero.
 pub(super) fn init(powers: &mut Powers, h: Block) {
+    *powers = Powers::default();
     let mut power = u128::from_be_bytes(h.0);
     let first = Power::new(shift(power));
     powers.h = h;
