@@ -374,7 +374,7 @@ impl<'a> Segments<'a> {
         self.rest.count & SPARSE != 0
     }
 
-    /// Cuts in a [`CUT_UNIT`], on the average of the window that was opened; 0 for one piece.
+    /// Cuts in a [`CUT_UNIT`], on the average of the window that was opened; 0 for one or two pieces.
     #[inline(always)]
     pub(super) fn cuts(&self) -> usize {
         self.rest.count >> CUTS_SHIFT & MOST_CUTS
@@ -673,13 +673,15 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Cuts in a [`CUT_UNIT`], if `len` bytes are in `pieces`, of which there is at least one.
+/// Cuts in a [`CUT_UNIT`], if `len` bytes are in `pieces`. One cut does not count: two short pieces take a kernel
+/// less time than copies of them. Measured: CBC decryption of 48 bytes in two, 118 and 127 ns (Sapphire Rapids,
+/// `make consumers`).
 #[inline(always)]
 fn cuts(pieces: usize, len: usize) -> usize {
     // Of 32 bits: a division of 64 bits takes longer. The cuts do not overflow, because they are fewer than
     // `MAX_PIECES`.
     const { assert!(MAX_PIECES * CUT_UNIT <= 1 << 32) };
-    let (cuts, len) = ((pieces - 1) as u32, len.clamp(1, u32::MAX as usize) as u32);
+    let (cuts, len) = (pieces.saturating_sub(2) as u32, len.clamp(1, u32::MAX as usize) as u32);
     (cuts * CUT_UNIT as u32 / len).min(MOST_CUTS as u32) as usize
 }
 

@@ -32,13 +32,10 @@ pub(crate) fn drive(
     mut len: usize,
     step: &mut Step<'_>,
 ) -> Result<(), Short> {
-    let pace = step.pace();
-    if len > 0 && pair.cuts() > step.most_cuts() && fpu.table() > TableId::Portable {
-        // A serial mode goes block by block over a list that names a byte twice.
-        if pace == Pace::Parallel || !pair.aliased() {
-            return staged(fpu, pair, len, step);
-        }
+    if pair.cuts() > 0 && len > 0 && is_staged(fpu, pair, step) {
+        return staged(fpu, pair, len, step);
     }
+    let pace = step.pace();
     while len > 0 {
         yield_to(pair, fpu);
         let mut runs = [const { MaybeUninit::uninit() }; RUNS];
@@ -51,6 +48,15 @@ pub(crate) fn drive(
         len -= n;
     }
     Ok(())
+}
+
+/// Whether a text of a list with cuts is put together first. Not `portable`'s: its kernels do that themselves. Nor
+/// a serial mode's in place: it goes block by block over a list that names a byte twice.
+#[inline(never)]
+fn is_staged(fpu: &Fpu, pair: &Pair<'_>, step: &Step<'_>) -> bool {
+    pair.cuts() > step.most_cuts()
+        && fpu.table() > TableId::Portable
+        && (step.pace() == Pace::Parallel || !pair.aliased())
 }
 
 /// Bytes that are put together at a time. Chosen: a turn of the widest registers in GCM, and half of the frame
