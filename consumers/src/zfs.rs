@@ -96,7 +96,7 @@ impl Record {
 
     fn shape(self) -> Shape {
         let way = if self.way == Way::Encrypt { "encrypt" } else { "decrypt" };
-        let size = if self.len < KIB {
+        let size = if !self.len.is_multiple_of(KIB) {
             format!("{} B", self.len)
         } else {
             format!("{} KiB", self.len / KIB)
@@ -262,10 +262,15 @@ pub(crate) fn shapes(modes: &[Mode]) -> Vec<Shape> {
             for (len, cut, aad_len) in [
                 (512, Cut::Even(2), 0),
                 (4 * KIB, Cut::Odd(4), 512),
+                (16 * KIB, Cut::Odd(24), 0),
                 (16 * KIB, Cut::Odd(24), 16 * KIB),
                 (KIB * KIB, Cut::Even(32), 0),
             ] {
                 shapes.push(record(256, len, cut, aad_len, way));
+            }
+            // A block of dnodes: 24 of its 32 have a bonus buffer, which is encrypted. The rest is authenticated.
+            for aad_len in [0, 16 * KIB] {
+                shapes.push(record(256, 24 * 320, Cut::Odd(24), aad_len, way));
             }
             // Every number of pieces, for the result, over the usual size and over another size.
             for count in 1..=32 {

@@ -1027,8 +1027,8 @@ fn overlap_asks_for_memory_as_the_request_says() {
 /// not whole, and no call reports success. A decryption with a tag leaves no plaintext.
 #[test]
 fn a_list_that_becomes_shorter_is_told() {
-    const PIECES: usize = 40;
-    const CUT: usize = 30;
+    const PIECES: usize = 80;
+    const CUT: usize = 60;
     let ledger = Ledger::begin();
     for mode in Mode::ALL.into_iter().filter(|mode| !mode.is_mac()) {
         // As a block of a chain, zeros mean: no bytes, and the last block.
@@ -1075,7 +1075,7 @@ fn pieces_of(bytes: &mut [u8]) -> impl Iterator<Item = (*mut u8, usize)> {
     bytes.chunks_mut(16).map(|piece| (piece.as_mut_ptr(), piece.len()))
 }
 
-/// A list that names a byte twice is transformed in place. The two mentions are more than 384 bytes apart,
+/// A list that names a byte twice is transformed in place. The two mentions are more than 512 bytes apart,
 /// or in different blocks for CBC encryption and CCM, which go block by block. The byte is transformed
 /// twice, as by two calls, and no other byte changes.
 #[test]
@@ -1090,7 +1090,7 @@ fn looped_chain_in_place_is_transformed_twice() {
         kernel::use_table(table);
         let serial = mode == Mode::Ccm || (mode, way) == (Mode::Cbc, Way::Encrypt);
         let short = [[16, 16], [13, 19], [40, 8]].into_iter().filter(|_| serial);
-        let long = [[192, 192], [384, 0], [13, 371], [250, 134], [400, 80]];
+        let long = [[256, 256], [512, 0], [13, 499], [250, 262], [400, 144]];
         for lengths in short.chain(long) {
             let len = lengths.iter().sum::<usize>();
             let sample = Sample::new(mode, way, 2 * len);

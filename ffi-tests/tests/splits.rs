@@ -388,3 +388,54 @@ fn a_counter_wraps_around_the_end_of_a_part() {
     }
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
+
+/// Texts of several hundred bytes in small pieces, which the provider puts together 512 bytes at a time: around
+/// each multiple of that, in pieces of 1 to 80 bytes, and with one long piece among them.
+#[test]
+fn small_pieces_of_a_text_of_several_stages() {
+    kernel::load();
+    let mut memory = Memory::default();
+    let mut turns = Turns(0);
+    for (mode, way) in tasks() {
+        for len in [496, 511, 512, 513, 528, 1024, 1040, 1279, 1536, 1552] {
+            if matches!(mode, Mode::Ecb | Mode::Cbc) && len % 16 != 0 {
+                continue;
+            }
+            let mut task = Task::new(mode, way, len);
+            let places = places(&task);
+            for piece in [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 20, 31, 32, 33, 60, 80] {
+                for &table in kernel::tables() {
+                    kernel::use_table(table);
+                    turns.next();
+                    let small = |piece: usize| -> Vec<usize> {
+                        let long = if turns.0.is_multiple_of(5) { 600 } else { 0 };
+                        let more = (1700 / piece).min(380);
+                        [piece, long].into_iter().chain((0..more).map(|_| piece)).collect()
+                    };
+                    let other = turns.pick(&[piece, 20, 2000], 1);
+                    let shape = Shape {
+                        calls: if turns.0.is_multiple_of(3) {
+                            Calls::Single
+                        } else {
+                            Calls::Atomic
+                        },
+                        input: Side::new(
+                            turns.pick(&[Format::Uio, Format::Mblk], 1),
+                            &small(piece),
+                            0,
+                        ),
+                        output: Side::new(
+                            turns.pick(&[Format::Mblk, Format::Uio], 2),
+                            &small(other),
+                            0,
+                        ),
+                        place: turns.pick(&places, 1),
+                    };
+                    assert!(task.send(&mut memory, true, &shape) == Sent::Through);
+                }
+            }
+        }
+    }
+    force(None);
+    assert_eq!(kernel::violations(), Vec::<String>::new());
+}

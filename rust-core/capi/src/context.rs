@@ -21,6 +21,8 @@ use kcfaes_provider::wipe::{Wipe, wipe_raw};
 struct Block {
     at: NonNull<u8>,
     size: usize,
+    /// How many of its bytes are wiped, from its beginning.
+    wiped: usize,
 }
 
 impl Block {
@@ -29,13 +31,19 @@ impl Block {
         size + 63
     }
 
-    /// A zeroed block for `size` bytes at an alignment of 64.
-    fn new(size: usize, kmflag: c_int) -> Result<Self> {
+    /// A block for `size` bytes at an alignment of 64, with whatever the heap has left in it.
+    fn unset(size: usize, kmflag: c_int) -> Result<Self> {
         let size = Self::bytes(size);
         let at = env::alloc(size, kmflag).ok_or(Error::HOST_MEMORY)?;
+        Ok(Self { at, size, wiped: size })
+    }
+
+    /// A zeroed block for `size` bytes at an alignment of 64.
+    fn new(size: usize, kmflag: c_int) -> Result<Self> {
+        let block = Self::unset(size, kmflag)?;
         // SAFETY: `size` bytes are ours.
-        unsafe { at.write_bytes(0, size) };
-        Ok(Self { at, size })
+        unsafe { block.at.write_bytes(0, block.size) };
+        Ok(block)
     }
 
     /// The first multiple of 64 at or after `offset`.
@@ -48,7 +56,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: the block is ours and nothing refers to it any more.
         unsafe {
-            wipe_raw(self.at.as_ptr(), self.size);
+            wipe_raw(self.at.as_ptr(), self.wiped);
             env::free(self.at, self.size);
         }
     }
@@ -67,14 +75,7 @@ pub(crate) struct Heap<T: Wipe> {
     value: PhantomData<T>,
 }
 
-/// A key. Its block always has the same size, so that a cache of fixed size can serve it.
-pub(crate) type HeapKey = Heap<Key>;
-
 impl<T: Wipe> Heap<T> {
-    /// The size of the block.
-    #[cfg(not(kcfaes_artifact = "userland"))]
-    pub(crate) const BYTES: usize = Block::bytes(size_of::<T>());
-
     /// A value that is all zero.
     pub(crate) fn new(kmflag: c_int) -> Result<Self> {
         const { assert!(align_of::<T>() <= 64) };
@@ -86,6 +87,40 @@ impl<T: Wipe> Heap<T> {
         let at = self.block.aligned(0).cast::<T>();
         // SAFETY: aligned, zeroed (which is a `T`), and borrowed from `self`, which owns it.
         unsafe { &mut *at.as_ptr() }
+    }
+}
+
+/// A key for the length of one call. Its block always has the same size, so that a cache of fixed size can serve
+/// it. To zero all of the block, and to wipe all of it, would take as long as to expand the key.
+pub(crate) struct HeapKey {
+    block: Block,
+}
+
+impl HeapKey {
+    /// The size of the block.
+    #[cfg(not(kcfaes_artifact = "userland"))]
+    pub(crate) const BYTES: usize = Block::bytes(size_of::<Key>());
+
+    /// A key that is not set.
+    pub(crate) fn new(kmflag: c_int) -> Result<Self> {
+        let mut block = Block::unset(size_of::<Key>(), kmflag)?;
+        block.wiped = 0;
+        let mut key = Self { block };
+        key.get().powers.set = 0;
+        Ok(key)
+    }
+
+    /// The key.
+    pub(crate) fn get(&mut self) -> &mut Key {
+        let at = self.block.aligned(0).cast::<Key>();
+        // SAFETY: aligned, any bytes are a key, and borrowed from `self`, which owns it.
+        unsafe { &mut *at.as_ptr() }
+    }
+}
+
+impl Drop for HeapKey {
+    fn drop(&mut self) {
+        self.get().erase();
     }
 }
 

@@ -7,7 +7,6 @@ use crate::{
 };
 #[cfg(target_feature = "sse2")]
 use crate::{
-    COMMON_POWERS,
     body::{cbc, cbc_batch, cbc_mac, ccm, ctr, ecb, gcm, ghash, key, pieces},
     lanes::Xmm,
     wipe,
@@ -23,9 +22,9 @@ entries! {
     fn kcfaes_key_expand_aesni(schedule: *mut Schedule, key: *const u8, key_len: usize) {
         key::expand(schedule, key, key_len)
     }
-    /// Computes H = E(K, 0^128) and [`COMMON_POWERS`] powers of it.
+    /// Computes H = E(K, 0^128) and [`COMMON_POWERS`](crate::COMMON_POWERS) powers of it. The others become zero.
     fn kcfaes_ghash_init_aesni(schedule: *const Schedule, powers: *mut Powers) {
-        ghash::init::<Xmm, COMMON_POWERS>(schedule, powers)
+        ghash::init::<Xmm>(schedule, powers)
     }
     /// ECB encryption of `blocks` blocks.
     fn kcfaes_ecb_encrypt_aesni(schedule: *const Schedule, src: *const u8, dst: *mut u8, blocks: usize) {

@@ -24,7 +24,7 @@ pub const POWERS: usize = 16;
 pub const SHORT_TEXT: usize = 16 * (POWERS - 2);
 
 wide_entries! {
-    "aes,pclmulqdq,ssse3,sse4.1,avx2,vaes,vpclmulqdq", Ymm, (Xmm, 2, 2), POWERS, wipe::wipe_stack_vaes256,
+    "aes,pclmulqdq,ssse3,sse4.1,avx2,vaes,vpclmulqdq", Ymm, (Xmm, 2, 2), wipe::wipe_stack_vaes256,
     kcfaes_ghash_init_vaes256,
     kcfaes_ecb_encrypt_vaes256,
     kcfaes_ecb_decrypt_vaes256,

@@ -24,7 +24,7 @@ pub const POWERS: usize = 32;
 pub const SHORT_TEXT: usize = 16 * (POWERS - 2);
 
 wide_entries! {
-    "aes,pclmulqdq,ssse3,sse4.1,avx2,bmi2,vaes,vpclmulqdq,avx512f,avx512bw,avx512vl", Zmm, (Zmm, 3, 7), POWERS, wipe::wipe_stack_vaes512,
+    "aes,pclmulqdq,ssse3,sse4.1,avx2,bmi2,vaes,vpclmulqdq,avx512f,avx512bw,avx512vl", Zmm, (Zmm, 3, 7), wipe::wipe_stack_vaes512,
     kcfaes_ghash_init_vaes512,
     kcfaes_ecb_encrypt_vaes512,
     kcfaes_ecb_decrypt_vaes512,

@@ -15,6 +15,10 @@ pub unsafe trait Wipe {}
 unsafe impl<const N: usize> Wipe for [u8; N] {}
 // SAFETY: bytes.
 unsafe impl Wipe for kcfaes_kernels::Block {}
+// SAFETY: integers.
+unsafe impl Wipe for [u64; 2] {}
+// SAFETY: bytes and an integer.
+unsafe impl Wipe for kcfaes_kernels::Schedule {}
 // SAFETY: bytes and a boolean.
 unsafe impl Wipe for kcfaes_kernels::CounterBlock {}
 // SAFETY: bytes.

@@ -39,6 +39,7 @@ const _: () = assert!(room_for::<kcfaes_ctx>() <= KCFAES_CTX_SIZE);
 
 impl Object for kcfaes_ctx {
     const SEAL: usize = 0x6b63_6661_6573_6374;
+    const ZEROED: bool = true;
 }
 
 const _: () = assert!(core::mem::offset_of!(kcfaes_ctx, head) == 0);

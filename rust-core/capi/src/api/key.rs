@@ -24,6 +24,8 @@ const _: () = assert!(room_for::<kcfaes_key>() <= KCFAES_KEY_SIZE);
 
 impl Object for kcfaes_key {
     const SEAL: usize = 0x6b63_6661_6573_6b65;
+    /// All of it is set.
+    const ZEROED: bool = false;
 }
 
 const _: () = assert!(core::mem::offset_of!(kcfaes_key, head) == 0);
@@ -81,10 +83,10 @@ pub unsafe extern "C" fn kcfaes_key_init(
     answer(unsafe { make_in_memory(memory, size, key, |at| fill_key(at, bytes, len)) })
 }
 
-/// Fills a key whose memory is all zero.
+/// Fills a key.
 unsafe fn fill_key(at: NonNull<kcfaes_key>, bytes: *const u8, len: usize) -> Result<()> {
     Key::check_len(len)?;
-    // SAFETY: the common contract; all zero is a value of the key's material.
+    // SAFETY: the common contract; any bytes are a value of the key's material.
     let (key, bytes) = unsafe { (&mut (*at.as_ptr()).material, readable(bytes, len)?) };
     key.set(&mut Fpu::new(), bytes, usize::MAX);
     Ok(())

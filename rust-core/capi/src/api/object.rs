@@ -21,6 +21,8 @@ pub(super) struct Head {
 pub(super) trait Object: Sized {
     /// The number of the type.
     const SEAL: usize;
+    /// Whether its memory is zero before it is made.
+    const ZEROED: bool;
 }
 
 /// The head of the object at `at`.
@@ -72,7 +74,9 @@ pub(super) unsafe fn make_in_memory<T: Object>(
     unsafe {
         let memory = memory.cast::<u8>();
         let at = memory.add(memory.addr().get().wrapping_neg() & (align_of::<T>() - 1)).cast::<T>();
-        at.write_bytes(0, 1);
+        if T::ZEROED {
+            at.write_bytes(0, 1);
+        }
         make(at)?;
         head_of(at.as_ptr())
             .write(Head { seal: seal_at(at.as_ptr()), heap: core::ptr::null_mut() });

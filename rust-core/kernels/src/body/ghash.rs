@@ -247,17 +247,15 @@ pub(crate) unsafe fn ghash<L: Lanes>(
     }
 }
 
-/// H and its powers up to H^`N`, by doubling: H^(m+1)..H^2m are H^m times H^1..H^m. So only log2(N) products
-/// depend on each other.
+/// H and its powers up to those of a turn, by doubling: H^(m+1)..H^2m are H^m times H^1..H^m. So only log2 of
+/// their number products depend on each other. They stay in registers: a load of what was stored block by block
+/// would wait for all of these stores. The other powers, and their middles, become zero.
 ///
 /// # Safety
 /// The contract of the entry points.
 #[inline(always)]
-pub(crate) unsafe fn init<L: Lanes, const N: usize>(
-    schedule: *const Schedule,
-    powers: *mut Powers,
-) {
-    const { assert!(N.is_power_of_two() && COMMON_POWERS <= N && N <= POWERS) };
+pub(crate) unsafe fn init<L: Lanes>(schedule: *const Schedule, powers: *mut Powers) {
+    const { assert!(COMMON_POWERS <= TURN * L::BLOCKS && TURN * L::BLOCKS <= POWERS) };
     // SAFETY: the caller's promise; every index is below POWERS.
     unsafe {
         let keys = RoundKeys::<true>::new(schedule);
@@ -265,37 +263,62 @@ pub(crate) unsafe fn init<L: Lanes, const N: usize>(
         keys.all_but_last(&mut x);
         let h = x[0].last_round::<true>(keys.last());
         h.store((&raw mut (*powers).h).cast());
-        (*powers).set = N as u32;
+        let set = TURN * L::BLOCKS;
+        (*powers).set = set as u32;
 
+        // Register i has the powers from H^(BLOCKS·(i + 1)) down, in the order in which they are stored.
+        let mut r = [L::zero(); TURN];
+        let first = h.swap_bytes().shift_left_reduced();
+        r[0] = L::place(first, L::BLOCKS - 1);
+        if L::BLOCKS > 1 {
+            let second = multiply(first, first);
+            r[0] = r[0].xor(L::place(second, L::BLOCKS - 2));
+            if L::BLOCKS > 2 {
+                r[0] = r[0].xor(L::place(multiply(second, first), L::BLOCKS - 3));
+                r[0] = r[0].xor(L::place(multiply(second, second), L::BLOCKS - 4));
+            }
+        }
+        unrolled!(HAVE in 1 2 4 {
+            let top = L::repeat(r[HAVE - 1].first());
+            unrolled!(I in 0 1 2 3 {
+                if I < HAVE {
+                    r[HAVE + I] = multiply(top, r[I]);
+                }
+            });
+        });
         let pow = (&raw mut (*powers).pow).cast::<Block>();
-        h.swap_bytes().shift_left_reduced().store(pow.add(POWERS - 1).cast());
-        let mut have = 1;
-        while have < N {
-            let top = pow.add(POWERS - have);
-            if have < L::BLOCKS {
-                for n in 1..=have {
-                    let h = Xmm::consecutive(pow.add(POWERS - n));
-                    let mut product = Product::zero();
-                    product.add_product(Xmm::broadcast(top), h);
-                    product.reduce_each().store(pow.add(POWERS - have - n).cast());
-                }
-            } else {
-                for n in (L::BLOCKS..=have).step_by(L::BLOCKS) {
-                    let h = L::consecutive(pow.add(POWERS - n));
-                    let mut product = Product::zero();
-                    product.add_product(L::broadcast(top), h);
-                    product.reduce_each().store(pow.add(POWERS - have - n).cast());
-                }
-            }
-            have *= 2;
-        }
         let mid = (&raw mut (*powers).mid).cast::<Block>();
-        for first in (POWERS - N..POWERS).step_by(8) {
-            for i in (first..first + 4).step_by(L::BLOCKS) {
-                let (even, odd) = (L::consecutive(pow.add(i)), L::consecutive(pow.add(i + 4)));
+        unrolled!(I in 0 1 2 3 4 5 6 7 {
+            r[I].store(pow.add(POWERS - (I + 1) * L::BLOCKS).cast());
+            // The middles of eight powers are those of four in the low halves, and of the next four in the high.
+            let half = 4 / L::BLOCKS;
+            if (I / half).is_multiple_of(2) {
+                let (even, odd) = (r[I + half], r[I]);
                 let (even, odd) = (even.xor(even.swap_halves()), odd.xor(odd.swap_halves()));
-                even.low_halves(odd).store(mid.add(mid_of(i).0).cast());
+                let (pair, _) = mid_of(POWERS - (I + half + 1) * L::BLOCKS);
+                even.low_halves(odd).store(mid.add(pair).cast());
             }
+        });
+        for i in (0..POWERS - set).step_by(L::BLOCKS) {
+            // Pinned, or this would become a call of memset.
+            L::zero().pin().store(pow.add(i).cast());
         }
+        for i in (0..(POWERS - set) / 2).step_by(L::BLOCKS) {
+            L::zero().pin().store(mid.add(i).cast());
+        }
+    }
+}
+
+/// The product of each block and a power, reduced.
+///
+/// # Safety
+/// The CPU has the features of `L`.
+#[inline(always)]
+unsafe fn multiply<L: Lanes>(x: L, h: L) -> L {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut product = Product::zero();
+        product.add_product(x, h);
+        product.reduce_each()
     }
 }

@@ -3,6 +3,7 @@
 
 use core::mem::MaybeUninit;
 
+use super::segments::copy_few;
 use super::{Run, Segments, Short};
 
 /// A source, and the destination of its transformed bytes.
@@ -216,6 +217,32 @@ impl<'a> Pair<'a> {
         (n, bytes)
     }
 
+    /// Cuts in a [`CUT_UNIT`](super::CUT_UNIT) of the list that has more of them.
+    #[inline(always)]
+    pub(crate) fn cuts(&self) -> usize {
+        self.src.cuts().max(self.dst.cuts())
+    }
+
+    /// Copies the next bytes of the source to `to`: of a few pieces, as many as there is room for. Returns how
+    /// many.
+    #[inline(always)]
+    pub(crate) fn gather_few(&mut self, to: &mut [MaybeUninit<u8>]) -> usize {
+        let at = to.as_mut_ptr().cast::<u8>();
+        // SAFETY: each piece fits into the rest of `to`, which is a buffer of our own.
+        self.src.few(to.len(), |from, i, n| unsafe { copy_few(from, at.add(i), n) })
+    }
+
+    /// Copies bytes of `from` into a few pieces of the destination, if there is one. Returns how many.
+    #[inline(always)]
+    pub(crate) fn scatter_few(&mut self, from: &[u8]) -> usize {
+        if self.sink == Sink::None {
+            return from.len();
+        }
+        let at = from.as_ptr();
+        // SAFETY: each piece is no longer than the rest of `from`, which is a buffer of our own.
+        self.dst.few(from.len(), |to, i, n| unsafe { copy_few(at.add(i), to, n) })
+    }
+
     /// Fills `to` from the source.
     ///
     /// # Errors
@@ -284,6 +311,38 @@ mod tests {
             assert_eq!((lengths.as_slice(), n), ([20, 12].as_slice(), 32));
             let left = (pair.src.left(), pair.dst.left());
             assert_eq!(left, if encryption { (8, 32) } else { (32, 8) });
+        }
+    }
+
+    /// Any few bytes, from any place in a piece to any other, arrive once and change nothing beside them.
+    #[test]
+    fn a_few_pieces_are_gathered_and_scattered() {
+        for at in 0..70 {
+            for len in 1..70 {
+                let mut from: [u8; 140] = core::array::from_fn(|i| i as u8 + 1);
+                let (want, mut to) = (from, [0; 140]);
+                let (mut halves, mut other) =
+                    (Halves::new(&mut from, at), Halves::new(&mut to, 70));
+                let io =
+                    Io { src: halves.data(), dst: Some(other.data()), req: core::ptr::null_mut() };
+                let mut room = MaybeUninit::uninit();
+                let pair = io.pair(140, &mut room).unwrap();
+                let mut stage = [MaybeUninit::new(0xee); 70];
+                let mut done = 0;
+                while done < 140 {
+                    let most = len.min(140 - done);
+                    let n = pair.gather_few(&mut stage[..most]);
+                    assert_eq!(n, most);
+                    // SAFETY: set above or by `gather_few`.
+                    let staged = stage.map(|byte| unsafe { byte.assume_init() });
+                    assert_eq!(staged[..n], want[done..done + n], "{at} {len}");
+                    assert_eq!(pair.scatter_few(&staged[..n]), n);
+                    done += n;
+                    stage = [MaybeUninit::new(0xee); 70];
+                }
+                assert_eq!((pair.src.left(), pair.dst.left()), (0, 0));
+                assert_eq!(to, want, "{at} {len}");
+            }
         }
     }
 

@@ -27,6 +27,9 @@ pub const MAX_PIECES: usize = 1 << 20;
 /// units of a hold, so each of these pieces has 8.
 const MAX_HELD_EMPTY: usize = 8;
 
+/// The most pieces whose bytes are copied at a time. Chosen: 512 bytes in pieces of 20 are 26.
+pub(crate) const FEW_PIECES: usize = 32;
+
 /// The most pieces of two lists that are compared each with each, if their addresses do not ascend. For more
 /// pieces memory is allocated. Chosen: 32 pieces with 32 are 1024 comparisons.
 pub const MAX_COMPARED_PIECES: usize = 64;
@@ -36,7 +39,7 @@ pub const MAX_COMPARED_PIECES: usize = 64;
 struct Rest {
     /// An [`iovec_t`]; an [`mblk_t`] or NULL if `count` has [`CHAIN`].
     next: *const c_void,
-    /// The number of iovecs, at most 2^31 - 1, or [`CHAIN`]; and [`SPARSE`].
+    /// The number of iovecs, at most 2^31 - 1, or [`CHAIN`]; [`SPARSE`]; and the number of cuts.
     count: usize,
 }
 
@@ -45,6 +48,13 @@ const CHAIN: usize = 1 << 62;
 
 /// A row of more than [`MAX_HELD_EMPTY`] empty pieces exists.
 const SPARSE: usize = 1 << 63;
+
+/// Where the number of cuts in a [`CUT_UNIT`] of the window is, at most [`MOST_CUTS`].
+const CUTS_SHIFT: u32 = 40;
+const MOST_CUTS: usize = 0xfff;
+
+/// Bytes in which the cuts of a list are counted. Chosen: a page.
+pub(crate) const CUT_UNIT: usize = 4096;
 
 impl Rest {
     /// The next piece of the list, which may be empty; `None` at the end of the list.
@@ -88,7 +98,7 @@ impl Rest {
             // A copy, so that `self` can stay in registers.
             let (mut rest, mut empty) = (*self, 1);
             // SAFETY: the caller's contract.
-            (base, n) = unsafe { rest.behind_empty(&mut empty) }?;
+            (base, n) = unsafe { rest.behind_empty(&mut empty) };
             *self = rest;
             *passed += empty;
             if empty > MAX_HELD_EMPTY {
@@ -107,39 +117,39 @@ impl Rest {
     /// # Safety
     /// The list is readable.
     #[inline(always)]
-    unsafe fn next_bytes(&mut self) -> Option<(*mut u8, usize)> {
+    unsafe fn next_bytes(&mut self) -> (*mut u8, usize) {
         // SAFETY: the caller's contract.
         match unsafe { self.piece() } {
             Some((_, 0)) => {
                 let mut rest = *self;
                 // SAFETY: the caller's contract.
-                let piece = unsafe { rest.behind_empty(&mut 1) };
+                let (base, n) = unsafe { rest.behind_empty(&mut 1) };
                 *self = rest;
-                piece
+                if base.is_null() { END } else { (base, n) }
             }
-            piece => Some(piece.unwrap_or(END)),
+            piece => piece.unwrap_or(END),
         }
     }
 
     /// The next piece that is not empty, after `empty` empty ones, which it counts; an empty piece at the end
-    /// of the list. `None` if too many are empty.
+    /// of the list. If too many are empty, an impossible one. Two words, which are returned in registers.
     ///
     /// # Safety
     /// The list is readable.
     #[cold]
     #[inline(never)]
-    unsafe fn behind_empty(&mut self, empty: &mut usize) -> Option<(*mut u8, usize)> {
+    unsafe fn behind_empty(&mut self, empty: &mut usize) -> (*mut u8, usize) {
         // SAFETY: the caller's contract.
         while let Some((base, n)) = unsafe { self.piece() } {
             if n > 0 {
-                return Some((base, n));
+                return (base, n);
             }
             *empty += 1;
             if *empty > MAX_EMPTY_PIECES {
-                return None;
+                return (core::ptr::null_mut(), usize::MAX);
             }
         }
-        Some(END)
+        END
     }
 }
 
@@ -352,7 +362,7 @@ impl<'a> Segments<'a> {
             seen.widen(base, n);
             missing = missing.saturating_sub(n);
         }
-        self.rest.count |= rest.count & SPARSE;
+        self.rest.count |= rest.count & SPARSE | cuts(passed, len) << CUTS_SHIFT;
         *extent = seen;
         Ok(())
     }
@@ -362,6 +372,43 @@ impl<'a> Segments<'a> {
     #[inline(always)]
     pub(super) fn sparse(&self) -> bool {
         self.rest.count & SPARSE != 0
+    }
+
+    /// Cuts in a [`CUT_UNIT`], on the average of the window that was opened; 0 for one or two pieces.
+    #[inline(always)]
+    pub(super) fn cuts(&self) -> usize {
+        self.rest.count >> CUTS_SHIFT & MOST_CUTS
+    }
+
+    /// Passes the next bytes, at most `len` and of at most [`FEW_PIECES`] pieces, to `each`, piece by piece: the
+    /// address, the place among these bytes, and how many there are. Advances past them. Returns how many.
+    #[inline(always)]
+    pub(super) fn few(&mut self, len: usize, mut each: impl FnMut(*mut u8, usize, usize)) -> usize {
+        // Local variables, which stay in registers.
+        let Self { mut current, mut here, mut behind, mut rest, .. } = *self;
+        let (mut done, mut pieces) = (0, FEW_PIECES);
+        loop {
+            let n = here.min(len - done);
+            each(current, done, n);
+            done += n;
+            here -= n;
+            current = current.wrapping_add(n);
+            if here > 0 || behind == 0 {
+                break;
+            }
+            // As in `load`.
+            // SAFETY: the list is readable for `'a`, by the contract of the constructors.
+            let (base, bytes) = unsafe { rest.next_bytes() };
+            here = bytes.min(behind);
+            behind = if bytes == 0 { 0 } else { behind - here };
+            current = base;
+            pieces -= 1;
+            if pieces == 0 || here == 0 {
+                break;
+            }
+        }
+        *self = Self { current, here, behind, rest, _borrow: PhantomData };
+        done
     }
 
     /// Bytes left.
@@ -424,7 +471,7 @@ impl<'a> Segments<'a> {
     #[inline(always)]
     fn load(&mut self) {
         // SAFETY: the list is readable for `'a`, by the contract of the constructors.
-        let (base, len) = unsafe { self.rest.next_bytes() }.unwrap_or(END);
+        let (base, len) = unsafe { self.rest.next_bytes() };
         self.current = base;
         self.here = len.min(self.behind);
         self.behind -= self.here;
@@ -438,7 +485,10 @@ impl<'a> Segments<'a> {
     /// Whether both are at the same place of the same list.
     #[inline(always)]
     pub(super) fn same_place(&self, other: &Self) -> bool {
-        core::ptr::eq(self.current, other.current) && self.rest == other.rest
+        let window = MOST_CUTS << CUTS_SHIFT;
+        core::ptr::eq(self.current, other.current)
+            && self.rest.next == other.rest.next
+            && (self.rest.count ^ other.rest.count) & !window == 0
     }
 
     /// Copies out as many bytes as fit and are left, and advances past them. Returns how many.
@@ -620,6 +670,104 @@ impl<'a> Segments<'a> {
     #[inline(never)]
     fn walk(&self) -> Self {
         self.clone()
+    }
+}
+
+/// Cuts in a [`CUT_UNIT`], if `len` bytes are in `pieces`. One cut does not count: two short pieces take a kernel
+/// less time than copies of them. Measured: CBC decryption of 48 bytes in two, 118 and 127 ns (Sapphire Rapids,
+/// `make consumers`).
+#[inline(always)]
+fn cuts(pieces: usize, len: usize) -> usize {
+    // Of 32 bits: a division of 64 bits takes longer. The cuts do not overflow, because they are fewer than
+    // `MAX_PIECES`.
+    const { assert!(MAX_PIECES * CUT_UNIT <= 1 << 32) };
+    let (cuts, len) = (pieces.saturating_sub(2) as u32, len.clamp(1, u32::MAX as usize) as u32);
+    (cuts * CUT_UNIT as u32 / len).min(MOST_CUTS as u32) as usize
+}
+
+/// Defines a function that copies as many bytes as its name says, `at` bytes after `from`, to as many after `to`.
+/// In assembler, so that the text goes through one register only: not through a vector register, which nobody
+/// might wipe, nor through the stack, as it does in code that is not optimised.
+macro_rules! copy_word {
+    ($name:ident: $x86:literal, $arm:literal) => {
+        #[inline(always)]
+        unsafe fn $name(from: *const u8, to: *mut u8, at: usize) {
+            // SAFETY: the caller promises that the bytes are readable and writable.
+            unsafe {
+                #[cfg(target_arch = "x86_64")]
+                core::arch::asm!(
+                    $x86,
+                    from = in(reg) from,
+                    to = in(reg) to,
+                    at = in(reg) at,
+                    word = out(reg) _,
+                    options(nostack, preserves_flags),
+                );
+                #[cfg(target_arch = "aarch64")]
+                core::arch::asm!(
+                    $arm,
+                    from = in(reg) from,
+                    to = in(reg) to,
+                    at = inout(reg) at => _,
+                    word = out(reg) _,
+                    options(nostack, preserves_flags),
+                );
+            }
+        }
+    };
+}
+copy_word!(copy_16:
+    "mov {word}, [{from} + {at}]
+     mov [{to} + {at}], {word}
+     mov {word}, [{from} + {at} + 8]
+     mov [{to} + {at} + 8], {word}",
+    "ldr {word}, [{from}, {at}]
+     str {word}, [{to}, {at}]
+     add {at}, {at}, #8
+     ldr {word}, [{from}, {at}]
+     str {word}, [{to}, {at}]");
+copy_word!(copy_8:
+    "mov {word}, [{from} + {at}]
+     mov [{to} + {at}], {word}",
+    "ldr {word}, [{from}, {at}]
+     str {word}, [{to}, {at}]");
+copy_word!(copy_4:
+    "mov {word:e}, [{from} + {at}]
+     mov [{to} + {at}], {word:e}",
+    "ldr {word:w}, [{from}, {at}]
+     str {word:w}, [{to}, {at}]");
+copy_word!(copy_1:
+    "movzx {word:e}, byte ptr [{from} + {at}]
+     mov [{to} + {at}], {word:l}",
+    "ldrb {word:w}, [{from}, {at}]
+     strb {word:w}, [{to}, {at}]");
+
+/// Copies a few bytes by words, of which the last overlaps the one before: to call memcpy would take as long.
+///
+/// # Safety
+/// `len` bytes are readable at `from` and writable at `to`, and the two are disjoint.
+#[inline(always)]
+pub(super) unsafe fn copy_few(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's contract; no word reaches beyond the bytes.
+    unsafe {
+        if len >= 16 {
+            let mut at = 0;
+            while at + 16 < len {
+                copy_16(from, to, at);
+                at += 16;
+            }
+            copy_16(from, to, len - 16);
+        } else if len >= 8 {
+            copy_8(from, to, 0);
+            copy_8(from, to, len - 8);
+        } else if len >= 4 {
+            copy_4(from, to, 0);
+            copy_4(from, to, len - 4);
+        } else {
+            for at in 0..len {
+                copy_1(from, to, at);
+            }
+        }
     }
 }
 

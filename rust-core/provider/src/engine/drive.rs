@@ -4,9 +4,10 @@
 use core::mem::MaybeUninit;
 
 use super::fpu::{Fpu, LEAST_HOLD, Pace, RUN_COST};
+use super::select::TableId;
 use super::step::Step;
-use crate::data::{Pair, Short};
-use crate::wipe::wipe;
+use crate::data::{FEW_PIECES, Pair, Run, Short};
+use crate::wipe::{wipe, wipe_raw};
 
 /// Runs that one call of a kernel takes. Derived: no run is empty, so this many have a block.
 const RUNS: usize = 16;
@@ -31,6 +32,9 @@ pub(crate) fn drive(
     mut len: usize,
     step: &mut Step<'_>,
 ) -> Result<(), Short> {
+    if pair.cuts() > 0 && len > 0 && is_staged(fpu, pair, step) {
+        return staged(fpu, pair, len, step);
+    }
     let pace = step.pace();
     while len > 0 {
         yield_to(pair, fpu);
@@ -44,6 +48,69 @@ pub(crate) fn drive(
         len -= n;
     }
     Ok(())
+}
+
+/// Whether a text of a list with cuts is put together first. Not `portable`'s: its kernels do that themselves. Nor
+/// a serial mode's in place: it goes block by block over a list that names a byte twice.
+#[inline(never)]
+fn is_staged(fpu: &Fpu, pair: &Pair<'_>, step: &Step<'_>) -> bool {
+    pair.cuts() > step.most_cuts()
+        && fpu.table() > TableId::Portable
+        && (step.pace() == Pace::Parallel || !pair.aliased())
+}
+
+/// Bytes that are put together at a time. Chosen: a turn of the widest registers in GCM, and half of the frame
+/// that a function may have.
+const STAGED: usize = 512;
+
+/// As [`drive`], for a list of small pieces: its bytes are copied together, transformed there, and copied to
+/// where they belong. All bytes of a stage are read before one of them is written.
+///
+/// How the text is cut into stages does not depend on what is left of a hold: who takes a text back must cut it in
+/// the same way.
+#[inline(never)]
+fn staged(
+    fpu: &mut Fpu,
+    pair: &mut Pair<'_>,
+    mut len: usize,
+    step: &mut Step<'_>,
+) -> Result<(), Short> {
+    let pace = step.pace();
+    let mut stage = [MaybeUninit::<u8>::uninit(); STAGED];
+    let most = len.min(fpu.most_anew(pace)).min(STAGED);
+    let result = 'text: loop {
+        yield_to(pair, fpu);
+        let want = len.min(most).min(step.most());
+        let mut n = 0;
+        while n < want {
+            fpu.pay(FEW_PIECES * RUN_COST);
+            let more = pair.gather_few(stage.get_mut(n..want).unwrap_or_default());
+            if more == 0 {
+                break 'text Err(Short);
+            }
+            n += more;
+        }
+        // SAFETY: the first `n` bytes are set.
+        let text = unsafe { core::slice::from_raw_parts_mut(stage.as_mut_ptr().cast::<u8>(), n) };
+        step.run(fpu.hold_all(pace.cost(n)), &[Run::in_place(text)], n, n == len);
+        yield_to(pair, fpu);
+        let mut done = 0;
+        while done < n {
+            fpu.pay(FEW_PIECES * RUN_COST);
+            let more = pair.scatter_few(text.get(done..).unwrap_or_default());
+            if more == 0 {
+                break 'text Err(Short);
+            }
+            done += more;
+        }
+        len -= n;
+        if len == 0 {
+            break Ok(());
+        }
+    };
+    // SAFETY: bytes of our own, the only ones that were set.
+    unsafe { wipe_raw(stage.as_mut_ptr().cast(), most) };
+    result
 }
 
 /// Ends the hold before a walk that may take long. Any other walk goes over a few pieces, and the cost of the

@@ -249,7 +249,13 @@ impl Fpu {
     /// more than a hold.
     pub fn most(&self, pace: Pace) -> usize {
         let left = self.left >> SERIAL_SHIFT & !15;
-        if pace == Pace::Serial && left > 0 { left } else { self.budget >> pace.shift() & !15 }
+        if pace == Pace::Serial && left > 0 { left } else { self.most_anew(pace) }
+    }
+
+    /// The largest request that a new hold grants, in full blocks.
+    #[inline(always)]
+    pub(crate) fn most_anew(&self, pace: Pace) -> usize {
+        self.budget >> pace.shift() & !15
     }
 
     /// A hold for all of `cost` units at once. The caller knows that they are within the budget.
@@ -260,6 +266,16 @@ impl Fpu {
             self.renew(cost);
         }
         self.spend(cost)
+    }
+
+    /// Pays for other work than a kernel's, if the FPU is held. The hold ends if it has not so many units left.
+    #[inline]
+    pub(crate) fn pay(&mut self, cost: usize) {
+        if cost > self.left {
+            self.end();
+        } else {
+            self.spend(cost);
+        }
     }
 
     #[inline(always)]

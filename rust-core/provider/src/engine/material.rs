@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Setting a key: its round keys, and the powers of its H.
 
+use kcfaes_kernels::Block;
+
 use super::fpu::{Fpu, Hold, Pace};
 use crate::key::Key;
 
@@ -14,7 +16,7 @@ pub enum Material<'a> {
     Set(&'a Key),
     /// A key that is set once everything else about the message is found right, because that takes a hold.
     Raw {
-        /// The place of the key, all zero.
+        /// The place of the key.
         key: &'a mut Key,
         /// The 16, 24 or 32 bytes.
         bytes: &'a [u8],
@@ -60,7 +62,7 @@ impl Material<'_> {
 
 impl Key {
     /// Expands `key` (16, 24 or 32 bytes), with the powers of H that are worthwhile for `hashed` bytes to
-    /// hash; none if that is 0. A `self` that was never set must be all zero.
+    /// hash; none if that is 0. Whatever `self` was before, it is overwritten.
     pub fn set(&mut self, fpu: &mut Fpu, key: &[u8], hashed: usize) {
         // The grant does not matter: the cost is not the length of a text.
         let (hold, _) = fpu.hold(Pace::Parallel, SETUP_BYTES);
@@ -73,6 +75,8 @@ impl Key {
         hold.key_expand(&mut self.schedule, key);
         if hashed > 0 {
             hold.ghash_init(&self.schedule, &mut self.powers, hashed);
+        } else {
+            (self.powers.set, self.powers.h) = (0, Block([0; 16]));
         }
     }
 }

@@ -7,7 +7,7 @@ use core::mem::{replace, take};
 use kcfaes_kernels::{Block, BlockMode, CounterBlock, Powers, Schedule, Tag};
 
 use super::fpu::{Hold, Pace};
-use crate::data::{Run, Runs};
+use crate::data::{CUT_UNIT, Run, Runs};
 use crate::key::Key;
 use crate::request::Direction;
 
@@ -50,6 +50,19 @@ impl Step<'_> {
         match self {
             Self::Blocks { state: Some(state), bits: bits @ 1.., .. } => to_wrap(state, *bits),
             _ => usize::MAX,
+        }
+    }
+
+    /// A list with more cuts in a page is put together before a kernel has it: one whose pieces have less than
+    /// 64 bytes on the average, in GCM 200. Measured (Sapphire Rapids, `make consumers`, 1280 bytes in pieces of
+    /// 20 to 320): in place takes as long with pieces of 64 to 100 bytes in ECB, CTR and CBC (`vaes512`; with
+    /// narrower tables of 110), of 64 in CCM, of 80 in GMAC, and of 210 in GCM. Pieces of full blocks need less
+    /// than others.
+    #[inline(always)]
+    pub(crate) fn most_cuts(&self) -> usize {
+        match self {
+            Self::Gcm { .. } => CUT_UNIT / 200,
+            Self::Blocks { .. } | Self::Ghash { .. } => CUT_UNIT / 64,
         }
     }
 

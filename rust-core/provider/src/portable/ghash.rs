@@ -41,8 +41,11 @@ impl Power {
     }
 }
 
-/// The common powers of `h` = E(K, 0^128).
+/// The common powers of `h` = E(K, 0^128). The others become zero.
 pub(super) fn init(powers: &mut Powers, h: Block) {
+    // Field by field: a copy of all would bring stale bytes of the stack as padding.
+    powers.pow.fill(Block([0; 16]));
+    powers.mid.fill([0; 2]);
     let mut power = u128::from_be_bytes(h.0);
     let first = Power::new(shift(power));
     powers.h = h;
