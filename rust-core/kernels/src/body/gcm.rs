@@ -13,23 +13,24 @@
 //!              hash      T1       T2       T3
 //! ```
 //!
-//! One register is hashed between every two rounds of the cipher.
+//! One register is hashed between every two rounds of the cipher. A lap over a long text has two turns, and hashes
+//! two registers between every two rounds: one reduction for each turn, so powers up to one turn are enough.
 
 use super::ctr::{Counter, Ctr, xor_into};
-use super::ghash::{Product, TURN, TurnHash, powers_from};
+use super::ghash::{Product, TURN, TurnHash, hash_turn, powers_from};
 use super::{RoundKeys, unrolled};
 use crate::lanes::{Lanes, Xmm};
 use crate::{Block, CounterBlock, Piece, Powers, Schedule, Tag};
 
-/// One lap of the bulk loop: all rounds except the last of the counters `x`, and the hash of the eight registers
-/// at `hashed`, which is returned.
+/// One lap of a bulk loop: all rounds except the last of the counters `x`, one turn or two, and the hash of as
+/// many registers at `hashed`, which is returned.
 ///
 /// # Safety
-/// The CPU has the features of `L`; `powers` is readable, and `hashed` for eight registers.
+/// The CPU has the features of `L`; `powers` is readable, and `hashed` for `N` registers.
 #[inline(always)]
-unsafe fn encipher_and_hash_turn<L: Lanes>(
+unsafe fn encipher_and_hash<L: Lanes, const N: usize>(
     keys: RoundKeys<true>,
-    x: &mut [L; TURN],
+    x: &mut [L; N],
     powers: *const Powers,
     y: Xmm,
     hashed: *const u8,
@@ -41,19 +42,36 @@ unsafe fn encipher_and_hash_turn<L: Lanes>(
             *x = x.xor(key);
         }
         let mut hash = TurnHash::<L>::new(powers, y, hashed);
-        unrolled!(I in 0 1 2 3 4 5 6 7 {
-            hash.add::<I>();
-            keys.round(x, I + 1);
-            // In pairs, so that one VPTERNLOG adds two products.
-            if I % 2 == 1 {
-                *x = x.map(L::pin);
-                hash.pin();
+        let turns = const { N / TURN };
+        unrolled!(I in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 {
+            if I < N {
+                if I == TURN {
+                    hash = TurnHash::new(powers, hash.reduce(), hashed.add(TURN * L::BYTES));
+                }
+                hash.add::<{ I % TURN }>();
+                if (I + 1).is_multiple_of(turns) {
+                    keys.round(x, (I + 1) / turns);
+                }
+                // In pairs, so that one VPTERNLOG adds two products.
+                if I % 2 == 1 {
+                    *x = core::array::from_fn(|i| x[i].pin());
+                    hash.pin();
+                }
             }
         });
         keys.rounds_from(x, TURN + 1);
         hash.reduce()
     }
 }
+
+/// The shortest text, in bytes, of which two turns are enciphered in one lap, with AES-128 and masks. In laps of
+/// one turn the last round of a turn waits for its rounds, and meanwhile the units for AESENC idle. Measured: 16
+/// KiB take 4 % less time, 4 KiB 1 %. A seal of 2 KiB took 18 % more: its first two turns hash nothing. With
+/// AES-256 16 KiB took 3 % more: its rounds fill the units anyway (Sapphire Rapids, both kernels in one program).
+const LONG: usize = 4096;
+
+/// The rounds of AES-128 (FIPS 197, table 3).
+const ROUNDS_OF_128: usize = 10;
 
 /// Some of a text, in pieces cut anywhere, in one direction or the other.
 ///
@@ -216,9 +234,33 @@ unsafe fn transform_piece<L: Lanes>(
         let (mut src, mut dst) = (src.wrapping_sub(place), dst.wrapping_sub(place));
         let mut left = place + n;
         let j0 = tag.map(|tag| Xmm::load_halves(tag.j0.0.as_ptr()));
-        // Encryption begins with a turn that hashes nothing, decryption ends with one.
-        let (first, last) = if encrypt { (left, 0) } else { (usize::MAX, turn) };
+        // Encryption begins with a lap that hashes nothing, decryption ends with one.
+        let (mut first, last) = if encrypt { (left, 0) } else { (usize::MAX, turn) };
         let room = if tag.is_some() { turn - 16 } else { 0 };
+        if L::MASKS && left >= LONG && mode.keys.rounds == ROUNDS_OF_128 {
+            let two = 2 * turn;
+            loop {
+                let mut x = mode.counter.take::<{ 2 * TURN }>();
+                if left >= first {
+                    mode.keys.all_but_last(&mut x);
+                } else {
+                    let hashed = if encrypt { dst.wrapping_sub(two).cast_const() } else { src };
+                    sum = encipher_and_hash(mode.keys, &mut x, powers, sum, hashed);
+                }
+                xor_into(mode.keys, &x, src, dst);
+                src = src.add(two);
+                dst = dst.add(two);
+                left -= two;
+                if left <= two {
+                    break;
+                }
+            }
+            // The laps of one turn are one turn ahead of the hash, these were two.
+            if encrypt {
+                sum = hash_turn::<L>(powers, sum, dst.wrapping_sub(two));
+                first = usize::MAX;
+            }
+        }
         let (x, with_j0) = loop {
             let mut x = mode.counter.take::<TURN>();
             let with_j0;
@@ -233,7 +275,7 @@ unsafe fn transform_piece<L: Lanes>(
                 }
                 // The output of the turn before, or this turn.
                 let hashed = if encrypt { dst.wrapping_sub(turn).cast_const() } else { src };
-                sum = encipher_and_hash_turn(mode.keys, &mut x, powers, sum, hashed);
+                sum = encipher_and_hash(mode.keys, &mut x, powers, sum, hashed);
                 with_j0 = x[TURN - 1];
             }
             if left <= turn {

@@ -178,7 +178,7 @@ impl<L: Lanes> TurnHash<L> {
 /// # Safety
 /// The CPU has the features of `L`; `powers` and the registers at `src` are readable.
 #[inline(always)]
-unsafe fn hash_turn<L: Lanes>(powers: *const Powers, y: Xmm, src: *const u8) -> Xmm {
+pub(super) unsafe fn hash_turn<L: Lanes>(powers: *const Powers, y: Xmm, src: *const u8) -> Xmm {
     // SAFETY: the caller's promise.
     unsafe {
         let mut hash = TurnHash::<L>::new(powers, y, src);

@@ -21,7 +21,9 @@ fn lengths() -> impl Iterator<Item = usize> {
     let edges = (11..=16).flat_map(|bit| {
         [-33, -17, -16, -15, -1, 0, 1, 15, 16, 17, 31].map(|d: isize| (1 << bit) + d as usize)
     });
-    (0..=SHORT).chain(edges.map(|len| len & 0x1_ffff))
+    // GCM's laps of two turns, and each number of registers after them.
+    let bulk = (0..=24).flat_map(|n| [0, 1, 16].map(|d| 4 * 1024 + 64 * n + d));
+    (0..=SHORT).chain(edges.map(|len| len & 0x1_ffff)).chain(bulk)
 }
 
 fn blocks() -> impl Iterator<Item = usize> {
