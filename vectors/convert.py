@@ -7,6 +7,7 @@
   convert.py wide [--out DIR]       wide.tsv; needs the two libraries of requirements.txt
   convert.py finish [--out DIR]     PROVENANCE.tsv and SHA256SUMS
   convert.py verify [--out DIR]     recomputes every line with both libraries, each by itself
+  convert.py long                   prints the tags of ffi-tests/tests/long_messages.rs; takes minutes
 
 WHEEL and each CRATE are the packages as their registries serve them; their SHA-256 is pinned below.
 Invariants: the output depends on those packages and this file alone, byte for byte; every count
@@ -746,6 +747,71 @@ def wide(args):
     store(args.out, "provenance-wide", part)
 
 
+# ---- very long messages -----------------------------------------------------------------------
+
+LONG_PERIOD, LONG_NONCE = 1 << 21, b"twelve bytes"
+LONG_LENGTHS = ((512 << 20), (4 << 30) + 17)
+LONG_TEXT = (1 << 36) - 32
+
+
+class LongOpenSSL:
+    def __init__(self, key, nonce):
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+        self.gcm = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
+        self.aad, self.text = self.gcm.authenticate_additional_data, self.gcm.update
+
+    def tag(self):
+        self.gcm.finalize()
+        return self.gcm.tag
+
+
+class LongPyCryptodome:
+    def __init__(self, key, nonce):
+        from Crypto.Cipher import AES
+        self.gcm = AES.new(key, AES.MODE_GCM, nonce=nonce)
+        self.aad, self.text, self.tag = self.gcm.update, self.gcm.encrypt, self.gcm.digest
+
+
+def repeated(period, length):
+    for at in range(0, length, len(period)):
+        yield period[:length - at] if length - at < len(period) else period
+
+
+def long(args):
+    """Prints the tags of ffi-tests/tests/long_messages.rs, each by both libraries."""
+    stream = Stream(64)
+    key, period = stream.draw(16), stream.draw(LONG_PERIOD)
+    small = libraries()
+    for what, length in [("AAD", n) for n in LONG_LENGTHS] + [("IV", n) for n in LONG_LENGTHS] + [("text", LONG_TEXT)]:
+        answers = []
+        for make, lib in zip((LongOpenSSL, LongPyCryptodome), small):
+            gcm = make(key, LONG_NONCE)
+            if what == "AAD":
+                for piece in repeated(period, length):
+                    gcm.aad(piece)
+                answers.append(gcm.tag())
+            elif what == "text":
+                for piece in repeated(period, length):
+                    gcm.text(piece)
+                answers.append(gcm.tag())
+            else:
+                # J0 is the hash of a ciphertext that is the IV (see OpenSSL.ghash): the hash is linear, so the
+                # keystream is taken from a second message in step with the first.
+                twin = make(key, LONG_NONCE)
+                for piece in repeated(period, length):
+                    zeros = bytes(len(piece))
+                    stream_piece = twin.text(zeros)
+                    got = gcm.text(xor(piece, stream_piece))
+                    assert got == piece
+                j0 = xor(gcm.tag(), lib.ecb(key, LONG_NONCE + b"\0\0\0\1"))
+                first = j0[:12] + ((int.from_bytes(j0[12:], "big") + 1) & 0xFFFFFFFF).to_bytes(4, "big")
+                ct = lib.ctr(key, first, 32, period[:33])
+                answers.append(xor(small[0].ghash(key, b"", ct), lib.ecb(key, j0)))
+        if answers[0] != answers[1]:
+            sys.exit("%s of %d bytes: the libraries differ" % (what, length))
+        print("%-5s %12d %s" % (what, length, answers[0].hex()), flush=True)
+
+
 # ---- provenance, checksums --------------------------------------------------------------------
 
 def store(out, name, part):
@@ -833,7 +899,7 @@ def verify(args):
 
 def main():
     p = argparse.ArgumentParser(description="AES vector files")
-    p.add_argument("command", choices=["convert", "wide", "finish", "verify"])
+    p.add_argument("command", choices=["convert", "wide", "finish", "verify", "long"])
     p.add_argument("--cavp")
     p.add_argument("--wycheproof")
     p.add_argument("--cmac")
@@ -841,7 +907,8 @@ def main():
     args = p.parse_args()
     if args.command == "convert" and not (args.cavp and args.wycheproof and args.cmac):
         p.error("convert needs --cavp, --wycheproof and --cmac")
-    {"convert": convert, "wide": wide, "finish": finish, "verify": verify}[args.command](args)
+    {"convert": convert, "wide": wide, "finish": finish, "verify": verify,
+     "long": long}[args.command](args)
 
 
 if __name__ == "__main__":
