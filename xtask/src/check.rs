@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::process::{cargo, cargo_of, joined, run};
 use crate::{
-    Result, Tree, aarch64, abi, audit, cpus, cstyle, ct, deb, dist, documents, fuzz, headers,
+    Result, Tree, aarch64, abi, audit, cavp, cpus, cstyle, ct, deb, dist, documents, fuzz, headers,
     install, kmod, layers, library, licences, manual, setup, simulate,
 };
 
@@ -28,7 +28,8 @@ const REQUIRED: [(Step, &[setup::Need]); 2] = [
 ];
 
 /// Those of the full check only: they take minutes.
-const PACKAGING: [(Step, &[setup::Need]); 2] = [
+const FULL: [(Step, &[setup::Need]); 3] = [
+    (("complete CAVP set of GCM", cavp::command), setup::PYTHON),
     (("tarballs, built and tested without a network", dist::check), setup::ROOMS),
     (("Debian packages", deb::command), setup::DEB),
 ];
@@ -78,8 +79,8 @@ const STEPS: [Step; 17] = [
 
 /// What the steps need that must run, beside the needs of all.
 pub(crate) fn needs(full: bool) -> impl Iterator<Item = setup::Need> {
-    let packaging = full.then_some(PACKAGING).into_iter().flatten();
-    REQUIRED.into_iter().chain(packaging).flat_map(|(_, needs)| needs.iter().copied())
+    let more = full.then_some(FULL).into_iter().flatten();
+    REQUIRED.into_iter().chain(more).flat_map(|(_, needs)| needs.iter().copied())
 }
 
 pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
@@ -98,8 +99,8 @@ pub(crate) fn check(tree: &Tree, full: bool) -> Result<()> {
     for (name, step) in STEPS.into_iter().chain([traces]) {
         timed(name, || step(tree))?;
     }
-    let packaging = full.then_some(PACKAGING).into_iter().flatten();
-    for ((name, step), needs) in REQUIRED.into_iter().chain(packaging) {
+    let more = full.then_some(FULL).into_iter().flatten();
+    for ((name, step), needs) in REQUIRED.into_iter().chain(more) {
         timed(name, || setup::setup(tree, needs).and_then(|()| step(tree)))?;
     }
     if full {

@@ -263,6 +263,17 @@ pub(crate) fn example(tree: &Tree, name: &str) -> Result<PathBuf> {
     Ok(dir.join(name).with_extension("static"))
 }
 
+/// The tables that this CPU has.
+pub(crate) fn tables(tree: &Tree) -> Result<Vec<String>> {
+    let report = output(&mut Command::new(example(tree, "which")?))?;
+    let lines = report.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let here = lines.filter_map(|words| match words[..] {
+        [name, "available"] => Some(name.to_string()),
+        _ => None,
+    });
+    Ok(here.collect())
+}
+
 /// Runs the tests of the plain C API against both libraries: its functions, every vector, what a call leaves
 /// behind, where its bytes may lie, and a call that interrupts another.
 pub(crate) fn test_api(tree: &Tree) -> Result<()> {

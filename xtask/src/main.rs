@@ -8,6 +8,7 @@ mod aarch64;
 mod abi;
 mod audit;
 mod bench;
+mod cavp;
 mod check;
 mod consumers;
 mod cpus;
@@ -71,6 +72,7 @@ usage: cargo xtask VERB
                  (fuzz --corpus: stores anew the corpus that they begin with)
   aarch64        cross-builds libkcfaes for AArch64, and runs its tests, every vector and the examples
                  under QEMU
+  cavp           runs the complete CAVP set of GCM, which it takes from a registry, on every table
   cpus           proves which table runs on which model of processor, emulated by QEMU
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
@@ -149,7 +151,7 @@ fn run(args: &[&str]) -> Result<()> {
     tree.installs = matches!(args, ["demo" | "check" | "setup", ..]);
     if let [
         verb @ ("demo" | "check" | "consumers" | "bench" | "simulate" | "rooms" | "audit" | "kmod"
-        | "illumos" | "ct" | "fuzz" | "cpus" | "ring0"),
+        | "illumos" | "ct" | "fuzz" | "cavp" | "cpus" | "ring0"),
         ..,
     ] = args
     {
@@ -174,6 +176,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["layers"] => layers::command(&tree),
         ["kmod", rest @ ..] => kmod::command(&tree, rest),
         ["illumos", rest @ ..] => package::command(&tree, rest),
+        ["cavp"] => cavp::command(&tree),
         ["cpus"] => cpus::command(&tree),
         ["aarch64"] => aarch64::command(&tree),
         ["ring0"] => ring0::command(&tree),
@@ -211,7 +214,7 @@ fn run(args: &[&str]) -> Result<()> {
 /// What a verb needs.
 fn needs(args: &[&str]) -> &'static [setup::Need] {
     match args {
-        ["demo" | "consumers" | "bench", ..] => setup::DEMO,
+        ["demo" | "consumers" | "bench" | "cavp", ..] => setup::DEMO,
         ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
         ["cpus", ..] => setup::CPUS,
         ["aarch64"] => setup::AARCH64,
