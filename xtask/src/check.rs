@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::process::{cargo, cargo_of, joined, run};
 use crate::{
     Result, Tree, aarch64, abi, audit, cavp, cpus, cstyle, ct, deb, dist, documents, fuzz, headers,
-    install, kmod, layers, library, licences, manual, setup, simulate,
+    install, kmod, layers, library, licences, manual, reproducible, setup, simulate,
 };
 
 /// A check's name and what it does.
@@ -28,7 +28,8 @@ const REQUIRED: [(Step, &[setup::Need]); 2] = [
 ];
 
 /// Those of the full check only: they take minutes.
-const FULL: [(Step, &[setup::Need]); 3] = [
+const FULL: [(Step, &[setup::Need]); 4] = [
+    (("reproducible builds", reproducible::command), setup::ROOMS),
     (("complete CAVP set of GCM", cavp::command), setup::PYTHON),
     (("tarballs, built and tested without a network", dist::check), setup::ROOMS),
     (("Debian packages", deb::command), setup::DEB),

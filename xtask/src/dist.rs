@@ -89,9 +89,7 @@ pub(crate) fn command(tree: &Tree) -> Result<Dist> {
     let dir = tree.target.join("dist");
     fs::create_dir_all(&dir)?;
     let date = date(tree)?;
-    let top = PathBuf::from(format!("kcfaes-{VERSION}"));
-    let source = dir.join(format!("kcfaes-{VERSION}.tar.gz"));
-    pack(&tree.root, &files(tree)?, &top, date, &source)?;
+    let source = pack_source(tree, date)?;
 
     let ours = tree.root.join("vendor");
     let folder = if ours.is_dir() { ours } else { vendor(tree, &dir.join("vendor"))? };
@@ -112,8 +110,18 @@ pub(crate) fn command(tree: &Tree) -> Result<Dist> {
     Ok(Dist { source, vendor })
 }
 
+/// Makes the tarball of the source.
+pub(crate) fn pack_source(tree: &Tree, date: u64) -> Result<PathBuf> {
+    let dir = tree.target.join("dist");
+    fs::create_dir_all(&dir)?;
+    let top = PathBuf::from(format!("kcfaes-{VERSION}"));
+    let source = dir.join(format!("kcfaes-{VERSION}.tar.gz"));
+    pack(&tree.root, &files(tree)?, &top, date, &source)?;
+    Ok(source)
+}
+
 /// The date of everything in the tarballs.
-fn date(tree: &Tree) -> Result<u64> {
+pub(crate) fn date(tree: &Tree) -> Result<u64> {
     if let Ok(date) = std::env::var("SOURCE_DATE_EPOCH") {
         return Ok(date.parse()?);
     }

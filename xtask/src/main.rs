@@ -33,6 +33,7 @@ mod machine;
 mod manual;
 mod package;
 mod process;
+mod reproducible;
 mod ring0;
 mod rooms;
 mod rust_source;
@@ -85,6 +86,7 @@ usage: cargo xtask VERB
                  (abi --accept: commits the one that is built)
   dist           makes target/dist/kcfaes-VERSION.tar.gz, and -vendor.tar.gz with the crates that it needs
                  (dist --check: unpacks both, and builds and tests them without a network)
+  reproducible   builds library, modules and tarball in two folders, and compares every file byte for byte
   deb            builds Debian's packages from the tarballs, without a network, and runs lintian on them
   licences       checks that every file says its licence (reuse lint), and that NOTICE has those of the crates
                  in the objects
@@ -188,6 +190,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["examples"] => library::run_examples(&tree),
         ["installation"] => install::check(&tree),
         ["simulate"] => simulate::command(&tree),
+        ["reproducible"] => reproducible::command(&tree),
         ["dist"] => dist::command(&tree).map(drop),
         ["dist", "--check"] => dist::check(&tree),
         ["abi"] => abi::command(&tree, false),
@@ -220,7 +223,7 @@ fn needs(args: &[&str]) -> &'static [setup::Need] {
         ["aarch64"] => setup::AARCH64,
         ["abi", ..] => setup::ABI,
         ["deb"] => setup::DEB,
-        ["dist", "--check"] => setup::ROOMS,
+        ["dist", "--check"] | ["reproducible"] => setup::ROOMS,
         ["ct", ..] => setup::CT,
         ["ring0", ..] => setup::RING0,
         ["simulate", ..] => setup::SIMULATE,
