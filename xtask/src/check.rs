@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::process::{cargo, cargo_of, joined, run};
 use crate::{
-    Result, Tree, aarch64, abi, audit, cavp, cpus, cstyle, ct, deb, dist, documents, fuzz, headers,
-    install, kmod, layers, library, licences, manual, reproducible, setup, simulate,
+    Result, Tree, aarch64, abi, audit, cavp, cpus, cstyle, ct, deb, deny, dist, documents, fuzz,
+    headers, install, kmod, layers, library, licences, manual, reproducible, setup, simulate,
 };
 
 /// A check's name and what it does.
@@ -28,10 +28,11 @@ const REQUIRED: [(Step, &[setup::Need]); 2] = [
 ];
 
 /// Those of the full check only: they take minutes.
-const FULL: [(Step, &[setup::Need]); 4] = [
+const FULL: [(Step, &[setup::Need]); 5] = [
+    (("crates of others", deny::command), setup::DENY),
     (("reproducible builds", reproducible::command), setup::ROOMS),
     (("complete CAVP set of GCM", cavp::command), setup::PYTHON),
-    (("tarballs, built and tested without a network", dist::check), setup::ROOMS),
+    (("tarballs, built and tested without a network", dist::check), setup::DIST_CHECK),
     (("Debian packages", deb::command), setup::DEB),
 ];
 

@@ -15,6 +15,7 @@ mod cpus;
 mod cstyle;
 mod ct;
 mod deb;
+mod deny;
 mod dist;
 mod documents;
 mod elf;
@@ -37,6 +38,7 @@ mod reproducible;
 mod ring0;
 mod rooms;
 mod rust_source;
+mod sbom;
 mod sections;
 mod setup;
 mod simulate;
@@ -84,9 +86,12 @@ usage: cargo xtask VERB
   installation   installs libkcfaes in folders of its own, as make install does, and builds programs there
   abi            compares the binary interface of libkcfaes.so with the committed one
                  (abi --accept: commits the one that is built)
-  dist           makes target/dist/kcfaes-VERSION.tar.gz, and -vendor.tar.gz with the crates that it needs
+  dist           makes target/dist/kcfaes-VERSION.tar.gz, -vendor.tar.gz with the crates that it needs, and what
+                 library and module consist of, as SPDX documents
                  (dist --check: unpacks both, and builds and tests them without a network)
   reproducible   builds library, modules and tarball in two folders, and compares every file byte for byte
+  deny           checks the crates of others with cargo-deny: licences, bans, sources; advisories too, if
+                 KCFAES_ADVISORIES is the URL of a database of them
   deb            builds Debian's packages from the tarballs, without a network, and runs lintian on them
   licences       checks that every file says its licence (reuse lint), and that NOTICE has those of the crates
                  in the objects
@@ -191,7 +196,8 @@ fn run(args: &[&str]) -> Result<()> {
         ["installation"] => install::check(&tree),
         ["simulate"] => simulate::command(&tree),
         ["reproducible"] => reproducible::command(&tree),
-        ["dist"] => dist::command(&tree).map(drop),
+        ["dist"] => dist::release(&tree).map(drop),
+        ["deny"] => deny::command(&tree),
         ["dist", "--check"] => dist::check(&tree),
         ["abi"] => abi::command(&tree, false),
         ["abi", "--accept"] => abi::command(&tree, true),
@@ -223,7 +229,10 @@ fn needs(args: &[&str]) -> &'static [setup::Need] {
         ["aarch64"] => setup::AARCH64,
         ["abi", ..] => setup::ABI,
         ["deb"] => setup::DEB,
-        ["dist", "--check"] | ["reproducible"] => setup::ROOMS,
+        ["reproducible"] => setup::ROOMS,
+        ["dist"] => setup::DIST,
+        ["dist", "--check"] => setup::DIST_CHECK,
+        ["deny"] => setup::DENY,
         ["ct", ..] => setup::CT,
         ["ring0", ..] => setup::RING0,
         ["simulate", ..] => setup::SIMULATE,
