@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! AAD and IVs of gigabytes, and a text that is as long as GCM allows, through the ops vector and the plain C
-//! API. One period of 2 MiB is mapped as often as needed, so the tests take no more memory than that.
+//! AAD and IVs of gigabytes, and a text that is as long as GCM allows, through the ops vector and the
+//! plain C API. One period of 2 MiB is mapped as often as needed, so the tests take no more memory than
+//! that.
 //!
-//! Where only the hash is long, SP 800-38D's definition gives the answer here: a period multiplies the hash by
-//! a power of H and adds a constant. OpenSSL and pycryptodome computed the others, and these too
+//! Where only the hash is long, SP 800-38D's definition gives the answer here: a period multiplies the
+//! hash by a power of H and adds a constant. OpenSSL and pycryptodome computed the others, and these too
 //! (`vectors/convert.py long`).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -44,8 +45,8 @@ const LENGTHS: [usize; 2] = [512 << 20, (4 << 30) + 17];
 /// The most text that GCM allows.
 const MOST: usize = (1 << 36) - 32;
 
-/// Tags that OpenSSL and pycryptodome computed: of AAD as long as each of [`LENGTHS`] and no text; with an IV as
-/// long, of 33 bytes of text; of the longest text.
+/// Tags that OpenSSL and pycryptodome computed: of AAD as long as each of [`LENGTHS`] and no text; with
+/// an IV as long, of 33 bytes of text; of the longest text.
 const BY_LIBRARIES: [&str; 5] = [
     "b1d4502a8a3e87682a281cbf86b8d117",
     "ff49a013928f907cd1feffb63ab19154",
@@ -350,8 +351,8 @@ trait Parts {
     fn tag(&mut self, want: &Block) -> bool;
 }
 
-/// A message of the module's. A decryption holds back the last 16 bytes and a partial block: the output comes
-/// up to 31 bytes late.
+/// A message of the module's. A decryption holds back the last 16 bytes and a partial block: the output
+/// comes up to 31 bytes late.
 struct OfModule {
     message: kcfaes_ffi_tests::consumer::Message,
     way: Way,
@@ -433,7 +434,8 @@ fn to_the_limit(definition: &Definition, period: &[u8], mut message: impl Parts,
         assert!(given <= taken && taken - given < 32, "{given} of {taken}");
     }
     assert_eq!(taken, MOST);
-    // In a decryption of the module's the last 16 bytes are still to come: the tag. So one byte beyond is 17.
+    // In a decryption of the module's the last 16 bytes are still to come: the tag. So one byte beyond is
+    // 17.
     let beyond = if given < taken && taken - given >= 16 { 17 } else { 1 };
     assert!(!message.update(&period[..beyond], &mut output), "one byte beyond");
     assert!(message.tag(want), "the tag");

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! NIST's tests that are chains and not single answers, on every table: the Monte Carlo test of ECB and CBC,
-//! and the counter test of CTR, for which ACVP has no Monte Carlo test ("ACVP Symmetric Block Cipher Algorithm
-//! JSON Specification", Test Types).
+//! NIST's tests that are chains and not single answers, on every table: the Monte Carlo test of ECB and
+//! CBC, and the counter test of CTR, for which ACVP has no Monte Carlo test ("ACVP Symmetric Block Cipher
+//! Algorithm JSON Specification", Test Types).
 //!
-//! A chain's last answer depends on each of its 100,000 ciphers. The starts and last answers are those of NIST's
-//! CAVP files (CAVS 11.1, AESVS MCT: COUNT 0 and COUNT 99). RustCrypto computes each of the 100 answers too.
+//! A chain's last answer depends on each of its 100,000 ciphers. The starts and last answers are those of
+//! NIST's CAVP files (CAVS 11.1, AESVS MCT: COUNT 0 and COUNT 99). RustCrypto computes each of the 100
+//! answers too.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -227,8 +228,9 @@ fn monte_carlo_chains_end_as_nists() {
     assert_eq!(kernel::violations(), Vec::<String>::new());
 }
 
-/// ACVP's counter test: the counter blocks of a long message, computed back from what came out. They ascend by
-/// one within the counter's width, and none occurs twice. Messages begin so that the counter wraps inside.
+/// ACVP's counter test: the counter blocks of a long message, computed back from what came out. They
+/// ascend by one within the counter's width, and none occurs twice. Messages begin so that the counter
+/// wraps inside.
 #[test]
 fn counters_ascend_and_never_repeat() {
     const BLOCKS: usize = 1000;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The complete CAVP set of GCM: all 15 cases of each of 3,150 groups, through the registered ops vector, on
-//! every table. The repository has two of each (`vectors/gcm.tsv`); all of them are 8 MB even if compressed.
+//! The complete CAVP set of GCM: all 15 cases of each of 3,150 groups, through the registered ops vector,
+//! on every table. The repository has two of each (`vectors/gcm.tsv`); all of them are 8 MB even if
+//! compressed.
 //!
-//! So the package that has them is taken from its registry, and converted as those in the repository were. Both
-//! the package and what becomes of it have a checksum in `vectors/convert.py`.
+//! So the package that has them is taken from its registry, and converted as those in the repository
+//! were. Both the package and what becomes of it have a checksum in `vectors/convert.py`.
 
 use std::fs;
 use std::process::Command;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The crates of others, by cargo-deny and `deny.toml`: their licences, those that are banned, where they come
-//! from; and what is known against them, if a database of advisories is given.
+//! The crates of others, by cargo-deny and `deny.toml`: their licences, those that are banned, where they
+//! come from; and what is known against them, if a database of advisories is given.
 
 use std::fs;
 use std::process::Command;

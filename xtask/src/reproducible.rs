@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The same source gives the same bytes, wherever it lies: the library, the modules and the rooms, the release's
-//! tarballs. Built in two folders of different names, from nothing; then every file is compared.
+//! The same source gives the same bytes, wherever it lies: the library, the modules and the rooms, the
+//! release's tarballs. Built in two folders of different names, from nothing; then every file is
+//! compared.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -81,7 +82,8 @@ fn artefacts(tree: &Tree, date: u64) -> Result<Vec<PathBuf>> {
     for folder in ["rooms", "kmod"] {
         let entries = tree.target.join(folder).read_dir()?;
         let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        // The raw object is what rustc wrote: its private names tell of the folder, and have gone from the others.
+        // The raw object is what rustc wrote: its private names tell of the folder, and have gone from
+        // the others.
         let kinds = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             path.is_file() && name.ends_with(".o") && !name.ends_with(".raw.o")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What libkcfaes and the module consist of, as SPDX documents (version 2.3). cargo-sbom finds the crates. What it
-//! cannot know is added here: the product itself, Rust's core, the module's C.
+//! What libkcfaes and the module consist of, as SPDX documents (version 2.3). cargo-sbom finds the
+//! crates. What it cannot know is added here: the product itself, Rust's core, the module's C.
 //!
 //! The same source gives the same bytes: the date is that of the tarballs, and the namespace tells of their
 //! checksum. A crate in an object that the document lacks is an error, and one that no object has, too.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! CPUs that nobody has. The environment is this program's own: it names every one of the 4,096 sets of
-//! features, in process context and in an interrupt, on a model of processor that suits 512-bit registers and
-//! on one that does not. The table that is chosen has every feature that it needs, and is the best one that has.
-//! The self-test runs on a sample of sets that this CPU includes.
+//! features, in process context and in an interrupt, on a model of processor that suits 512-bit registers
+//! and on one that does not. The table that is chosen has every feature that it needs, and is the best
+//! one that has. The self-test runs on a sample of sets that this CPU includes.
 #![cfg(target_arch = "x86_64")]
 
 use core::ffi::{c_int, c_void};
@@ -183,8 +183,8 @@ fn every_set(slow: bool) -> usize {
     cases
 }
 
-/// The self-test, on every set that lacks one feature or one table's, and on others at random: the tables that
-/// it tests are those that the set has.
+/// The self-test, on every set that lacks one feature or one table's, and on others at random: the tables
+/// that it tests are those that the set has.
 fn selftests() -> usize {
     let host = host();
     let mut random = 20_u64;
