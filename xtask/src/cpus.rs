@@ -32,6 +32,14 @@ const CPUS: [(&str, &str, &str); 14] = [
     ("max,-avx,-avx2", "portable,aesni", "AVX, or the system has not enabled it"),
 ];
 
+/// What neither this machine nor QEMU is, and what is known of it nevertheless.
+const NOT_RUN: &str = "\
+NOT RUN: a processor with VAES and VPCLMULQDQ that lacks AVX-512 (QEMU has no such model); a system that
+has not enabled zmm registers (XCR0) on a processor that has them; a model of processor on which 512-bit
+registers are slow. For all of them rust-core/provider/tests/feature_sets.rs tests which table is chosen, the
+audit that the table's kernels have no instruction beyond its features, and the tests of ffi-tests run its
+kernels here.";
+
 const TABLES: [&str; 4] = ["portable", "aesni", "vaes256", "vaes512"];
 
 pub(crate) fn command(tree: &Tree) -> Result<()> {
@@ -55,6 +63,7 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
         println!("{cpu}: {tables}, lacks {lacks}");
     }
     println!("each call ran the kernels of its table on {} models of processors", CPUS.len());
+    println!("{NOT_RUN}");
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use crate::process::{VENDOR_CONFIG, cargo, output, run};
-use crate::{Result, Tree};
+use crate::{Result, Tree, sbom};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -30,7 +30,7 @@ const PLATFORMS: [&str; 5] = [
 ];
 
 /// Workspaces whose crates are in the second tarball. Those of the comparison's peers are not.
-const WORKSPACES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
+pub(crate) const WORKSPACES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
 
 /// Where cargo finds the crates: in the folder that has the folder of this file.
 const CONFIG: &str = "\
@@ -89,19 +89,13 @@ pub(crate) fn command(tree: &Tree) -> Result<Dist> {
     let dir = tree.target.join("dist");
     fs::create_dir_all(&dir)?;
     let date = date(tree)?;
-    let top = PathBuf::from(format!("kcfaes-{VERSION}"));
-    let source = dir.join(format!("kcfaes-{VERSION}.tar.gz"));
-    pack(&tree.root, &files(tree)?, &top, date, &source)?;
+    let source = pack_source(tree, date)?;
 
     let ours = tree.root.join("vendor");
     let folder = if ours.is_dir() { ours } else { vendor(tree, &dir.join("vendor"))? };
     let vendor = dir.join(format!("kcfaes-{VERSION}-vendor.tar.gz"));
     pack(&folder, &walk(&folder, &|_| false)?, Path::new("vendor"), date, &vendor)?;
 
-    let names = [&source, &vendor].map(|path| path.file_name().unwrap_or_default());
-    let sums = output(Command::new("sha256sum").args(names).current_dir(&dir))?;
-    fs::write(dir.join("SHA256SUMS"), &sums)?;
-    print!("{sums}");
     if has_history(tree) {
         let changes =
             output(Command::new("git").args(["status", "--porcelain"]).current_dir(&tree.root))?;
@@ -112,8 +106,33 @@ pub(crate) fn command(tree: &Tree) -> Result<Dist> {
     Ok(Dist { source, vendor })
 }
 
+/// Makes all that a release has: both tarballs, and what library and module consist of.
+pub(crate) fn release(tree: &Tree) -> Result<Vec<PathBuf>> {
+    let Dist { source, vendor } = command(tree)?;
+    let dir = tree.target.join("dist");
+    let sum = output(Command::new("sha256sum").arg(&source))?;
+    let checksum = sum.split_whitespace().next().unwrap_or_default();
+    let documents = sbom::write(tree, &dir, date(tree)?, checksum)?;
+    let files = [vec![source, vendor], documents].concat();
+    let names = files.iter().map(|path| path.file_name().unwrap_or_default());
+    let sums = output(Command::new("sha256sum").args(names).current_dir(&dir))?;
+    fs::write(dir.join("SHA256SUMS"), &sums)?;
+    print!("{sums}");
+    Ok(files)
+}
+
+/// Makes the tarball of the source.
+pub(crate) fn pack_source(tree: &Tree, date: u64) -> Result<PathBuf> {
+    let dir = tree.target.join("dist");
+    fs::create_dir_all(&dir)?;
+    let top = PathBuf::from(format!("kcfaes-{VERSION}"));
+    let source = dir.join(format!("kcfaes-{VERSION}.tar.gz"));
+    pack(&tree.root, &files(tree)?, &top, date, &source)?;
+    Ok(source)
+}
+
 /// The date of everything in the tarballs.
-fn date(tree: &Tree) -> Result<u64> {
+pub(crate) fn date(tree: &Tree) -> Result<u64> {
     if let Ok(date) = std::env::var("SOURCE_DATE_EPOCH") {
         return Ok(date.parse()?);
     }
@@ -279,14 +298,16 @@ pub(crate) fn unpack(dist: &Dist, into: &Path) -> Result<PathBuf> {
 }
 
 /// The tarballs are complete: unpacked on a machine without a network and without a crate of cargo's, they make
-/// the same tarballs again. Library, examples and modules are built there, and all tests pass.
+/// the same release again. Library, examples and modules are built there, and all tests pass.
 pub(crate) fn check(tree: &Tree) -> Result<()> {
-    let dist = command(tree)?;
+    let files = release(tree)?;
+    let [source, vendor, ..] = files.as_slice() else { return Err("two tarballs".into()) };
+    let dist = Dist { source: source.clone(), vendor: vendor.clone() };
     let room = tree.target.join("dist/check");
     let source = unpack(&dist, &room)?;
     let offline = |words: &[&str]| run(&mut offline(&room, &source, words));
     offline(&["make", "dist"])?;
-    for archive in [&dist.source, &dist.vendor] {
+    for archive in &files {
         let again = source.join("target/dist").join(archive.file_name().unwrap_or_default());
         if fs::read(archive)? != fs::read(&again)? {
             return Err(format!("{} is not made again, byte for byte", archive.display()).into());

@@ -190,6 +190,10 @@ fn audit_object(path: &Path) -> Result<()> {
             return Err(format!("libkcfaes needs more than x86-64: {}", beyond.join("; ")).into());
         }
     }
+    match audit::beyond_tables(&object).as_slice() {
+        [] => {}
+        beyond => return Err(format!("libkcfaes: {}", beyond.join("; ")).into()),
+    }
     if !elf::marks_shadow_stack(path)? {
         return Err("libkcfaes.a lacks SHSTK in .note.gnu.property".into());
     }
@@ -259,8 +263,19 @@ pub(crate) fn example(tree: &Tree, name: &str) -> Result<PathBuf> {
     Ok(dir.join(name).with_extension("static"))
 }
 
-/// Runs the tests of the plain C API against both libraries: its functions, every vector, and what a call
-/// leaves behind.
+/// The tables that this CPU has.
+pub(crate) fn tables(tree: &Tree) -> Result<Vec<String>> {
+    let report = output(&mut Command::new(example(tree, "which")?))?;
+    let lines = report.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let here = lines.filter_map(|words| match words[..] {
+        [name, "available"] => Some(name.to_string()),
+        _ => None,
+    });
+    Ok(here.collect())
+}
+
+/// Runs the tests of the plain C API against both libraries: its functions, every vector, what a call leaves
+/// behind, where its bytes may lie, and a call that interrupts another.
 pub(crate) fn test_api(tree: &Tree) -> Result<()> {
     test_api_with(tree, &build(tree)?)
 }
@@ -275,7 +290,8 @@ pub(crate) fn test_api_with(tree: &Tree, library: &Library) -> Result<()> {
             "1000000000",
         ]))?;
     fs::write(dir.join("vectors_table.h"), table)?;
-    for test in ["api_test.c", "vectors_test.c", "residue_test.c"] {
+    let tests = ["api_test.c", "vectors_test.c", "residue_test.c", "place_test.c", "signal_test.c"];
+    for test in tests {
         run_linked(tree, library, &tree.root.join("ffi-tests/c").join(test), &dir)?;
     }
     Ok(())

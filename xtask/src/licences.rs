@@ -82,7 +82,7 @@ fn tree_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The crates of others in the dependencies of the C API, with their folders.
-fn linked_crates(tree: &Tree) -> Result<BTreeSet<(String, PathBuf)>> {
+pub(crate) fn linked_crates(tree: &Tree) -> Result<BTreeSet<(String, PathBuf)>> {
     let text = output(cargo(tree).args([
         "metadata",
         "--format-version=1",

@@ -8,6 +8,7 @@ mod aarch64;
 mod abi;
 mod audit;
 mod bench;
+mod cavp;
 mod check;
 mod check_full;
 mod consumers;
@@ -15,6 +16,7 @@ mod cpus;
 mod cstyle;
 mod ct;
 mod deb;
+mod deny;
 mod dist;
 mod documents;
 mod elf;
@@ -33,9 +35,11 @@ mod machine;
 mod manual;
 mod package;
 mod process;
+mod reproducible;
 mod ring0;
 mod rooms;
 mod rust_source;
+mod sbom;
 mod sections;
 mod setup;
 mod simulate;
@@ -74,6 +78,7 @@ usage: cargo xtask VERB
                  (fuzz --corpus: stores anew the corpus that they begin with)
   aarch64        cross-builds libkcfaes for AArch64, and runs its tests, every vector and the examples
                  under QEMU
+  cavp           runs the complete CAVP set of GCM, which it takes from a registry, on every table
   cpus           proves which table runs on which model of processor, emulated by QEMU
   ring0          boots the rooms and the module's C in ring 0 under QEMU and Bochs
   headers        writes include/*.h and the symbol map from the Rust sources
@@ -84,8 +89,12 @@ usage: cargo xtask VERB
   installation   installs libkcfaes in folders of its own, as make install does, and builds programs there
   abi            compares the binary interface of libkcfaes.so with the committed one
                  (abi --accept: commits the one that is built)
-  dist           makes target/dist/kcfaes-VERSION.tar.gz, and -vendor.tar.gz with the crates that it needs
+  dist           makes target/dist/kcfaes-VERSION.tar.gz, -vendor.tar.gz with the crates that it needs, and what
+                 library and module consist of, as SPDX documents
                  (dist --check: unpacks both, and builds and tests them without a network)
+  reproducible   builds library, modules and tarball in two folders, and compares every file byte for byte
+  deny           checks the crates of others with cargo-deny: licences, bans, sources; advisories too, if
+                 KCFAES_ADVISORIES is the URL of a database of them
   deb            builds Debian's packages from the tarballs, without a network, and runs lintian on them
   licences       checks that every file says its licence (reuse lint), and that NOTICE has those of the crates
                  in the objects
@@ -152,7 +161,7 @@ fn run(args: &[&str]) -> Result<()> {
     tree.installs = matches!(args, ["demo" | "check" | "setup", ..]);
     if let [
         verb @ ("demo" | "check" | "consumers" | "bench" | "simulate" | "rooms" | "audit" | "kmod"
-        | "illumos" | "ct" | "fuzz" | "cpus" | "ring0"),
+        | "illumos" | "ct" | "fuzz" | "cavp" | "cpus" | "ring0"),
         ..,
     ] = args
     {
@@ -177,6 +186,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["layers"] => layers::command(&tree),
         ["kmod", rest @ ..] => kmod::command(&tree, rest),
         ["illumos", rest @ ..] => package::command(&tree, rest),
+        ["cavp"] => cavp::command(&tree),
         ["cpus"] => cpus::command(&tree),
         ["aarch64"] => aarch64::command(&tree),
         ["ring0"] => ring0::command(&tree),
@@ -188,7 +198,9 @@ fn run(args: &[&str]) -> Result<()> {
         ["examples"] => library::run_examples(&tree),
         ["installation"] => install::check(&tree),
         ["simulate"] => simulate::command(&tree),
-        ["dist"] => dist::command(&tree).map(drop),
+        ["reproducible"] => reproducible::command(&tree),
+        ["dist"] => dist::release(&tree).map(drop),
+        ["deny"] => deny::command(&tree),
         ["dist", "--check"] => dist::check(&tree),
         ["abi"] => abi::command(&tree, false),
         ["abi", "--accept"] => abi::command(&tree, true),
@@ -216,13 +228,16 @@ fn run(args: &[&str]) -> Result<()> {
 /// What a verb needs.
 fn needs(args: &[&str]) -> &'static [setup::Need] {
     match args {
-        ["demo" | "consumers" | "bench", ..] => setup::DEMO,
+        ["demo" | "consumers" | "bench" | "cavp", ..] => setup::DEMO,
         ["rooms" | "audit" | "kmod" | "illumos", ..] => setup::ROOMS,
         ["cpus", ..] => setup::CPUS,
         ["aarch64"] => setup::AARCH64,
         ["abi", ..] => setup::ABI,
         ["deb"] => setup::DEB,
-        ["dist", "--check"] => setup::ROOMS,
+        ["reproducible"] => setup::ROOMS,
+        ["dist"] => setup::DIST,
+        ["dist", "--check"] => setup::DIST_CHECK,
+        ["deny"] => setup::DENY,
         ["ct", ..] => setup::CT,
         ["ring0", ..] => setup::RING0,
         ["simulate", ..] => setup::SIMULATE,

@@ -59,6 +59,10 @@ pub(crate) fn cargo(tree: &Tree) -> Command {
         command.env_remove(name);
     }
     command.env("CARGO_ENCODED_RUSTFLAGS", "");
+    // It may have been said of the repository, and this be a copy of it.
+    if std::env::var_os("CARGO_TARGET_DIR").is_some() {
+        command.env("CARGO_TARGET_DIR", &tree.target);
+    }
     for name in ["CFLAGS", "CXXFLAGS"] {
         if let Some(flags) = std::env::var(name).ok().and_then(|flags| for_rustc(&flags)) {
             command.env(name, flags);

@@ -28,6 +28,8 @@ pub(crate) enum Need {
     /// The oldest compiler that the workspace says it builds with.
     OldestRust,
     CargoFuzz,
+    CargoDeny,
+    CargoSbom,
     /// Python with what its environments need.
     Python,
     /// llvm-mca, 19 or later.
@@ -39,8 +41,8 @@ pub(crate) enum Need {
 }
 
 use Need::{
-    Binutils, CargoFuzz, Clippy, Compiler, CxxCompiler, Libclang, Mca, Nightly, OldestRust,
-    Package, Python, Rustfmt, Target,
+    Binutils, CargoDeny, CargoFuzz, CargoSbom, Clippy, Compiler, CxxCompiler, Libclang, Mca,
+    Nightly, OldestRust, Package, Python, Rustfmt, Target,
 };
 
 /// `rust-version` of the workspace.
@@ -71,6 +73,9 @@ pub(crate) const CHECK: &[Need] = &[
 ];
 pub(crate) const ILLUMOS_LIBRARY: &[Need] = &[Binutils, Target(ILLUMOS.triple)];
 pub(crate) const ABI: &[Need] = &[Compiler, Binutils, Package("abigail-tools", "abidiff")];
+pub(crate) const DIST: &[Need] = &[CargoSbom];
+pub(crate) const DIST_CHECK: &[Need] = &[Compiler, Binutils, KERNEL, CargoSbom];
+pub(crate) const DENY: &[Need] = &[CargoDeny];
 pub(crate) const DEB: &[Need] = &[
     Compiler,
     Binutils,
@@ -122,6 +127,8 @@ impl Need {
             Python => works("python3", &["-c", "import ensurepip, venv"]),
             Mca => simulate::program().is_some(),
             CargoFuzz => works("cargo-fuzz", &["--version"]),
+            CargoDeny => works("cargo-deny", &["--version"]),
+            CargoSbom => works("cargo-sbom", &["sbom", "--version"]),
             Package(_, sign) => is_found(sign),
         }
     }
@@ -143,6 +150,8 @@ impl Need {
             Python => Source::Debian("python3-venv"),
             Mca => Source::Debian("llvm-19"),
             CargoFuzz => Source::Cargo(vec!["install", "--locked", "cargo-fuzz"]),
+            CargoDeny => Source::Cargo(vec!["install", "--locked", "cargo-deny"]),
+            CargoSbom => Source::Cargo(vec!["install", "--locked", "cargo-sbom"]),
             Package(name, _) => Source::Debian(name),
         }
     }
