@@ -167,8 +167,8 @@ fn clippy(tree: &Tree) -> Result<()> {
             .args(["clippy", "--quiet", "--package=kcfaes-capi", "--lib"])
             .args(["--target=x86_64-unknown-none", "--target-dir"])
             .arg(target)
-            .args(["--", "-D", "warnings", "--cfg"])
-            .arg(format!("kcfaes_artifact={artifact:?}")))?;
+            .args(["--", "-D", "warnings"])
+            .env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=kcfaes_artifact={artifact:?}")))?;
     }
     Ok(())
 }
