@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::process::{cargo, cargo_of, joined, run};
 use crate::{
-    Result, Tree, aarch64, abi, audit, cpus, cstyle, ct, deb, dist, documents, fuzz, headers,
-    install, kmod, layers, library, licences, manual, setup, simulate,
+    Result, Tree, aarch64, abi, audit, cpus, crates, cstyle, ct, deb, dist, documents, fuzz,
+    headers, install, kmod, layers, library, licences, manual, setup, simulate,
 };
 
 /// A check's name and what it does.
@@ -33,7 +33,7 @@ const PACKAGING: [(Step, &[setup::Need]); 2] = [
     (("Debian packages", deb::command), setup::DEB),
 ];
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     ("rustfmt", |tree| {
         // The comparison's peers and the fuzz targets are workspaces of their own.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
@@ -72,6 +72,7 @@ const STEPS: [Step; 17] = [
             .current_dir(&tree.root))
     }),
     ("tests", |tree| run(cargo(tree).args(["test", "--quiet", "--workspace"]))),
+    ("crates", crates::command),
     // What this runs is built by now.
     ("documents' commands", documents::command),
 ];
@@ -144,7 +145,7 @@ fn timed(name: &str, step: impl FnOnce() -> Result<()>) -> Result<()> {
 /// What is shipped builds with the oldest compiler that the workspace names.
 fn oldest_compiler(tree: &Tree) -> Result<()> {
     run(cargo_of(setup::OLDEST_RUST, tree)
-        .args(["check", "--quiet", "--package=kcfaes-capi", "--target-dir"])
+        .args(["check", "--quiet", "--package=kcfaes-capi", "--package=kcfaes", "--target-dir"])
         .arg(tree.target.join("oldest"))
         // Some of its warnings were mistakes.
         .env("RUSTFLAGS", "-Awarnings"))

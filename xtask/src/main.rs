@@ -11,6 +11,7 @@ mod bench;
 mod check;
 mod consumers;
 mod cpus;
+mod crates;
 mod cstyle;
 mod ct;
 mod deb;
@@ -83,6 +84,8 @@ usage: cargo xtask VERB
                  (abi --accept: commits the one that is built)
   dist           makes target/dist/kcfaes-VERSION.tar.gz, and -vendor.tar.gz with the crates that it needs
                  (dist --check: unpacks both, and builds and tests them without a network)
+  crates         packs the crates for Rust users as they are published, builds each from its package, and tests
+                 the crate kcfaes with all of its features and with none
   deb            builds Debian's packages from the tarballs, without a network, and runs lintian on them
   licences       checks that every file says its licence (reuse lint), and that NOTICE has those of the crates
                  in the objects
@@ -189,6 +192,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["dist", "--check"] => dist::check(&tree),
         ["abi"] => abi::command(&tree, false),
         ["abi", "--accept"] => abi::command(&tree, true),
+        ["crates"] => crates::command(&tree),
         ["deb"] => deb::command(&tree),
         ["licences"] => licences::command(&tree),
         ["cstyle"] => cstyle::command(&tree),

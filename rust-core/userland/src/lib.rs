@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The environment of a userland process: malloc and CPUID answer what `kcfaes_provider::env` asks. libkcfaes
-//! has it.
+//! and the crate `kcfaes` have it.
 //!
 //! A program may have one environment, because the linker binds its functions by name. A process owns its vector registers and is never in an interrupt, so a hold does nothing. A processor that
 //! is not x86-64 has none of the features that `env` names: its table is `portable`.
