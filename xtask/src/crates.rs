@@ -19,10 +19,13 @@ const CRATE: &str = "kcfaes";
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
 pub(crate) fn command(tree: &Tree) -> Result<()> {
-    for features in [&["--no-default-features"][..], &["--all-features"]] {
+    // Without features, and with those that know nothing of std on a target that has none.
+    let bare: &[&str] = &["--no-default-features"];
+    let freestanding = &["--target=x86_64-unknown-none", "--features=alloc,block-padding,zeroize"];
+    for options in [bare, freestanding, &["--all-features"]] {
         run(cargo(tree)
             .args(["clippy", "--quiet", "--package", CRATE, "--lib"])
-            .args(features)
+            .args(options)
             .args(["--", "-D", "warnings"]))?;
     }
     // The vectors have run with the workspace's tests.

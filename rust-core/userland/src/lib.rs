@@ -2,8 +2,9 @@
 //! The environment of a userland process: malloc and CPUID answer what `kcfaes_provider::env` asks. libkcfaes
 //! and the crate `kcfaes` have it.
 //!
-//! A program may have one environment, because the linker binds its functions by name. A process owns its vector registers and is never in an interrupt, so a hold does nothing. A processor that
-//! is not x86-64 has none of the features that `env` names: its table is `portable`.
+//! A program may have one environment, because the linker binds its functions by name. A process owns its vector
+//! registers and is never in an interrupt, so a hold does nothing. A processor that is not x86-64 has none of the
+//! features that `env` names: its table is `portable`.
 #![no_std]
 
 #[cfg(target_arch = "x86_64")]
