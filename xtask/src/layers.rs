@@ -117,6 +117,7 @@ const CRATES: [(&str, &[&str]); 5] = [
             "text",
             "key",
             "parts",
+            "batch",
             "table",
             "memory",
             "traits::aes",

@@ -10,6 +10,7 @@ extern crate std;
 // The environment, whose functions the linker finds by their names.
 extern crate kcfaes_userland as _;
 
+mod batch;
 mod error;
 mod key;
 mod memory;
@@ -26,6 +27,7 @@ pub use cipher;
 #[cfg(feature = "digest")]
 pub use digest;
 
+pub use self::batch::{CbcJob, GcmOpenJob, GcmSealJob, cbc_encrypt_batch};
 pub use self::error::{Error, Result};
 pub use self::key::Key;
 pub use self::memory::{equal, wipe};

@@ -12,8 +12,8 @@ use kcfaes::cipher::{
 use kcfaes::digest::{FixedOutputReset, Mac, Reset};
 use kcfaes::{
     Aes128, Aes128Ccm, Aes128Gcm, Aes192, Aes192Gcm, Aes256, Aes256Ccm, Aes256Cmac, Aes256Gcm,
-    AesGcm, CipherParts, Cmac, Ctr128BE, Error, Key, MacParts, Message, OpenParts, Piece, PieceMut,
-    SealParts, Text,
+    AesGcm, CbcJob, CipherParts, Cmac, Ctr128BE, Error, GcmOpenJob, GcmSealJob, Key, MacParts,
+    Message, OpenParts, Piece, PieceMut, SealParts, Text,
 };
 use kcfaes_vectors::Stream;
 
@@ -385,11 +385,64 @@ fn messages_in_parts() {
 }
 
 #[test]
+fn many_messages_in_one_call() {
+    let stream = &mut Stream::new(6);
+    let keys = [(); 3].map(|()| Key::new(&stream.draw(16)).unwrap());
+    let texts: Vec<_> = LENGTHS.iter().map(|len| stream.draw(*len)).collect();
+    let ivs: Vec<_> = texts.iter().map(|_| stream.draw(12)).collect();
+    let mut sealed = texts.clone();
+    let mut tags = vec![[0; 16]; texts.len()];
+    let mut jobs: Vec<_> = (sealed.iter_mut().zip(&mut tags).zip(&ivs))
+        .map(|((text, tag), iv)| GcmSealJob::new(iv, b"aad", text.as_mut_slice(), tag).unwrap())
+        .collect();
+    assert_eq!(jobs[0].result(), Err(Error::Ended));
+    keys[0].gcm_seal_batch(&mut jobs).unwrap();
+    assert!(jobs.iter().all(|job| job.result().is_ok()));
+    for (i, text) in texts.iter().enumerate() {
+        let (mut one, mut tag) = (text.clone(), [0; 16]);
+        keys[0].gcm_seal(&ivs[i], b"aad", one.as_mut_slice(), &mut tag).unwrap();
+        assert!(one == sealed[i] && tag == tags[i], "{} bytes", text.len());
+    }
+    tags[3][0] ^= 1;
+    let forged = sealed[3].clone();
+    let mut jobs: Vec<_> = (sealed.iter_mut().zip(&tags).zip(&ivs))
+        .map(|((text, tag), iv)| GcmOpenJob::new(iv, b"aad", text.as_mut_slice(), tag).unwrap())
+        .collect();
+    assert_eq!(keys[0].gcm_open_batch(&mut jobs), Err(Error::NotAuthentic));
+    let failed: Vec<_> = (0..jobs.len()).filter(|&i| jobs[i].result().is_err()).collect();
+    assert_eq!(failed, [3]);
+    assert_eq!(sealed[3], forged, "in place the ciphertext is there again");
+    assert!((0..texts.len()).all(|i| i == 3 || sealed[i] == texts[i]));
+
+    let blocks: Vec<_> = (0..20).map(|n| stream.draw(16 * n)).collect();
+    let mut sealed = blocks.clone();
+    let mut jobs: Vec<_> = (sealed.iter_mut().enumerate())
+        .map(|(i, text)| CbcJob::new(&keys[i % 3], [i as u8; 16], text.as_mut_slice()).unwrap())
+        .collect();
+    kcfaes::cbc_encrypt_batch(&mut jobs).unwrap();
+    let ivs: Vec<_> = jobs.iter().map(CbcJob::iv).collect();
+    for (i, text) in blocks.iter().enumerate() {
+        let (mut one, mut iv) = (text.clone(), [i as u8; 16]);
+        keys[i % 3].cbc_encrypt(&mut iv, one.as_mut_slice()).unwrap();
+        assert!(one == sealed[i] && iv == ivs[i], "{i} blocks");
+    }
+    let mut odd = [7; 17];
+    let mut job = [CbcJob::new(&keys[0], [0; 16], &mut odd).unwrap()];
+    assert_eq!(kcfaes::cbc_encrypt_batch(&mut job), Err(Error::TextLength));
+    assert_eq!(odd, [7; 17]);
+    let short = Text::from((&[0; 2][..], &mut odd[..1]));
+    assert_eq!(CbcJob::new(&keys[0], [0; 16], short).unwrap_err(), Error::TooSmall);
+    let mut list = [PieceMut::new(&mut odd)];
+    let list = list.as_mut_slice();
+    assert_eq!(CbcJob::new(&keys[0], [0; 16], list).unwrap_err(), Error::BadArgument);
+}
+
+#[test]
 fn threads_share_a_key() {
     fn shared<T: Send + Sync>() {}
     shared::<Key>();
     shared::<(SealParts<'_>, OpenParts<'_>, MacParts<'_>, CipherParts<'_>)>();
-    shared::<(Piece<'_>, PieceMut<'_>)>();
+    shared::<(Piece<'_>, PieceMut<'_>, GcmSealJob<'_>, GcmOpenJob<'_>, CbcJob<'_>)>();
     shared::<(Aes128, Aes256Gcm, Aes128Ccm, Aes256Cmac, Ctr128BE<&Aes128>)>();
     let key = Key::new(&[1; 16]).unwrap();
     let mut want = [0; 5000];

@@ -15,16 +15,16 @@ use crate::error::infallible;
 use crate::{Key, Text};
 
 mod sealed {
-    pub trait Aes {
+    pub trait HasKey {
         fn key(&self) -> &crate::Key;
     }
 }
 
 /// [`Aes128`], [`Aes192`] or [`Aes256`], or a reference to one: what the modes have for a key. By a reference many
 /// share one, such as `Ctr128BE<&Aes128>`.
-pub trait Aes: sealed::Aes + BlockSizeUser<BlockSize = U16> {}
+pub trait Aes: sealed::HasKey + BlockSizeUser<BlockSize = U16> {}
 
-impl<A: sealed::Aes> sealed::Aes for &A {
+impl<A: sealed::HasKey> sealed::HasKey for &A {
     fn key(&self) -> &Key {
         A::key(self)
     }
@@ -54,7 +54,7 @@ macro_rules! aes {
         /// A slice of blocks is one call of the kernels, of any length. Blocks that come one by one are slow.
         pub struct $name(Key);
 
-        impl sealed::Aes for $name {
+        impl sealed::HasKey for $name {
             fn key(&self) -> &Key {
                 &self.0
             }
