@@ -7,8 +7,8 @@ use std::time::Instant;
 use crate::process::{cargo, cargo_of, joined, run};
 use crate::setup::Need;
 use crate::{
-    Result, Tree, aarch64, abi, audit, cavp, cpus, cstyle, ct, deb, deny, dist, documents, fuzz,
-    headers, install, kmod, layers, library, licences, manual, reproducible, ring0, setup,
+    Result, Tree, aarch64, abi, audit, cavp, cpus, crates, cstyle, ct, deb, deny, dist, documents,
+    fuzz, headers, install, kmod, layers, library, licences, manual, reproducible, ring0, setup,
     simulate,
 };
 
@@ -66,7 +66,7 @@ impl Part {
 }
 
 /// In the order in which they run. What a part runs is built by those before it, where they build the same.
-pub(crate) const PARTS: [Part; 33] = [
+pub(crate) const PARTS: [Part; 34] = [
     Part::new("rustfmt", 2, "", |tree, _| {
         // The comparison's peers and the fuzz targets are workspaces of their own.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
@@ -107,6 +107,7 @@ pub(crate) const PARTS: [Part; 33] = [
     Part::new("tests", 250, "# passed", |tree, _| {
         run(cargo(tree).args(["test", "--quiet", "--workspace"]))
     }),
+    Part::new("crates", 40, "# passed", |tree, _| crates::command(tree)),
     // What this runs is built by now.
     Part::new("documents' commands", 5, "# commands", |tree, _| documents::command(tree)),
     Part::new("constant time, traces", 1800, "all: # cases", ct::trace),
@@ -176,7 +177,7 @@ pub(crate) fn check(tree: &Tree) -> Result<()> {
 /// What is shipped builds with the oldest compiler that the workspace names.
 fn oldest_compiler(tree: &Tree) -> Result<()> {
     run(cargo_of(setup::OLDEST_RUST, tree)
-        .args(["check", "--quiet", "--package=kcfaes-capi", "--target-dir"])
+        .args(["check", "--quiet", "--package=kcfaes-capi", "--package=kcfaes", "--target-dir"])
         .arg(tree.target.join("oldest"))
         // Some of its warnings were mistakes.
         .env("RUSTFLAGS", "-Awarnings"))
@@ -199,8 +200,8 @@ fn clippy(tree: &Tree) -> Result<()> {
             .args(["clippy", "--quiet", "--package=kcfaes-capi", "--lib"])
             .args(["--target=x86_64-unknown-none", "--target-dir"])
             .arg(target)
-            .args(["--", "-D", "warnings", "--cfg"])
-            .arg(format!("kcfaes_artifact={artifact:?}")))?;
+            .args(["--", "-D", "warnings"])
+            .env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=kcfaes_artifact={artifact:?}")))?;
     }
     Ok(())
 }

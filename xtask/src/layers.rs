@@ -14,7 +14,7 @@ use crate::{Result, Tree};
 /// A crate's folder, and its modules from the bottom up. A folder's own file has a place apart from the
 /// files in the folder. It is above them where it puts them together, and below them where they share
 /// it.
-const CRATES: [(&str, &[&str]); 3] = [
+const CRATES: [(&str, &[&str]); 5] = [
     (
         "rust-core/kernels",
         &[
@@ -107,8 +107,25 @@ const CRATES: [(&str, &[&str]); 3] = [
             "api::tables",
             "api",
             "module",
-            "env_user::cpuid",
-            "env_user",
+        ],
+    ),
+    ("rust-core/userland", &["cpuid"]),
+    (
+        "rust-core/kcfaes",
+        &[
+            "error",
+            "text",
+            "key",
+            "parts",
+            "batch",
+            "table",
+            "memory",
+            "traits::aes",
+            "traits::aead",
+            "traits::cbc",
+            "traits::ctr",
+            "traits::cmac",
+            "traits",
         ],
     ),
 ];

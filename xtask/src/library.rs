@@ -138,12 +138,14 @@ fn build_archive(
         .args(["rustc", "--quiet", "--package=kcfaes-capi", "--lib", "--crate-type=staticlib"])
         .args(["--profile=library", "--target", machine.triple, "--target-dir"])
         .arg(dir.join("build"))
-        .args(["--", "--cfg", "kcfaes_artifact=\"userland\""])
         // A second `--config` would take the place of the one that names the crates of an unpacked tarball.
         .env("CARGO_PROFILE_LIBRARY_DEBUG", if debug { "2" } else { "false" })
-        // For every crate of the library: the target of illumos has no tables by itself. No byte of the text
-        // is another with them.
-        .env("CARGO_ENCODED_RUSTFLAGS", "-Cforce-unwind-tables=yes"))?;
+        // For every crate of the library. The target of illumos has no tables by itself; no byte of the text is
+        // another with them. By the cfg cargo knows that the environment belongs to it.
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            "-Cforce-unwind-tables=yes\u{1f}--cfg=kcfaes_artifact=\"userland\"",
+        ))?;
     let raw = dir.join("build").join(machine.triple).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");

@@ -13,6 +13,7 @@ mod check;
 mod check_full;
 mod consumers;
 mod cpus;
+mod crates;
 mod cstyle;
 mod ct;
 mod deb;
@@ -95,6 +96,8 @@ usage: cargo xtask VERB
   reproducible   builds library, modules and tarball in two folders, and compares every file byte for byte
   deny           checks the crates of others with cargo-deny: licences, bans, sources; advisories too, if
                  KCFAES_ADVISORIES is the URL of a database of them
+  crates         packs the crates for Rust users as they are published, builds each from its package, and tests
+                 the crate kcfaes with all of its features and with none
   deb            builds Debian's packages from the tarballs, without a network, and runs lintian on them
   licences       checks that every file says its licence (reuse lint), and that NOTICE has those of the crates
                  in the objects
@@ -204,6 +207,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["dist", "--check"] => dist::check(&tree),
         ["abi"] => abi::command(&tree, false),
         ["abi", "--accept"] => abi::command(&tree, true),
+        ["crates"] => crates::command(&tree),
         ["deb"] => deb::command(&tree),
         ["licences"] => licences::command(&tree),
         ["cstyle"] => cstyle::command(&tree),

@@ -12,4 +12,4 @@ pub mod spi;
 #[cfg(any(kcfaes_artifact = "kernel", kcfaes_artifact = "userland"))]
 mod artifact;
 #[cfg(kcfaes_artifact = "userland")]
-mod env_user;
+extern crate kcfaes_userland as _;

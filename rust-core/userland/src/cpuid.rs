@@ -4,7 +4,7 @@
 //! The feature bits are tested one by one, because some machines report VAES without VPCLMULQDQ or AES.
 
 use core::arch::asm;
-use core::arch::x86_64::{__cpuid, __cpuid_count};
+use core::arch::x86_64::{__cpuid_count, CpuidResult};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use kcfaes_provider::env;
@@ -73,13 +73,20 @@ extern "C" fn kcfaes_env_features() -> u32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn kcfaes_env_signature() -> u32 {
-    __cpuid(1).eax
+    cpuid(1).eax
+}
+
+/// What CPUID says of a leaf, its part 0.
+#[allow(unused_unsafe, reason = "to the oldest compilers that build this the call is unsafe")]
+fn cpuid(leaf: u32) -> CpuidResult {
+    // SAFETY: every x86-64 processor has the instruction.
+    unsafe { __cpuid_count(leaf, 0) }
 }
 
 fn detect() -> u32 {
-    let leaf1 = __cpuid(1);
-    let (ebx7, ecx7) = if __cpuid(0).eax >= 7 {
-        let leaf7 = __cpuid_count(7, 0);
+    let leaf1 = cpuid(1);
+    let (ebx7, ecx7) = if cpuid(0).eax >= 7 {
+        let leaf7 = cpuid(7);
         (leaf7.ebx, leaf7.ecx)
     } else {
         (0, 0)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The environment in libkcfaes: malloc and CPUID answer what `kcfaes_provider::env` asks.
+//! The environment of a userland process: malloc and CPUID answer what `kcfaes_provider::env` asks. libkcfaes
+//! and the crate `kcfaes` have it.
 //!
-//! A process owns its vector registers and is never in an interrupt, so a hold does nothing. A processor that
-//! is not x86-64 has none of the features that `env` names: its table is `portable`.
+//! A program may have one environment, because the linker binds its functions by name. A process owns its vector
+//! registers and is never in an interrupt, so a hold does nothing. A processor that is not x86-64 has none of the
+//! features that `env` names: its table is `portable`.
+#![no_std]
 
 #[cfg(target_arch = "x86_64")]
 mod cpuid;
