@@ -192,12 +192,12 @@ fn audit_object(path: &Path) -> Result<()> {
             return Err(format!("libkcfaes needs more than x86-64: {}", beyond.join("; ")).into());
         }
     }
+    if !elf::marks_shadow_stack(path)? {
+        return Err("libkcfaes.a lacks SHSTK in .note.gnu.property".into());
+    }
     match audit::beyond_tables(&object).as_slice() {
         [] => {}
         beyond => return Err(format!("libkcfaes: {}", beyond.join("; ")).into()),
-    }
-    if !elf::marks_shadow_stack(path)? {
-        return Err("libkcfaes.a lacks SHSTK in .note.gnu.property".into());
     }
     match audit::unwiped(&object).as_slice() {
         [] => Ok(()),

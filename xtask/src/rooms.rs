@@ -34,8 +34,8 @@ const FLAGS: [&str; 7] = [
 ];
 
 /// How large a function LLVM copies into its callers, in the provider room. What a short message needs is marked
-/// `inline(always)`. LLVM's own choice, 225, copies the general path's functions too: 7 KiB more text.
-const INLINING: &str = "-Cllvm-args=-inline-threshold=50";
+/// `inline(always)`. LLVM's own choice, 225, copies the general path's functions too: 6 KiB more text.
+const INLINING: &str = "-Cllvm-args=-inline-threshold=40";
 
 /// Who loads a relocatable object.
 #[derive(Clone, Copy, PartialEq, Eq)]

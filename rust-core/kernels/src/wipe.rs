@@ -33,7 +33,7 @@ macro_rules! wipe_stack {
 
 wipe_stack!(wipe_stack_aesni: "pxor xmm0, xmm0", "movups", "xmm0", 16 * [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19]);
 wipe_stack!(wipe_stack_vaes256: "vpxor xmm0, xmm0, xmm0", "vmovdqu", "ymm0", 32 * [0 1 2 3 4 5 6 7 8 9 10 11 12 13]);
-wipe_stack!(wipe_stack_vaes512: "vpxor xmm0, xmm0, xmm0", "vmovdqu64", "zmm0", 64 * [0 1 2 3 4 5 6 7 8]);
+wipe_stack!(wipe_stack_vaes512: "vpxor xmm0, xmm0, xmm0", "vmovdqu64", "zmm0", 64 * [0 1 2 3 4 5 6 7 8 9 10]);
 
 /// Zeros xmm0–15 with legacy-SSE encodings, so that the upper halves keep their (caller's) values.
 ///

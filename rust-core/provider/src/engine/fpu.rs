@@ -96,7 +96,7 @@ pub struct Fpu {
     hold: MaybeUninit<kcfaes_hold>,
 }
 
-/// Proof that the FPU is ours and that `table` may use it. Only [`Fpu`] and [`Once`] hand one out, and the
+/// Proof that the FPU is ours and that `table` may use it. Only [`Fpu`] and `Once` hand one out, and the
 /// hold cannot end while the proof lives.
 #[derive(Clone, Copy)]
 pub struct Hold<'a> {

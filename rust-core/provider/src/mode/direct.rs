@@ -50,8 +50,8 @@ pub fn takes_mac(parameter: &Parameter<'_>, len: usize, setup: usize) -> Option<
     let table = select_for(parameter.total(len));
     match parameter {
         Parameter::Cmac => Way::of(table, Pace::Serial, len.saturating_add(16), 0, setup),
-        Parameter::Gmac { iv, aad: [] } if iv.len() == 12 => {
-            Way::of(table, Pace::Parallel, len, 0, setup)
+        Parameter::Gmac { iv, aad: [] } => {
+            Way::of(table, Pace::Parallel, len, Ghash::cost_of_iv(iv), setup)
         }
         _ => None,
     }
@@ -71,9 +71,7 @@ pub fn make_mac(
     let key = key.set_in(once.hold());
     match *parameter {
         Parameter::Gmac { iv, .. } => {
-            if let Ok(iv) = iv.try_into() {
-                Gmac::tag_of(once.hold(), key, iv, message, &mut mac.0);
-            }
+            Gmac::tag_of(once.hold(), key, iv, message, &mut mac.0);
         }
         _ => cmac::mac_of(once.hold(), key, message, &mut mac.0),
     }
@@ -116,12 +114,16 @@ pub fn transform<'a>(
         Parameter::Ctr { bits, cb } if len < to_wrap(cb, *bits).saturating_sub(15) => {
             (BlockMode::Ctr, cb)
         }
-        Parameter::Gcm { iv, aad, tag_len } if iv.len() == 12 => {
-            let way = Way::of(table, Pace::Parallel, len, aad.len(), setup)?;
+        Parameter::Gcm { iv, aad, tag_len } => {
+            let more = aad.len().saturating_add(Ghash::cost_of_iv(iv));
+            let way = Way::of(table, Pace::Parallel, len, more, setup)?;
             let (mut hash, tag) = (Ghash::new(), TagOf { apart, place: place(), len: *tag_len });
             let result = transform_run(&mut hash, way, direction, key, Some((iv, aad)), run, tag);
-            // The tag that a forged message should have is a secret. J0 of 12 bytes is none.
+            // The tag that a forged message should have is a secret, and J0 if it was hashed.
             wipe(&mut hash.y);
+            if hash.j0.secret {
+                wipe(&mut hash.j0.block);
+            }
             return Some((result, way));
         }
         Parameter::Ccm { nonce, aad, tag_len, text_len } if *text_len == len as u64 => {

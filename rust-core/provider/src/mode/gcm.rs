@@ -68,10 +68,13 @@ impl Ghash {
         }
     }
 
-    /// [`begin_text`](Self::begin_text) with an IV of 12 bytes, in a hold that is enough.
+    /// [`begin_text`](Self::begin_text) in a hold that is enough.
     #[inline(always)]
-    pub(super) fn begin_in(&mut self, hold: Hold<'_>, key: &Key, iv: &[u8; 12], aad: &[u8]) {
-        self.set_j0(iv);
+    pub(super) fn begin_in(&mut self, hold: Hold<'_>, key: &Key, iv: &[u8], aad: &[u8]) {
+        match iv.try_into() {
+            Ok(iv) => self.set_j0(iv),
+            Err(_) => self.hash_iv_in(hold, key, iv),
+        }
         self.aad_len = aad.len() as u64;
         if aad.len() <= 16 {
             self.y = Block(padded(aad));
@@ -95,13 +98,36 @@ impl Ghash {
         self.y = Block(y.to_le_bytes());
     }
 
+    /// What the direct path adds to the cost of a text for an IV.
+    #[inline(always)]
+    pub(super) fn cost_of_iv(iv: &[u8]) -> usize {
+        if iv.len() == 12 { 0 } else { iv.len().saturating_add(16) }
+    }
+
     #[inline(never)]
     fn hash_iv(&mut self, call: &mut Call<'_>, iv: &[u8]) {
         let (blocks, last) = before_last_block(iv);
         self.absorb(call, blocks);
-        // The last block and the length take one call of a kernel together.
-        let bits = (iv.len() as u128) << 3;
-        self.absorb(call, [padded(last), bits.to_be_bytes()].as_flattened());
+        let (hold, _) = call.fpu.hold(Pace::Parallel, 32);
+        self.end_iv(hold, call.key, last, iv.len());
+    }
+
+    /// The same, in a hold that is enough.
+    #[inline(never)]
+    fn hash_iv_in(&mut self, hold: Hold<'_>, key: &Key, iv: &[u8]) {
+        let (blocks, last) = before_last_block(iv);
+        if !blocks.is_empty() {
+            hold.ghash(&key.powers, &mut self.y, blocks);
+        }
+        self.end_iv(hold, key, last, iv.len());
+    }
+
+    /// The last block of an IV of `len` bytes and its length, which take one call of a kernel together.
+    #[inline(always)]
+    fn end_iv(&mut self, hold: Hold<'_>, key: &Key, last: &[u8], len: usize) {
+        let bits = (len as u128) << 3;
+        let end = [padded(last), bits.to_be_bytes()];
+        hold.ghash(&key.powers, &mut self.y, end.as_flattened());
         self.j0 = CounterBlock { block: self.y, secret: true };
         self.y = Block([0; 16]);
     }
@@ -249,10 +275,7 @@ impl aead::Text for Text {
 impl Whole for Ghash {
     #[inline(always)]
     fn begin(&mut self, hold: Hold<'_>, key: &Key, iv: &[u8], aad: &[u8], _: usize) {
-        // The direct path takes no other length.
-        if let Ok(iv) = iv.try_into() {
-            self.begin_in(hold, key, iv, aad);
-        }
+        self.begin_in(hold, key, iv, aad);
     }
 
     /// Steps 3 to 6.

@@ -77,13 +77,7 @@ impl Gmac {
 
     /// Writes the tag of a whole message of at least one byte, for which one hold is enough.
     #[inline(always)]
-    pub(super) fn tag_of(
-        hold: Hold<'_>,
-        key: &Key,
-        iv: &[u8; 12],
-        message: &[u8],
-        tag: &mut Block,
-    ) {
+    pub(super) fn tag_of(hold: Hold<'_>, key: &Key, iv: &[u8], message: &[u8], tag: &mut Block) {
         let mut hash = Ghash::new();
         hash.begin_in(hold, key, iv, message);
         *tag = *hash.make_tag(hold, key, 0, true);
