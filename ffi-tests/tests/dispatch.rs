@@ -334,7 +334,7 @@ fn wide_tables_fall_back_to_aesni() {
     }
 }
 
-/// A call of at most the tunable's bytes runs on `aesni`, whose light hold it has, and a longer one on the
+/// A call of at most the tunable's bytes runs on `aesni`, whose light hold it has, if the CPU has that, and a longer one on the
 /// table that is forced or the best. A template has the powers that long calls want.
 #[test]
 fn the_length_chooses_the_table() {
@@ -349,7 +349,8 @@ fn the_length_chooses_the_table() {
             for template in [None, Some(best)] {
                 let aside = Message::draw(task.0, 16, LEN, &mut Stream::new(7));
                 let total = aside.input(task.1).len() + aside.aad.len();
-                for (limit, by) in [(total - 1, best), (total, TableId::Aesni), (0, best)] {
+                let short = best.min(TableId::Aesni);
+                for (limit, by) in [(total - 1, best), (total, short), (0, best)] {
                     set_light_bytes(limit);
                     let kernels = kernels_of_message(table, task, template, false);
                     let name = format!("{table:?} {task:?} of {total} bytes, {limit}");

@@ -125,6 +125,8 @@ pub(crate) fn build_illumos(tree: &Tree) -> Result<()> {
     Ok(())
 }
 
+const FLAGS: [&str; 2] = ["-Cforce-unwind-tables=yes", "--cfg=kcfaes_artifact=\"userland\""];
+
 /// The one object that has all of the library, and the archive of only that object.
 fn build_archive(
     tree: &Tree,
@@ -142,10 +144,7 @@ fn build_archive(
         .env("CARGO_PROFILE_LIBRARY_DEBUG", if debug { "2" } else { "false" })
         // For every crate of the library. The target of illumos has no tables by itself; no byte of the text is
         // another with them. By the cfg cargo knows that the environment belongs to it.
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            "-Cforce-unwind-tables=yes\u{1f}--cfg=kcfaes_artifact=\"userland\"",
-        ))?;
+        .env("CARGO_ENCODED_RUSTFLAGS", [&FLAGS, machine.codegen()].concat().join("\u{1f}")))?;
     let raw = dir.join("build").join(machine.triple).join("library/libkcfaes_capi.a");
     let members = own_members(&raw, &dir.join("members"))?;
     let object = dir.join("kcfaes.o");

@@ -36,6 +36,12 @@ impl Machine {
         self.triple.starts_with("x86_64-")
     }
 
+    /// What rustc is told for its code. On AArch64 rustc would call a function of libgcc for each atomic
+    /// exchange.
+    pub(crate) fn codegen(&self) -> &'static [&'static str] {
+        if self.is_x86_64() { &[] } else { &["-Ctarget-feature=-outline-atomics"] }
+    }
+
     /// One of its binutils.
     pub(crate) fn tool(&self, name: &str) -> Command {
         Command::new(format!("{}{name}", self.tools))
