@@ -105,7 +105,9 @@ pub(crate) unsafe fn decrypt<L: Lanes>(
     }
     // SAFETY: the caller's promise.
     unsafe {
-        let mut mode = Decrypt { keys: RoundKeys::new(schedule), previous: Xmm::load(iv.cast()) };
+        // In halves: the provider has just written it so.
+        let mut mode =
+            Decrypt { keys: RoundKeys::new(schedule), previous: Xmm::load_halves(iv.cast()) };
         // Before the walk overwrites it.
         Xmm::load(src.add(16 * (blocks - 1))).store(iv.cast());
         Parallel::<L>::walk(&mut mode, src, dst, 16 * blocks);

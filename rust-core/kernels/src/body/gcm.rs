@@ -110,7 +110,7 @@ pub(crate) unsafe fn transform<L: Lanes>(
         // before, they would come through memory, one piece after the other.
         let (mut blocks, mut place) = (usize::from(waits), 0);
         let (ctr, secret) = (&raw mut (*ctr).block, (*ctr).secret);
-        let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::of_halves(ctr, secret));
+        let (keys, start) = (RoundKeys::new(schedule), Counter::<L>::new(ctr, secret));
         while left > 0 || !tag.is_null() {
             // A tag of no text has no piece.
             let none = Piece { src: ctr.cast(), dst: ctr.cast(), len: 0 };
@@ -124,7 +124,7 @@ pub(crate) unsafe fn transform<L: Lanes>(
             let merges = L::MASKS && (17..=TURN * L::BYTES).contains(&(place + n));
             if place > 0 && n > 0 && !merges {
                 let here = n.min(16 - place);
-                let [x] = Counter::<Xmm>::of_halves(ctr, secret).after(blocks).take();
+                let [x] = Counter::<Xmm>::new(ctr, secret).after(blocks).take();
                 sum = transform_inside_block::<L>(
                     schedule,
                     powers,
