@@ -324,7 +324,8 @@ mod planted {
     fn edited(name: &str, from: &str, to: &str) -> Header {
         let text = std::fs::read_to_string(include("kcfaes_kcf.h")).expect("the header");
         assert!(text.contains(from), "the header has no {from}");
-        let dir = std::env::temp_dir().join(format!("kcfaes-abi-{}", std::process::id()));
+        let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("kcfaes-abi-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a folder");
         let path = dir.join(format!("{name}.h"));
         std::fs::write(&path, text.replacen(from, to, 1)).expect("a file");

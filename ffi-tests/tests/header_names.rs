@@ -304,7 +304,8 @@ fn a_planted_name_is_noticed() {
 /// A header that gives too much, another kind or another type, or a name that illumos does not have.
 #[test]
 fn each_lie_of_a_header_is_noticed() {
-    let folder = std::env::temp_dir().join(format!("kcfaes-header-names-{}", std::process::id()));
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("kcfaes-header-names-{}", std::process::id()));
     fs::create_dir_all(folder.join("sys/crypto")).expect("a folder");
     let original = here("fakekernel/include/sys/types.h");
     fs::copy(original, folder.join("sys/types.h")).expect("a copy");

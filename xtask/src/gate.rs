@@ -157,7 +157,7 @@ mod tests {
 
     /// A checkout's folders with the stand-in headers in place of illumos'.
     fn checkout(name: &str) -> PathBuf {
-        let root = std::env::temp_dir().join(format!("kcfaes-gate-{name}-{}", std::process::id()));
+        let root = crate::scratch().join(format!("kcfaes-gate-{name}-{}", std::process::id()));
         let common = root.join(FOLDERS[0]);
         fs::create_dir_all(&common).expect("a folder");
         let headers = tree().root.join("ffi-tests/fakekernel/include/sys");

@@ -493,8 +493,7 @@ mod tests {
     /// A copy of what the headers are made from, in a folder of the test's own.
     fn copy_of_tree(name: &str) -> Tree {
         let tree = Tree::find().expect("the repository");
-        let root =
-            std::env::temp_dir().join(format!("kcfaes-headers-{name}-{}", std::process::id()));
+        let root = crate::scratch().join(format!("kcfaes-headers-{name}-{}", std::process::id()));
         let mut files = vec!["rust-core/capi/cbindgen.toml".to_string(), MAP.to_string()];
         for header in &HEADERS {
             files.push(format!("rust-core/{}", header.source));

@@ -562,7 +562,7 @@ mod tests {
     }
 
     fn scratch(name: &str) -> PathBuf {
-        let dir = std::env::temp_dir().join(format!("kcfaes-kmod-{name}-{}", std::process::id()));
+        let dir = crate::scratch().join(format!("kcfaes-kmod-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).expect("a folder");
         dir
     }

@@ -393,7 +393,7 @@ mod tests {
 
     /// Three files: `high` uses `low` by names that the root re-exports.
     fn room(low: &str) -> Vec<String> {
-        let folder = std::env::temp_dir().join(format!("kcfaes-layers-{}", std::process::id()));
+        let folder = crate::scratch().join(format!("kcfaes-layers-{}", std::process::id()));
         let folder = folder.join(low.len().to_string());
         fs::create_dir_all(&folder).unwrap();
         let files = [

@@ -341,8 +341,7 @@ mod tests {
 
     /// A shared library and an object of `source` in a folder of the test's own.
     fn compiled(name: &str, source: &str) -> (PathBuf, PathBuf) {
-        let dir =
-            std::env::temp_dir().join(format!("kcfaes-library-{name}-{}", std::process::id()));
+        let dir = crate::scratch().join(format!("kcfaes-library-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).expect("a folder");
         fs::write(dir.join("t.c"), source).expect("a file");
         let (object, shared) = (dir.join("t.o"), dir.join("t.so"));

@@ -148,6 +148,14 @@ impl Tree {
     }
 }
 
+/// Where tests put their folders: nothing of ours stays in the system's.
+#[cfg(test)]
+fn scratch() -> PathBuf {
+    let folder = Tree::find().expect("a repository").target.join("tmp");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     match run(&args.iter().map(String::as_str).collect::<Vec<_>>()) {

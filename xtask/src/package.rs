@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn an_archive_has_what_the_manifests_say() {
         let tree = Tree::find().expect("the repository");
-        let dir = std::env::temp_dir().join(format!("kcfaes-package-{}", std::process::id()));
+        let dir = crate::scratch().join(format!("kcfaes-package-{}", std::process::id()));
         fs::create_dir_all(&dir).expect("a folder");
         for name in ["kcfaes", "kcfaes_test"] {
             fs::write(dir.join(name), name).expect("a file");

@@ -33,7 +33,7 @@ fn audit_under(
 }
 
 fn object_of(name: &str, extension: &str, source: &str, options: &[&str]) -> Object {
-    let dir = std::env::temp_dir().join(format!("kcfaes-audit-{}", std::process::id()));
+    let dir = crate::scratch().join(format!("kcfaes-audit-{}", std::process::id()));
     fs::create_dir_all(&dir).expect("a folder");
     let (text, object): (PathBuf, PathBuf) =
         (dir.join(format!("{name}.{extension}")), dir.join(format!("{name}.o")));
