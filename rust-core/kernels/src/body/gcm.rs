@@ -206,6 +206,50 @@ unsafe fn transform_inside_block<L: Lanes>(
     }
 }
 
+/// The beginning of a long text of `len` bytes, in laps of two turns, until no more than two turns are left. Returns
+/// the hash and the bytes that are done. As the laps of one turn want it, the last turn of an encryption is not
+/// hashed yet.
+///
+/// # Safety
+/// The CPU has the features of `L`, which has masks. `powers` and `src` are readable and `dst` is writable for
+/// the bytes, equal or disjoint.
+#[inline(always)]
+unsafe fn transform_two_turns_a_lap<L: Lanes>(
+    mode: &mut Ctr<L>,
+    powers: *const Powers,
+    mut sum: Xmm,
+    mut src: *const u8,
+    mut dst: *mut u8,
+    len: usize,
+    encrypt: bool,
+) -> (Xmm, usize) {
+    let two = 2 * TURN * L::BYTES;
+    let mut left = len;
+    // SAFETY: the caller's promise.
+    unsafe {
+        loop {
+            let mut x = mode.counter.take::<{ 2 * TURN }>();
+            if encrypt && left == len {
+                mode.keys.all_but_last(&mut x);
+            } else {
+                let hashed = if encrypt { dst.wrapping_sub(two).cast_const() } else { src };
+                sum = encipher_and_hash(mode.keys, &mut x, powers, sum, hashed);
+            }
+            xor_into(mode.keys, &x, src, dst);
+            src = src.add(two);
+            dst = dst.add(two);
+            left -= two;
+            if left <= two {
+                break;
+            }
+        }
+        if encrypt {
+            sum = hash_turn::<L>(powers, sum, dst.wrapping_sub(two));
+        }
+    }
+    (sum, len - left)
+}
+
 /// `n` bytes of a piece, from place `place` of a block on. The last block may be partial. Returns the hash;
 /// or with a `tag` the last hash, and E(K, J0).
 ///
@@ -238,28 +282,12 @@ unsafe fn transform_piece<L: Lanes>(
         let (mut first, last) = if encrypt { (left, 0) } else { (usize::MAX, turn) };
         let room = if tag.is_some() { turn - 16 } else { 0 };
         if L::MASKS && left >= LONG && mode.keys.rounds == ROUNDS_OF_128 {
-            let two = 2 * turn;
-            loop {
-                let mut x = mode.counter.take::<{ 2 * TURN }>();
-                if left >= first {
-                    mode.keys.all_but_last(&mut x);
-                } else {
-                    let hashed = if encrypt { dst.wrapping_sub(two).cast_const() } else { src };
-                    sum = encipher_and_hash(mode.keys, &mut x, powers, sum, hashed);
-                }
-                xor_into(mode.keys, &x, src, dst);
-                src = src.add(two);
-                dst = dst.add(two);
-                left -= two;
-                if left <= two {
-                    break;
-                }
-            }
-            // The laps of one turn are one turn ahead of the hash, these were two.
-            if encrypt {
-                sum = hash_turn::<L>(powers, sum, dst.wrapping_sub(two));
-                first = usize::MAX;
-            }
+            let done;
+            (sum, done) = transform_two_turns_a_lap(mode, powers, sum, src, dst, left, encrypt);
+            src = src.add(done);
+            dst = dst.add(done);
+            left -= done;
+            first = usize::MAX;
         }
         let (x, with_j0) = loop {
             let mut x = mode.counter.take::<TURN>();
