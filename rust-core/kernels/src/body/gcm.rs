@@ -282,12 +282,9 @@ unsafe fn transform_piece<L: Lanes>(
         let (mut first, last) = if encrypt { (left, 0) } else { (usize::MAX, turn) };
         let room = if tag.is_some() { turn - 16 } else { 0 };
         if L::MASKS && left >= LONG && mode.keys.rounds == ROUNDS_OF_128 {
-            let done;
-            (sum, done) = transform_two_turns_a_lap(mode, powers, sum, src, dst, left, encrypt);
-            src = src.add(done);
-            dst = dst.add(done);
-            left -= done;
-            first = usize::MAX;
+            let (y, done) = transform_two_turns_a_lap(mode, powers, sum, src, dst, left, encrypt);
+            (sum, src, dst) = (y, src.add(done), dst.add(done));
+            (left, first) = (left - done, usize::MAX);
         }
         let (x, with_j0) = loop {
             let mut x = mode.counter.take::<TURN>();
