@@ -8,8 +8,8 @@ use crate::process::{cargo, cargo_of, joined, run};
 use crate::setup::Need;
 use crate::{
     Result, Tree, aarch64, abi, audit, cavp, cpus, crates, cstyle, ct, deb, deny, dist, documents,
-    fuzz, headers, install, kmod, layers, library, licences, manual, reproducible, ring0, setup,
-    simulate,
+    fuzz, headers, install, kmod, layers, library, licences, manual, miri, reproducible, ring0,
+    setup, simulate,
 };
 
 /// One part of the check.
@@ -66,7 +66,7 @@ impl Part {
 }
 
 /// In the order in which they run. What a part runs is built by those before it, where they build the same.
-pub(crate) const PARTS: [Part; 34] = [
+pub(crate) const PARTS: [Part; 36] = [
     Part::new("rustfmt", 2, "", |tree, _| {
         // The comparison's peers and the fuzz targets are workspaces of their own.
         ["Cargo.toml", "bench/peers/Cargo.toml", "fuzz/Cargo.toml"].into_iter().try_for_each(
@@ -126,6 +126,10 @@ pub(crate) const PARTS: [Part; 34] = [
     })
     .needs(setup::DIST_CHECK)
     .full(),
+    Part::new("Miri", 300, "# passed", |tree, _| miri::command(tree)).needs(setup::MIRI).full(),
+    Part::new("ThreadSanitizer", 150, "# passed", |tree, _| miri::threads(tree))
+        .needs(setup::TSAN)
+        .full(),
     Part::new("Debian packages", 120, "", |tree, _| deb::command(tree)).needs(setup::DEB).full(),
     // The exhaustive variants are tests marked as ignored.
     Part::new("exhaustive tests", 600, "# passed", |tree, _| {

@@ -34,6 +34,7 @@ mod licences;
 mod loops;
 mod machine;
 mod manual;
+mod miri;
 mod package;
 mod process;
 mod reproducible;
@@ -77,6 +78,8 @@ usage: cargo xtask VERB
                  valgrind (ct --quick: a subset)
   fuzz           [SECONDS] runs each fuzz target for so long, under AddressSanitizer
                  (fuzz --corpus: stores anew the corpus that they begin with)
+  miri           runs tests in Miri, which finds accesses that Rust's rules forbid
+  tsan           runs threads under ThreadSanitizer, which finds data races
   aarch64        cross-builds libkcfaes for AArch64, and runs its tests, every vector and the examples
                  under QEMU
   cavp           runs the complete CAVP set of GCM, which it takes from a registry, on every table
@@ -172,7 +175,7 @@ fn run(args: &[&str]) -> Result<()> {
     tree.installs = matches!(args, ["demo" | "check" | "setup", ..]);
     if let [
         verb @ ("demo" | "check" | "consumers" | "bench" | "simulate" | "rooms" | "audit" | "kmod"
-        | "illumos" | "ct" | "fuzz" | "cavp" | "cpus" | "ring0"),
+        | "illumos" | "ct" | "fuzz" | "cavp" | "cpus" | "ring0" | "tsan"),
         ..,
     ] = args
     {
@@ -202,6 +205,8 @@ fn run(args: &[&str]) -> Result<()> {
         ["aarch64"] => aarch64::command(&tree),
         ["ring0"] => ring0::command(&tree),
         ["fuzz", rest @ ..] => fuzz::command(&tree, rest),
+        ["miri"] => miri::command(&tree),
+        ["tsan"] => miri::threads(&tree),
         ["headers"] => headers::write(&tree),
         ["headers", "--check"] => headers::check(&tree),
         ["lib", "--illumos"] => library::build_illumos(&tree),
@@ -254,6 +259,8 @@ fn needs(args: &[&str]) -> &'static [setup::Need] {
         ["ring0", ..] => setup::RING0,
         ["simulate", ..] => setup::SIMULATE,
         ["fuzz", ..] => setup::FUZZ,
+        ["miri"] => setup::MIRI,
+        ["tsan"] => setup::TSAN,
         ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
         ["lib" | "examples", ..] => setup::LIBRARY,
         ["headers", ..] => setup::HEADERS,

@@ -25,6 +25,10 @@ pub(crate) enum Need {
     Rustfmt,
     /// The compiler that has sanitizers and coverage.
     Nightly,
+    /// Miri of the nightly compiler.
+    Miri,
+    /// The sources of its standard library.
+    StdSources,
     /// The oldest compiler that the workspace says it builds with.
     OldestRust,
     CargoFuzz,
@@ -41,8 +45,8 @@ pub(crate) enum Need {
 }
 
 use Need::{
-    Binutils, CargoDeny, CargoFuzz, CargoSbom, Clippy, Compiler, CxxCompiler, Libclang, Mca,
-    Nightly, OldestRust, Package, Python, Rustfmt, Target,
+    Binutils, CargoDeny, CargoFuzz, CargoSbom, Clippy, Compiler, CxxCompiler, Libclang, Mca, Miri,
+    Nightly, OldestRust, Package, Python, Rustfmt, StdSources, Target,
 };
 
 /// `rust-version` of the workspace.
@@ -97,6 +101,8 @@ pub(crate) const CT: &[Need] = &[Compiler, Binutils, KERNEL, Package("valgrind",
 pub(crate) const SIMULATE: &[Need] = &[Compiler, Binutils, KERNEL, Mca];
 pub(crate) const OLDEST: &[Need] = &[Compiler, OldestRust];
 pub(crate) const FUZZ: &[Need] = &[Compiler, CxxCompiler, Nightly, CargoFuzz];
+pub(crate) const MIRI: &[Need] = &[Compiler, Nightly, Miri, StdSources];
+pub(crate) const TSAN: &[Need] = &[Compiler, Libclang, Nightly, StdSources];
 pub(crate) const RING0: &[Need] = &[
     Compiler,
     Binutils,
@@ -123,6 +129,8 @@ impl Need {
             Clippy => works("cargo", &["clippy", "--version"]),
             Rustfmt => works("cargo", &["fmt", "--version"]),
             Nightly => works("rustup", &["run", "nightly", "rustc", "--version"]),
+            Miri => works("rustup", &["run", "nightly", "cargo", "miri", "--version"]),
+            StdSources => has_std_sources(),
             OldestRust => works("rustup", &["run", OLDEST_RUST, "rustc", "--version"]),
             Python => works("python3", &["-c", "import ensurepip, venv"]),
             Mca => simulate::program().is_some(),
@@ -144,6 +152,10 @@ impl Need {
             Clippy => Source::Rustup(vec!["component", "add", "clippy"]),
             Rustfmt => Source::Rustup(vec!["component", "add", "rustfmt"]),
             Nightly => Source::Rustup(vec!["toolchain", "install", "nightly", "--profile=minimal"]),
+            Miri => Source::Rustup(vec!["component", "add", "miri", "--toolchain=nightly"]),
+            StdSources => {
+                Source::Rustup(vec!["component", "add", "rust-src", "--toolchain=nightly"])
+            }
             OldestRust => {
                 Source::Rustup(vec!["toolchain", "install", OLDEST_RUST, "--profile=minimal"])
             }
@@ -245,6 +257,12 @@ fn is_found(sign: &str) -> bool {
 fn has_target(name: &str) -> bool {
     output(Command::new("rustc").args(["--print=target-libdir", "--target", name]))
         .is_ok_and(|libraries| Path::new(libraries.trim()).is_dir())
+}
+
+fn has_std_sources() -> bool {
+    output(Command::new("rustup").args(["run", "nightly", "rustc", "--print=sysroot"])).is_ok_and(
+        |root| Path::new(root.trim()).join("lib/rustlib/src/rust/library/Cargo.lock").is_file(),
+    )
 }
 
 /// bindgen loads libclang at run time, from where the environment says or where distributions put it.

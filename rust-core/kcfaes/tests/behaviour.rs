@@ -275,8 +275,10 @@ fn lists_are_cut_anywhere() {
     let (mut sealed, mut tag, mut mac) = (text.clone(), [0; 16], [0; 16]);
     key.gcm_seal(&[0; 12], b"aad", sealed.as_mut_slice(), &mut tag).unwrap();
     key.cmac(text.as_slice(), &mut mac).unwrap();
-    for a in 0..=LEN {
-        for b in 0..=LEN {
+    // Miri takes a thousand times as long.
+    let stride = if cfg!(miri) { 23 } else { 1 };
+    for a in (0..=LEN).step_by(stride) {
+        for b in (0..=LEN).step_by(stride) {
             let (one, two) = (a.min(b), a.max(b));
             let src = [&text[..one], &text[one..two], &text[two..]].map(Piece::new);
             let (mut out, mut made) = (vec![0x5c; LEN], [0; 16]);

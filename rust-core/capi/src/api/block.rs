@@ -325,7 +325,7 @@ unsafe fn run_chained(
         let apart = src.leaves_out(iv) && dst.leaves_out(iv);
         let to = if apart { iv } else { &raw mut next };
         if !apart {
-            next = iv.read();
+            to.write(iv.read());
         }
         run_message(key, direction, parameter, Apart::NextIv(&mut *to), src, dst)?;
         if !apart {

@@ -87,6 +87,7 @@ fn s_box(x: u8) -> u8 {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn s_box_of_every_byte_at_every_place() {
     assert_eq!((s_box(0), s_box(0x53)), (0x63, 0xed));
     for x in 0..=255u8 {
@@ -121,6 +122,7 @@ fn cipher(schedule: &Schedule, s_box: &[u8; 256], block: [u8; 16]) -> [u8; 16] {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn cipher_by_definition_of_every_byte_at_every_place() {
     let s_box: [u8; 256] = core::array::from_fn(|x| s_box(x as u8));
     // Any even number of rounds: each way to mix columns is the last one once.
@@ -163,6 +165,7 @@ fn key_expansion_of_fips_197_appendix_a() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn inverse_round_keys_by_definition() {
     for len in [16, 24, 32] {
         let schedule = schedule(&bytes(len as u64, len));
@@ -205,6 +208,7 @@ const F_PLAIN: &str = "6bc1bee22e409f96e93d7e117393172a ae2d8a571e03ac9c9eb76fac
     30c81c46a35ce411e5fbc1191a0a52ef f69f2445df4f9b17ad2b417be66c3710";
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn sp_800_38a_appendix_f() {
     let plain = hex(F_PLAIN);
     let iv = block("000102030405060708090a0b0c0d0e0f");
@@ -414,6 +418,7 @@ fn gcm(key: &[u8], iv: &[u8], aad: &[u8], plain: &[u8]) -> (Vec<u8>, [u8; 16]) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn gcm_specification() {
     for (number, case) in &GCM {
         let (cipher, tag) = gcm(&hex(case.key), &hex(case.iv), &hex(case.aad), &hex(case.plain));
@@ -445,6 +450,7 @@ fn product(x: u128, powers: &Powers) -> u128 {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn products_of_basis_elements() {
     for i in 0..128 {
         let powers = powers_of(1 << i);
@@ -455,6 +461,7 @@ fn products_of_basis_elements() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn products_of_dense_elements() {
     let random = |seed| u128::from_le_bytes(bytes(seed, 16).try_into().unwrap());
     let mut elements: Vec<_> = (0..200).map(random).collect();
@@ -469,6 +476,7 @@ fn products_of_dense_elements() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn powers_by_definition() {
     for len in [16, 24, 32] {
         let schedule = schedule(&bytes(7, len));
@@ -581,16 +589,19 @@ where
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn aes_128_against_rustcrypto() {
     against_rustcrypto::<Aes128>(&bytes(128, 16));
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn aes_192_against_rustcrypto() {
     against_rustcrypto::<Aes192>(&bytes(192, 24));
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and many values")]
 fn aes_256_against_rustcrypto() {
     against_rustcrypto::<Aes256>(&bytes(256, 32));
 }
@@ -599,7 +610,7 @@ fn aes_256_against_rustcrypto() {
 fn one_message_in_pieces() {
     let schedule = schedule(&bytes(9, 16));
     let powers = powers(&schedule);
-    let mut text = bytes(10, 400);
+    let mut text = bytes(10, if cfg!(miri) { 112 } else { 400 });
     let mut pieces = text.clone();
     let (mut ctr, mut y) = (Block::default(), Block::default());
     gcm_encrypt(&schedule, &powers, &mut ctr, &mut y, Run::in_place(&mut text).into());

@@ -409,6 +409,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "safe code, and many values")]
     fn answers_are_those_of_another_library() {
         let expected = [folds::<Aes128>(16), folds::<Aes192>(24), folds::<Aes256>(32)];
         let ours = ANSWERS.map(|answers| answers.folds.map(|(_, fold)| fold));
@@ -416,6 +417,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "safe code, and many values")]
     fn every_wrong_bit_changes_the_fold() {
         let mut text: Vec<u8> = pattern().take(LEN).collect();
         let right = fold(0, &text);
