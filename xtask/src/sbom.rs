@@ -44,6 +44,9 @@ const PRODUCTS: [Product; 2] = [
 /// The crate of both, and those of ours below it.
 const OURS: [&str; 3] = ["kcfaes-capi", "kcfaes-kernels", "kcfaes-provider"];
 
+/// What only the library has: the environment of a process. cargo-sbom does not know the condition that says so.
+const OF_LIBRARY: &str = "kcfaes-userland";
+
 /// Writes the documents to `dir`. `date` and `checksum` are those of the source's tarball.
 pub(crate) fn write(tree: &Tree, dir: &Path, date: u64, checksum: &str) -> Result<Vec<PathBuf>> {
     let crates = crates(tree)?;
@@ -81,7 +84,8 @@ fn crates(tree: &Tree) -> Result<Value> {
         .filter_map(|package| package["name"].as_str().map(Into::into))
         .collect();
     let linked = licences::linked_crates(tree)?.into_iter().map(|(name, _)| name);
-    let wanted: BTreeSet<String> = linked.chain(OURS.map(Into::into)).collect();
+    let wanted: BTreeSet<String> =
+        linked.chain(OURS.map(Into::into)).chain([OF_LIBRARY.into()]).collect();
     if found != wanted {
         return Err(format!("cargo-sbom names {found:?}; the objects have {wanted:?}").into());
     }
@@ -124,6 +128,8 @@ fn document(product: &Product, mut document: Value, date: u64, checksum: &str) -
     relations.push(relation("Product", "CONTAINS", &api));
     relations.push(relation("Product", "CONTAINS", "Rust-core"));
     if product.module {
+        packages.retain(|package| package["name"] != OF_LIBRARY);
+        relations.retain(|relation| !relation.to_string().contains(OF_LIBRARY));
         packages.push(package("Module-C", "kmod", VERSION, "CDDL-1.0 OR MIT", "SOURCE"));
         relations.push(relation("Product", "CONTAINS", "Module-C"));
     }
@@ -163,9 +169,16 @@ mod tests {
             "packages": [
                 { "SPDXID": "SPDXRef-Package-z-1", "name": "z" },
                 { "SPDXID": "SPDXRef-Package-a-1", "name": "a" },
+                { "SPDXID": "SPDXRef-Package-kcfaes-userland-1", "name": "kcfaes-userland" },
             ],
-            "relationships": [],
+            "relationships": [{
+                "spdxElementId": "SPDXRef-Package-a-1",
+                "relationshipType": "DEPENDS_ON",
+                "relatedSpdxElement": "SPDXRef-Package-kcfaes-userland-1",
+            }],
         });
+        let library = document(&PRODUCTS[0], crates.clone(), 86_400, "abc").expect("a document");
+        assert!(library.to_string().contains(OF_LIBRARY));
         let made = document(&PRODUCTS[1], crates, 86_400, "abc").expect("a document");
         assert_eq!(made["creationInfo"]["created"], "1970-01-02T00:00:00Z");
         assert!(made["documentNamespace"].as_str().is_some_and(|name| name.ends_with("-abc")));
@@ -173,5 +186,6 @@ mod tests {
             list(&made, "packages").iter().map(|package| package["name"].to_string()).collect();
         assert_eq!(names, ["\"kmod\"", "\"a\"", "\"z\"", "\"kcfaes-module\"", "\"core\""]);
         assert!(made.to_string().contains("CDDL-1.0 OR MIT"));
+        assert!(!made.to_string().contains(OF_LIBRARY));
     }
 }
