@@ -155,6 +155,21 @@ impl<'a> Parameter<'a> {
 /// Longest IV and AAD of SP 800-38D section 5.2.1.1, in bytes: 2^64 - 1 bits.
 pub(crate) const MAX_HASHED: u64 = (1 << 61) - 1;
 
+/// CBC's parameter: the IV, zeros if there is none.
+///
+/// # Safety
+/// `param` is NULL, or 16 bytes are there, as [`Mechanism::check_parameter`] has found.
+#[inline(always)]
+unsafe fn cbc_parameter(param: *const core::ffi::c_char, parameter: &mut Parameter<'_>) {
+    let iv = if param.is_null() {
+        [0; 16]
+    } else {
+        // SAFETY: the caller's contract.
+        unsafe { param.cast::<[u8; 16]>().read() }
+    };
+    *parameter = Parameter::Cbc { iv: Block(iv) };
+}
+
 impl Mechanism {
     /// Whether the parameter, if there is one, has the right length.
     ///
@@ -257,10 +272,9 @@ impl Mechanism {
                 *parameter = Parameter::Ecb;
                 Ok(())
             }
-            Self::Cbc if !param.is_null() => {
-                // SAFETY: 16 bytes, by `check_parameter`.
-                let iv = Block(unsafe { param.cast::<[u8; 16]>().read() });
-                *parameter = Parameter::Cbc { iv };
+            Self::Cbc => {
+                // SAFETY: the caller's contract.
+                unsafe { cbc_parameter(param, parameter) };
                 Ok(())
             }
             // SAFETY: the caller's contract.
@@ -290,13 +304,9 @@ impl Mechanism {
         match self {
             Self::Ecb => *parameter = Parameter::Ecb,
             Self::Cmac => *parameter = Parameter::Cmac,
-            Self::Cbc if missing => *parameter = Parameter::Cbc { iv: Block([0; 16]) },
+            // SAFETY: the caller's contract.
+            Self::Cbc => unsafe { cbc_parameter(param, parameter) },
             _ if missing => return Err(Error::MECHANISM_PARAM_INVALID),
-            Self::Cbc => {
-                // SAFETY: 16 bytes, by `check_parameter`.
-                let iv = Block(unsafe { param.cast::<[u8; 16]>().read() });
-                *parameter = Parameter::Cbc { iv };
-            }
             Self::Ctr => {
                 // SAFETY: of that length, by `check_parameter`; no alignment is presumed.
                 let p = unsafe { param.cast::<CK_AES_CTR_PARAMS>().read_unaligned() };
