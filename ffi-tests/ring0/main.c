@@ -515,20 +515,28 @@ unload(void)
 	(void) fk_kmem_print_live();
 }
 
+/* Loads the module under this name.  Whether it loads, and its cycles. */
+static int
+load(const char *as, uint64_t *time)
+{
+	int error;
+
+	name = as;
+	*time = cycles();
+	error = fk_module_load("kcfaes", _init);
+	*time = cycles() - *time;
+	check(error == 0, "%s: _init: %d", name, error);
+	return (error == 0);
+}
+
 static void
 run_table(uint_t table)
 {
 	uint64_t time;
-	int error;
 
 	kcfaes_table_max = table;
 	kcfaes_light_bytes = 0;
-	name = kcfaes_module_table_name(table);
-	time = cycles();
-	error = fk_module_load("kcfaes", _init);
-	time = cycles() - time;
-	check(error == 0, "%s: _init: %d", name, error);
-	if (error != 0)
+	if (!load(kcfaes_module_table_name(table), &time))
 		return;
 	if (kcfaes_module_table() == table)
 		serve(table, 0, time);
@@ -542,16 +550,10 @@ static void
 run_default(void)
 {
 	uint64_t time;
-	int error;
 
-	name = "automatic";
 	kcfaes_table_max = KCFAES_TABLES;
 	kcfaes_light_bytes = KCFAES_LIGHT_BYTES;
-	time = cycles();
-	error = fk_module_load("kcfaes", _init);
-	time = cycles() - time;
-	check(error == 0, "%s: _init: %d", name, error);
-	if (error != 0)
+	if (!load("automatic", &time))
 		return;
 	fk_printf("%s: %s\n", name,
 	    kcfaes_module_table_name(kcfaes_module_table()));
