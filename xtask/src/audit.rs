@@ -36,7 +36,7 @@ const MAX_KERNELS_TEXT: u64 = 96 * 1024;
 const PUBLIC_SPILLS: [(&str, &str); 1] = [("kcfaes_ctr32_vaes256", "the next counter blocks")];
 
 /// Bytes of stack that are zeroed after `portable` has run: `WIPED_STACK` in `provider/src/portable/mod.rs`.
-const WIPED_STACK: i64 = 1792;
+const WIPED_STACK: i64 = 2304;
 
 /// What a call of `portable` pushes: a return address, and of eight arguments those that are not in registers. The
 /// stack pointer from which bytes are zeroed was read before that.

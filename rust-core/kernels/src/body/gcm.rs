@@ -478,6 +478,9 @@ unsafe fn finish<L: Lanes>(
             return;
         };
         let (at, start) = (full * L::BYTES, if full == 0 { place } else { 0 });
+        if full > 0 && left == at {
+            return;
+        }
         let mut hashed = if full == 0 { y } else { L::zero() };
         if left > at {
             let (src, dst) = (src.wrapping_add(at), dst.wrapping_add(at));

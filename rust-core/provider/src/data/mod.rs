@@ -11,7 +11,7 @@ mod segments;
 pub use io::{Data, Flat, Halves, Io};
 pub use pair::Pair;
 pub use run::{Run, Runs};
-pub(crate) use segments::{CUT_UNIT, FEW_PIECES};
+pub(crate) use segments::{CUT_UNIT, FEW_PIECES, LEAST_CUTS};
 pub use segments::{
     MAX_COMPARED_PIECES, MAX_EMPTY_PIECES, MAX_PIECES, Overlap, Segments, Short, exists,
 };

@@ -175,6 +175,7 @@ impl<'r, 'a> Runs<'r, 'a> {
     }
 
     /// Takes the next `len` bytes, or as many of them as are contiguous.
+    #[inline]
     pub fn take(&mut self, len: usize) -> Run<'a> {
         let run = self.first.split_off(len.min(self.left));
         self.left -= run.len();
@@ -183,6 +184,7 @@ impl<'r, 'a> Runs<'r, 'a> {
     }
 
     /// Advances by `len` bytes, or to the end.
+    #[inline]
     pub fn skip(&mut self, mut len: usize) {
         while self.left > 0 && len > 0 {
             len -= self.take(len).len();

@@ -11,7 +11,7 @@ use core::marker::PhantomData;
 use crate::env;
 use crate::kcf::{
     CRYPTO_DATA_MBLK, CRYPTO_DATA_RAW, CRYPTO_DATA_UIO, Error, Result, UIO_SYSSPACE, crypto_data_t,
-    crypto_req_handle_t, iovec_t, mblk_t,
+    crypto_req_handle_t, iovec_t, mblk_t, uio_t,
 };
 use crate::watch;
 
@@ -55,6 +55,10 @@ const MOST_CUTS: usize = 0xfff;
 
 /// Bytes in which the cuts of a list are counted. Chosen: a page.
 pub(crate) const CUT_UNIT: usize = 4096;
+
+/// Fewer cuts in a [`CUT_UNIT`] count as none. Chosen: no step asks whether they are fewer (asserted in
+/// `step.rs`).
+pub(crate) const LEAST_CUTS: usize = 16;
 
 impl Rest {
     /// The next piece of the list, which may be empty; `None` at the end of the list.
@@ -155,6 +159,14 @@ impl Rest {
 
 /// The piece at the end of a list.
 const END: (*mut u8, usize) = (core::ptr::null_mut(), 0);
+
+/// The pieces of a uio, and how many they are; `None` for a uio in user space, or one without a list.
+#[inline(always)]
+fn iovecs(uio: &uio_t) -> Option<(*const iovec_t, usize)> {
+    let count = u32::try_from(uio.uio_iovcnt).ok()?;
+    let sound = uio.uio_segflg == UIO_SYSSPACE && (count == 0 || !uio.uio_iov.is_null());
+    sound.then_some((uio.uio_iov.cast_const(), count as usize))
+}
 
 /// Whether `len` bytes can exist at `base`: not at NULL, nor past the end of the address space.
 #[inline(always)]
@@ -258,17 +270,13 @@ impl<'a> Segments<'a> {
             CRYPTO_DATA_UIO => {
                 // SAFETY: the format says which member is set; a uio that is not NULL is readable.
                 let uio = unsafe { data.cdu.cdu_uio.as_ref() }.ok_or(Error::ARGUMENTS_BAD)?;
-                if uio.uio_segflg != UIO_SYSSPACE {
-                    return Err(Error::ARGUMENTS_BAD);
-                }
-                let count = u32::try_from(uio.uio_iovcnt);
-                match count {
+                match iovecs(uio) {
                     // The list is not checked.
-                    _ if len == 0 => Ok(Rest { next: core::ptr::dangling(), count: 0 }),
-                    Ok(count) if count == 0 || !uio.uio_iov.is_null() => {
-                        Ok(Rest { next: uio.uio_iov.cast(), count: count as usize })
+                    _ if len == 0 && uio.uio_segflg == UIO_SYSSPACE => {
+                        Ok(Rest { next: core::ptr::dangling(), count: 0 })
                     }
-                    _ => Err(Error::ARGUMENTS_BAD),
+                    Some((next, count)) => Ok(Rest { next: next.cast(), count }),
+                    None => Err(Error::ARGUMENTS_BAD),
                 }
             }
             CRYPTO_DATA_MBLK => {
@@ -279,18 +287,25 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// The first piece of a list, if it can be one.
+    /// The first piece of a list, if the list has one and nothing is wrong with it.
     ///
     /// # Safety
     /// As [`open`](Self::open).
-    #[inline(never)]
+    #[inline(always)]
     pub(super) unsafe fn first_piece(data: &crypto_data_t) -> Option<(*mut u8, usize)> {
+        let mut rest = match data.cd_format {
+            CRYPTO_DATA_UIO => {
+                // SAFETY: the format says which member is set; a uio that is not NULL is readable.
+                let (next, count) = iovecs(unsafe { data.cdu.cdu_uio.as_ref() }?)?;
+                Rest { next: next.cast(), count }
+            }
+            // SAFETY: as above.
+            CRYPTO_DATA_MBLK => Rest { next: unsafe { data.cdu.cdu_mp }.cast(), count: CHAIN },
+            _ => return None,
+        };
         // SAFETY: the caller's contract.
-        unsafe {
-            let mut rest = Self::admit(data, 1, Error::ARGUMENTS_BAD).ok()?;
-            let (base, n) = rest.piece()?;
-            (n <= isize::MAX as usize && exists(base, n)).then_some((base, n))
-        }
+        let (base, n) = unsafe { rest.piece() }?;
+        (n <= isize::MAX as usize && exists(base, n)).then_some((base, n))
     }
 
     /// Refuses a window that [`open`](Self::open) would refuse without a walk.
@@ -673,16 +688,21 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Cuts in a [`CUT_UNIT`], if `len` bytes are in `pieces`. One cut does not count: two short pieces take a kernel
-/// less time than copies of them. Measured: CBC decryption of 48 bytes in two, 118 and 127 ns (Sapphire Rapids,
+/// Cuts in a [`CUT_UNIT`], if `len` bytes are in `pieces`; 0 if they are fewer than [`LEAST_CUTS`]. One cut does
+/// not count: two short pieces take a kernel less time than copies of them. Measured: CBC decryption of 48 bytes in two, 118 and 127 ns (Sapphire Rapids,
 /// `make consumers`).
 #[inline(always)]
 fn cuts(pieces: usize, len: usize) -> usize {
     // Of 32 bits: a division of 64 bits takes longer. The cuts do not overflow, because they are fewer than
-    // `MAX_PIECES`.
+    // `MAX_PIECES`. Nor does the length, which is not above them where a division is needed.
     const { assert!(MAX_PIECES * CUT_UNIT <= 1 << 32) };
-    let (cuts, len) = (pieces.saturating_sub(2) as u32, len.clamp(1, u32::MAX as usize) as u32);
-    (cuts * CUT_UNIT as u32 / len).min(MOST_CUTS as u32) as usize
+    let cuts = pieces.saturating_sub(2);
+    // Most lists need no division.
+    if cuts * (CUT_UNIT / LEAST_CUTS) < len {
+        return 0;
+    }
+    let cuts = (cuts as u32 * CUT_UNIT as u32).checked_div(len as u32).unwrap_or_default();
+    cuts.min(MOST_CUTS as u32) as usize
 }
 
 /// Defines a function that copies as many bytes as its name says, `at` bytes after `from`, to as many after `to`.
@@ -798,6 +818,7 @@ const SECOND: usize = 1 << 63;
 impl Sweep {
     /// Takes the next piece. Returns `false` if a byte of one list is twice in the other: it cannot be at the
     /// same place both times.
+    #[inline(always)]
     fn next(&mut self, Place { at, len }: Place) -> bool {
         let [first, second] = &mut self.ends;
         let (own, other) = if len & SECOND != 0 { (second, first) } else { (first, second) };

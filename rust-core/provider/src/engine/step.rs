@@ -7,7 +7,7 @@ use core::mem::{replace, take};
 use kcfaes_kernels::{Block, BlockMode, CounterBlock, Powers, Schedule, Tag};
 
 use super::fpu::{Hold, Pace};
-use crate::data::{CUT_UNIT, Run, Runs};
+use crate::data::{CUT_UNIT, LEAST_CUTS, Run, Runs};
 use crate::key::Key;
 use crate::request::Direction;
 
@@ -60,9 +60,12 @@ impl Step<'_> {
     /// than others.
     #[inline(always)]
     pub(crate) fn most_cuts(&self) -> usize {
+        const GCM: usize = CUT_UNIT / 200;
+        const OTHER: usize = CUT_UNIT / 64;
+        const { assert!(GCM >= LEAST_CUTS && OTHER >= LEAST_CUTS) };
         match self {
-            Self::Gcm { .. } => CUT_UNIT / 200,
-            Self::Blocks { .. } | Self::Ghash { .. } => CUT_UNIT / 64,
+            Self::Gcm { .. } => GCM,
+            Self::Blocks { .. } | Self::Ghash { .. } => OTHER,
         }
     }
 

@@ -19,6 +19,7 @@ use crate::engine::{Buffer, Call, Fpu, Hold, Material, Once, Step, Table, TableI
 use crate::kcf::{Error, Result};
 use crate::key::Key;
 use crate::request::Direction;
+use crate::wipe::{Wipe, wipe};
 
 /// What is passed apart from the text of a whole message.
 pub enum Apart<'a> {
@@ -34,6 +35,9 @@ pub enum Apart<'a> {
 
 /// The text of a message that has begun: the differences between GCM and CCM.
 pub(super) trait Text {
+    /// Begins a message with a tag of `tag_len` bytes: takes its IV and its AAD.
+    fn begin(&mut self, call: &mut Call<'_>, iv: &[u8], aad: &[u8], tag_len: usize);
+
     /// The step for runs of the text that are not its end.
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a>;
 
@@ -206,6 +210,44 @@ pub(super) fn open_whole<'a, 'p, T: Text>(
         }
     };
     Ok((produced, io.pair(produced, room)?))
+}
+
+/// A whole message from its beginning, whose `text` has not begun. Returns the bytes produced.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "all that a message is")]
+pub(super) fn at_once<T: Text + Wipe>(
+    text: &mut T,
+    direction: Direction,
+    iv: &[u8],
+    aad: &[u8],
+    tag_len: usize,
+    apart: Apart<'_>,
+    mut key: Material<'_>,
+    fpu: &mut Fpu,
+    io: &Io<'_>,
+) -> Result<usize> {
+    let attached = if matches!(apart, Apart::Nothing) { tag_len } else { 0 };
+    let mut room = MaybeUninit::uninit();
+    let (produced, pair) = open_whole(text, direction, attached, io, &mut room)?;
+    let key = key.set(fpu);
+    let call = &mut Call { direction, key, fpu };
+    text.begin(call, iv, aad, tag_len);
+    let result = match direction {
+        Direction::Encrypt => {
+            let result = encrypt_whole(text, attached, call, pair, produced - attached);
+            if let (Apart::ComputedTag(tag), Ok(())) = (apart, &result) {
+                *tag = text.tag().0;
+            }
+            result.map_err(Error::from)
+        }
+        Direction::Decrypt => {
+            let known = if let Apart::ReceivedTag(tag) = apart { tag } else { &[] };
+            let mut received = Received { bytes: padded(known), len: tag_len, attached };
+            decrypt_whole(text, &mut received, call, pair, produced)
+        }
+    };
+    wipe(text);
+    result.map(|()| produced)
 }
 
 /// Encrypts a whole text of `len` bytes that has begun, and writes `attached` bytes of its tag after it.

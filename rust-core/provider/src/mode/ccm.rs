@@ -53,20 +53,6 @@ impl Text {
         Self { mac: zero, ctr: zero, bits: 0, a0: zero, declared }
     }
 
-    /// Begins a message with a MAC of `tag_len` bytes: takes its nonce of 7..=13 bytes and its AAD.
-    pub(super) fn begin_text(
-        &mut self,
-        call: &mut Call<'_>,
-        nonce: &[u8],
-        aad: &[u8],
-        tag_len: usize,
-    ) {
-        let mut first = [[0; 16]; 2];
-        let rest = self.first_blocks(nonce, aad, tag_len, &mut first);
-        self.absorb(call, used(&first, aad));
-        self.absorb(call, rest);
-    }
-
     /// Writes the blocks that the MAC begins with: one, and another if there is AAD. That has the AAD's
     /// length (appendix A.2.2) and beginning. Returns the rest of the AAD.
     #[inline(never)]
@@ -117,6 +103,14 @@ fn used<'a>(first: &'a [[u8; 16]; 2], aad: &[u8]) -> &'a [u8] {
 
 impl aead::Text for Text {
     const EXACT: bool = true;
+
+    /// The nonce has 7..=13 bytes.
+    fn begin(&mut self, call: &mut Call<'_>, nonce: &[u8], aad: &[u8], tag_len: usize) {
+        let mut first = [[0; 16]; 2];
+        let rest = self.first_blocks(nonce, aad, tag_len, &mut first);
+        self.absorb(call, used(&first, aad));
+        self.absorb(call, rest);
+    }
 
     #[inline(always)]
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {

@@ -4,21 +4,19 @@
 //! A decryption in parts either streams or buffers; its first part decides which. Streaming takes constant
 //! memory, and holds back the bytes that may be the tag. Buffering releases nothing before the tag is right.
 
-use core::mem::{MaybeUninit, take};
+use core::mem::take;
 
 use kcfaes_kernels::{Block, CounterBlock, Tag};
 
-use super::aead::{
-    self, Apart, Received, Whole, decrypt_whole, encrypt_whole, open_whole, take_back_text,
-};
+use super::aead::{self, Whole, take_back_text};
 use super::tag::{before_last_block, padded};
-use crate::data::{Io, Pair, Run, Short};
+use crate::data::{Pair, Run, Short};
 use crate::engine::drive::drive;
-use crate::engine::{Call, Fpu, Hold, Material, Pace, Step};
-use crate::kcf::{Error, Result};
+use crate::engine::{Call, Hold, Pace, Step};
+use crate::kcf::Error;
 use crate::key::Key;
 use crate::request::Direction;
-use crate::wipe::{Secret, wipe};
+use crate::wipe::Secret;
 
 /// Longest text in bytes: 2^32 - 2 blocks (SP 800-38D section 5.2.1.1).
 pub const MAX_TEXT: u64 = ((1 << 32) - 2) * 16;
@@ -197,12 +195,6 @@ impl Text {
         Self { hash: Ghash::new(), ctr: ZERO, begun: false, waits: true }
     }
 
-    /// Begins a message: takes its IV and AAD.
-    #[inline(always)]
-    pub(super) fn begin(&mut self, call: &mut Call<'_>, iv: &[u8], aad: &[u8]) {
-        self.hash.begin_text(call, iv, aad);
-    }
-
     /// Steps 3 and 5 for runs of text. If they are the `end` of a text, of that many bytes, also step 6.
     #[inline(always)]
     fn runs<'a>(&'a mut self, direction: Direction, key: &'a Key, end: Option<u64>) -> Step<'a> {
@@ -214,6 +206,11 @@ impl Text {
 
 impl aead::Text for Text {
     const EXACT: bool = false;
+
+    #[inline(always)]
+    fn begin(&mut self, call: &mut Call<'_>, iv: &[u8], aad: &[u8], _: usize) {
+        self.hash.begin_text(call, iv, aad);
+    }
 
     #[inline(always)]
     fn step<'a>(&'a mut self, direction: Direction, key: &'a Key) -> Step<'a> {
@@ -296,42 +293,4 @@ impl Whole for Ghash {
         text.0.hash.j0 = self.j0;
         take_back_text(&mut text.0, call, run.into(), run.len());
     }
-}
-
-/// A whole message from its beginning. Returns the bytes produced.
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "all that a message is")]
-pub(super) fn at_once(
-    direction: Direction,
-    iv: &[u8],
-    aad: &[u8],
-    tag_len: usize,
-    apart: Apart<'_>,
-    mut key: Material<'_>,
-    fpu: &mut Fpu,
-    io: &Io<'_>,
-) -> Result<usize> {
-    let attached = if matches!(apart, Apart::Nothing) { tag_len } else { 0 };
-    let mut room = MaybeUninit::uninit();
-    let mut text = Text::new();
-    let (produced, pair) = open_whole(&text, direction, attached, io, &mut room)?;
-    let key = key.set(fpu);
-    let call = &mut Call { direction, key, fpu };
-    text.begin(call, iv, aad);
-    let result = match direction {
-        Direction::Encrypt => {
-            let result = encrypt_whole(&mut text, attached, call, pair, produced - attached);
-            if let (Apart::ComputedTag(tag), Ok(())) = (apart, &result) {
-                *tag = text.hash.y.0;
-            }
-            result.map_err(Error::from)
-        }
-        Direction::Decrypt => {
-            let known = if let Apart::ReceivedTag(tag) = apart { tag } else { &[] };
-            let mut received = Received { bytes: padded(known), len: tag_len, attached };
-            decrypt_whole(&mut text, &mut received, call, pair, produced)
-        }
-    };
-    wipe(&mut text);
-    result.map(|()| produced)
 }

@@ -64,7 +64,7 @@ impl<'a> GcmBatch<'a> {
         let len = run.len();
         let call = &mut Call { direction, key, fpu };
         *text = Text::new();
-        text.begin(call, iv, aad);
+        text.hash.begin_text(call, iv, aad);
         if len <= call.fpu.most(Pace::Parallel) {
             text.hash.transform_held(call, run, len.max(RUN_COST));
         } else {

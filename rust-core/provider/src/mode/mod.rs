@@ -24,7 +24,7 @@ use core::mem::MaybeUninit;
 
 use kcfaes_kernels::{Block, BlockMode};
 
-use self::aead::{Aead, Release, TagOf, Way, transform_run};
+use self::aead::{Aead, Release, TagOf, Text, Way, transform_run};
 pub use self::aead::{Apart, set_gcm_stream};
 use self::cbc::Cbc;
 pub use self::cbc_batch::cbc_encrypt_batch;
@@ -36,8 +36,8 @@ pub use self::gcm_batch::{GcmBatch, GcmMessage};
 use self::gmac::Gmac;
 pub use self::tag::{padded, same_tag};
 use crate::data::{Data, Io, Pair, Run, Segments};
-use crate::engine::drive::Carry;
-use crate::engine::{Buffer, Call, Fpu, Material, Once, Pace, TableId, select_for};
+use crate::engine::drive::{Carry, drive};
+use crate::engine::{Buffer, Call, Fpu, Material, Once, Pace, Step, TableId, select_for};
 use crate::kcf::{Error, KM_SLEEP, Result};
 use crate::key::Key;
 use crate::request::{Direction, Mechanism, Parameter};
@@ -240,13 +240,14 @@ impl Operation {
         match (&mut self.mode, parameter) {
             (Mode::Ccm(ccm), Parameter::Ccm { nonce, aad, .. }) => {
                 let (text, tag_len) = ccm.text();
-                text.begin_text(call, nonce, aad, tag_len);
+                text.begin(call, nonce, aad, tag_len);
             }
             (Mode::Gmac(gmac), Parameter::Gmac { iv, aad }) => {
                 gmac.begin(call, iv, aad);
             }
             (Mode::Gcm(gcm), Parameter::Gcm { iv, aad, .. }) => {
-                gcm.text().0.begin(call, iv, aad);
+                let (text, tag_len) = gcm.text();
+                text.begin(call, iv, aad, tag_len);
             }
             // Other modes hash nothing.
             _ => {}
@@ -339,8 +340,8 @@ impl Operation {
         Self::in_general(direction, parameter, apart, key, io)
     }
 
-    /// [`at_once`](Self::at_once) for any message. For a short GCM message in pieces this takes less time than
-    /// an operation, which is set up for parts, moved into place and wiped.
+    /// [`at_once`](Self::at_once) for any message. Only a MAC sets up an operation. The state for parts would take
+    /// a short message in pieces as long as its kernel.
     #[inline(never)]
     pub fn in_general(
         direction: Direction,
@@ -366,15 +367,27 @@ impl Operation {
     ) -> Result<Produced> {
         match *parameter {
             Parameter::Gcm { iv, aad, tag_len } => {
-                gcm::at_once(direction, iv, aad, tag_len, apart, key, fpu, io).map(Produced::Bytes)
+                let text = &mut gcm::Text::new();
+                aead::at_once(text, direction, iv, aad, tag_len, apart, key, fpu, io)
+                    .map(Produced::Bytes)
             }
-            _ => Self::set_up(direction, parameter, apart, key, fpu, io),
+            Parameter::Ccm { nonce, aad, text_len, tag_len } => {
+                let text = &mut ccm::Text::new(text_len);
+                aead::at_once(text, direction, nonce, aad, tag_len, apart, key, fpu, io)
+                    .map(Produced::Bytes)
+            }
+            Parameter::Ecb | Parameter::Cbc { .. } | Parameter::Ctr { .. } => {
+                Self::transform_blocks(direction, parameter, apart, key, fpu, io)
+            }
+            Parameter::Gmac { .. } | Parameter::Cmac => {
+                Self::set_up(direction, parameter, key, fpu, io)
+            }
         }
     }
 
-    /// [`at_once`](Self::at_once) by an operation. Not inlined: the caller's frame would be too large.
+    /// [`at_once`](Self::at_once) in ECB, CBC and CTR. Not inlined: as below.
     #[inline(never)]
-    fn set_up(
+    fn transform_blocks(
         direction: Direction,
         parameter: &Parameter<'_>,
         apart: Apart<'_>,
@@ -382,28 +395,42 @@ impl Operation {
         fpu: &mut Fpu,
         io: &Io<'_>,
     ) -> Result<Produced> {
+        let len = io.src.len();
+        let (mode, mut state, bits) = match *parameter {
+            Parameter::Cbc { iv } => (cbc::mode(direction), io.src.miscdata().map_or(iv, Block), 0),
+            Parameter::Ctr { bits, cb } => (BlockMode::Ctr, cb, bits),
+            _ => (Ecb::mode(direction), Block([0; 16]), 0),
+        };
+        if mode != BlockMode::Ctr && len & 15 != 0 {
+            return Err(direction.wrong_length());
+        }
+        let mut room = MaybeUninit::uninit();
+        let pair = io.pair(len, &mut room)?;
+        let schedule = &key.set(fpu).schedule;
+        let mut step = Step::Blocks { mode, schedule, state: Some(&mut state), bits, mac: None };
+        drive(fpu, pair, len, &mut step)?;
+        if let Apart::NextIv(iv) = apart {
+            *iv = state.0;
+        }
+        Ok(Produced::Bytes(len))
+    }
+
+    /// [`at_once`](Self::at_once) of a MAC, by an operation. Not inlined: the caller's frame would be too large.
+    #[inline(never)]
+    fn set_up(
+        direction: Direction,
+        parameter: &Parameter<'_>,
+        mut key: Material<'_>,
+        fpu: &mut Fpu,
+        io: &Io<'_>,
+    ) -> Result<Produced> {
         let mut operation = Self::idle();
         operation.settle(direction, parameter);
-        match &apart {
-            Apart::ComputedTag(_) => operation.detach_tag(),
-            Apart::ReceivedTag(tag) => {
-                operation.detach_tag();
-                operation.expect_tag(tag);
-            }
-            Apart::Nothing | Apart::NextIv(_) => {}
-        }
         let mut room = MaybeUninit::uninit();
         let (produced, pair) = operation.open(io, true, &mut room)?;
         let call = &mut Call { direction, key: key.set(fpu), fpu };
         operation.hash(parameter, call);
         operation.run(call, io, true, pair)?;
-        match apart {
-            Apart::ComputedTag(tag) => {
-                operation.computed_tag().into_iter().for_each(|computed| *tag = *computed);
-            }
-            Apart::NextIv(iv) => operation.next_iv().into_iter().for_each(|next| *iv = next),
-            Apart::Nothing | Apart::ReceivedTag(_) => {}
-        }
         Ok(Produced::Bytes(produced))
     }
 

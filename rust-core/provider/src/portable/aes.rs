@@ -308,7 +308,7 @@ const ROWS: [(u32, u64); 3] =
 /// Four blocks to words: columns 0 and 2 of a block come to one word, columns 1 and 3 to another. Then the
 /// lane and the low bit of the column, which select the word, trade places with the bit number, which selects
 /// the bit.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn slice(mut words: Words) -> State {
     for [low, high] in &mut words {
         for (shift, mask) in ROWS {
@@ -322,7 +322,7 @@ pub(super) fn slice(mut words: Words) -> State {
 }
 
 /// The inverse of [`slice()`].
-#[inline(always)]
+#[inline(never)]
 pub(super) fn unslice(mut state: State) -> Words {
     transpose(&mut state);
     let [a0, a1, a2, a3, b0, b1, b2, b3] = state;

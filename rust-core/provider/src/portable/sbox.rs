@@ -20,7 +20,7 @@ pub(super) type State = [u64; 8];
 pub(super) const CONSTANT: u8 = 0x63;
 
 /// SubBytes without [`CONSTANT`].
-#[inline(always)]
+#[inline(never)]
 pub(super) fn sub_bytes(state: &mut State) {
     let [x7, x6, x5, x4, x3, x2, x1, x0] = *state;
 
