@@ -33,10 +33,9 @@ const FLAGS: [&str; 7] = [
     "-Cjump-tables=no",
 ];
 
-/// How large a function LLVM copies into its callers, in the provider room. What a short message needs is marked
-/// `inline(always)`. LLVM's own choice, 225, copies the general path's functions too: 6 KiB more text,
-/// which `MAX_TEXT` has no room for. Measured: `make consumers` takes 1.007 of its time (the median row), and short
-/// lists take up to 1.07.
+/// How large a function LLVM copies into its callers, in the provider room. LLVM's own choice, 225, would be 6 KiB
+/// more text, which `MAX_TEXT` has no room for. What a short message needs is marked `inline(always)`, and what a
+/// walk over pieces needs, `inline`.
 const INLINING: &str = "-Cllvm-args=-inline-threshold=40";
 
 /// Who loads a relocatable object.
