@@ -169,15 +169,16 @@ impl Lanes for Zmm {
             if stop >= 64 {
                 Xmm(_mm512_extracti32x4_epi32::<3>(self.0)).store(dst.wrapping_add(48));
             }
-            let full = stop & !15;
-            if stop != full {
-                let ragged = bytes_before(stop) & !bytes_before(full);
+            // `stop` has no bits above these.
+            let (full, ragged) = (stop & (2 * Self::BYTES - 16), stop & 15);
+            if ragged > 0 {
+                let mask = bytes_before(stop) & !bytes_before(full);
                 if over_page_end(dst) {
                     let lane = (0b11 << (full / 8)) as __mmask8;
                     let block = _mm512_maskz_compress_epi64(lane, self.0);
-                    Self(block).first().store_before(dst.add(full), stop - full);
+                    Self(block).first().store_before(dst.add(full), ragged);
                 } else {
-                    store_masked(dst, ragged, self.0);
+                    store_masked(dst, mask, self.0);
                 }
             }
         }
