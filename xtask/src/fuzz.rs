@@ -13,10 +13,12 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
 
-use crate::process::{VENDOR_CONFIG, cargo_of, joined, run};
+use crate::process::{cargo_of, joined, run};
 use crate::{Result, Tree};
 
 const TARGETS: [&str; 3] = ["ops", "api", "vectors"];
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Seconds for each target, unless told otherwise.
 const SECONDS: u64 = 60;
@@ -61,15 +63,28 @@ fn fuzz(tree: &Tree, seconds: u64) -> Result<()> {
     }
 }
 
+/// For all code: AddressSanitizer, and what code with libFuzzer's counters looks like. `fuzz/rustc.sh` says
+/// which code has them.
+const RUSTFLAGS: &[&str] = &[
+    "-Zsanitizer=address",
+    "--cfg=fuzzing",
+    "-Cdebug-assertions",
+    "-Ccodegen-units=1",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
+];
+
 fn build(tree: &Tree) -> Result<()> {
-    let mut cargo = cargo_of("nightly", tree);
-    // cargo-fuzz has a cargo of its own, which takes its configuration from the folder that it is run in.
-    if tree.root.join(VENDOR_CONFIG).is_file() {
-        cargo.current_dir(tree.root.join("vendor"));
-    }
-    run(cargo
-        .args(["fuzz", "build", "--fuzz-dir"])
-        .arg(tree.root.join("fuzz"))
+    run(cargo_of("nightly", tree)
+        .env("RUSTC_WRAPPER", tree.root.join("fuzz/rustc.sh"))
+        // These are separated by the character that cargo chose for it.
+        .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"))
+        .args(["build", "--release", "--bins", "--manifest-path=fuzz/Cargo.toml"])
+        // With a target, the flags are not those of build scripts.
+        .arg(format!("--target={TARGET}"))
         .arg("--target-dir")
         .arg(tree.target.join("fuzz")))
 }
@@ -108,7 +123,7 @@ impl Target<'_> {
     }
 
     fn program(&self) -> Command {
-        let path = format!("fuzz/x86_64-unknown-linux-gnu/release/{}", self.name);
+        let path = format!("fuzz/{TARGET}/release/{}", self.name);
         Command::new(self.tree.target.join(path))
     }
 
@@ -138,6 +153,8 @@ impl Target<'_> {
                 format!("-max_total_time={seconds}"),
                 "-timeout=20".into(),
                 "-len_control=0".into(),
+                // Edges, not how often each is passed: as in `store`.
+                "-use_counters=0".into(),
             ])
             .arg(joined("-artifact_prefix=", &artifacts.join("")))
             .arg(self.corpus())

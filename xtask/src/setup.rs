@@ -31,7 +31,6 @@ pub(crate) enum Need {
     StdSources,
     /// The oldest compiler that the workspace says it builds with.
     OldestRust,
-    CargoFuzz,
     CargoDeny,
     CargoSbom,
     /// Python with what its environments need.
@@ -45,8 +44,8 @@ pub(crate) enum Need {
 }
 
 use Need::{
-    Binutils, CargoDeny, CargoFuzz, CargoSbom, Clippy, Compiler, CxxCompiler, Libclang, Mca, Miri,
-    Nightly, OldestRust, Package, Python, Rustfmt, StdSources, Target,
+    Binutils, CargoDeny, CargoSbom, Clippy, Compiler, CxxCompiler, Libclang, Mca, Miri, Nightly,
+    OldestRust, Package, Python, Rustfmt, StdSources, Target,
 };
 
 /// `rust-version` of the workspace.
@@ -100,7 +99,7 @@ pub(crate) const CPUS: &[Need] = &[Compiler, Binutils, Package("qemu-user", "qem
 pub(crate) const CT: &[Need] = &[Compiler, Binutils, KERNEL, Package("valgrind", "valgrind")];
 pub(crate) const SIMULATE: &[Need] = &[Compiler, Binutils, KERNEL, Mca];
 pub(crate) const OLDEST: &[Need] = &[Compiler, OldestRust];
-pub(crate) const FUZZ: &[Need] = &[Compiler, CxxCompiler, Nightly, CargoFuzz];
+pub(crate) const FUZZ: &[Need] = &[Compiler, CxxCompiler, Nightly];
 pub(crate) const MIRI: &[Need] = &[Compiler, Nightly, Miri, StdSources];
 pub(crate) const TSAN: &[Need] = &[Compiler, Libclang, Nightly, StdSources];
 pub(crate) const RING0: &[Need] = &[
@@ -134,7 +133,6 @@ impl Need {
             OldestRust => works("rustup", &["run", OLDEST_RUST, "rustc", "--version"]),
             Python => works("python3", &["-c", "import ensurepip, venv"]),
             Mca => simulate::program().is_some(),
-            CargoFuzz => works("cargo-fuzz", &["--version"]),
             CargoDeny => works("cargo-deny", &["--version"]),
             CargoSbom => works("cargo-sbom", &["sbom", "--version"]),
             Package(_, sign) => is_found(sign),
@@ -161,7 +159,6 @@ impl Need {
             }
             Python => Source::Debian("python3-venv"),
             Mca => Source::Debian("llvm-19"),
-            CargoFuzz => Source::Cargo(vec!["install", "--locked", "cargo-fuzz"]),
             CargoDeny => Source::Cargo(vec!["install", "--locked", "cargo-deny"]),
             CargoSbom => Source::Cargo(vec!["install", "--locked", "cargo-sbom"]),
             Package(name, _) => Source::Debian(name),
