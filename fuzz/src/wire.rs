@@ -118,8 +118,8 @@ pub fn decode(data: &[u8]) -> arbitrary::Result<(Head, Vec<Call>)> {
 
 /// Changes the first `size` bytes of `data` into another input of at most `most` bytes, and returns its
 /// length. It uses libFuzzer's own mutations, or a change that keeps calls whole. Such a change doubles
-/// a call, leaves it out, puts it in another's place, changes a field of it, gives it another table and
-/// other pieces, or changes the message.
+/// a call, leaves it out, puts it in another's place, changes a field of it, gives it another table, length
+/// and pieces, gives all calls one table, or changes the message.
 pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
     let mut random = Stream::new(seed.into());
     let mut below = |n: usize| {
@@ -133,7 +133,7 @@ pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
     }
     let size = head + calls * call;
     let at = head + below(calls) * call;
-    match below(8) {
+    match below(9) {
         0 => {
             data.copy_within(at..size, at + call);
             return size + call;
@@ -163,13 +163,20 @@ pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
             let mut bytes = Unstructured::new(&data[at..at + call]);
             let mut shape = Call::arbitrary(&mut bytes).unwrap_or_default();
             shape.table = below(4) as u8;
-            let mut cut = || (0..4).fold(0, |cut, _| cut << 8 | below(128) as u32);
+            shape.len = [shape.len, REST, below(600) as u16][below(3)];
+            let mut cut =
+                || (0..4).fold(0, |cut, _| cut << 8 | below(128) as u32) * below(4).min(1) as u32;
             (shape.cut_in, shape.cut_out) = (cut(), cut());
             let mut encoded = Vec::new();
             shape.put(&mut encoded);
             data[at..at + call].copy_from_slice(&encoded);
         }
-        6 => data[below(head)] = below(256) as u8,
+        // What a table does at a length, another may do elsewhere.
+        6 => {
+            let table = below(4) as u8;
+            (head..size).step_by(call).for_each(|at| data[at + Call::TABLE] = table);
+        }
+        7 => data[below(head)] = below(256) as u8,
         _ => data[at + below(call)] = [below(256), below(20)][below(2)] as u8,
     }
     size
@@ -213,6 +220,9 @@ impl Head {
 }
 
 impl Call {
+    /// Where the table is in a call's bytes.
+    const TABLE: usize = 1;
+
     /// Bytes that the call takes of a message with `left` bytes left. It may be more than there are.
     pub fn take(&self, left: usize) -> usize {
         if self.len == REST { left } else { (self.len % LONGEST).into() }
