@@ -9,7 +9,7 @@ endif
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 
-help demo check ct audit ring0 headers lib examples simulate aarch64 dist deb: toolchain
+help demo check mutants ct audit ring0 headers lib examples simulate aarch64 dist deb: toolchain
 	@$(CARGO) xtask $@
 
 # GATE=DIR: modules that illumos can load, against the headers of a checkout of illumos-gate.
@@ -57,4 +57,4 @@ toolchain:
 	@command -v $(firstword $(CARGO)) >/dev/null || \
 	    { echo "no Rust toolchain: get one from https://rustup.rs, run make again" >&2; exit 1; }
 
-.PHONY: help demo check check-full aarch64 dist deb ct consumers bench simulate fuzz audit ring0 kmod illumos headers lib examples install uninstall setup clean toolchain
+.PHONY: help demo check mutants check-full aarch64 dist deb ct consumers bench simulate fuzz audit ring0 kmod illumos headers lib examples install uninstall setup clean toolchain

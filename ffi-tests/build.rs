@@ -51,6 +51,15 @@ fn main() {
         .include(kernel)
         .file(kernel.join("fk_port.c"))
         .compile("fakekernel_port");
+
+    println!("cargo::rerun-if-changed=c");
+    cc::Build::new()
+        .std("c99")
+        .warnings_into_errors(true)
+        .include("../include")
+        .define("main", "kcfaes_api_test")
+        .file("c/api_test.c")
+        .compile("api_test");
 }
 
 /// The C of both modules. The provider functions that it calls come from the crates.

@@ -35,6 +35,7 @@ mod loops;
 mod machine;
 mod manual;
 mod miri;
+mod mutants;
 mod package;
 mod process;
 mod reproducible;
@@ -80,6 +81,8 @@ usage: cargo xtask VERB
                  (fuzz --corpus: stores anew the corpus that they begin with)
   miri           runs tests in Miri, which finds accesses that Rust's rules forbid
   tsan           runs threads under ThreadSanitizer, which finds data races
+  mutants        plants faults in the provider room, one by one, and fails unless the tests notice them
+                 (hours; a run that was interrupted goes on where it was)
   aarch64        cross-builds libkcfaes for AArch64, and runs its tests, every vector and the examples
                  under QEMU
   cavp           runs the complete CAVP set of GCM, which it takes from a registry, on every table
@@ -175,7 +178,7 @@ fn run(args: &[&str]) -> Result<()> {
     tree.installs = matches!(args, ["demo" | "check" | "setup", ..]);
     if let [
         verb @ ("demo" | "check" | "consumers" | "bench" | "simulate" | "rooms" | "audit" | "kmod"
-        | "illumos" | "ct" | "fuzz" | "cavp" | "cpus" | "ring0" | "tsan"),
+        | "illumos" | "ct" | "fuzz" | "cavp" | "cpus" | "ring0" | "tsan" | "mutants"),
         ..,
     ] = args
     {
@@ -207,6 +210,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["fuzz", rest @ ..] => fuzz::command(&tree, rest),
         ["miri"] => miri::command(&tree),
         ["tsan"] => miri::threads(&tree),
+        ["mutants"] => mutants::command(&tree),
         ["headers"] => headers::write(&tree),
         ["headers", "--check"] => headers::check(&tree),
         ["lib", "--illumos"] => library::build_illumos(&tree),
@@ -261,6 +265,7 @@ fn needs(args: &[&str]) -> &'static [setup::Need] {
         ["fuzz", ..] => setup::FUZZ,
         ["miri"] => setup::MIRI,
         ["tsan"] => setup::TSAN,
+        ["mutants"] => setup::MUTANTS,
         ["lib", "--illumos"] => setup::ILLUMOS_LIBRARY,
         ["lib" | "examples", ..] => setup::LIBRARY,
         ["headers", ..] => setup::HEADERS,

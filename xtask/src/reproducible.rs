@@ -49,15 +49,20 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
     Ok(fs::remove_dir_all(room)?)
 }
 
-/// The source in a folder of its own.
-fn copied(tree: &Tree, folder: &Path) -> Result<Tree> {
+/// The source in a folder of its own. A file that is there already, and the same, keeps its time.
+pub(crate) fn copied(tree: &Tree, folder: &Path) -> Result<Tree> {
     for name in dist::files(tree)? {
         let (from, to) = (tree.root.join(&name), folder.join(&name));
         fs::create_dir_all(to.parent().unwrap_or(folder))?;
         if from.is_symlink() {
+            _ = fs::remove_file(&to);
             std::os::unix::fs::symlink(fs::read_link(&from)?, &to)?;
         } else {
-            fs::write(&to, fs::read(&from)?)?;
+            let bytes = fs::read(&from)?;
+            if fs::read(&to).is_ok_and(|old| old == bytes) {
+                continue;
+            }
+            fs::write(&to, bytes)?;
             let mode = fs::metadata(&from)?.permissions().mode();
             fs::set_permissions(&to, fs::Permissions::from_mode(mode))?;
         }

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use crate::aarch64::UNSUPPORTED;
 use crate::machine::ILLUMOS;
 use crate::process::{compiler, line, output, run, succeeds, works};
-use crate::{Result, Tree, simulate};
+use crate::{Result, Tree, mutants, simulate};
 
 /// Something that a verb cannot do without.
 #[derive(Clone, Copy)]
@@ -32,6 +32,7 @@ pub(crate) enum Need {
     /// The oldest compiler that the workspace says it builds with.
     OldestRust,
     CargoDeny,
+    CargoMutants,
     CargoSbom,
     /// Python with what its environments need.
     Python,
@@ -44,8 +45,8 @@ pub(crate) enum Need {
 }
 
 use Need::{
-    Binutils, CargoDeny, CargoSbom, Clippy, Compiler, CxxCompiler, Libclang, Mca, Miri, Nightly,
-    OldestRust, Package, Python, Rustfmt, StdSources, Target,
+    Binutils, CargoDeny, CargoMutants, CargoSbom, Clippy, Compiler, CxxCompiler, Libclang, Mca,
+    Miri, Nightly, OldestRust, Package, Python, Rustfmt, StdSources, Target,
 };
 
 /// `rust-version` of the workspace.
@@ -79,6 +80,7 @@ pub(crate) const ABI: &[Need] = &[Compiler, Binutils, Package("abigail-tools", "
 pub(crate) const DIST: &[Need] = &[CargoSbom];
 pub(crate) const DIST_CHECK: &[Need] = &[Compiler, Binutils, KERNEL, CargoSbom];
 pub(crate) const DENY: &[Need] = &[CargoDeny];
+pub(crate) const MUTANTS: &[Need] = &[Compiler, CargoMutants];
 pub(crate) const DEB: &[Need] = &[
     Compiler,
     Binutils,
@@ -134,6 +136,8 @@ impl Need {
             Python => works("python3", &["-c", "import ensurepip, venv"]),
             Mca => simulate::program().is_some(),
             CargoDeny => works("cargo-deny", &["--version"]),
+            CargoMutants => output(Command::new("cargo-mutants").args(["mutants", "--version"]))
+                .is_ok_and(|version| version.trim_end().ends_with(mutants::VERSION)),
             CargoSbom => works("cargo-sbom", &["sbom", "--version"]),
             Package(_, sign) => is_found(sign),
         }
@@ -160,6 +164,13 @@ impl Need {
             Python => Source::Debian("python3-venv"),
             Mca => Source::Debian("llvm-19"),
             CargoDeny => Source::Cargo(vec!["install", "--locked", "cargo-deny"]),
+            CargoMutants => Source::Cargo(vec![
+                "install",
+                "--locked",
+                "--version",
+                mutants::VERSION,
+                "cargo-mutants",
+            ]),
             CargoSbom => Source::Cargo(vec!["install", "--locked", "cargo-sbom"]),
             Package(name, _) => Source::Debian(name),
         }
