@@ -17,7 +17,9 @@ use kcfaes_capi::spi::{
     kcfaes_spi_mac_atomic, kcfaes_spi_mac_final, kcfaes_spi_mac_init, kcfaes_spi_mac_update,
     kcfaes_spi_mac_verify_atomic,
 };
-use kcfaes_provider::kcf::{crypto_ctx_t, crypto_data_t, crypto_key_t, crypto_mechanism_t};
+use kcfaes_provider::kcf::{
+    crypto_ctx_t, crypto_data_t, crypto_key_t, crypto_mechanism_t, crypto_req_handle_t,
+};
 
 use crate::consumer::{Out, Request, Way};
 use crate::kernel::{TemplatePtr, load};
@@ -114,14 +116,25 @@ impl Spi {
         input: Option<&mut crypto_data_t>,
         output: Out<'_>,
     ) -> c_int {
+        self.update_for(NONE, way, input, output)
+    }
+
+    /// The same for a request of the framework's.
+    pub fn update_for(
+        &mut self,
+        req: crypto_req_handle_t,
+        way: Way,
+        input: Option<&mut crypto_data_t>,
+        output: Out<'_>,
+    ) -> c_int {
         let (input, output) = pair(input, output);
         let ctx = &raw mut self.ctx;
         // SAFETY: as in `init`.
         unsafe {
             match way {
-                Way::Encrypt => kcfaes_spi_encrypt_update(ctx, input, output, NONE),
-                Way::Decrypt => kcfaes_spi_decrypt_update(ctx, input, output, NONE),
-                Way::Mac => kcfaes_spi_mac_update(ctx, input, NONE),
+                Way::Encrypt => kcfaes_spi_encrypt_update(ctx, input, output, req),
+                Way::Decrypt => kcfaes_spi_decrypt_update(ctx, input, output, req),
+                Way::Mac => kcfaes_spi_mac_update(ctx, input, req),
             }
         }
     }

@@ -9,7 +9,7 @@
 mod oracle;
 
 use core::cell::RefCell;
-use core::ffi::{c_int, c_void};
+use core::ffi::{c_char, c_int, c_void};
 
 use kcfaes_ffi_tests::buffer::{Buffer, Format};
 use kcfaes_ffi_tests::consumer::{Out, Request, Way, pointer};
@@ -379,6 +379,31 @@ fn a_failed_growth_consumes_nothing() {
             assert!(forged || dst.bytes() == message.text);
             ledger.settle();
         }
+    }
+}
+
+unsafe extern "C" {
+    /// The handle of a request whose caller must not sleep (`fk_kcf_spi.c`).
+    safe static fk_kcf_nosleep: c_char;
+}
+
+/// A part that is buffered takes memory with the flag of its own request, whatever that of the init was.
+#[test]
+fn an_update_asks_for_memory_as_its_request_says() {
+    let nosleep = (&raw const fk_kcf_nosleep).cast_mut().cast();
+    for (req, want) in [(nosleep, 1), (core::ptr::null_mut(), 0)] {
+        let mut sample = Sample::new((Mode::Gcm, Way::Decrypt), 96);
+        let ledger = Ledger::begin();
+        let mut spi = Spi::begun(Way::Decrypt, &mut sample.request);
+        let (mut src, mut dst) = sample.data();
+        let before = kernel::stats();
+        let rv = spi.update_for(req, Way::Decrypt, Some(&mut src), Out::Null);
+        let after = kernel::stats();
+        assert_eq!((rv, after.allocs - before.allocs), (CRYPTO_SUCCESS, 1));
+        assert_eq!(after.nosleep_allocs - before.nosleep_allocs, want);
+        assert_eq!(spi.finish(Way::Decrypt, Some(&mut dst)), CRYPTO_SUCCESS);
+        assert_eq!(sample.dst.bytes(), sample.want);
+        ledger.settle();
     }
 }
 
