@@ -694,11 +694,12 @@ fn final_gmac_decrypt() {
 }
 
 /// One call for the rest of a message that has begun in parts. Without a tag to come it works as an update
-/// and final do. With a tag it is refused. Bytes of a partial block that wait make the length ragged.
+/// and final do. With a tag it is refused. Bytes of a partial block that wait make the length ragged, also if the
+/// rest ends with as many bytes of a block (8).
 #[test]
 fn single_behind_an_update() {
     let ledger = Ledger::begin();
-    for first in [0, 5, 16] {
+    for first in [0, 5, 8, 16] {
         for sample in Sample::all(64) {
             let name = format!("{} behind {first}", sample.name());
             let (len, room) = (sample.input.len(), sample.output.len());
