@@ -13,12 +13,11 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
 
+use crate::machine::HOST;
 use crate::process::{cargo_of, joined, run};
 use crate::{Result, Tree};
 
 const TARGETS: [&str; 3] = ["ops", "api", "vectors"];
-
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Seconds for each target, unless told otherwise.
 const SECONDS: u64 = 60;
@@ -84,7 +83,7 @@ fn build(tree: &Tree) -> Result<()> {
         .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"))
         .args(["build", "--release", "--bins", "--manifest-path=fuzz/Cargo.toml"])
         // With a target, the flags are not those of build scripts.
-        .arg(format!("--target={TARGET}"))
+        .arg(format!("--target={}", HOST.triple))
         .arg("--target-dir")
         .arg(tree.target.join("fuzz")))
 }
@@ -123,7 +122,7 @@ impl Target<'_> {
     }
 
     fn program(&self) -> Command {
-        let path = format!("fuzz/{TARGET}/release/{}", self.name);
+        let path = format!("fuzz/{}/release/{}", HOST.triple, self.name);
         Command::new(self.tree.target.join(path))
     }
 

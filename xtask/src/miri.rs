@@ -7,6 +7,7 @@
 
 use std::process::Command;
 
+use crate::machine::HOST;
 use crate::process::{cargo_of, run};
 use crate::{Result, Tree};
 
@@ -21,9 +22,6 @@ const TESTS: [&[&str]; 3] = [
     &["--package=kcfaes", "--no-default-features", "--test=ops_vector"],
     &["--package=kcfaes", "--test=behaviour", "--", "messages_in_parts", "lists_are_cut_anywhere"],
 ];
-
-/// The target of ThreadSanitizer's programs. Named, so that build scripts and macros are built without it.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// What ThreadSanitizer runs: threads that share a template while others change what all calls read, and many
 /// threads in the userland KCF, which has counters.
@@ -50,8 +48,9 @@ pub(crate) fn command(tree: &Tree) -> Result<()> {
 pub(crate) fn threads(tree: &Tree) -> Result<()> {
     for tests in THREADS {
         run(nightly(tree)
-            // With the standard library: what is not instrumented synchronises unseen.
-            .args(["test", "--quiet", "-Zbuild-std", "--target", TARGET, "--target-dir"])
+            // With the standard library: what is not instrumented synchronises unseen. With a target: build
+            // scripts and macros are built without ThreadSanitizer.
+            .args(["test", "--quiet", "-Zbuild-std", "--target", HOST.triple, "--target-dir"])
             .arg(tree.target.join("tsan"))
             .args(tests)
             .env("RUSTFLAGS", "-Zsanitizer=thread")

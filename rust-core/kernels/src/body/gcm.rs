@@ -478,6 +478,7 @@ unsafe fn finish<L: Lanes>(
             return;
         };
         let (at, start) = (full * L::BYTES, if full == 0 { place } else { 0 });
+        // Nothing is left to be hashed, not even the hash so far.
         if full > 0 && left == at {
             return;
         }

@@ -694,7 +694,7 @@ impl<'a> Segments<'a> {
 #[inline(always)]
 fn cuts(pieces: usize, len: usize) -> usize {
     // Of 32 bits: a division of 64 bits takes longer. The cuts do not overflow, because they are fewer than
-    // `MAX_PIECES`. Nor does the length, which is not above them where a division is needed.
+    // `MAX_PIECES`. The length does not either: where it is divided by, it is at most 256 bytes a cut.
     const { assert!(MAX_PIECES * CUT_UNIT <= 1 << 32) };
     let cuts = pieces.saturating_sub(2);
     // Most lists need no division.

@@ -294,15 +294,6 @@ impl Operation {
         }
     }
 
-    /// The IV of a next message: the last ciphertext block of CBC, the next counter block of CTR.
-    pub fn next_iv(&self) -> Option<[u8; 16]> {
-        match &self.mode {
-            Mode::Cbc(cbc) => Some(cbc.iv.0),
-            Mode::Ctr(ctr) => Some(ctr.counter.0),
-            _ => None,
-        }
-    }
-
     /// A whole message from its beginning, using only the stack.
     ///
     /// # Errors
@@ -340,8 +331,7 @@ impl Operation {
         Self::in_general(direction, parameter, apart, key, io)
     }
 
-    /// [`at_once`](Self::at_once) for any message. Only a MAC sets up an operation. The state for parts would take
-    /// a short message in pieces as long as its kernel.
+    /// [`at_once`](Self::at_once) for any message. Only a MAC sets up an operation, which keeps state for parts.
     #[inline(never)]
     pub fn in_general(
         direction: Direction,
@@ -401,9 +391,7 @@ impl Operation {
             Parameter::Ctr { bits, cb } => (BlockMode::Ctr, cb, bits),
             _ => (Ecb::mode(direction), Block([0; 16]), 0),
         };
-        if mode != BlockMode::Ctr && len & 15 != 0 {
-            return Err(direction.wrong_length());
-        }
+        parameter.mechanism().check_len(direction, len)?;
         let mut room = MaybeUninit::uninit();
         let pair = io.pair(len, &mut room)?;
         let schedule = &key.set(fpu).schedule;
